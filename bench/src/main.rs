@@ -1,0 +1,54 @@
+//! `make bench`: what Portcullis costs beside a bare server and the bare hash function, measured in
+//! one run on the same cores and given as ratios. Not a test: it judges nothing but the figures.
+//!
+//! `run` is the benchmark. The other subcommands are the yardsticks, which `run` starts as
+//! processes of their own so that their CPU time can be told from the load generator's.
+
+mod cases;
+mod hash;
+mod http;
+mod load;
+mod portcullis;
+mod process;
+mod report;
+mod yardstick;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(about = "Portcullis beside the bare machine")]
+enum Command {
+    /// Runs every case and writes the figures.
+    Run(cases::Options),
+    /// An HTTP server that does nothing; prints its port.
+    Yardstick {
+        /// Repeat this recorded answer, headers and body, instead of two bytes of text.
+        #[arg(long)]
+        like: Option<PathBuf>,
+    },
+    /// The bare hash function; prints hashes per CPU second.
+    Hash {
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
+}
+
+#[tokio::main(flavor = "current_thread")]
+#[expect(clippy::print_stderr, reason = "a program for the terminal")]
+async fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Run(options) => cases::run(&options).await,
+        Command::Yardstick { like } => yardstick::serve(like.as_deref()).await,
+        Command::Hash { seconds } => hash::measure(seconds),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("portcullis-bench: {fault:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Portcullis as the thing measured: a configuration with the limits off and everything else at its
+//! defaults (SQLite with `synchronous = FULL`), one user, and the ways to start and to sign in.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::http::{Answer, Connection, request};
+use crate::process::{Server, pinned};
+
+const EMAIL: &str = "bench@example.com";
+const PASSWORD: &str = "a long password for the benchmark";
+pub(crate) const JSON: &str = "content-type: application/json\r\n";
+
+/// A binary, and a folder with its configuration and data.
+pub(crate) struct Portcullis {
+    binary: PathBuf,
+    config: String,
+    core: usize,
+}
+
+/// What a signed-in client sends along: whole header lines.
+pub(crate) struct Credentials {
+    pub(crate) cookie: String,
+    pub(crate) bearer: String,
+}
+
+impl Portcullis {
+    /// Writes the configuration and makes the user, which also makes the database.
+    pub(crate) async fn prepare(
+        binary: &Path,
+        folder: &Path,
+        core: usize,
+        upstream: SocketAddr,
+    ) -> Result<Self> {
+        let config = folder.join("portcullis.toml");
+        std::fs::write(&config, configuration(folder, upstream))?;
+        let config = config.to_str().context("a folder that is not UTF-8")?.to_owned();
+        let own = Self { binary: binary.to_owned(), config, core };
+        own.make_user().await?;
+        Ok(own)
+    }
+
+    /// Starts it and waits for the first 200 of `/readyz`. Also gives the time from start to there.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+    pub(crate) async fn start(&self) -> Result<(Server, Duration)> {
+        let started = Instant::now();
+        let arguments = ["serve", "--config", &self.config, "--json"];
+        let server = Server::start(self.core, &self.binary, &arguments).await?;
+        while started.elapsed() < Duration::from_secs(10) {
+            if ready(server.address).await.unwrap_or(false) {
+                return Ok((server, started.elapsed()));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        bail!("not ready within ten seconds")
+    }
+
+    async fn make_user(&self) -> Result<()> {
+        let mut child = pinned(self.core, &self.binary)
+            .args(["user", "create", "--config", &self.config, "--email", EMAIL])
+            .args(["--username", "bench", "--account-type", "staff", "--role", "owner"])
+            .arg("--password-stdin")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()?;
+        let mut input = child.stdin.take().context("no input")?;
+        input.write_all(PASSWORD.as_bytes()).await?;
+        drop(input);
+        ensure!(child.wait().await?.success(), "`portcullis user create` failed");
+        Ok(())
+    }
+}
+
+/// The request of a sign-in.
+pub(crate) fn sign_in_request() -> Vec<u8> {
+    let body = serde_json::json!({ "email": EMAIL, "password": PASSWORD }).to_string();
+    request("POST", "/api/auth/login", JSON, &body)
+}
+
+/// Signs in once for the cookie, and once as a mobile client for the token.
+pub(crate) async fn sign_in(address: SocketAddr) -> Result<Credentials> {
+    let mut connection = Connection::open(address).await?;
+    let answer = connection.ask(&sign_in_request()).await?;
+    let cookies = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
+    let mut pairs = cookies.filter_map(|(_, cookie)| cookie.split(';').next());
+    let session = pairs.find(|pair| pair.starts_with("sessionid="));
+    let session = session.with_context(|| told("the sign-in gave no cookie", &answer))?;
+
+    let body = serde_json::json!({ "email": EMAIL, "password": PASSWORD }).to_string();
+    let asked = request("POST", "/api/security/mobile-auth", JSON, &body);
+    let answer = connection.ask(&asked).await?;
+    let value: serde_json::Value = serde_json::from_slice(&answer.body)?;
+    let token = value.pointer("/data/token").and_then(serde_json::Value::as_str);
+    let token = token.with_context(|| told("mobile-auth gave no token", &answer))?;
+    Ok(Credentials {
+        cookie: format!("cookie: {session}\r\n"),
+        bearer: format!("authorization: Bearer {token}\r\n"),
+    })
+}
+
+async fn ready(address: SocketAddr) -> Result<bool> {
+    let mut connection = Connection::open(address).await?;
+    Ok(connection.ask(&request("GET", "/readyz", "", "")).await?.status == 200)
+}
+
+fn told(what: &str, answer: &Answer) -> String {
+    format!("{what}: {} {}", answer.status, String::from_utf8_lossy(&answer.body))
+}
+
+fn configuration(folder: &Path, upstream: SocketAddr) -> String {
+    let data = folder.join("data");
+    let data = data.display();
+    format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = '{data}'\n\n\
+         [limits]\nlogin = \"off\"\nrequests = \"off\"\nlockout = \"off\"\n\n\
+         [gate]\nupstream = \"http://{upstream}\"\n\n\
+         [[gate.rule]]\nid = \"posted\"\npath = \"/posted\"\nallow = \"signed_in\"\n"
+    )
+}

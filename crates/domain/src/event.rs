@@ -1,0 +1,336 @@
+//! Every event that is written down: what happened, as typed fields, under the names of the OWASP
+//! Logging Vocabulary, with a few of our own in its style. Not here: who did it from where beyond
+//! [`Context`], and the row it is stored in.
+//!
+//! No event has room for a secret: words come from our own tables, and what comes from outside is a
+//! [`Text`], clipped. What a person typed as their name at sign-in has no field at all, because people
+//! type passwords there; `known` says whether it was somebody's.
+
+mod words;
+
+use serde_json::{Value, json};
+
+use crate::account::AccountType;
+use crate::csrf;
+use crate::id::UserId;
+use crate::session::SignInForm;
+use crate::time::Time;
+
+pub use words::{
+    EndReason, LimitName, Outcome, PasswordChanger, Severity, SignInFailure, Text, TokenKind,
+    UserField,
+};
+
+/// Who did it to whom, and from where. Stored in columns beside the event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Context {
+    /// Who acted; `None` for somebody unknown and for the server itself.
+    pub actor: Option<UserId>,
+    /// Whose account it is about.
+    pub subject: Option<UserId>,
+    /// The public handle of the session, never its id.
+    pub session: Option<String>,
+    /// The address of the client.
+    pub ip: Option<String>,
+    /// The address that the connection came from, which may be a proxy.
+    pub peer: Option<String>,
+    /// As the client sent it. See [`Text::clip`].
+    pub user_agent: Option<String>,
+    /// The id of the request, which the answer carries too.
+    pub request_id: Option<String>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Somebody signed in.
+    SignedIn { form: SignInForm },
+    /// Somebody signed in after wrong passwords.
+    SignedInAfterFailures { form: SignInForm, failures: u32 },
+    /// A sign-in failed. `known`: the name belongs to an account.
+    SignInFailed { form: SignInForm, reason: SignInFailure, known: bool },
+    /// Too many attempts: one was turned away before its password was looked at.
+    SignInLimited { form: SignInForm },
+    /// The last wrong password in a row: the network is locked out for this account.
+    SignInLocked { until: Time },
+    /// A password was set.
+    PasswordChanged { by: PasswordChanger },
+    /// Too many wrong passwords in a row from everywhere: the account takes none any more.
+    PasswordDisabled,
+    /// A bearer or access token was made.
+    TokenCreated {
+        kind: TokenKind,
+        platform: Option<Text>,
+        device_type: Option<Text>,
+        app_version: Option<Text>,
+    },
+    /// A token was ended.
+    TokenRevoked { kind: TokenKind },
+    /// A caller was refused. `rule`: the gate's rule or our own route; `reason`: the stable code.
+    AccessDenied { rule: Option<Text>, reason: &'static str, method: Text, path: Text },
+    /// A session began.
+    SessionCreated { form: SignInForm },
+    /// The cookie of a session got more time.
+    SessionRenewed { until: Time },
+    /// A session was ended.
+    SessionEnded { reason: EndReason },
+    /// A request was refused by the origin wall or for its CSRF token.
+    CsrfFailed { refusal: csrf::Refusal, method: Text, path: Text },
+    /// One cookie of ours came with several values, as when a sibling site tosses one in.
+    CookieTossed { cookie: &'static str },
+    /// A limit was exceeded.
+    LimitExceeded { limit: LimitName },
+    /// An account was made.
+    UserCreated { account_type: AccountType, role: Text },
+    /// An account was changed.
+    UserUpdated { field: UserField },
+    /// An account was disabled.
+    UserDisabled,
+    /// An account was enabled again.
+    UserEnabled,
+    /// Wrong passwords were forgiven.
+    UserUnlocked,
+    /// A role was made.
+    RoleCreated { role: Text, level: u8 },
+    /// A role was given a permission, or lost one.
+    PermissionsChanged { role: Text, key: Text, granted: bool },
+    /// The server began to serve.
+    Started { version: &'static str, binary_sha256: Text },
+    /// The server stopped on request.
+    Stopped,
+}
+
+impl Event {
+    /// The name in the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::SignedIn { .. } => "authn_login_success",
+            Self::SignedInAfterFailures { .. } => "authn_login_successafterfail",
+            Self::SignInFailed { .. } => "authn_login_fail",
+            Self::SignInLimited { .. } => "authn_login_fail_max",
+            Self::SignInLocked { .. } => "authn_login_lock",
+            Self::PasswordChanged { .. } => "authn_password_change",
+            Self::PasswordDisabled => "authn_password_disabled",
+            Self::TokenCreated { .. } => "authn_token_created",
+            Self::TokenRevoked { .. } => "authn_token_revoked",
+            Self::AccessDenied { .. } => "authz_fail",
+            Self::SessionCreated { .. } => "session_created",
+            Self::SessionRenewed { .. } => "session_renewed",
+            Self::SessionEnded { .. } => "session_ended",
+            Self::CsrfFailed { .. } => "csrf_fail",
+            Self::CookieTossed { .. } => "cookie_toss",
+            Self::LimitExceeded { .. } => "excess_rate_limit_exceeded",
+            Self::UserCreated { .. } => "user_created",
+            Self::UserUpdated { .. } | Self::UserDisabled | Self::UserEnabled => "user_updated",
+            Self::UserUnlocked => "user_unlocked",
+            Self::RoleCreated { .. } => "role_created",
+            Self::PermissionsChanged { .. } => "privilege_permissions_changed",
+            Self::Started { .. } => "sys_startup",
+            Self::Stopped => "sys_shutdown",
+        }
+    }
+
+    /// Whether something was done or refused.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::SignInFailed { .. }
+            | Self::SignInLimited { .. }
+            | Self::SignInLocked { .. }
+            | Self::PasswordDisabled
+            | Self::AccessDenied { .. }
+            | Self::CsrfFailed { .. }
+            | Self::CookieTossed { .. }
+            | Self::LimitExceeded { .. } => Outcome::Failure,
+            Self::SignedIn { .. }
+            | Self::SignedInAfterFailures { .. }
+            | Self::PasswordChanged { .. }
+            | Self::TokenCreated { .. }
+            | Self::TokenRevoked { .. }
+            | Self::SessionCreated { .. }
+            | Self::SessionRenewed { .. }
+            | Self::SessionEnded { .. }
+            | Self::UserCreated { .. }
+            | Self::UserUpdated { .. }
+            | Self::UserDisabled
+            | Self::UserEnabled
+            | Self::UserUnlocked
+            | Self::RoleCreated { .. }
+            | Self::PermissionsChanged { .. }
+            | Self::Started { .. }
+            | Self::Stopped => Outcome::Success,
+        }
+    }
+
+    /// How much it matters. What gives power, and what only an attack explains, is worth a look.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::PasswordDisabled
+            | Self::CookieTossed { .. }
+            | Self::PermissionsChanged { .. } => Severity::Critical,
+            Self::SignedInAfterFailures { .. }
+            | Self::SignInFailed { .. }
+            | Self::SignInLimited { .. }
+            | Self::SignInLocked { .. }
+            | Self::AccessDenied { .. }
+            | Self::CsrfFailed { .. }
+            | Self::LimitExceeded { .. }
+            | Self::UserCreated { .. }
+            | Self::UserUpdated { .. }
+            | Self::UserDisabled
+            | Self::UserEnabled
+            | Self::UserUnlocked
+            | Self::RoleCreated { .. } => Severity::Warning,
+            Self::SignedIn { .. }
+            | Self::PasswordChanged { .. }
+            | Self::TokenCreated { .. }
+            | Self::TokenRevoked { .. }
+            | Self::SessionCreated { .. }
+            | Self::SessionRenewed { .. }
+            | Self::SessionEnded { .. }
+            | Self::Started { .. }
+            | Self::Stopped => Severity::Info,
+        }
+    }
+
+    /// The typed fields as a JSON object; times are RFC 3339 in UTC, absent fields are left out.
+    pub fn detail(&self) -> Value {
+        let mut fields = match self {
+            Self::SignedIn { form }
+            | Self::SignInLimited { form }
+            | Self::SessionCreated { form } => json!({ "form": form.as_str() }),
+            Self::SignedInAfterFailures { form, failures } => {
+                json!({ "form": form.as_str(), "failures": failures })
+            }
+            Self::SignInFailed { form, reason, known } => {
+                json!({ "form": form.as_str(), "reason": reason.as_str(), "known": known })
+            }
+            Self::SignInLocked { until } | Self::SessionRenewed { until } => {
+                json!({ "until": until.iso() })
+            }
+            Self::PasswordChanged { by } => json!({ "by": by.as_str() }),
+            Self::TokenCreated { kind, platform, device_type, app_version } => json!({
+                "kind": kind.as_str(),
+                "platform": text(platform.as_ref()),
+                "device_type": text(device_type.as_ref()),
+                "app_version": text(app_version.as_ref()),
+            }),
+            Self::TokenRevoked { kind } => json!({ "kind": kind.as_str() }),
+            Self::AccessDenied { rule, reason, method, path } => json!({
+                "rule": text(rule.as_ref()),
+                "reason": reason,
+                "method": method.as_str(),
+                "path": path.as_str(),
+            }),
+            Self::SessionEnded { reason } => json!({ "reason": reason.as_str() }),
+            Self::CsrfFailed { refusal, method, path } => json!({
+                "code": refusal.code(),
+                "method": method.as_str(),
+                "path": path.as_str(),
+            }),
+            Self::CookieTossed { cookie } => json!({ "cookie": cookie }),
+            Self::LimitExceeded { limit } => json!({ "limit": limit.as_str() }),
+            Self::UserCreated { account_type, role } => {
+                json!({ "account_type": account_type.name(), "role": role.as_str() })
+            }
+            Self::UserUpdated { field } => json!({ "field": field.as_str() }),
+            Self::UserDisabled => json!({ "field": "status", "value": "disabled" }),
+            Self::UserEnabled => json!({ "field": "status", "value": "active" }),
+            Self::RoleCreated { role, level } => json!({ "role": role.as_str(), "level": level }),
+            Self::PermissionsChanged { role, key, granted } => {
+                json!({ "role": role.as_str(), "key": key.as_str(), "granted": granted })
+            }
+            Self::Started { version, binary_sha256 } => {
+                json!({ "version": version, "binary_sha256": binary_sha256.as_str() })
+            }
+            Self::PasswordDisabled | Self::UserUnlocked | Self::Stopped => json!({}),
+        };
+        if let Value::Object(fields) = &mut fields {
+            fields.retain(|_, value| !value.is_null());
+        }
+        fields
+    }
+}
+
+fn text(field: Option<&Text>) -> Option<&str> {
+    field.map(Text::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_event_says_what_it_knows() {
+        let check = |event: Event, name: &str, outcome: Outcome, detail: Value| {
+            assert_eq!(event.name(), name);
+            assert_eq!(event.outcome(), outcome, "{name}");
+            assert_eq!(event.detail(), detail, "{name}");
+        };
+        let (done, refused) = (Outcome::Success, Outcome::Failure);
+        let some = |text: &str| Some(Text::clip(text));
+        let form = SignInForm::Email;
+        check(Event::SignedIn { form }, "authn_login_success", done, json!({"form": "email"}));
+        check(
+            Event::SignedInAfterFailures { form, failures: 3 },
+            "authn_login_successafterfail",
+            done,
+            json!({"form": "email", "failures": 3}),
+        );
+        check(
+            Event::SignInFailed { form, reason: SignInFailure::UnknownUser, known: false },
+            "authn_login_fail",
+            refused,
+            json!({"form": "email", "reason": "unknown_user", "known": false}),
+        );
+        check(
+            Event::SignInLocked { until: Time(1_795_309_323_000) },
+            "authn_login_lock",
+            refused,
+            json!({"until": "2026-11-22T01:02:03Z"}),
+        );
+        check(
+            Event::TokenCreated {
+                kind: TokenKind::Mobile,
+                platform: some("ios"),
+                device_type: None,
+                app_version: some("1.2"),
+            },
+            "authn_token_created",
+            done,
+            json!({"kind": "mobile", "platform": "ios", "app_version": "1.2"}),
+        );
+        check(
+            Event::AccessDenied {
+                rule: None,
+                reason: "permission_missing",
+                method: Text::clip("GET"),
+                path: Text::clip("/api/leads"),
+            },
+            "authz_fail",
+            refused,
+            json!({"reason": "permission_missing", "method": "GET", "path": "/api/leads"}),
+        );
+        check(
+            Event::CsrfFailed {
+                refusal: csrf::Refusal::Used,
+                method: Text::clip("POST"),
+                path: Text::clip("/x"),
+            },
+            "csrf_fail",
+            refused,
+            json!({"code": "csrf_used", "method": "POST", "path": "/x"}),
+        );
+        let disabled = json!({"field": "status", "value": "disabled"});
+        check(Event::UserDisabled, "user_updated", done, disabled);
+        check(Event::Stopped, "sys_shutdown", done, json!({}));
+    }
+
+    #[test]
+    fn severity_follows_power_and_attack() {
+        let check = |event: Event, expected| assert_eq!(event.severity(), expected, "{event:?}");
+        check(Event::Stopped, Severity::Info);
+        check(Event::LimitExceeded { limit: LimitName::Login }, Severity::Warning);
+        check(Event::CookieTossed { cookie: "sessionid" }, Severity::Critical);
+        assert!(Severity::Critical > Severity::Warning && Severity::Warning > Severity::Info);
+    }
+}

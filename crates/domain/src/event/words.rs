@@ -1,0 +1,172 @@
+//! The words that appear in events, and the one type for text from outside. Not here: the events.
+
+/// Text from outside: at most [`Text::MAX_CHARS`] characters. Not for anything that may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(String);
+
+impl Text {
+    /// Characters that are kept.
+    pub const MAX_CHARS: usize = 256;
+
+    /// Keeps the first [`Self::MAX_CHARS`] characters.
+    pub fn clip(text: &str) -> Self {
+        Self(text.chars().take(Self::MAX_CHARS).collect())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Text> for String {
+    fn from(text: Text) -> Self {
+        text.0
+    }
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It was done.
+    Success,
+    /// It was refused.
+    Failure,
+}
+
+impl Outcome {
+    /// The word in the column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// How much it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Everyday life.
+    Info,
+    /// Worth a look when there are many.
+    Warning,
+    /// Worth a look.
+    Critical,
+}
+
+impl Severity {
+    /// The word in the column.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// Words of our own: enums whose variants have one spelling each.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? })+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+            pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+            impl $name {
+                /// The word for it.
+                pub fn as_str(self) -> &'static str {
+                    match self { $(Self::$variant => $word),+ }
+                }
+            }
+        )+
+    };
+}
+
+words! {
+    /// Why a sign-in failed. Only the event tells; the answer is the same for all.
+    SignInFailure {
+        /// Nobody has this name.
+        UnknownUser = "unknown_user",
+        /// The password is another.
+        WrongPassword = "wrong_password",
+        /// The account takes no password, or has none.
+        NoPassword = "no_password",
+        /// The password is right, and the account is disabled.
+        AccountDisabled = "account_disabled",
+    }
+    /// Who changed a password.
+    PasswordChanger {
+        /// Its owner.
+        Owner = "owner",
+        /// Somebody with the permission.
+        Administrator = "administrator",
+        /// Somebody at the command line of the server.
+        Operator = "operator",
+    }
+    /// The credentials that a session may have.
+    TokenKind {
+        /// The session cookie.
+        Cookie = "cookie",
+        /// A bearer token of an API client.
+        Api = "api",
+        /// A bearer token of a mobile application.
+        Mobile = "mobile",
+        /// The session token that a mobile token was exchanged for.
+        Child = "child",
+        /// A signed access token.
+        Access = "access",
+    }
+    /// Why a session ended before its time.
+    EndReason {
+        /// Its owner signed out.
+        Logout = "logout",
+        /// Another sign-in took its place.
+        Replaced = "replaced",
+        /// Somebody ended it, or the account changed.
+        Revoked = "revoked",
+    }
+    /// What of an account was changed.
+    UserField {
+        /// The address for mail.
+        Email = "email",
+        /// The name for signing in.
+        Username = "username",
+        /// First or last name.
+        Name = "name",
+        /// The role.
+        Role = "role",
+        /// The account type.
+        AccountType = "account_type",
+    }
+    /// The limits that can be exceeded.
+    LimitName {
+        /// Attempts to sign in.
+        Login = "login",
+        /// Sensitive acts.
+        Sensitive = "sensitive",
+        /// Requests to our own endpoints.
+        Requests = "requests",
+        /// Requests to the application.
+        Upstream = "upstream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_clipped_by_characters() {
+        let check = |text: &str, chars: usize| {
+            let clipped = Text::clip(text);
+            assert_eq!(clipped.as_str().chars().count(), chars);
+            assert!(text.starts_with(clipped.as_str()));
+        };
+        check("", 0);
+        check("short", 5);
+        check(&"é".repeat(256), 256);
+        check(&"🔑".repeat(1000), 256);
+    }
+}

@@ -1,0 +1,119 @@
+//! Typed identifiers, so that one kind is never passed where another belongs.
+//!
+//! Not secrets: knowing an identifier gives no access. Random bytes come in as arguments.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// The documented integer id of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct UserId(pub i64);
+
+impl fmt::Display for UserId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// The integer id of a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RoleId(pub i64);
+
+impl fmt::Display for RoleId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// A session as the server knows it: 32 lower-case hex digits. CSRF tokens are bound to it, so it
+/// has no `Serialize` and no `Display` and never leaves the server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// From 128 random bits.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(hex::encode(bytes))
+    }
+
+    /// Reads back what [`Self::as_str`] gave; `None` for any other form.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_lower_hex(text, 32).then(|| Self(text.to_owned()))
+    }
+
+    /// The 32 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A session as clients may name it: `sess_` and 24 lower-case hex digits. It opens nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct SessionHandle(String);
+
+impl SessionHandle {
+    const PREFIX: &str = "sess_";
+
+    /// From 96 random bits.
+    pub fn from_random(bytes: [u8; 12]) -> Self {
+        Self(format!("{}{}", Self::PREFIX, hex::encode(bytes)))
+    }
+
+    /// Reads what a client sent; `None` for any other form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix(Self::PREFIX)?;
+        is_lower_hex(digits, 24).then(|| Self(text.to_owned()))
+    }
+
+    /// The handle as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SessionHandle {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+fn is_lower_hex(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_ids_read_back() {
+        let id = SessionId::from_random([0xab; 16]);
+        assert_eq!(id.as_str(), "ab".repeat(16));
+        assert_eq!(SessionId::parse(id.as_str()), Some(id));
+
+        let handle = SessionHandle::from_random([0x01; 12]);
+        assert_eq!(handle.as_str(), format!("sess_{}", "01".repeat(12)));
+        assert_eq!(SessionHandle::parse(handle.as_str()), Some(handle));
+    }
+
+    #[test]
+    fn other_forms_are_refused() {
+        let session = |text: &str| assert_eq!(SessionId::parse(text), None, "{text}");
+        session("");
+        session(&"a".repeat(31));
+        session(&"a".repeat(33));
+        session(&"A".repeat(32));
+        session(&"g".repeat(32));
+
+        let handle = |text: &str| assert_eq!(SessionHandle::parse(text), None, "{text}");
+        handle("sess_");
+        handle(&"a".repeat(24));
+        handle(&format!("SESS_{}", "a".repeat(24)));
+        handle(&format!("sess_{}", "A".repeat(24)));
+        handle(&format!("sess_{}", "a".repeat(25)));
+    }
+}

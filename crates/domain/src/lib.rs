@@ -1,0 +1,39 @@
+//! What is true: the rules of Portcullis as plain types and pure functions.
+//!
+//! No I/O, no clock, no randomness, no HTTP and no SQL: those come in as arguments.
+//!
+//! - [`account`]: account types and whether an account is open.
+//! - [`client_address`]: who is calling, read through trusted proxies only.
+//! - [`csrf`]: the kinds of CSRF token, their bytes and the verdict on a request.
+//! - [`event`]: every event that can be written to the audit log.
+//! - [`id`]: typed identifiers of users, roles and sessions.
+//! - [`origin`]: web origins, and the wall that unsafe requests from elsewhere meet.
+//! - [`password`]: the password policy and Argon2id hashes.
+//! - [`permission`]: permission keys, wildcards and sets of them.
+//! - [`redirect`]: where a person may be sent after signing in.
+//! - [`request_path`]: the one canonical reading of a request target.
+//! - [`role`]: levels, and who may give what to whom.
+//! - [`rule`]: the gate's table and its decision.
+//! - [`secret`]: keys and credentials that are made, shown once and compared by MAC.
+//! - [`session`]: how long each credential lives, and why it is dead.
+//! - [`text`]: parsed e-mail addresses, usernames, hosts and names.
+//! - [`throttle`]: rate limits and lock-outs as arithmetic.
+//! - [`time`]: moments in time.
+
+pub mod account;
+pub mod client_address;
+pub mod csrf;
+pub mod event;
+pub mod id;
+pub mod origin;
+pub mod password;
+pub mod permission;
+pub mod redirect;
+pub mod request_path;
+pub mod role;
+pub mod rule;
+pub mod secret;
+pub mod session;
+pub mod text;
+pub mod throttle;
+pub mod time;

@@ -1,0 +1,330 @@
+//! Secrets: the one master secret, the keys that come from it, and the opaque credentials that are
+//! made at random, shown once and kept only as a MAC. Nothing here has `Debug`, `Display` or
+//! `Serialize`. Not here: passwords (`password`) and the layout of CSRF tokens (`csrf`).
+
+use aws_lc_rs::{hkdf, hmac};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::csrf::CsrfKeys;
+use crate::id::{SessionHandle, UserId};
+
+/// The generation of the keys. It is part of every label, so that a later generation shares nothing
+/// with this one.
+const KID: u8 = 1;
+
+/// The secret that every key comes from: 32 random bytes, the same on every node.
+#[derive(Clone)]
+pub struct MasterSecret(Zeroizing<[u8; 32]>);
+
+/// The text is not a secret of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a secret is 64 lower-case hexadecimal digits and nothing else")]
+pub struct SecretFault;
+
+impl MasterSecret {
+    /// A new secret from 32 bytes of a cryptographic generator.
+    pub fn from_random(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// Reads what [`Self::to_file_text`] wrote; white space around it does not matter.
+    pub fn parse(text: &str) -> Result<Self, SecretFault> {
+        lower_hex(text.trim()).map(Self::from_random).ok_or(SecretFault)
+    }
+
+    /// The content of the secret's file: 64 hexadecimal digits and a line end.
+    pub fn to_file_text(&self) -> Zeroizing<String> {
+        let mut text = hex::encode(*self.0);
+        text.push('\n');
+        Zeroizing::new(text)
+    }
+}
+
+/// Every key, prepared once at start: preparing an HMAC key costs as much as using it.
+#[derive(Clone)]
+pub struct Keys {
+    /// For what the store keeps instead of a credential.
+    pub credential: MacKey,
+    /// For CSRF tokens.
+    pub csrf: CsrfKeys,
+    /// For the cookie of a device that signed in before.
+    pub device: DeviceKey,
+    seal_check: [u8; 32],
+    signing_seed: Zeroizing<[u8; 32]>,
+}
+
+/// The cryptographic library refused to derive a key. It has no reason to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the keys could not be derived from the secret")]
+pub struct KeyFault;
+
+impl Keys {
+    /// Derives every key by HKDF-SHA-256 (RFC 5869), one label each, so that knowing one key tells
+    /// nothing of another.
+    pub fn derive(master: &MasterSecret) -> Result<Self, KeyFault> {
+        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"portcullis").extract(&*master.0);
+        Ok(Self {
+            credential: MacKey(hmac_key(&root, "credential")?),
+            csrf: CsrfKeys::new(KID, hmac_key(&root, "csrf")?),
+            device: DeviceKey(hmac_key(&root, "device")?),
+            seal_check: *expand(&root, "seal")?,
+            signing_seed: expand(&root, "signing")?,
+        })
+    }
+
+    /// What a database remembers of the secret that it was sealed by. It is not secret itself:
+    /// nothing can be derived from it.
+    pub fn seal_check(&self) -> [u8; 32] {
+        self.seal_check
+    }
+
+    /// The seed of the Ed25519 key that signs access tokens (RFC 8032, section 5.1.5).
+    pub fn signing_seed(&self) -> &[u8; 32] {
+        &self.signing_seed
+    }
+}
+
+fn hmac_key(root: &hkdf::Prk, label: &str) -> Result<hmac::Key, KeyFault> {
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, &*expand(root, label)?))
+}
+
+fn expand(root: &hkdf::Prk, label: &str) -> Result<Zeroizing<[u8; 32]>, KeyFault> {
+    let info: [&[u8]; 2] = [label.as_bytes(), &[KID]];
+    let mut key = Zeroizing::new([0; 32]);
+    root.expand(&info, hkdf::HKDF_SHA256)
+        .and_then(|okm| okm.fill(key.as_mut_slice()))
+        .map_err(|_| KeyFault)?;
+    Ok(key)
+}
+
+/// A credential with no meaning of its own: 32 random bytes, on the wire as 64 lower-case
+/// hexadecimal digits. It leaves this type once, through [`Self::reveal`].
+#[derive(Clone)]
+pub struct Opaque(Zeroizing<[u8; 32]>);
+
+impl Opaque {
+    /// A new credential from 32 bytes of a cryptographic generator.
+    pub fn from_random(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// Exactly 64 lower-case hexadecimal digits: upper case is refused, so that one credential has
+    /// one spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        lower_hex(text).map(Self::from_random)
+    }
+
+    /// The text for its owner. It must not go into a log, an event or the store.
+    pub fn reveal(&self) -> String {
+        hex::encode(*self.0)
+    }
+}
+
+/// What a credential is for. It is part of the MAC, so the stored value of one purpose is worthless
+/// for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// The session cookie.
+    Cookie,
+    /// A 64-digit bearer token, mobile or for an API.
+    Bearer,
+}
+
+/// The key of [`Mac`]s.
+#[derive(Clone)]
+pub struct MacKey(hmac::Key);
+
+impl MacKey {
+    /// What the store keeps of a credential: HMAC-SHA-256 over its purpose and its bytes. A copy of
+    /// the database holds nothing that signs in, and writing to it plants nothing that does.
+    pub fn credential_mac(&self, purpose: Purpose, credential: &Opaque) -> Mac {
+        let label = match purpose {
+            Purpose::Cookie => b"sess",
+            Purpose::Bearer => b"bear",
+        };
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(label);
+        mac.update(&*credential.0);
+        Mac(leading(&mac.sign()))
+    }
+
+    /// Under what the store keeps the signed access tokens of a session: one row, because their
+    /// own signature is what proves them.
+    pub fn access_mac(&self, session: &SessionHandle) -> Mac {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(b"jwts");
+        mac.update(session.as_str().as_bytes());
+        Mac(leading(&mac.sign()))
+    }
+}
+
+/// The stored form of a credential. Comparing two needs no constant time: whoever can choose one
+/// does not know the key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mac([u8; 32]);
+
+impl Mac {
+    /// The value of the column.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Reads the column back; `None` if it does not hold 32 bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+/// Shows the first 8 digits, enough to follow one credential through a log.
+impl std::fmt::Debug for Mac {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Mac({:.8})", hex::encode(self.0))
+    }
+}
+
+/// The key of device cookies.
+#[derive(Clone)]
+pub struct DeviceKey(hmac::Key);
+
+/// The random id of a device, as its cookie carries it.
+pub type DeviceNonce = [u8; 16];
+
+impl DeviceKey {
+    /// The cookie of a browser in which `user` signed in: 64 lower-case hexadecimal digits, the
+    /// nonce and a MAC over user and nonce. Nothing is stored. It names no one, and it does not
+    /// sign in: it only keeps a lock-out of the network from reaching this device.
+    pub fn mint(&self, user: UserId, nonce: DeviceNonce) -> String {
+        let mut text = hex::encode(nonce);
+        text.push_str(&hex::encode(self.tag(user, &nonce)));
+        text
+    }
+
+    /// The device's nonce, if the cookie was made for this user.
+    pub fn verify(&self, user: UserId, cookie: &str) -> Option<DeviceNonce> {
+        let bytes: [u8; 32] = lower_hex(cookie)?;
+        let nonce = bytes.first_chunk::<16>()?;
+        let tag = bytes.last_chunk::<16>()?;
+        bool::from(self.tag(user, nonce).ct_eq(tag)).then_some(*nonce)
+    }
+
+    fn tag(&self, user: UserId, nonce: &DeviceNonce) -> [u8; 16] {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(&user.0.to_be_bytes());
+        mac.update(nonce);
+        leading(&mac.sign())
+    }
+}
+
+/// Decodes exactly `2 * N` lower-case hexadecimal digits.
+pub(crate) fn lower_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let canonical = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let mut bytes = [0; N];
+    (canonical && hex::decode_to_slice(text, &mut bytes).is_ok()).then_some(bytes)
+}
+
+/// The first `N` bytes of a tag. `N` is at most the 32 bytes that HMAC-SHA-256 gives.
+pub(crate) fn leading<const N: usize>(tag: &hmac::Tag) -> [u8; N] {
+    const { assert!(N <= 32, "HMAC-SHA-256 gives 32 bytes") };
+    let mut bytes = [0; N];
+    for (to, from) in bytes.iter_mut().zip(tag.as_ref()) {
+        *to = *from;
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(byte: u8) -> Keys {
+        Keys::derive(&MasterSecret::from_random([byte; 32])).unwrap()
+    }
+
+    #[test]
+    fn the_file_text_reads_back_and_nothing_else_does() {
+        let check = |text: &str, good: bool| {
+            assert_eq!(MasterSecret::parse(text).is_ok(), good, "{text:?}");
+        };
+        let written = MasterSecret::from_random([0xab; 32]).to_file_text();
+        assert_eq!(*written, format!("{}\n", "ab".repeat(32)));
+        check(&written, true);
+        check(&format!("  {}\r\n", "ab".repeat(32)), true);
+        check("", false);
+        check(&"ab".repeat(31), false);
+        check(&"ab".repeat(33), false);
+        check(&"AB".repeat(32), false);
+        check(&"zz".repeat(32), false);
+        check(&format!("{}\n{}", "ab".repeat(16), "ab".repeat(16)), false);
+    }
+
+    #[test]
+    fn a_credential_has_one_spelling() {
+        let check = |text: &str, good: bool| {
+            assert_eq!(
+                Opaque::parse(text).map(|secret| secret.reveal() == text),
+                good.then_some(true)
+            );
+        };
+        check(&"0123456789abcdef".repeat(4), true);
+        check(&"0123456789ABCDEF".repeat(4), false);
+        check(&"0".repeat(63), false);
+        check(&"0".repeat(65), false);
+        check(&format!(" {}", "0".repeat(63)), false);
+        check(&"é".repeat(32), false);
+        check("", false);
+    }
+
+    #[test]
+    fn a_mac_depends_on_key_purpose_and_credential() {
+        let (one, two) = (keys(1), keys(2));
+        let mac = one.credential.credential_mac(Purpose::Cookie, &Opaque::from_random([7; 32]));
+        let check = |keys: &Keys, purpose, byte, same: bool| {
+            let other = keys.credential.credential_mac(purpose, &Opaque::from_random([byte; 32]));
+            assert_eq!(mac == other, same, "{purpose:?} {byte}");
+        };
+        check(&one, Purpose::Cookie, 7, true);
+        check(&keys(1), Purpose::Cookie, 7, true);
+        check(&two, Purpose::Cookie, 7, false);
+        check(&one, Purpose::Bearer, 7, false);
+        check(&one, Purpose::Cookie, 8, false);
+        assert_eq!(Mac::from_bytes(mac.as_bytes()), Some(mac));
+        assert_eq!(Mac::from_bytes(&[0; 31]), None);
+        assert_eq!(format!("{mac:?}").len(), "Mac(01234567)".len());
+    }
+
+    #[test]
+    fn keys_come_from_the_master_secret_alone_and_differ() {
+        let (one, again, two) = (keys(1), keys(1), keys(2));
+        assert_eq!(one.seal_check(), again.seal_check());
+        assert_eq!(one.signing_seed(), again.signing_seed());
+        assert_ne!(one.seal_check(), two.seal_check());
+        assert_ne!(&one.seal_check(), one.signing_seed());
+    }
+
+    /// RFC 5869 by hand: extract is an HMAC, and one block of expand is another.
+    #[test]
+    fn derivation_is_hkdf_sha256() {
+        let mac = |key: &[u8], data: &[u8]| {
+            leading::<32>(&hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data))
+        };
+        let extracted = mac(b"portcullis", &[9; 32]);
+        assert_eq!(keys(9).seal_check(), mac(&extracted, b"seal\x01\x01"));
+    }
+
+    #[test]
+    fn a_device_cookie_serves_its_own_user_only() {
+        let key = keys(1).device;
+        let cookie = key.mint(UserId(5), [3; 16]);
+        let check = |user, cookie: &str, expected| {
+            assert_eq!(key.verify(UserId(user), cookie), expected, "{user} {cookie}");
+        };
+        assert_eq!(cookie.len(), 64);
+        check(5, &cookie, Some([3; 16]));
+        check(6, &cookie, None);
+        check(5, &cookie.to_uppercase(), None);
+        check(5, &cookie.replace('3', "4"), None);
+        check(5, "", None);
+        assert_eq!(keys(2).device.verify(UserId(5), &cookie), None);
+    }
+}

@@ -1,0 +1,83 @@
+//! Moments in time, as the number that is stored and compared.
+//!
+//! Not a clock: nothing here asks what time it is. The server's clock gives a [`Time`] and the
+//! rules take it as an argument.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Time(pub i64);
+
+impl Time {
+    /// The moment that lies `span` later; the last representable one if there is none.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(millis(span)))
+    }
+
+    /// The moment that lies `span` earlier; the first representable one if there is none.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(span)))
+    }
+
+    /// How long ago `earlier` was, seen from here; zero when it is not earlier.
+    pub fn since(self, earlier: Self) -> Duration {
+        let span = self.0.saturating_sub(earlier.0);
+        Duration::from_millis(u64::try_from(span).unwrap_or(0))
+    }
+
+    /// Whole seconds since the epoch, rounded down, as cookies, JWTs and rate-limit headers count.
+    pub fn secs(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// RFC 3339 in UTC to the second, rounded down: `2026-11-22T01:02:03Z`.
+    pub fn iso(self) -> String {
+        let nearest = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        let moment = Timestamp::from_second(self.secs()).unwrap_or(nearest);
+        moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates() {
+        let second = Duration::from_secs(1);
+        assert_eq!(Time(5).plus(second), Time(1005));
+        assert_eq!(Time(5).minus(second), Time(-995));
+        assert_eq!(Time(i64::MAX).plus(Duration::MAX), Time(i64::MAX));
+        assert_eq!(Time(i64::MIN).minus(Duration::MAX), Time(i64::MIN));
+        assert_eq!(Time(3000).since(Time(1000)), Duration::from_secs(2));
+        assert_eq!(Time(1000).since(Time(3000)), Duration::ZERO);
+        assert_eq!(Time(i64::MAX).since(Time(i64::MIN)), Duration::from_millis(i64::MAX as u64));
+    }
+
+    #[test]
+    fn iso_is_utc_to_the_second() {
+        let check = |millis: i64, iso: &str| assert_eq!(Time(millis).iso(), iso, "{millis}");
+        check(0, "1970-01-01T00:00:00Z");
+        check(999, "1970-01-01T00:00:00Z");
+        check(-1, "1969-12-31T23:59:59Z");
+        check(1_795_309_323_456, "2026-11-22T01:02:03Z");
+        check(i64::MAX, "9999-12-30T22:00:00Z");
+    }
+
+    #[test]
+    fn seconds_are_rounded_down() {
+        assert_eq!(Time(1999).secs(), 1);
+        assert_eq!(Time(-1).secs(), -1);
+    }
+}

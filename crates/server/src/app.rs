@@ -1,0 +1,179 @@
+//! Everything that a request needs, built once in `main` (or in a test) and cloned cheaply.
+//! There are no globals.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_domain::origin::{self, Origin};
+use portcullis_domain::rule::RuleTable;
+use portcullis_domain::secret::{KeyFault, Keys, MasterSecret};
+use portcullis_domain::text::Host;
+use portcullis_store::Db;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::{Config, Profile};
+use crate::gate::forward::Forwarder;
+use crate::gate::{BadUpstream, Upstreams};
+use crate::hasher::Hasher;
+use crate::mail::Mailer;
+use crate::random::Random;
+use crate::record::Recorder;
+use crate::spend::Spender;
+use crate::verify::Verifier;
+use crate::verify::access_token::AccessTokens;
+use crate::web::cookies::{CSRF_COOKIE_LIFE, CookieStyle};
+use crate::web::limits::RequestLimiter;
+use crate::web::table::RouteTable;
+
+/// Sessions that slide end this long after they began, at the latest.
+const RENEWED_SESSIONS: Duration = Duration::from_hours(90 * 24);
+
+/// The application. Clones share everything.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What the application is made of.
+pub struct Parts {
+    pub config: Config,
+    pub db: Db,
+    pub clock: Clock,
+    pub random: Random,
+    pub keys: Keys,
+    pub hasher: Hasher,
+    pub verifier: Verifier,
+    pub access_tokens: AccessTokens,
+    pub spender: Spender,
+    pub recorder: Recorder,
+    pub limiter: RequestLimiter,
+    pub upstream_limiter: RequestLimiter,
+    pub forwarder: Forwarder,
+    pub mailer: Mailer,
+    pub cookies: CookieStyle,
+    pub routes: RouteTable,
+    /// The address that people type.
+    pub public_url: Origin,
+    /// The origins that are this server.
+    pub own_origins: Vec<Origin>,
+    /// The hosts that are served here: our own, and those that rules name.
+    pub hosts: HashSet<Host>,
+    pub upstreams: Upstreams,
+    /// Work that outlives its request; shutdown waits for it.
+    pub tasks: TaskTracker,
+    /// Says that the server is shutting down.
+    pub stopping: CancellationToken,
+}
+
+/// Why the application could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error(transparent)]
+    Keys(#[from] KeyFault),
+    #[error(transparent)]
+    Upstream(#[from] BadUpstream),
+    #[error("the password threads could not be started")]
+    Threads(#[source] std::io::Error),
+    #[error("the signing key could not be made")]
+    Signing,
+    #[error("the directory for mail could not be made")]
+    Mail(#[source] std::io::Error),
+    #[error("the client for upstreams could not be built")]
+    Forwarder,
+}
+
+/// What [`App::build`] needs from outside.
+pub struct Outside {
+    pub config: Config,
+    pub db: Db,
+    pub secret: MasterSecret,
+    pub clock: Clock,
+    /// Where the listener is bound.
+    pub listening: SocketAddr,
+}
+
+impl App {
+    /// Builds the application and starts its background work.
+    pub fn build(outside: Outside) -> Result<Self, BuildError> {
+        let Outside { config, db, secret, clock, listening } = outside;
+        let public_url = config.server.public_url_at(listening);
+        let own_origins = origin::own_origins(Some(&public_url), listening);
+        let issuer = public_url.to_string();
+        let keys = Keys::derive(&secret)?;
+        let random = Random;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let tasks = TaskTracker::new();
+        let (spender, spending) = Spender::new(db.clone());
+        let (recorder, recording) = Recorder::new(db.clone(), random);
+        spawn(&tasks, spending);
+        spawn(&tasks, recording);
+        let parts = Parts {
+            hasher: Hasher::start(threads, config.password.argon2).map_err(BuildError::Threads)?,
+            verifier: Verifier::new(config.session.revocation_bound),
+            access_tokens: AccessTokens::new(keys.signing_seed(), &issuer)
+                .map_err(|_| BuildError::Signing)?,
+            limiter: RequestLimiter::new(config.limits.requests),
+            upstream_limiter: RequestLimiter::new(config.limits.upstream),
+            forwarder: Forwarder::new().map_err(|_| BuildError::Forwarder)?,
+            mailer: Mailer::new(&config.mail).map_err(BuildError::Mail)?,
+            cookies: CookieStyle::new(&config.cookies, public_url.is_https()),
+            routes: RouteTable::new(config.gate.families),
+            stopping: CancellationToken::new(),
+            hosts: hosts(&own_origins, &config.gate.rules),
+            upstreams: Upstreams::new(&config.gate)?,
+            config,
+            db,
+            clock,
+            random,
+            keys,
+            spender,
+            recorder,
+            public_url,
+            own_origins,
+            tasks,
+        };
+        Ok(Self(Arc::new(parts)))
+    }
+
+    /// How long a spent one-time token must be remembered: as long as any session may live.
+    pub fn longest_life(&self) -> Duration {
+        let lives = self.config.lifetimes();
+        let longest = [lives.absolute, lives.api, lives.mobile, lives.access];
+        longest.into_iter().fold(RENEWED_SESSIONS, Duration::max)
+    }
+
+    /// How long a CSRF token made without a session lives: as its cookie, or half a day where the
+    /// cookies are hardened.
+    pub fn anonymous_csrf_life(&self) -> Duration {
+        match self.config.cookies.profile {
+            Profile::Compat => CSRF_COOKIE_LIFE,
+            Profile::Hardened => Duration::from_hours(12),
+        }
+    }
+
+    /// Starts work that shutdown waits for.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        spawn(&self.tasks, work);
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+fn hosts(own: &[Origin], rules: &RuleTable) -> HashSet<Host> {
+    let of_rules = rules.rules().iter().filter_map(|rule| rule.host.as_ref());
+    own.iter().map(Origin::host).chain(of_rules).cloned().collect()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that starts tasks, and tracks them")]
+fn spawn(tasks: &TaskTracker, work: impl Future<Output = ()> + Send + 'static) {
+    tasks.spawn(work);
+}

@@ -1,0 +1,113 @@
+//! The command line: reads the arguments, runs one command, and says by the exit code how it
+//! ended. One file a subcommand; what people and machines read is printed by `output` alone.
+//!
+//! Exit codes: 0 done, 1 refused or different, 2 wrong usage or configuration, 3 something could
+//! not be reached or verified.
+
+pub mod config;
+pub mod demo;
+pub mod open;
+pub mod output;
+pub mod role;
+pub mod serve;
+pub mod user;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use open::OpenError;
+
+/// Done, or nothing to do.
+pub const DONE: u8 = 0;
+/// The command was understood and not carried out, or it found differences.
+pub const REFUSED: u8 = 1;
+/// The command or the configuration is wrong.
+pub const USAGE: u8 = 2;
+/// Something could not be reached or verified.
+pub const UNREACHABLE: u8 = 3;
+
+/// Runs the command that the arguments name (the first is the program's own name).
+pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return output::usage(&error),
+    };
+    let result = match cli.command {
+        Command::Serve(args) => serve::run(args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Config(args) => config::run(args),
+        Command::User(args) => quietly(user::run(args)).await,
+        Command::Role(args) => quietly(role::run(args)).await,
+    };
+    result.unwrap_or_else(|error| {
+        output::error(&format!("{error:#}"));
+        ExitCode::from(exit_code(&error))
+    })
+}
+
+/// What every command on the store takes.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Common {
+    /// The configuration file; its keys can be overridden in the environment.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Prints JSON for machines instead of text for people.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The gate in front of your application: sign-in, sessions, tokens, CSRF protection and
+/// permissions by role.
+#[derive(clap::Parser)]
+#[command(name = "portcullis", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Serves the gate.
+    Serve(serve::Args),
+    /// Serves everything on one port of this machine to try it out: sample users, a sample
+    /// application, and mail that is caught.
+    Demo(demo::Args),
+    /// Shows every configuration key, or checks a configuration.
+    Config(config::Args),
+    /// Makes and changes user accounts, also beside a running server.
+    User(user::Args),
+    /// Makes roles and changes what they permit, also beside a running server.
+    Role(role::Args),
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or different, 2 wrong usage or \
+    configuration, 3 something could not be reached or verified.";
+
+/// A command that prints results for a program to read logs nothing but trouble.
+async fn quietly(
+    command: impl Future<Output = anyhow::Result<ExitCode>>,
+) -> anyhow::Result<ExitCode> {
+    output::log_trouble();
+    command.await
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<OpenError>() {
+        Some(OpenError::Config(_)) => USAGE,
+        Some(
+            OpenError::Directory { .. }
+            | OpenError::Secret(_)
+            | OpenError::Keys(_)
+            | OpenError::Database { .. }
+            | OpenError::Migrate(_)
+            | OpenError::Roles(_),
+        )
+        | None => UNREACHABLE,
+    }
+}
+
+#[cfg(test)]
+mod tests;

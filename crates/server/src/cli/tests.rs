@@ -1,0 +1,93 @@
+//! How commands are spelled and which exit codes failures have. What commands do is tested with the
+//! real program.
+
+use clap::CommandFactory as _;
+
+use super::*;
+
+/// Words apart by spaces.
+fn parse(line: &str) -> Result<Cli, i32> {
+    let words = std::iter::once("portcullis").chain(line.split_whitespace());
+    Cli::try_parse_from(words).map_err(|error| error.exit_code())
+}
+
+#[test]
+fn the_description_of_the_arguments_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn commands_are_spelled_as_documented() {
+    let check = |line: &str| assert_eq!(parse(line).err(), None, "{line}");
+    check("config sample");
+    check("config check --config c");
+    check("user create --config c --email a@b.de");
+    check(
+        "user create --config c --email a@b.de --username u --first-name F --last-name L --phone 1 \
+         --branch 2 --account-type contractor --role owner --password-stdin --json",
+    );
+    for command in ["disable", "enable", "unlock", "set-password --password-stdin"] {
+        check(&format!("user {command} a@b.de --config c"));
+        check(&format!("user {command} --json --config c a@b.de"));
+    }
+    check("user list --config c --json");
+    check("role create --config c --name n --level 0");
+    check("role create --config c --name n --level 100 --permission a.b --permission *");
+    check("role grant n a.b.* --config c");
+    check("role revoke n a.b.* --config c");
+    check("role list --config c");
+    check("role export --config c");
+    check("role import f --config c");
+}
+
+#[test]
+fn what_is_misspelled_is_wrong_usage() {
+    let check = |line: &str| assert_eq!(parse(line).err(), Some(i32::from(USAGE)), "{line}");
+    check("");
+    check("nothing");
+    check("user");
+    check("config check");
+    check("user list");
+    check("user create --config c");
+    check("user create --config c --email nobody");
+    check("user create --config c --email a@b.de --username a!b");
+    check("user create --config c --email a@b.de --account-type owner");
+    check("user create --config c --email a@b.de --branch 0");
+    check("user create --config c --email a@b.de --branch x");
+    check("user create --config c --email a@b.de --password secret");
+    check("user create --config c --email a@b.de --email c@d.de");
+    check("user disable --config c");
+    check("user disable nobody --config c");
+    check("user set-password a@b.de --config c");
+    check("user reset-2fa a@b.de --config c");
+    check("role create --config c --name n");
+    check("role create --config c --name n --level 101");
+    check("role create --config c --name n --level -1");
+    check("role create --config c --level 1 --name=");
+    check("role create --config c --name n --level 1 --permission a..b");
+    check("role grant n --config c");
+    check("role grant n a.*.b --config c");
+    check("role import --config c");
+}
+
+#[test]
+fn help_and_version_are_no_failures() {
+    let check = |line: &str| assert_eq!(parse(line).err(), Some(i32::from(DONE)), "{line}");
+    check("--help");
+    check("--version");
+    check("user --help");
+    check("user create --help");
+    check("role import -h");
+}
+
+#[test]
+fn a_failure_has_an_exit_code_by_kind() {
+    let check =
+        |error: anyhow::Error, expected: u8| assert_eq!(exit_code(&error), expected, "{error}");
+    let faults = crate::config::Faults::default();
+    check(OpenError::Config(faults).into(), USAGE);
+    let source = std::io::Error::other("full");
+    check(OpenError::Directory { path: PathBuf::from("x"), source }.into(), UNREACHABLE);
+    check(anyhow::anyhow!("anything"), UNREACHABLE);
+    check(portcullis_store::Error::Unavailable.into(), UNREACHABLE);
+}

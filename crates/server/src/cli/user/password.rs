@@ -1,0 +1,100 @@
+//! A new password from the standard input, so that it is in no list of processes and in no history
+//! of a shell: read, judged by the policy, and hashed here, since this process does nothing else.
+
+use std::io::{self, BufRead, IsTerminal as _};
+use std::process::ExitCode;
+
+use portcullis_domain::password::{MAX_BYTES, PolicyFault};
+use zeroize::Zeroizing;
+
+use super::super::output::Output;
+use crate::config;
+use crate::flows::users::{Accepted, NewPassword};
+use crate::random::Random;
+
+/// The hash of the password that comes, or the exit code of what has been said about it.
+pub(super) fn from_stdin(
+    policy: &config::Password,
+    output: Output,
+) -> anyhow::Result<Result<NewPassword, ExitCode>> {
+    if io::stdin().is_terminal() {
+        output.note("Type the password and press Enter. It will be visible.");
+    }
+    let text = first_line(io::stdin().lock());
+    let checked = text.as_ref().map(|text| Accepted::check(text, policy.min_length));
+    let fault = match checked {
+        Ok(Ok(accepted)) => return Ok(Ok(accepted.hash(&policy.argon2, &Random.bytes())?)),
+        Ok(Err(fault)) => format!("The password {fault}."),
+        Err(unread) => unread.to_string(),
+    };
+    Ok(Err(output.refuse("password_refused", &fault)))
+}
+
+/// Why there is no password.
+#[derive(Debug, thiserror::Error)]
+enum Unread {
+    #[error("No password came: it is the first line of the standard input.")]
+    Empty,
+    #[error("The password {}.", PolicyFault::TooLong)]
+    TooLong,
+    #[error("The password is not UTF-8 text.")]
+    NotText,
+    #[error("The standard input cannot be read: {0}.")]
+    Input(#[from] io::Error),
+}
+
+/// The first line without its line end. What follows is not read as a password.
+fn first_line(input: impl BufRead) -> Result<Zeroizing<String>, Unread> {
+    /// The longest password with its line end.
+    const MOST: usize = MAX_BYTES + "\r\n".len();
+    // Never grows, so that no copy is left behind.
+    let mut line = Zeroizing::new(Vec::with_capacity(MOST));
+    input.take(MOST as u64).read_until(b'\n', &mut line)?;
+    let bytes = line.strip_suffix(b"\n").unwrap_or(&line);
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    if bytes.is_empty() {
+        return Err(Unread::Empty);
+    }
+    if bytes.len() > MAX_BYTES {
+        return Err(Unread::TooLong);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Unread::NotText)?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_is_the_password() {
+        let check = |input: &[u8], expected: Option<&str>| {
+            let read = first_line(input).ok();
+            assert_eq!(read.as_deref().map(String::as_str), expected, "{input:?}");
+        };
+        check(b"secret", Some("secret"));
+        check(b"secret\n", Some("secret"));
+        check(b"secret\r\n", Some("secret"));
+        check(b"secret\nmore\n", Some("secret"));
+        check(b"  a b \n", Some("  a b "));
+        check("p\u{e4}ss\n".as_bytes(), Some("p\u{e4}ss"));
+        check(b"", None);
+        check(b"\n", None);
+        check(b"\r\n", None);
+        check(b"\nsecret\n", None);
+        check(b"\xff\xfe\n", None);
+    }
+
+    #[test]
+    fn the_longest_password_fits_with_its_line_end() {
+        let check = |length: usize, end: &str, good: bool| {
+            let input = "x".repeat(length) + end;
+            assert_eq!(first_line(input.as_bytes()).is_ok(), good, "{length} {end:?}");
+        };
+        for end in ["", "\n", "\r\n"] {
+            check(MAX_BYTES, end, true);
+            check(MAX_BYTES + 1, end, false);
+            check(1_000_000, end, false);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The configuration: one TOML file, overridden key by key from the environment, parsed into types.
+//!
+//! Not here: the meaning of a setting (that is the module that uses it), and anything read at run
+//! time (the secret's file, its mode, the database). `table` is the single table of keys that
+//! parsing, `config sample` and the handbook's reference come from.
+
+mod agreement;
+mod document;
+mod fault;
+mod gate;
+mod keys;
+mod read;
+mod sample;
+mod sections;
+mod source;
+mod table;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use portcullis_domain::csrf::{AnonymousWithSession, BearerCsrf, FetchedToken, JwtCsrf};
+use portcullis_domain::origin::{Origin, Scheme};
+use portcullis_domain::password::Params;
+use portcullis_domain::rule::{DefaultRule, RuleTable};
+use portcullis_domain::session::Lifetimes;
+use portcullis_domain::text::{Email, Host};
+use portcullis_domain::throttle::Limit;
+use url::Url;
+
+pub use fault::{Fault, Faults, Place};
+pub use sample::{reference, sample};
+
+/// Everything that a deployment decides.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub server: Server,
+    pub database: Database,
+    pub cookies: Cookies,
+    pub session: Session,
+    pub tokens: Tokens,
+    pub csrf: Csrf,
+    pub password: Password,
+    pub sign_in: SignIn,
+    pub limits: Limits,
+    pub mail: Mail,
+    pub gate: Gate,
+}
+
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// As written; [`Server::public_url_at`] is what everything else uses.
+    pub public_url: Option<Origin>,
+    pub data_dir: PathBuf,
+    pub secret_file: PathBuf,
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Where the database is. No `Debug` of the URL: it may hold a password.
+#[derive(Clone)]
+pub enum Database {
+    /// The file, already joined to `data_dir`.
+    Sqlite(PathBuf),
+    Postgres(Url),
+}
+
+#[derive(Debug, Clone)]
+pub struct Cookies {
+    pub profile: Profile,
+    pub domain: Option<Host>,
+}
+
+/// The names and attributes of our cookies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// The documented names: `sessionid`, `csrftoken`.
+    Compat,
+    /// The same with the `__Host-` prefix, over https only.
+    Hardened,
+}
+
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub absolute: Duration,
+    pub idle: Duration,
+    /// `None`: a sign-in by username lives as long as any other.
+    pub username_login: Option<Duration>,
+    /// Zero: every request reads the store.
+    pub revocation_bound: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    pub api: Duration,
+    pub mobile: Duration,
+    pub mobile_idle: Option<Duration>,
+    pub access: Duration,
+    pub one_api_token: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Csrf {
+    pub fetched_token: FetchedToken,
+    pub bearer: BearerCsrf,
+    pub jwt: JwtCsrf,
+    pub anonymous_with_session: AnonymousWithSession,
+}
+
+#[derive(Debug, Clone)]
+pub struct Password {
+    /// Unicode code points.
+    pub min_length: usize,
+    pub argon2: Params,
+}
+
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    /// Other sites whose pages may send unsafe requests.
+    pub trusted_origins: Vec<Origin>,
+    /// Other sites that a sign-in may lead to.
+    pub redirect_origins: Vec<Origin>,
+}
+
+/// `None` switches a limit off.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    pub login: Option<Limit>,
+    pub lockout: Option<Limit>,
+    pub requests: Option<Limit>,
+    pub upstream: Option<Limit>,
+    /// Bytes of a body sent to our own endpoints.
+    pub body: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Mail {
+    pub transport: Transport,
+    pub from: Email,
+}
+
+/// How mail leaves.
+#[derive(Debug, Clone)]
+pub enum Transport {
+    /// One file a message in this directory, already joined to `data_dir`.
+    Directory(PathBuf),
+}
+
+#[derive(Debug, Clone)]
+pub struct Gate {
+    /// For the rules that name none of their own.
+    pub upstream: Option<Url>,
+    pub default: DefaultRule,
+    /// Bytes of a body that are searched for a CSRF token.
+    pub csrf_body: u64,
+    pub families: Families,
+    pub rules: RuleTable,
+}
+
+/// The families of our own paths that are switched on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Families {
+    pub p: bool,
+    pub s: bool,
+    pub z: bool,
+}
+
+impl Config {
+    /// Reads the file (none: defaults only) and the `PORTCULLIS__SECTION__KEY` variables among `env`,
+    /// which win. Every fault is collected before it fails. Apart from the file and the `*_file`
+    /// secrets that it names, nothing is touched.
+    pub fn load(
+        path: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let source = source::read(path, env, &mut faults);
+        sections::config(&source, faults)
+    }
+
+    /// How long what a sign-in gives lives.
+    pub fn lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            absolute: self.session.absolute,
+            idle: self.session.idle,
+            username_login: self.session.username_login,
+            api: self.tokens.api,
+            mobile: self.tokens.mobile,
+            mobile_idle: self.tokens.mobile_idle,
+            access: self.tokens.access,
+        }
+    }
+}
+
+impl Server {
+    /// The address that people type, once the listener is bound: `public_url`, or else the bound
+    /// address over http (this machine where that is every address).
+    pub fn public_url_at(&self, bound: SocketAddr) -> Origin {
+        self.public_url.clone().unwrap_or_else(|| {
+            let every_address = bound.ip().is_unspecified();
+            let ip = if every_address { Ipv4Addr::LOCALHOST.into() } else { bound.ip() };
+            Origin::new(Scheme::Http, Host::from_ip(ip), bound.port())
+        })
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(file) => f.debug_tuple("Sqlite").field(file).finish(),
+            Self::Postgres(_) => f.write_str("Postgres"),
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! The table of keys: every setting that exists, with its default, what it accepts and what it is for.
+//! Data only.
+
+use super::keys::{Default, Key, Kind, Section};
+use Default::{Follows, Is, Required};
+
+const DURATION: &str = "a duration such as 30s, 15m, 2h or 30d";
+const DURATION_OR_OFF: &str = "a duration such as 30s, 15m, 2h or 30d, or off";
+const LIMIT: &str = "a count and a duration such as 5/60s, or off";
+const SIZE: &str = "a size from 1KiB to 64MiB, such as 64KiB or 1MiB";
+const ORIGINS: &str = "exact origins such as https://app.example.org, without a path";
+const UPSTREAM: &str = "an http or https address such as http://127.0.0.1:3000, without a path";
+
+pub(super) const SECTIONS: &[Section] = &[
+    Section { name: "server", doc: "Where the gate listens and keeps its files.", keys: SERVER },
+    Section { name: "database", doc: "Where users, sessions and events are kept.", keys: DATABASE },
+    Section { name: "cookies", doc: "The names and attributes of our cookies.", keys: COOKIES },
+    Section { name: "session", doc: "How long a sign-in lasts.", keys: SESSION },
+    Section { name: "tokens", doc: "How long a token lasts.", keys: TOKENS },
+    Section { name: "csrf", doc: "Who needs a CSRF token, and of which kind.", keys: CSRF },
+    Section {
+        name: "password",
+        doc: "What a password must be, and how it is hashed.",
+        keys: PASSWORD,
+    },
+    Section { name: "sign_in", doc: "Which other sites take part in a sign-in.", keys: SIGN_IN },
+    Section { name: "limits", doc: "How often and how much.", keys: LIMITS },
+    Section { name: "mail", doc: "How mail leaves.", keys: MAIL },
+    Section { name: "gate", doc: "The application behind the gate.", keys: GATE },
+];
+
+/// An array of tables, in the file only.
+pub(super) const RULE: Section = Section {
+    name: "gate.rule",
+    doc: "Who may pass to the application: one table a rule, in the file only. A named host beats \
+          any host, then the longer path wins, then named methods beat all methods.",
+    keys: RULES,
+};
+
+const SERVER: &[Key] = &[
+    text(
+        "listen",
+        Is("127.0.0.1:8080"),
+        "an address and port such as 127.0.0.1:8080",
+        "The address that the gate listens on; with port 0 the system chooses one.",
+    ),
+    text(
+        "public_url",
+        Follows { words: "follows `listen`", example: "\"https://app.example.org\"" },
+        "an http or https address such as https://app.example.org, without a path",
+        "The address that people type. Cookies are marked `Secure` if it is https.",
+    ),
+    text(
+        "data_dir",
+        Is("./portcullis-data"),
+        "a directory",
+        "The directory of everything that the gate writes; relative to where it is started.",
+    ),
+    text(
+        "secret_file",
+        Follows { words: "`data_dir`/secret", example: "\"/etc/portcullis/secret\"" },
+        "a file",
+        "The file of the one secret that every key comes from, the same on every node; made at \
+         the first start.",
+    ),
+    list(
+        "trusted_proxies",
+        Is(""),
+        "addresses and networks such as 10.0.0.5 or 10.0.0.0/8, but not every address (/0)",
+        "The proxies in front of the gate, whose `X-Forwarded-*` headers are believed.",
+    ),
+];
+
+const DATABASE: &[Key] = &[Key {
+    secret: true,
+    ..text(
+        "url",
+        Is("sqlite:portcullis.db"),
+        "sqlite:FILE, or postgres://USER:PASSWORD@HOST/NAME",
+        "The database; a relative SQLite file is inside `data_dir`.",
+    )
+}];
+
+const COOKIES: &[Key] = &[
+    text(
+        "profile",
+        Is("compat"),
+        "compat or hardened",
+        "`compat` has the documented names `sessionid` and `csrftoken`; `hardened` adds the \
+         `__Host-` prefix and needs https.",
+    ),
+    text(
+        "domain",
+        Follows { words: "none: this host only", example: "\"example.org\"" },
+        "a host name such as example.org that public_url's host ends in; with profile = \"compat\" only",
+        "The domain that our cookies are shared with.",
+    ),
+];
+
+const SESSION: &[Key] = &[
+    text("absolute", Is("2h"), DURATION, "A session ends so long after the sign-in, used or not."),
+    text("idle", Is("30m"), DURATION, "A session ends when it was not used for so long."),
+    text(
+        "username_login",
+        Is("14d"),
+        "a duration of at most 90d, or off",
+        "The life of the cookie of a sign-in by username; with off it is that of every other sign-in.",
+    ),
+    text(
+        "revocation_bound",
+        Is("2s"),
+        "a duration of at most 60s; 0s reads the database on every request",
+        "The longest time that a revoked credential can still pass, on any node.",
+    ),
+];
+
+const TOKENS: &[Key] = &[
+    text("api", Is("90d"), DURATION, "The life of an API token."),
+    text("mobile", Is("365d"), DURATION, "The life of a mobile token."),
+    text(
+        "mobile_idle",
+        Is("off"),
+        DURATION_OR_OFF,
+        "A mobile token ends when it was not used for so long.",
+    ),
+    text("access", Is("24h"), DURATION, "The life of an access token (JWT)."),
+    switch(
+        "one_api_token",
+        Is("false"),
+        "With true, a sign-in by e-mail revokes the account's earlier API token.",
+    ),
+];
+
+const CSRF: &[Key] = &[
+    text(
+        "fetched_token",
+        Is("one_time"),
+        "one_time, first_reusable or session",
+        "What a token fetched on demand is: spent by its first use, reusable if it is the first of \
+         the session, or always good for the session.",
+    ),
+    text(
+        "bearer",
+        Is("require"),
+        "require or exempt",
+        "Whether an opaque bearer token needs a CSRF token on unsafe methods.",
+    ),
+    text(
+        "jwt",
+        Is("browser"),
+        "browser or exempt",
+        "Whether an access token (JWT) sent by a browser needs a CSRF token on unsafe methods.",
+    ),
+    text(
+        "anonymous_with_session",
+        Is("compat"),
+        "compat or strict",
+        "Whether a token fetched before the sign-in is still good after it.",
+    ),
+];
+
+const PASSWORD: &[Key] = &[
+    number(
+        "min_length",
+        Is("15"),
+        "a whole number from 8 to 64",
+        "The shortest password, in characters.",
+    ),
+    number(
+        "argon2_memory_kib",
+        Is("19456"),
+        "a whole number from 12288 to 1048576; with 1 iteration at least 47104, with 2 at least 19456",
+        "The memory of one hash, in KiB.",
+    ),
+    number(
+        "argon2_iterations",
+        Is("2"),
+        "a whole number from 1 to 64",
+        "The passes over that memory.",
+    ),
+    number("argon2_parallelism", Is("1"), "a whole number from 1 to 16", "The lanes of one hash."),
+];
+
+const SIGN_IN: &[Key] = &[
+    list(
+        "trusted_origins",
+        Is(""),
+        ORIGINS,
+        "Other sites whose pages may send us requests that change something.",
+    ),
+    list("redirect_origins", Is(""), ORIGINS, "Other sites that a sign-in may lead to."),
+];
+
+const LIMITS: &[Key] = &[
+    text(
+        "login",
+        Is("5/60s"),
+        LIMIT,
+        "Sign-in attempts by address and identifier; six times that by address alone.",
+    ),
+    text(
+        "lockout",
+        Is("10/15m"),
+        LIMIT,
+        "Wrong passwords in a row that lock an account for one network, and for how long.",
+    ),
+    text("requests", Is("600/60s"), LIMIT, "Requests to our own endpoints by address."),
+    text("upstream", Is("off"), LIMIT, "Requests to the application by address."),
+    text("body", Is("1MiB"), SIZE, "The largest body that our own endpoints read."),
+];
+
+const MAIL: &[Key] = &[
+    text(
+        "transport",
+        Follows {
+            words: "file:outbox while public_url is this machine; otherwise it must be written",
+            example: "\"file:outbox\"",
+        },
+        "file:DIRECTORY",
+        "`file:` keeps each message as a file; a relative directory is inside `data_dir`.",
+    ),
+    text(
+        "from",
+        Is("portcullis@localhost"),
+        "an e-mail address such as portcullis@example.org",
+        "The sender of our mail.",
+    ),
+];
+
+const GATE: &[Key] = &[
+    text(
+        "upstream",
+        Follows { words: "none", example: "\"http://127.0.0.1:3000\"" },
+        UPSTREAM,
+        "The application, for the rules that name none of their own.",
+    ),
+    text(
+        "default",
+        Is("deny"),
+        "deny or signed_in",
+        "Who may pass where no rule matches: nobody, or everyone who is signed in.",
+    ),
+    text(
+        "csrf_body",
+        Is("1MiB"),
+        SIZE,
+        "The largest body that is searched for a CSRF token on its way to the application.",
+    ),
+    list(
+        "families",
+        Is("p,s,z"),
+        "any of p, s and z",
+        "The families of our own paths that are served; leave one out to keep its paths for the \
+         application.",
+    ),
+];
+
+const RULES: &[Key] = &[
+    text(
+        "id",
+        Required { example: "\"reports\"" },
+        "a name, once",
+        "The name of the rule in events.",
+    ),
+    text(
+        "host",
+        Follows { words: "any host", example: "\"app.example.org\"" },
+        "a host name such as app.example.org, without a port",
+        "The host that the rule is for.",
+    ),
+    text(
+        "path",
+        Required { example: "\"/reports\"" },
+        "a path such as /reports, as the gate reads it: absolute and without dot segments",
+        "The path that the rule is for, and everything below it, by whole segments.",
+    ),
+    list(
+        "methods",
+        Follows { words: "all methods", example: "[\"GET\", \"POST\"]" },
+        "methods such as GET and POST, at least one",
+        "The methods that the rule is for; GET includes HEAD.",
+    ),
+    text(
+        "upstream",
+        Follows { words: "`gate.upstream`", example: "\"http://127.0.0.1:3001\"" },
+        UPSTREAM,
+        "The application that the rule leads to.",
+    ),
+    text(
+        "csrf",
+        Follows { words: "token; off where allow = \"anyone\"", example: "\"token\"" },
+        "token, origin or off",
+        "What guards unsafe methods: a CSRF token, the origin of the request alone, or nothing.",
+    ),
+    Key {
+        kind: Kind::WordOrPair,
+        ..text(
+            "allow",
+            Required { example: "{ permission = \"reports.view\" }" },
+            "\"anyone\", \"signed_in\", { permission = \"reports.view\" } or { account_type = \"staff\" }",
+            "Who may pass.",
+        )
+    },
+];
+
+const fn text(
+    name: &'static str,
+    default: Default,
+    accepted: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key { name, kind: Kind::Text, default, accepted, doc, secret: false }
+}
+
+const fn number(
+    name: &'static str,
+    default: Default,
+    accepted: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key { kind: Kind::Number, ..text(name, default, accepted, doc) }
+}
+
+const fn list(
+    name: &'static str,
+    default: Default,
+    accepted: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key { kind: Kind::List, ..text(name, default, accepted, doc) }
+}
+
+const fn switch(name: &'static str, default: Default, doc: &'static str) -> Key {
+    Key { kind: Kind::Switch, ..text(name, default, "true or false", doc) }
+}

@@ -1,0 +1,196 @@
+//! Making the session and the credentials that a sign-in gives: everything that one sign-in hands
+//! out hangs on one session, with its own expiry, and ends with it.
+
+use portcullis_domain::csrf::{Binding, Kind};
+use portcullis_domain::event::{Context, Event, Text, TokenKind};
+use portcullis_domain::id::{SessionHandle, SessionId};
+use portcullis_domain::secret::{Mac, Opaque, Purpose};
+use portcullis_domain::session::{Life, SignInForm, Terms};
+use portcullis_domain::time::Time;
+use portcullis_store::credentials::{self, CredentialKind, NewCredential};
+use portcullis_store::sessions::{self, NewSession};
+use portcullis_store::users::User;
+use portcullis_store::{Error, Tx};
+
+use super::record;
+use crate::app::App;
+use crate::fault::Failure;
+use crate::verify::access_token::Claims;
+
+/// What a client says of the device it runs on.
+#[derive(Debug, Clone, Default)]
+pub struct Device {
+    pub platform: Option<String>,
+    pub device_type: Option<String>,
+    pub app_version: Option<String>,
+}
+
+/// What one sign-in gives, secrets and all. It goes to the client and nowhere else.
+pub struct Issued {
+    pub session: SessionId,
+    pub handle: SessionHandle,
+    pub cookie: Option<(Opaque, Life)>,
+    pub api_token: Option<(Opaque, Life)>,
+    pub mobile_token: Option<(Opaque, Life)>,
+    /// The access token's expiry; see [`sign_access_token`].
+    pub access: Option<Life>,
+}
+
+/// How a sign-in came about, and what it gives.
+#[derive(Clone, Copy)]
+pub struct Occasion<'a> {
+    pub form: SignInForm,
+    pub terms: Terms,
+    pub device: &'a Device,
+}
+
+/// Makes a session with its credentials, and writes their events.
+pub async fn issue(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    occasion: &Occasion<'_>,
+    context: &Context,
+) -> Result<Issued, Error> {
+    let now = app.clock.now();
+    let Occasion { form, terms, device } = *occasion;
+    let issued = Issued {
+        session: SessionId::from_random(app.random.bytes()),
+        handle: SessionHandle::from_random(app.random.bytes()),
+        cookie: terms.cookie.map(|life| (Opaque::from_random(app.random.bytes()), life)),
+        api_token: terms.api_token.map(|life| (Opaque::from_random(app.random.bytes()), life)),
+        mobile_token: terms
+            .mobile_token
+            .map(|life| (Opaque::from_random(app.random.bytes()), life)),
+        access: terms.access,
+    };
+    let context = Context {
+        actor: Some(user.id),
+        subject: Some(user.id),
+        session: Some(issued.handle.as_str().to_owned()),
+        ..context.clone()
+    };
+    sessions::insert(tx, &session_row(&issued, user, form, device, &context, now), now).await?;
+    record(tx, app.random, &Event::SessionCreated { form }, &context, now).await?;
+    for (kind, mac, life) in rows(app, &issued) {
+        credentials::insert(tx, &credential_row(&issued, kind, mac, life, device), now).await?;
+        if let Some(token) = token_kind(kind) {
+            record(tx, app.random, &token_created(token, device), &context, now).await?;
+        }
+    }
+    Ok(issued)
+}
+
+/// The signed access token of a session.
+pub fn sign_access_token(
+    app: &App,
+    user: &User,
+    role: &str,
+    handle: &SessionHandle,
+    life: Life,
+) -> Result<String, Failure> {
+    let claims = Claims {
+        iss: app.access_tokens.issuer().to_owned(),
+        aud: app.access_tokens.issuer().to_owned(),
+        sub: user.uuid.clone(),
+        sid: handle.as_str().to_owned(),
+        jti: hex::encode(app.random.bytes::<16>()),
+        iat: app.clock.now().secs(),
+        exp: life.expires_at.secs(),
+        email: user.email.as_str().to_owned(),
+        role: role.to_owned(),
+        organization_id: None,
+    };
+    Ok(app.access_tokens.sign(&claims)?)
+}
+
+/// A CSRF token for a session that has just begun; good with every credential of it.
+pub fn first_csrf_token(app: &App, session: &SessionId, kind: Kind) -> String {
+    let binding = Binding::Session { id: session.as_str(), epoch: 0, auth: None };
+    app.keys.csrf.mint(kind, &binding, app.clock.now(), app.random.bytes()).to_hex()
+}
+
+/// The event of a token's making.
+pub fn token_created(kind: TokenKind, device: &Device) -> Event {
+    let text = |text: &Option<String>| text.as_deref().map(Text::clip);
+    Event::TokenCreated {
+        kind,
+        platform: text(&device.platform),
+        device_type: text(&device.device_type),
+        app_version: text(&device.app_version),
+    }
+}
+
+fn session_row(
+    issued: &Issued,
+    user: &User,
+    form: SignInForm,
+    device: &Device,
+    context: &Context,
+    now: Time,
+) -> NewSession {
+    NewSession {
+        id: issued.session.clone(),
+        handle: issued.handle.clone(),
+        user_id: user.id,
+        user_epoch: user.epoch,
+        form,
+        auth_time: now,
+        ip: context.ip.clone().unwrap_or_default(),
+        peer: context.peer.clone().unwrap_or_default(),
+        user_agent: context
+            .user_agent
+            .as_deref()
+            .map_or_else(String::new, |agent| Text::clip(agent).as_str().to_owned()),
+        platform: device.platform.clone(),
+        device_type: device.device_type.clone(),
+        app_version: device.app_version.clone(),
+    }
+}
+
+fn rows(app: &App, issued: &Issued) -> impl Iterator<Item = (CredentialKind, Mac, Life)> {
+    let mac = |purpose, secret: &Opaque| app.keys.credential.credential_mac(purpose, secret);
+    let opaque = |kind, purpose, made: &Option<(Opaque, Life)>| {
+        made.as_ref().map(|(secret, life)| (kind, mac(purpose, secret), *life))
+    };
+    let access = issued
+        .access
+        .map(|life| (CredentialKind::Access, app.keys.credential.access_mac(&issued.handle), life));
+    [
+        opaque(CredentialKind::Cookie, Purpose::Cookie, &issued.cookie),
+        opaque(CredentialKind::Api, Purpose::Bearer, &issued.api_token),
+        opaque(CredentialKind::Mobile, Purpose::Bearer, &issued.mobile_token),
+        access,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+fn credential_row(
+    issued: &Issued,
+    kind: CredentialKind,
+    mac: Mac,
+    life: Life,
+    device: &Device,
+) -> NewCredential {
+    NewCredential {
+        mac,
+        session_id: issued.session.clone(),
+        kind,
+        parent: None,
+        platform: device.platform.clone(),
+        device_type: device.device_type.clone(),
+        app_version: device.app_version.clone(),
+        life,
+    }
+}
+
+fn token_kind(kind: CredentialKind) -> Option<TokenKind> {
+    match kind {
+        CredentialKind::Cookie => None,
+        CredentialKind::Api => Some(TokenKind::Api),
+        CredentialKind::Mobile => Some(TokenKind::Mobile),
+        CredentialKind::Child => Some(TokenKind::Child),
+        CredentialKind::Access => Some(TokenKind::Access),
+    }
+}

@@ -1,0 +1,30 @@
+//! What a person or a job can do, one file each, without HTTP: pages, API and command line all
+//! call these. A flow reads, decides with a pure function of the domain, and writes the new state
+//! and its event in one transaction. An expected refusal is an outcome; an error is what nobody
+//! planned.
+
+pub mod credentials;
+pub mod csrf;
+pub mod limits;
+pub mod mobile;
+pub mod roles;
+pub mod sign_in;
+pub mod sign_out;
+pub mod users;
+
+use portcullis_domain::event::{Context, Event};
+use portcullis_domain::time::Time;
+use portcullis_store::{Error, Tx, events};
+
+use crate::random::Random;
+
+/// Writes an event in the transaction of its act.
+pub async fn record(
+    tx: &mut Tx,
+    random: Random,
+    event: &Event,
+    context: &Context,
+    now: Time,
+) -> Result<(), Error> {
+    events::append(tx, event, context, &random.row_id(now), now).await
+}

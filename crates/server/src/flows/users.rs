@@ -1,0 +1,246 @@
+//! Accounts: making them, opening and closing them, setting and forgiving passwords. Nobody gives
+//! a role that is more than their own, or touches an account whose role is above it.
+//!
+//! Not here: what people do with their own account, and the cache of a running server. Whoever
+//! serves requests in this process tells it about a change that is done; other processes see it
+//! within the revocation bound.
+
+use std::collections::HashMap;
+
+use portcullis_domain::account::{AccountStatus, AccountType};
+use portcullis_domain::event::{Event, PasswordChanger, Text};
+use portcullis_domain::id::{RoleId, UserId};
+use portcullis_domain::password::{self, HashError, Memory, Params, PolicyFault};
+use portcullis_domain::permission::Grants;
+use portcullis_domain::role::{self, Refusal};
+use portcullis_domain::text::{Email, Identifier, Name, Username};
+use portcullis_store::users::User;
+use portcullis_store::{Db, Error, Tx, roles, users};
+
+use super::roles::Acting;
+use crate::hasher::{Busy, Hasher, Seat};
+
+/// An account to be made. It starts open.
+pub struct NewAccount {
+    pub email: Email,
+    pub username: Option<Username>,
+    pub first_name: Name,
+    pub last_name: Name,
+    pub phone: Option<String>,
+    pub branch_id: i64,
+    pub account_type: AccountType,
+    /// The name of a role, in any case.
+    pub role: String,
+    /// `None`: nobody signs in by password until one is set.
+    pub password: Option<NewPassword>,
+}
+
+/// A new password that meets the policy.
+pub struct Accepted<'a>(&'a str);
+
+/// The hash of a new password that met the policy. It has no `Debug` and no `Display`.
+pub struct NewPassword(String);
+
+/// What became of making an account.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Create {
+    Created {
+        id: UserId,
+        uuid: String,
+    },
+    /// The address is another user's, as address or as username.
+    EmailTaken,
+    /// The username is another user's, as username or as address.
+    UsernameTaken,
+    /// There is no role of this name.
+    UnknownRole,
+    Refused(Refusal),
+}
+
+/// What became of changing an account.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Change {
+    Done,
+    /// It was so already.
+    Unchanged,
+    /// There is no such user.
+    Unknown,
+    Refused(Refusal),
+}
+
+/// A user with the name of his role.
+pub struct Listed {
+    pub user: User,
+    pub role: String,
+}
+
+impl<'a> Accepted<'a> {
+    /// Checks a new password; `min_chars` counts Unicode code points.
+    pub fn check(password: &'a str, min_chars: usize) -> Result<Self, PolicyFault> {
+        password::check_policy(password, min_chars)?;
+        Ok(Self(password))
+    }
+
+    /// Hashes it on this thread, which takes tens of milliseconds: for the command line.
+    pub fn hash(&self, params: &Params, salt: &[u8; 16]) -> Result<NewPassword, HashError> {
+        password::hash(params, &mut Memory::default(), self.0, salt).map(NewPassword)
+    }
+
+    /// Hashes it on the threads for it: for whoever serves requests.
+    pub async fn hash_on(
+        &self,
+        hasher: &Hasher,
+        seat: Seat,
+        salt: [u8; 16],
+    ) -> Result<NewPassword, Busy> {
+        hasher.hash(seat, self.0, salt).await.map(NewPassword)
+    }
+}
+
+/// Makes an account.
+pub async fn create(acting: &Acting<'_>, new: &NewAccount) -> Result<Create, Error> {
+    let mut tx = acting.db.write().await?;
+    let Some(role) = roles::by_name(&mut tx, &new.role).await? else {
+        return Ok(Create::UnknownRole);
+    };
+    if let Err(refusal) = role::may_assign(acting.authority, &role) {
+        return Ok(Create::Refused(refusal));
+    }
+    let row = row(acting, new, role.id);
+    let id = match users::insert(&mut tx, &row, acting.now).await {
+        Ok(id) => id,
+        Err(Error::Conflict) => {
+            drop(tx);
+            return what_is_taken(acting.db, new).await;
+        }
+        Err(error) => return Err(error),
+    };
+    let event = Event::UserCreated { account_type: new.account_type, role: Text::clip(&role.name) };
+    acting.record(&mut tx, &event, Some(id)).await?;
+    tx.commit().await?;
+    Ok(Create::Created { id, uuid: row.uuid })
+}
+
+/// The user of an address.
+pub async fn find(db: &Db, email: &Email) -> Result<Option<User>, Error> {
+    users::by_email(&mut db.read_once().await?, email).await
+}
+
+/// Every user, by id.
+pub async fn list(db: &Db) -> Result<Vec<Listed>, Error> {
+    const PAGE: i64 = 500;
+    let mut tx = db.read().await?;
+    let all = roles::list(&mut tx).await?;
+    let names: HashMap<RoleId, String> = all.into_iter().map(|role| (role.id, role.name)).collect();
+    let mut listed: Vec<Listed> = Vec::new();
+    loop {
+        let after = listed.last().map_or(UserId(0), |last| last.user.id);
+        let page = users::list(&mut tx, after, PAGE).await?;
+        if page.is_empty() {
+            return Ok(listed);
+        }
+        listed.extend(page.into_iter().map(|user| {
+            let role = names.get(&user.role_id).cloned().unwrap_or_default();
+            Listed { user, role }
+        }));
+    }
+}
+
+/// Closes an account: everything that was signed in to it is dead, on every node.
+pub async fn disable(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
+    let mut tx = acting.db.write().await?;
+    if let Some(refused) = refused(acting, &mut tx, id).await? {
+        return Ok(refused);
+    }
+    if !users::set_status(&mut tx, id, AccountStatus::Disabled, acting.now).await? {
+        return Ok(Change::Unchanged);
+    }
+    users::bump_epoch(&mut tx, id).await?;
+    acting.record(&mut tx, &Event::UserDisabled, Some(id)).await?;
+    tx.commit().await?;
+    Ok(Change::Done)
+}
+
+/// Opens an account again. What was signed in before stays dead.
+pub async fn enable(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
+    let mut tx = acting.db.write().await?;
+    if let Some(refused) = refused(acting, &mut tx, id).await? {
+        return Ok(refused);
+    }
+    if !users::set_status(&mut tx, id, AccountStatus::Active, acting.now).await? {
+        return Ok(Change::Unchanged);
+    }
+    acting.record(&mut tx, &Event::UserEnabled, Some(id)).await?;
+    tx.commit().await?;
+    Ok(Change::Done)
+}
+
+/// Sets a password. Wrong guesses at the earlier one are forgotten, sign-in by password works
+/// again if it was switched off, and everything that was signed in before is dead.
+pub async fn set_password(
+    acting: &Acting<'_>,
+    id: UserId,
+    new: &NewPassword,
+    by: PasswordChanger,
+) -> Result<Change, Error> {
+    let mut tx = acting.db.write().await?;
+    if let Some(refused) = refused(acting, &mut tx, id).await? {
+        return Ok(refused);
+    }
+    if !users::set_password(&mut tx, id, &new.0, acting.now).await? {
+        return Ok(Change::Unknown);
+    }
+    users::bump_epoch(&mut tx, id).await?;
+    acting.record(&mut tx, &Event::PasswordChanged { by }, Some(id)).await?;
+    tx.commit().await?;
+    Ok(Change::Done)
+}
+
+/// Forgives wrong passwords: the count, the switch that a hundred of them turn, and every network
+/// that is locked out of the account.
+pub async fn unlock(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
+    let mut tx = acting.db.write().await?;
+    if let Some(refused) = refused(acting, &mut tx, id).await? {
+        return Ok(refused);
+    }
+    if !users::unlock(&mut tx, id).await? {
+        return Ok(Change::Unchanged);
+    }
+    acting.record(&mut tx, &Event::UserUnlocked, Some(id)).await?;
+    tx.commit().await?;
+    Ok(Change::Done)
+}
+
+fn row(acting: &Acting<'_>, new: &NewAccount, role_id: RoleId) -> users::NewUser {
+    users::NewUser {
+        uuid: acting.random.row_id(acting.now),
+        email: new.email.clone(),
+        username: new.username.clone(),
+        first_name: new.first_name.clone(),
+        last_name: new.last_name.clone(),
+        phone: new.phone.clone(),
+        branch_id: new.branch_id,
+        account_type: new.account_type,
+        role_id,
+        password_phc: new.password.as_ref().map(|password| password.0.clone()),
+    }
+}
+
+/// Looked up only after the store refused: what it says under its lock is what counts.
+async fn what_is_taken(db: &Db, new: &NewAccount) -> Result<Create, Error> {
+    let Ok(name) = Identifier::parse(new.email.as_str()) else { return Ok(Create::EmailTaken) };
+    let holder = users::by_identifier(&mut db.read_once().await?, &name).await?;
+    Ok(if holder.is_some() { Create::EmailTaken } else { Create::UsernameTaken })
+}
+
+/// `None` if the actor may change the account.
+async fn refused(acting: &Acting<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Change>, Error> {
+    let Some(user) = users::by_id(tx, id).await? else { return Ok(Some(Change::Unknown)) };
+    let Some(role) = roles::by_id(tx, user.role_id).await? else { return Err(Error::Conflict) };
+    // Only the level counts here: nothing is granted.
+    let allowed = role::may_create(acting.authority, role.level, &Grants::default());
+    Ok(allowed.err().map(Change::Refused))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! Accounts on a real database: each refusal with what is allowed, and what a change leaves behind.
+
+use portcullis_domain::role::Authority;
+use portcullis_store::users::Password;
+
+use super::super::roles::tests::{Office, actor};
+use super::*;
+
+const TINY: Params = Params { memory_kib: 64, iterations: 1, parallelism: 1 };
+
+fn email(name: &str) -> Email {
+    Email::parse(&format!("{name}@example.com")).unwrap()
+}
+
+fn account(name: &str, role: &str) -> NewAccount {
+    NewAccount {
+        email: email(name),
+        username: Some(Username::parse(name).unwrap()),
+        first_name: Name::parse("Ada").unwrap(),
+        last_name: Name::default(),
+        phone: None,
+        branch_id: 1,
+        account_type: AccountType::Staff,
+        role: role.to_owned(),
+        password: Some(new_password("a first long password")),
+    }
+}
+
+fn new_password(text: &str) -> NewPassword {
+    Accepted::check(text, 15).unwrap().hash(&TINY, &[3; 16]).unwrap()
+}
+
+async fn made(office: &Office, name: &str, role: &str) -> UserId {
+    match create(&office.acting(), &account(name, role)).await.unwrap() {
+        Create::Created { id, .. } => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn user(office: &Office, id: UserId) -> (User, Password) {
+    let mut tx = office.db.read().await.unwrap();
+    let user = users::by_id(&mut tx, id).await.unwrap().unwrap();
+    (user, users::password(&mut tx, id).await.unwrap().unwrap())
+}
+
+#[tokio::test]
+async fn an_account_is_made_with_its_event() {
+    let office = Office::open(Authority::operator()).await;
+    let id = made(&office, "ada", "STAFF").await;
+    let (user, password) = user(&office, id).await;
+    assert_eq!((user.email, user.status), (email("ada"), AccountStatus::Active));
+    assert!(password.phc.is_some() && !password.disabled);
+    let expected = format!(r#"user_created {id} {{"account_type":"Staff","role":"staff"}}"#);
+    assert_eq!(office.events().await, [expected]);
+    assert_eq!(find(&office.db, &email("ADA")).await.unwrap().map(|user| user.id), Some(id));
+    assert_eq!(find(&office.db, &email("eve")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_name_belongs_to_one_user() {
+    let office = Office::open(Authority::operator()).await;
+    made(&office, "ada", "user").await;
+    let check = async |new: NewAccount, expected: Create| {
+        assert_eq!(create(&office.acting(), &new).await.unwrap(), expected);
+    };
+    let username = |name: &str| Some(Username::parse(name).unwrap());
+    check(NewAccount { username: None, ..account("Ada", "user") }, Create::EmailTaken).await;
+    check(account("ada", "user"), Create::EmailTaken).await;
+    let same_name = NewAccount { username: username("ADA"), ..account("eve", "user") };
+    check(same_name, Create::UsernameTaken).await;
+    let address_as_name = username("ada@example.com");
+    let borrowed = NewAccount { username: address_as_name, ..account("eve", "user") };
+    check(borrowed, Create::UsernameTaken).await;
+    check(account("eve", "nobody"), Create::UnknownRole).await;
+    assert_eq!(list(&office.db).await.unwrap().len(), 1);
+    assert_eq!(office.events().await.len(), 1);
+    made(&office, "eve", "user").await;
+}
+
+#[tokio::test]
+async fn nobody_makes_or_touches_what_is_above_them() {
+    let mut office = Office::open(Authority::operator()).await;
+    let owner = made(&office, "olga", "owner").await;
+    let helper = made(&office, "hugo", "user").await;
+    let before = office.events().await.len();
+    office.authority = actor(50, &["api.*"]);
+    let acting = office.acting();
+    let above = Refusal::AboveLevel;
+    let new = account("eve", "owner");
+    assert_eq!(create(&acting, &new).await.unwrap(), Create::Refused(above));
+    let password = new_password("a second long password");
+    let by = PasswordChanger::Administrator;
+    let refused = Change::Refused(above);
+    assert_eq!(disable(&acting, owner).await.unwrap(), refused);
+    assert_eq!(enable(&acting, owner).await.unwrap(), refused);
+    assert_eq!(unlock(&acting, owner).await.unwrap(), refused);
+    assert_eq!(set_password(&acting, owner, &password, by).await.unwrap(), refused);
+    assert_eq!(office.events().await.len(), before);
+    assert_eq!(user(&office, owner).await.0.epoch, 0);
+
+    assert_eq!(disable(&acting, helper).await.unwrap(), Change::Done);
+    let made = create(&acting, &account("eve", "user")).await.unwrap();
+    assert!(matches!(made, Create::Created { .. }), "{made:?}");
+}
+
+#[tokio::test]
+async fn nobody_gives_a_role_that_holds_what_they_lack() {
+    let mut office = Office::open(Authority::operator()).await;
+    office.authority = actor(50, &["api.jobs.*"]);
+    let lacking = create(&office.acting(), &account("eve", "user")).await.unwrap();
+    assert_eq!(lacking, Create::Refused(Refusal::Lacking));
+    office.authority = actor(50, &["api.security.mobile_auth.use"]);
+    made(&office, "eve", "user").await;
+}
+
+#[tokio::test]
+async fn closing_an_account_ends_what_was_signed_in() {
+    let office = Office::open(Authority::operator()).await;
+    let (id, other) = (made(&office, "ada", "user").await, made(&office, "eve", "user").await);
+    let acting = office.acting();
+    let check = async |change: Change, expected: Change, status: AccountStatus, epoch: i64| {
+        assert_eq!(change, expected);
+        let (user, _) = user(&office, id).await;
+        assert_eq!((user.status, user.epoch), (status, epoch));
+    };
+    let (active, disabled) = (AccountStatus::Active, AccountStatus::Disabled);
+    check(enable(&acting, id).await.unwrap(), Change::Unchanged, active, 0).await;
+    check(disable(&acting, id).await.unwrap(), Change::Done, disabled, 1).await;
+    check(disable(&acting, id).await.unwrap(), Change::Unchanged, disabled, 1).await;
+    check(enable(&acting, id).await.unwrap(), Change::Done, active, 1).await;
+    assert_eq!(disable(&acting, UserId(99)).await.unwrap(), Change::Unknown);
+    assert_eq!(user(&office, other).await.0.epoch, 0);
+    let updated: Vec<String> = office.events().await;
+    assert_eq!(
+        updated.get(2..).unwrap_or_default(),
+        [
+            format!(r#"user_updated {id} {{"field":"status","value":"active"}}"#),
+            format!(r#"user_updated {id} {{"field":"status","value":"disabled"}}"#),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_new_password_starts_afresh() {
+    let office = Office::open(Authority::operator()).await;
+    let id = made(&office, "ada", "user").await;
+    let mut tx = office.db.write().await.unwrap();
+    users::password_failed(&mut tx, id).await.unwrap();
+    users::disable_password(&mut tx, id).await.unwrap();
+    tx.commit().await.unwrap();
+    let (acting, by) = (office.acting(), PasswordChanger::Operator);
+    let new = new_password("a second long password");
+    assert_eq!(set_password(&acting, id, &new, by).await.unwrap(), Change::Done);
+    let (user, password) = user(&office, id).await;
+    assert_eq!((user.epoch, password.failures, password.disabled), (1, 0, false));
+    assert_eq!(password.phc.map(|phc| phc.reveal().to_owned()), Some(new.0));
+    let expected = format!(r#"authn_password_change {id} {{"by":"operator"}}"#);
+    assert!(office.events().await.contains(&expected));
+    let new = new_password("a third long password");
+    assert_eq!(set_password(&acting, UserId(99), &new, by).await.unwrap(), Change::Unknown);
+}
+
+#[tokio::test]
+async fn unlocking_forgives_once() {
+    let office = Office::open(Authority::operator()).await;
+    let id = made(&office, "ada", "user").await;
+    let acting = office.acting();
+    assert_eq!(unlock(&acting, id).await.unwrap(), Change::Unchanged);
+    assert_eq!(unlock(&acting, UserId(99)).await.unwrap(), Change::Unknown);
+    let mut tx = office.db.write().await.unwrap();
+    users::password_failed(&mut tx, id).await.unwrap();
+    users::disable_password(&mut tx, id).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(unlock(&acting, id).await.unwrap(), Change::Done);
+    let (user, password) = user(&office, id).await;
+    assert_eq!((user.epoch, password.failures, password.disabled), (0, 0, false));
+    assert!(office.events().await.contains(&format!("user_unlocked {id} {{}}")));
+}
+
+#[tokio::test]
+async fn the_policy_comes_before_the_hash() {
+    assert!(Accepted::check("fourteen chars", 15).is_err());
+    let accepted = Accepted::check("fifteen chars!!", 15).unwrap();
+    let here = accepted.hash(&TINY, &[1; 16]).unwrap();
+    let hasher = Hasher::start(1, TINY).unwrap();
+    let seat = hasher.seat().unwrap();
+    let there = accepted.hash_on(&hasher, seat, [1; 16]).await.unwrap();
+    assert_eq!(here.0, there.0);
+}

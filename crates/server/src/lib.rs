@@ -1,0 +1,20 @@
+//! What is offered: web API, pages, gate, jobs, command line and configuration. The binary
+//! `portcullis` is a few lines over this library, so that tests can build the real thing.
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod fault;
+pub mod flows;
+pub mod gate;
+pub mod hasher;
+pub mod jobs;
+pub mod mail;
+pub mod random;
+pub mod record;
+pub mod secret_file;
+pub mod serve;
+pub mod spend;
+pub mod verify;
+pub mod web;

@@ -1,0 +1,125 @@
+//! What credential a request carries: exactly one, in exactly one spelling. An explicit credential
+//! is never overridden by a cookie, and a bad one never falls back to a cookie.
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use portcullis_domain::secret::Opaque;
+
+use crate::web::cookies::CookieStyle;
+
+/// The header of API keys.
+pub const API_KEY_HEADER: &str = "x-api-key";
+
+/// The one credential of a request.
+pub enum Presented {
+    /// None at all.
+    Nothing,
+    /// The session cookie.
+    Cookie(Opaque),
+    /// `Authorization: Bearer` with 64 lower-case hex digits.
+    Bearer(Opaque),
+    /// `Authorization: Bearer` with a compact JWS (RFC 7515, section 7.1).
+    AccessToken(String),
+    /// Something that is no credential of ours: 401.
+    Unusable(&'static str),
+    /// More than one, or a header that cannot be read in one way: 400.
+    Malformed(&'static str),
+    /// Two session cookies that differ: somebody tossed one in.
+    Tossed,
+}
+
+/// Reads the credential out of the headers.
+pub fn present(headers: &HeaderMap, cookies: &CookieStyle) -> Presented {
+    let mut authorizations = headers.get_all(AUTHORIZATION).iter();
+    let authorization = authorizations.next();
+    if authorizations.next().is_some() {
+        return Presented::Malformed("several_credentials");
+    }
+    let has_key = headers.contains_key(API_KEY_HEADER);
+    match authorization {
+        Some(_) if has_key => Presented::Malformed("several_credentials"),
+        Some(value) => value.to_str().map_or(Presented::Malformed("bad_authorization"), bearer),
+        // Explicit, and of a kind that this release does not issue.
+        None if has_key => Presented::Unusable("credential_unknown"),
+        None => session_cookie(headers, cookies),
+    }
+}
+
+/// RFC 6750, section 2.1. Only the scheme's case is free.
+fn bearer(value: &str) -> Presented {
+    let Some((scheme, token)) = value.split_once(' ') else {
+        return Presented::Unusable("credential_unknown");
+    };
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Presented::Unusable("credential_unknown");
+    }
+    if let Some(opaque) = Opaque::parse(token) {
+        return Presented::Bearer(opaque);
+    }
+    let looks_like_jws = token.len() <= 4096 && token.split('.').count() == 3;
+    if looks_like_jws {
+        Presented::AccessToken(token.to_owned())
+    } else {
+        Presented::Unusable("credential_unknown")
+    }
+}
+
+fn session_cookie(headers: &HeaderMap, cookies: &CookieStyle) -> Presented {
+    let mut values = cookies.session_values(headers);
+    let Some(first) = values.next() else { return Presented::Nothing };
+    if values.any(|other| other != first) {
+        return Presented::Tossed;
+    }
+    match Opaque::parse(first) {
+        Some(opaque) => Presented::Cookie(opaque),
+        None => Presented::Unusable("session_unknown"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Cookies, Profile};
+
+    fn check(lines: &[(&'static str, &str)], expected: &str) {
+        let style = CookieStyle::new(&Cookies { profile: Profile::Compat, domain: None }, false);
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, value.parse().unwrap());
+        }
+        let found = match present(&headers, &style) {
+            Presented::Nothing => "nothing",
+            Presented::Cookie(_) => "cookie",
+            Presented::Bearer(_) => "bearer",
+            Presented::AccessToken(_) => "access token",
+            Presented::Unusable(code) | Presented::Malformed(code) => code,
+            Presented::Tossed => "tossed",
+        };
+        assert_eq!(found, expected, "{lines:?}");
+    }
+
+    #[test]
+    fn one_credential_in_one_spelling() {
+        let hex = "0f".repeat(32);
+        let upper = "0F".repeat(32);
+        let bearer = |token: &str| format!("Bearer {token}");
+        check(&[], "nothing");
+        check(&[("authorization", &bearer(&hex))], "bearer");
+        check(&[("authorization", &format!("bEaReR {hex}"))], "bearer");
+        check(&[("authorization", &bearer(&upper))], "credential_unknown");
+        check(&[("authorization", &bearer(&hex[1..]))], "credential_unknown");
+        check(&[("authorization", &bearer(&format!("{hex}0")))], "credential_unknown");
+        check(&[("authorization", &format!("Bearer  {hex}"))], "credential_unknown");
+        check(&[("authorization", "Basic YTpi")], "credential_unknown");
+        check(&[("authorization", &bearer("a.b.c"))], "access token");
+        check(&[("authorization", &bearer(&hex)), ("authorization", "x")], "several_credentials");
+        check(&[("authorization", &bearer(&hex)), ("x-api-key", "x")], "several_credentials");
+        check(&[("x-api-key", "x")], "credential_unknown");
+        check(&[("cookie", &format!("sessionid={hex}"))], "cookie");
+        check(&[("cookie", "sessionid=chosen")], "session_unknown");
+        check(&[("cookie", &format!("sessionid={hex}; sessionid={hex}"))], "cookie");
+        check(&[("cookie", &format!("sessionid={hex}; sessionid={upper}"))], "tossed");
+        let both = [("authorization", "Bearer x"), ("cookie", &*format!("sessionid={hex}"))];
+        check(&both, "credential_unknown");
+    }
+}

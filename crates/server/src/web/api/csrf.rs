@@ -1,0 +1,65 @@
+//! CSRF tokens on demand, in the three documented shapes (contract P1, S9, Z3).
+
+use http::StatusCode;
+use portcullis_domain::csrf::{Binding, Kind, Token};
+use serde_json::json;
+
+use crate::app::App;
+use crate::flows;
+use crate::web::caller::{Caller, SignedIn, Visitor};
+use crate::web::door;
+use crate::web::reply::json_reply;
+use crate::web::request::{Call, Facts};
+use crate::web::table::Answer;
+
+/// `GET /api/security/csrf-token` (P1). `?use=session` asks for one that lives with the session.
+pub async fn issue(call: Call, SignedIn(caller): SignedIn) -> Answer {
+    let (token, kind) = fetch(&call, &caller).await?;
+    let data = json!({"token": token, "single_use": kind == Kind::OneTime});
+    let body = json!({"success": true, "data": data, "message": "CSRF token issued"});
+    Ok(json_reply(StatusCode::OK, &body))
+}
+
+/// `GET /api/auth/csrf-token` (S9).
+pub async fn issue_flat(call: Call, SignedIn(caller): SignedIn) -> Answer {
+    let token = door::mint(&call.app, &caller, Kind::Session);
+    let body = json!({"success": true, "csrf_token": token, "single_use": false});
+    Ok(json_reply(StatusCode::OK, &body))
+}
+
+/// `GET /api/csrf` (Z3): the token as a cookie. A good one that the client has is sent again, so
+/// that its other tabs stay right.
+pub async fn set_cookie(call: Call, Visitor(caller): Visitor) -> Answer {
+    let (app, facts) = (&call.app, &call.facts);
+    let held = held_token(app, facts, caller.as_ref());
+    let token = held.unwrap_or_else(|| match &caller {
+        Some(caller) => door::mint(app, caller, Kind::DoubleSubmit),
+        None => door::mint_anonymous(app, facts),
+    });
+    facts.after().cookies.push(app.cookies.csrf(&token, app.clock.now()));
+    Ok(json_reply(StatusCode::OK, &json!({"details": "CSRF cookie set"})))
+}
+
+async fn fetch(call: &Call, caller: &Caller) -> Result<(String, Kind), portcullis_store::Error> {
+    let asked_session = call.facts.query("use").as_deref() == Some("session");
+    let session = &caller.found().session.id;
+    let kind = flows::csrf::kind_of_fetch(&call.app, session, asked_session).await?;
+    Ok((door::mint(&call.app, caller, kind), kind))
+}
+
+/// The token in the client's cookie, if it is good for who the client is now.
+fn held_token(app: &App, facts: &Facts, caller: Option<&Caller>) -> Option<String> {
+    let mut values = app.cookies.csrf_values(&facts.headers);
+    let text = values.next().filter(|_| values.next().is_none())?;
+    let token = Token::parse(text)?;
+    let is_good = match (caller, token.kind()) {
+        (Some(caller), Kind::DoubleSubmit) => app.keys.csrf.opens(&token, &door::binding(caller)),
+        (None, Kind::Anonymous) => {
+            let pre_session = app.cookies.pre_session(&facts.headers);
+            app.keys.csrf.opens(&token, &Binding::Browser(pre_session))
+                && !token.is_older_than(app.anonymous_csrf_life(), app.clock.now())
+        }
+        (Some(_) | None, _) => false,
+    };
+    is_good.then(|| text.to_owned())
+}

@@ -1,0 +1,37 @@
+//! Whether the process lives, and whether it can serve.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::json;
+
+use crate::web::caller::Anyone;
+use crate::web::error::Error;
+use crate::web::reply::json_reply;
+use crate::web::request::Call;
+use crate::web::table::Answer;
+
+/// How long the store may take to answer before the server calls itself not ready.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// `GET /healthz`: the process lives. Says nothing of the store, so that a database that is down
+/// does not make a supervisor restart every node.
+pub async fn alive(_: Call, _: Anyone) -> Answer {
+    Ok(json_reply(StatusCode::OK, &json!({"status": "ok"})))
+}
+
+/// `GET /readyz`: the store answers, its clock agrees with ours, and nobody has asked us to stop.
+pub async fn ready(call: Call, _: Anyone) -> Answer {
+    let not_ready = |code| Error::Unavailable { code, retry_after: PATIENCE };
+    if call.app.stopping.is_cancelled() {
+        return Err(not_ready("stopping"));
+    }
+    let answered = tokio::time::timeout(PATIENCE, call.app.db.check(call.app.clock.now())).await;
+    match answered {
+        Ok(Ok(())) => Ok(json_reply(StatusCode::OK, &json!({"status": "ready"}))),
+        Ok(Err(portcullis_store::NotReady::Clock)) => Err(not_ready("clock_differs")),
+        Ok(Err(portcullis_store::NotReady::Store(_))) | Err(_) => {
+            Err(not_ready("store_unavailable"))
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! `POST /api/auth/login`: one path for three families (contract C1–C5). The key `username` or
+//! `email` decides what is given; the answer carries every family's keys.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use portcullis_domain::csrf::Kind;
+use portcullis_domain::password;
+use portcullis_domain::redirect::Next;
+use portcullis_domain::session::SignInForm;
+use portcullis_domain::text::Email;
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::fault::Failure;
+use crate::flows::credentials::{Device, first_csrf_token, sign_access_token};
+use crate::flows::sign_in::{self, Attempt, Before, Outcome, SignedIn};
+use crate::web::caller::Anyone;
+use crate::web::error::{Error, Fault, Forbidden};
+use crate::web::identify;
+use crate::web::input::Fields;
+use crate::web::reply::{json_reply, redirect_reply};
+use crate::web::request::{Call, Facts};
+use crate::web::table::Answer;
+
+/// The longest name that is looked at, in characters.
+const MAX_NAME: usize = 255;
+
+/// `POST /api/auth/login`.
+pub async fn post(call: Call, _: Anyone) -> Answer {
+    let next = wanted_next(&call)?;
+    let (form, name, password) = match read(&call.fields) {
+        Ok(read) => read,
+        Err(faults) => {
+            count_unreadable(&call).await?;
+            return Err(Error::Invalid(faults));
+        }
+    };
+    let signed_in = attempt(&call, form, name, password, Device::default()).await?;
+    set_cookies(&call, &signed_in);
+    match next {
+        Some(next) => Ok(redirect_reply(StatusCode::FOUND, next.as_str())),
+        None => Ok(json_reply(StatusCode::CREATED, &body(&call.app, &signed_in)?)),
+    }
+}
+
+/// Runs the flow and turns every outcome but success into its error. Serves all forms of API.
+pub async fn attempt(
+    call: &Call,
+    form: SignInForm,
+    name: &str,
+    password: &str,
+    device: Device,
+) -> Result<Box<SignedIn>, Error> {
+    let (app, facts) = (&call.app, &call.facts);
+    let attempt = Attempt {
+        form,
+        name,
+        password,
+        shows_browser: facts.shows_browser(),
+        from: facts.client,
+        device_cookie: app.cookies.device_value(&facts.headers),
+        device,
+        before: before(app, facts).await?,
+        context: facts.context(),
+    };
+    let answer = sign_in::sign_in(app, &attempt).await?;
+    if let Some(standing) = answer.standing {
+        facts.set_login_standing(standing);
+    }
+    match answer.outcome {
+        Outcome::SignedIn(signed_in) => Ok(signed_in),
+        Outcome::Refused => Err(Error::WrongCredentials),
+        Outcome::Disabled => Err(Error::Forbidden(Forbidden::Other("account_disabled"))),
+        Outcome::Locked { retry_after } => Err(Error::TooMany { code: "locked_out", retry_after }),
+        Outcome::TooMany { retry_after } => too_many(retry_after),
+    }
+}
+
+/// Name and password as any form of API sends them: the faults of both at once.
+pub fn name_and_password<'f>(
+    fields: &'f Fields,
+    name: &'static str,
+) -> Result<(&'f str, &'f str), Vec<Fault>> {
+    let read_name = fields.required(name, MAX_NAME).and_then(|text| match name {
+        "email" if Email::parse(text).is_err() => Err(Fault::invalid(name, "must be an email")),
+        _ => Ok(text),
+    });
+    let read_password = fields.required("password", password::MAX_BYTES).and_then(|text| {
+        let is_too_long = password::is_too_long(text);
+        if is_too_long { Err(Fault::invalid("password", "is too long")) } else { Ok(text) }
+    });
+    match (read_name, read_password) {
+        (Ok(name), Ok(password)) => Ok((name, password)),
+        (name, password) => Err(name.err().into_iter().chain(password.err()).collect()),
+    }
+}
+
+/// The session whose cookie came along, if it lives.
+pub async fn before(app: &App, facts: &Facts) -> Result<Option<Before>, Error> {
+    let caller = identify::by_cookie_alone(app, facts).await?;
+    Ok(caller.map(|caller| Before {
+        session: caller.found().session.id.clone(),
+        user: caller.user_id(),
+        mac: caller.mac,
+    }))
+}
+
+fn read(fields: &Fields) -> Result<(SignInForm, &str, &str), Vec<Fault>> {
+    let (form, key) = match (fields.has("username"), fields.has("email")) {
+        (false, true) => (SignInForm::Email, "email"),
+        (true, _) | (false, false) => (SignInForm::Username, "username"),
+    };
+    name_and_password(fields, key).map(|(name, password)| (form, name, password))
+}
+
+/// An attempt that names nobody counts against its address, so that bad bodies are no free tries.
+pub async fn count_unreadable(call: &Call) -> Result<(), Error> {
+    let standing = sign_in::count_unreadable(&call.app, &call.facts.client).await?;
+    let Some(standing) = standing else { return Ok(()) };
+    call.facts.set_login_standing(standing);
+    match standing.retry_after {
+        Some(retry_after) => too_many(retry_after),
+        None => Ok(()),
+    }
+}
+
+fn too_many<T>(retry_after: Duration) -> Result<T, Error> {
+    Err(Error::TooMany { code: "too_many_requests", retry_after })
+}
+
+/// Where to go afterwards; off-site only where the operator allows it.
+fn wanted_next(call: &Call) -> Result<Option<Next>, Error> {
+    let Some(text) = call.facts.query("redirect_to") else { return Ok(None) };
+    let allowed = &call.app.config.sign_in.redirect_origins;
+    let next = Next::parse(&text, &call.app.own_origins, allowed);
+    let fault = || Error::Invalid(vec![Fault::invalid("redirect_to", "is not an allowed target")]);
+    next.map(Some).ok_or_else(fault)
+}
+
+/// The cookies of a sign-in: the session, its CSRF token, and the mark of the device.
+pub fn set_cookies(call: &Call, signed_in: &SignedIn) {
+    let (app, now) = (&call.app, call.app.clock.now());
+    let Some((secret, life)) = &signed_in.issued.cookie else { return };
+    let csrf = first_csrf_token(app, &signed_in.issued.session, Kind::DoubleSubmit);
+    call.facts.after().cookies.extend([
+        app.cookies.session(&secret.reveal(), now, life.expires_at),
+        app.cookies.csrf(&csrf, now),
+        app.cookies.device(&signed_in.device_cookie, now),
+    ]);
+}
+
+/// The superset of the documented bodies (C2).
+fn body(app: &App, signed_in: &SignedIn) -> Result<Value, Failure> {
+    let SignedIn { user, role, issued, .. } = signed_in;
+    let name = format!("{} {}", user.first_name, user.last_name);
+    let csrf = first_csrf_token(app, &issued.session, Kind::Session);
+    let mut body = json!({
+        "success": true,
+        "csrf_token": csrf,
+        "csrfToken": csrf,
+        "id": user.id,
+        "name": name.trim(),
+        "description": null,
+        "user": {
+            "id": user.id,
+            "email": user.email.as_str(),
+            "username": user.username.as_ref().map(|name| name.as_str()),
+            "name": name.trim(),
+            "firstName": user.first_name.as_str(),
+            "lastName": user.last_name.as_str(),
+            "account_type": user.account_type.name(),
+            "role": role.name,
+            "avatarUrl": null,
+            "organizationId": null,
+        },
+    });
+    let Value::Object(keys) = &mut body else { return Ok(body) };
+    if let Some(life) = issued.access {
+        let token = sign_access_token(app, user, &role.name, &issued.handle, life)?;
+        let expires_in = life.expires_at.since(app.clock.now()).as_secs();
+        keys.insert("accessToken".to_owned(), token.as_str().into());
+        keys.insert("access_token".to_owned(), token.into());
+        keys.insert("expires_in".to_owned(), expires_in.into());
+    }
+    if let Some((secret, life)) = &issued.api_token {
+        keys.insert("token".to_owned(), secret.reveal().into());
+        keys.insert("token_type".to_owned(), "Bearer".into());
+        keys.insert("expires_at".to_owned(), life.expires_at.iso().into());
+        keys.insert("usage".to_owned(), "Send it as: Authorization: Bearer <token>".into());
+    }
+    Ok(body)
+}

@@ -1,0 +1,11 @@
+//! The JSON endpoints, one file a noun. A handler reads its fields, calls one flow and words the
+//! outcome; what is right or wrong is decided below it.
+
+pub mod csrf;
+pub mod health;
+pub mod login;
+pub mod logout;
+pub mod me;
+pub mod mobile_auth;
+pub mod openapi;
+pub mod permissions;

@@ -1,0 +1,130 @@
+//! The description of the API, made from the table of routes, so that it cannot say anything that
+//! the server does not do; and the public keys.
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use crate::web::caller::{Anyone, Level};
+use crate::web::door::is_safe;
+use crate::web::refusal::Family;
+use crate::web::reply::json_reply;
+use crate::web::request::Call;
+use crate::web::table::{Answer, Csrf, Row};
+
+/// `GET /-/openapi.json`.
+pub async fn show(call: Call, _: Anyone) -> Answer {
+    let server = call.app.public_url.to_string();
+    Ok(json_reply(StatusCode::OK, &document(&server, call.app.routes.rows())))
+}
+
+/// `GET /.well-known/jwks.json`.
+pub async fn key_set(call: Call, _: Anyone) -> Answer {
+    Ok(json_reply(StatusCode::OK, &call.app.access_tokens.key_set()))
+}
+
+/// The OpenAPI 3.1 document of these rows.
+pub fn document<'r>(server: &str, rows: impl Iterator<Item = &'r Row>) -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for row in rows {
+        let path = paths.entry(row.path).or_insert_with(|| json!({}));
+        if let Value::Object(methods) = path {
+            methods.insert(row.method.as_str().to_ascii_lowercase(), operation(row));
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Portcullis",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Sign-in, sessions, tokens, CSRF protection and permissions in front \
+                            of an application.",
+        },
+        "servers": [{"url": server}],
+        "paths": paths,
+        "components": {"securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer"},
+            "session": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
+        }},
+    })
+}
+
+fn operation(row: &Row) -> Value {
+    let mut operation = json!({
+        "operationId": row.doc.id,
+        "summary": row.doc.summary,
+        "tags": [tag(row.doc.family)],
+        "responses": responses(row),
+    });
+    let Value::Object(keys) = &mut operation else { return operation };
+    match row.level {
+        Level::Anyone | Level::Visitor => {}
+        Level::SignedIn => {
+            keys.insert("security".into(), json!([{"bearer": []}, {"session": []}]));
+        }
+        Level::Allowed(permission) => {
+            keys.insert("security".into(), json!([{"bearer": []}, {"session": []}]));
+            keys.insert("x-permission".into(), permission.into());
+        }
+    }
+    if !is_safe(&row.method) {
+        keys.insert("x-csrf".into(), json!(row.doc.csrf == Csrf::Required));
+    }
+    if !row.doc.fields.is_empty() {
+        keys.insert("requestBody".into(), request_body(row));
+    }
+    operation
+}
+
+fn tag(family: Family) -> &'static str {
+    match family {
+        Family::P => "P",
+        Family::S => "S",
+        Family::Z => "Z",
+        Family::Every => "Portcullis",
+    }
+}
+
+fn request_body(row: &Row) -> Value {
+    let properties: Map<String, Value> = row
+        .doc
+        .fields
+        .iter()
+        .map(|(name, _, text)| ((*name).to_owned(), json!({"type": "string", "description": text})))
+        .collect();
+    let required: Vec<_> = row
+        .doc
+        .fields
+        .iter()
+        .filter(|(_, required, _)| *required)
+        .map(|(name, ..)| *name)
+        .collect();
+    let schema = json!({"type": "object", "properties": properties, "required": required});
+    let content: Map<String, Value> =
+        ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
+            .into_iter()
+            .map(|kind| (kind.to_owned(), json!({"schema": schema})))
+            .collect();
+    json!({"required": true, "content": content})
+}
+
+fn responses(row: &Row) -> Value {
+    let (status, example) = row.doc.answer;
+    let success = match serde_json::from_str::<Value>(example) {
+        Ok(example) => {
+            json!({"description": "Done.", "content": {"application/json": {"example": example}}})
+        }
+        Err(_) => json!({"description": "Done."}),
+    };
+    let refusal = json!({
+        "description": "Refused. `code` is a stable word; the other keys are the family's own.",
+        "content": {"application/json": {"schema": {
+            "type": "object",
+            "properties": {"code": {"type": "string"}, "requestId": {"type": "string"}},
+            "required": ["code"],
+        }}},
+    });
+    let mut responses = Map::new();
+    responses.insert(status.to_string(), success);
+    responses.insert("default".into(), refusal);
+    Value::Object(responses)
+}

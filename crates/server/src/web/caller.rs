@@ -1,0 +1,135 @@
+//! Who is calling, and the values that a handler must name to run. A route's level is the type of
+//! its handler's second argument: forgetting to ask does not compile, because there is no handler
+//! without one.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use portcullis_domain::csrf::AuthKind;
+use portcullis_domain::id::UserId;
+use portcullis_domain::permission::{Grants, Key};
+use portcullis_domain::secret::Mac;
+use portcullis_store::credentials::Found;
+
+use super::error::{Error, Forbidden};
+use super::identify::Who;
+
+/// Whom a request acts as: a user, by one credential, with resolved permissions.
+#[derive(Clone)]
+pub struct Caller {
+    /// How the request was authenticated.
+    pub auth: AuthKind,
+    /// Under what the store keeps the credential.
+    pub mac: Mac,
+    found: Arc<Found>,
+}
+
+impl Caller {
+    /// Only the door makes one, from what the store said.
+    pub(super) fn new(auth: AuthKind, mac: Mac, found: Arc<Found>) -> Self {
+        Self { auth, mac, found }
+    }
+
+    /// The credential, session, user and role.
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// The user's id.
+    pub fn user_id(&self) -> UserId {
+        self.found.user.id
+    }
+
+    /// What the user's role allows.
+    pub fn grants(&self) -> &Grants {
+        &self.found.role.grants
+    }
+}
+
+/// Who may pass a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Nobody is asked for a credential.
+    Anyone,
+    /// A credential is read if there is one, and not asked for.
+    Visitor,
+    /// Any live credential.
+    SignedIn,
+    /// A live credential whose user holds the key.
+    Allowed(&'static str),
+}
+
+/// A right to run a handler.
+pub trait Access: Sized + Send + 'static {
+    /// The level that the table shows.
+    const LEVEL: Level;
+
+    /// The value, for whoever the door found.
+    fn admit(who: Who) -> Result<Self, Error>;
+}
+
+/// Open to everyone: no credential is read.
+pub struct Anyone;
+
+/// Open to everyone; who is signed in is known.
+pub struct Visitor(pub Option<Caller>);
+
+/// Somebody signed in.
+pub struct SignedIn(pub Caller);
+
+/// Somebody signed in who holds the permission `P`.
+pub struct Allowed<P>(pub Caller, pub PhantomData<P>);
+
+/// A permission, as a type.
+pub trait Permission: Send + 'static {
+    /// Its canonical key.
+    const KEY: &'static str;
+}
+
+/// `api.security.mobile_auth.use`.
+pub struct MobileAuthUse;
+
+impl Permission for MobileAuthUse {
+    const KEY: &'static str = "api.security.mobile_auth.use";
+}
+
+impl Access for Anyone {
+    const LEVEL: Level = Level::Anyone;
+
+    fn admit(_: Who) -> Result<Self, Error> {
+        Ok(Self)
+    }
+}
+
+impl Access for Visitor {
+    const LEVEL: Level = Level::Visitor;
+
+    fn admit(who: Who) -> Result<Self, Error> {
+        Ok(Self(who.ok()))
+    }
+}
+
+impl Access for SignedIn {
+    const LEVEL: Level = Level::SignedIn;
+
+    fn admit(who: Who) -> Result<Self, Error> {
+        who.map(Self).map_err(Error::SignIn)
+    }
+}
+
+impl<P: Permission> Access for Allowed<P> {
+    const LEVEL: Level = Level::Allowed(P::KEY);
+
+    fn admit(who: Who) -> Result<Self, Error> {
+        let SignedIn(caller) = SignedIn::admit(who)?;
+        // A key that does not parse allows nobody; the table's test parses them all.
+        let holds = Key::parse(P::KEY).is_ok_and(|key| caller.grants().allows(&key));
+        if !holds {
+            return Err(Error::Forbidden(Forbidden::Permission {
+                code: "permission_missing",
+                rule: Some(P::KEY.to_owned()),
+            }));
+        }
+        Ok(Self(caller, PhantomData))
+    }
+}

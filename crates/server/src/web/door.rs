@@ -1,0 +1,280 @@
+//! The order of checks before a handler runs: origin wall, who, CSRF token, permission, and then
+//! the one-time token is spent. A refusal for lack of permission does not burn the token; a
+//! request that fails later does, because a token must not be usable twice whatever happens.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+use hyper::body::Incoming;
+use portcullis_domain::csrf::{
+    self, Accepted, AuthKind, Binding, BodyToken, Kind, Refusal, SessionFacts,
+};
+use portcullis_domain::event::{Event, Text};
+use portcullis_domain::origin::{self, Signal, WallFacts};
+
+use super::caller::{Access, Caller, Level};
+use super::error::{Error, Forbidden};
+use super::identify::{Who, identify};
+use super::input::{self, Fields};
+use super::request::{Call, Facts};
+use super::table::{Answer, Csrf};
+use crate::app::App;
+use crate::spend::Token;
+
+const TOKEN_HEADER: &str = "x-csrf-token";
+const CSRFTOKEN_HEADER: &str = "x-csrftoken";
+
+/// Takes a request for one of our own routes to its handler.
+pub async fn pass<A, F, Fut>(
+    app: App,
+    facts: Arc<Facts>,
+    body: Incoming,
+    csrf: Csrf,
+    handler: F,
+) -> Answer
+where
+    A: Access,
+    F: Fn(Call, A) -> Fut,
+    Fut: Future<Output = Answer>,
+{
+    let signal = wall(&app, &facts).await?;
+    let who = match A::LEVEL {
+        Level::Anyone => Err("credential_missing"),
+        Level::Visitor | Level::SignedIn | Level::Allowed(_) => identify(&app, &facts).await?,
+    };
+    refuse_strangers(A::LEVEL, &who)?;
+    let fields = read_fields(&app, &facts, body).await?;
+    let accepted = match &who {
+        Ok(caller) if csrf == Csrf::Required => {
+            check_csrf(&app, &facts, caller, signal, &fields.token()).await?
+        }
+        Ok(_) | Err(_) => Accepted::Reusable,
+    };
+    let caller = who.as_ref().ok().cloned();
+    let access = match A::admit(who) {
+        Ok(access) => access,
+        Err(error) => return Err(record_denial(&app, &facts, caller.as_ref(), error).await),
+    };
+    if let Some(caller) = &caller {
+        spend(&app, &facts, caller, accepted).await?;
+    }
+    handler(Call { app, facts, fields, signal }, access).await
+}
+
+/// Whether the method is one that changes nothing.
+pub fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// The origin wall: what it learned of the sender, or the refusal, written down.
+pub async fn wall(app: &App, facts: &Facts) -> Result<Signal, Error> {
+    match signal(app, facts) {
+        Some(signal) => Ok(signal),
+        None => Err(csrf_refused(app, facts, None, Refusal::Origin).await),
+    }
+}
+
+/// What the origin wall learns of the sender; `None` when it refuses.
+pub fn signal(app: &App, facts: &Facts) -> Option<Signal> {
+    let wall = WallFacts {
+        unsafe_method: !is_safe(&facts.method),
+        sec_fetch_site: single(&facts.headers, "sec-fetch-site"),
+        origin: single(&facts.headers, "origin"),
+        other_browser_sign: ["sec-fetch-mode", "sec-fetch-dest", "referer"]
+            .iter()
+            .any(|name| facts.headers.contains_key(*name)),
+    };
+    origin::wall(&wall, &app.own_origins, &app.config.sign_in.trusted_origins).ok()
+}
+
+/// Judges the CSRF token of a caller's unsafe request; safe ones need none.
+pub async fn check_csrf(
+    app: &App,
+    facts: &Facts,
+    caller: &Caller,
+    signal: Signal,
+    body: &BodyToken,
+) -> Result<Accepted, Error> {
+    if is_safe(&facts.method) || !needs_token(app, facts, caller) {
+        return Ok(Accepted::Reusable);
+    }
+    match judge(app, facts, caller, signal, body) {
+        Ok(accepted) => Ok(accepted),
+        Err(refusal) => {
+            if refusal.earns_fresh_token() && is_trustworthy(caller, signal) {
+                hand_back(app, facts, caller);
+            }
+            Err(csrf_refused(app, facts, Some(caller), refusal).await)
+        }
+    }
+}
+
+/// Whether a token must be found before this caller's unsafe request goes on. An access token of a
+/// script needs none, but one that is sent must be good.
+pub fn needs_token(app: &App, facts: &Facts, caller: &Caller) -> bool {
+    let settings = &app.config.csrf;
+    csrf::required(caller.auth, facts.shows_browser(), settings.bearer, settings.jwt)
+        || (caller.auth == AuthKind::Jwt && has_token_header(&facts.headers))
+}
+
+/// Whether a header holds a token, so that nobody need look into the body.
+pub fn has_token_header(headers: &HeaderMap) -> bool {
+    [TOKEN_HEADER, CSRFTOKEN_HEADER]
+        .iter()
+        .flat_map(|name| headers.get_all(*name))
+        .any(|value| !value.is_empty())
+}
+
+/// Spends a one-time token and hands back a fresh one.
+pub async fn spend(
+    app: &App,
+    facts: &Facts,
+    caller: &Caller,
+    accepted: Accepted,
+) -> Result<(), Error> {
+    let Accepted::OneTime { nonce } = accepted else { return Ok(()) };
+    let found = caller.found();
+    let token = Token {
+        session: found.session.id.clone(),
+        nonce,
+        csrf_epoch: found.session.csrf_epoch,
+        expires_at: app.clock.now().plus(app.longest_life()),
+    };
+    let won = app.spender.spend(token).await.map_err(Error::store)?;
+    hand_back(app, facts, caller);
+    if won { Ok(()) } else { Err(csrf_refused(app, facts, Some(caller), Refusal::Used).await) }
+}
+
+/// What a token of the caller's session is bound to, whichever credential of it comes along.
+pub fn binding(caller: &Caller) -> Binding<'_> {
+    let session = &caller.found().session;
+    Binding::Session { id: session.id.as_str(), epoch: session.csrf_epoch, auth: None }
+}
+
+/// A token of this kind for the caller's session.
+pub fn mint(app: &App, caller: &Caller, kind: Kind) -> String {
+    app.keys.csrf.mint(kind, &binding(caller), app.clock.now(), app.random.bytes()).to_hex()
+}
+
+/// A token for somebody who is not signed in, bound to the browser where the cookies are hardened;
+/// then a browser that has no pre-session cookie is given one.
+pub fn mint_anonymous(app: &App, facts: &Facts) -> String {
+    let held = app.cookies.pre_session(&facts.headers);
+    let fresh = if held.is_empty() { app.cookies.new_pre_session(app.random) } else { None };
+    let pre_session = fresh.as_deref().unwrap_or(held);
+    let binding = Binding::Browser(pre_session);
+    let token = app.keys.csrf.mint(Kind::Anonymous, &binding, app.clock.now(), app.random.bytes());
+    if let Some(fresh) = &fresh {
+        facts.after().cookies.push(app.cookies.pre_session_line(fresh, app.clock.now()));
+    }
+    token.to_hex()
+}
+
+/// Writes down that a caller was denied, and gives the error on.
+pub async fn record_denial(
+    app: &App,
+    facts: &Facts,
+    caller: Option<&Caller>,
+    error: Error,
+) -> Error {
+    if let Error::Forbidden(Forbidden::Permission { code, rule }) = &error {
+        let event = Event::AccessDenied {
+            rule: rule.as_deref().map(Text::clip),
+            reason: code,
+            method: Text::clip(facts.method.as_str()),
+            path: Text::clip(facts.target.path().as_str()),
+        };
+        record(app, facts, caller, event).await;
+    }
+    error
+}
+
+/// Nobody signed in: no need to read what they sent.
+fn refuse_strangers(level: Level, who: &Who) -> Result<(), Error> {
+    match (level, who) {
+        (Level::SignedIn | Level::Allowed(_), Err(code)) => Err(Error::SignIn(code)),
+        (Level::Anyone | Level::Visitor, _) | (_, Ok(_)) => Ok(()),
+    }
+}
+
+async fn read_fields(app: &App, facts: &Facts, body: Incoming) -> Result<Fields, Error> {
+    if is_safe(&facts.method) {
+        return Ok(Fields::default());
+    }
+    let bytes = input::read_bytes(body, app.config.limits.body).await?;
+    input::parse(&facts.headers, &bytes).await
+}
+
+fn judge(
+    app: &App,
+    facts: &Facts,
+    caller: &Caller,
+    signal: Signal,
+    body: &BodyToken,
+) -> Result<Accepted, Refusal> {
+    let token_headers = texts(&facts.headers, TOKEN_HEADER);
+    let csrftoken_headers = texts(&facts.headers, CSRFTOKEN_HEADER);
+    let presented = csrf::present(&token_headers, &csrftoken_headers, body)?;
+    let cookies: Vec<_> = app.cookies.csrf_values(&facts.headers).collect();
+    let session = &caller.found().session;
+    let judged = csrf::Facts {
+        presented,
+        session: Some(SessionFacts {
+            id: session.id.as_str(),
+            epoch: session.csrf_epoch,
+            credential: caller.auth,
+        }),
+        pre_session: app.cookies.pre_session(&facts.headers),
+        csrftoken_cookies: &cookies,
+        signal,
+        anonymous_with_session: app.config.csrf.anonymous_with_session,
+        anonymous_life: app.anonymous_csrf_life(),
+    };
+    csrf::judge(&app.keys.csrf, &judged, app.clock.now())
+}
+
+/// Only who can read our answers gets a fresh token with a refusal.
+fn is_trustworthy(caller: &Caller, signal: Signal) -> bool {
+    caller.auth != AuthKind::Cookie || signal == Signal::SameOrigin || signal == Signal::NoBrowser
+}
+
+fn hand_back(app: &App, facts: &Facts, caller: &Caller) {
+    let kind = csrf::kind_to_issue(app.config.csrf.fetched_token, false, false);
+    facts.after().csrf_token = Some(mint(app, caller, kind));
+}
+
+async fn csrf_refused(
+    app: &App,
+    facts: &Facts,
+    caller: Option<&Caller>,
+    refusal: Refusal,
+) -> Error {
+    let event = Event::CsrfFailed {
+        refusal,
+        method: Text::clip(facts.method.as_str()),
+        path: Text::clip(facts.target.path().as_str()),
+    };
+    record(app, facts, caller, event).await;
+    Error::Forbidden(Forbidden::Csrf(refusal))
+}
+
+async fn record(app: &App, facts: &Facts, caller: Option<&Caller>, event: Event) {
+    let context = match caller {
+        Some(caller) => facts.context_of(caller),
+        None => facts.context(),
+    };
+    app.recorder.record(event, context, app.clock.now()).await;
+}
+
+/// The values of a header that are text.
+fn texts<'h>(headers: &'h HeaderMap, name: &str) -> Vec<&'h str> {
+    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect()
+}
+
+/// A header's value; an empty text when it came twice or is not text, which nothing trusts.
+fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    let value = first.to_str().unwrap_or_default();
+    Some(if values.next().is_some() { "" } else { value })
+}

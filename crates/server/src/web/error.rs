@@ -1,0 +1,181 @@
+//! The one error of the web: what the client should do next, and nothing about what went wrong
+//! inside. Its text is chosen by variant; there is no path from a source error to a body.
+//! How it looks in each family is in [`super::refusal`].
+
+use std::time::Duration;
+
+use portcullis_domain::csrf;
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug)]
+pub enum Error {
+    /// 401: no credential, or one that is not (any longer) good. The code says which.
+    SignIn(&'static str),
+    /// 401: the password form was filled in wrongly. Never says which half was wrong.
+    WrongCredentials,
+    /// 403: known, but not allowed. The code and, where it helps, the rule that said so.
+    Forbidden(Forbidden),
+    /// 404: not there, or not yours to see.
+    NotFound,
+    /// 405: the path exists, the method does not. Holds the methods that do.
+    Method(String),
+    /// 400: fields that are missing or wrong.
+    Invalid(Vec<Fault>),
+    /// 400: the request itself cannot be read in exactly one way.
+    Malformed(&'static str),
+    /// 408: the client did not finish sending.
+    Slow,
+    /// 409: it exists already.
+    Conflict(&'static str),
+    /// 413: more bytes than this endpoint takes.
+    TooLarge,
+    /// 415: a body of a type that this endpoint does not read.
+    UnsupportedType,
+    /// 421: a host that is not served here.
+    Misdirected,
+    /// 429: come back after the given time.
+    TooMany { code: &'static str, retry_after: Duration },
+    /// 503: the store or the password threads cannot answer now.
+    Unavailable { code: &'static str, retry_after: Duration },
+    /// 502 and 504: the upstream did not answer.
+    Upstream(&'static str),
+    /// 500: nobody planned this. The inner chain has been logged, and is not here.
+    Internal,
+}
+
+/// What stands in the way of a caller who is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forbidden {
+    /// A cross-site request, or a missing or wrong CSRF token.
+    Csrf(csrf::Refusal),
+    /// The permission or account type that the door asks for is missing.
+    Permission {
+        /// `permission_missing`, `account_type` or `rule_default`.
+        code: &'static str,
+        /// The rule or route that denied, by name.
+        rule: Option<String>,
+    },
+    /// A refusal that one flow makes, by its stable code.
+    Other(&'static str),
+}
+
+impl Forbidden {
+    /// The stable word for it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Csrf(refusal) => refusal.code(),
+            Self::Permission { code, .. } | Self::Other(code) => code,
+        }
+    }
+}
+
+/// One field that is missing or wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The field's name as the client sent it, or should have.
+    pub field: &'static str,
+    /// What is wrong: a stable word, such as `required` or `invalid`.
+    pub code: &'static str,
+    /// The sentence for a person, without the field's name, such as "must be an email".
+    pub detail: &'static str,
+}
+
+impl Fault {
+    /// The field is not there.
+    pub fn required(field: &'static str) -> Self {
+        Self { field, code: "required", detail: "This field is required." }
+    }
+
+    /// The field is there and cannot be used.
+    pub fn invalid(field: &'static str, detail: &'static str) -> Self {
+        Self { field, code: "invalid", detail }
+    }
+}
+
+impl Error {
+    /// Logs a failure of the store once, here, and says what the client may know of it.
+    #[expect(clippy::needless_pass_by_value, reason = "used as a map_err function")]
+    pub fn store(error: portcullis_store::Error) -> Self {
+        match error {
+            portcullis_store::Error::Conflict => Self::Conflict("conflict"),
+            portcullis_store::Error::Unavailable => {
+                tracing::error!("the store is not available");
+                Self::Unavailable { code: "store_unavailable", retry_after: Duration::from_secs(2) }
+            }
+            error @ (portcullis_store::Error::Corrupt { .. }
+            | portcullis_store::Error::Driver(_)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+                Self::Internal
+            }
+        }
+    }
+
+    /// The stable word that stands in the body as `code`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::SignIn(code)
+            | Self::Malformed(code)
+            | Self::Conflict(code)
+            | Self::TooMany { code, .. }
+            | Self::Unavailable { code, .. }
+            | Self::Upstream(code) => code,
+            Self::WrongCredentials => "wrong_credentials",
+            Self::Forbidden(forbidden) => forbidden.code(),
+            Self::NotFound => "not_found",
+            Self::Method(_) => "method_not_allowed",
+            Self::Invalid(_) => "invalid",
+            Self::Slow => "request_timeout",
+            Self::TooLarge => "too_large",
+            Self::UnsupportedType => "unsupported_type",
+            Self::Misdirected => "unknown_host",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> http::StatusCode {
+        use http::StatusCode as Status;
+        match self {
+            Self::SignIn(_) | Self::WrongCredentials => Status::UNAUTHORIZED,
+            Self::Forbidden(_) => Status::FORBIDDEN,
+            Self::NotFound => Status::NOT_FOUND,
+            Self::Method(_) => Status::METHOD_NOT_ALLOWED,
+            Self::Invalid(_) | Self::Malformed(_) => Status::BAD_REQUEST,
+            Self::Slow => Status::REQUEST_TIMEOUT,
+            Self::Conflict(_) => Status::CONFLICT,
+            Self::TooLarge => Status::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedType => Status::UNSUPPORTED_MEDIA_TYPE,
+            Self::Misdirected => Status::MISDIRECTED_REQUEST,
+            Self::TooMany { .. } => Status::TOO_MANY_REQUESTS,
+            Self::Unavailable { .. } => Status::SERVICE_UNAVAILABLE,
+            Self::Upstream("upstream_timeout") => Status::GATEWAY_TIMEOUT,
+            Self::Upstream(_) => Status::BAD_GATEWAY,
+            Self::Internal => Status::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl From<portcullis_store::Error> for Error {
+    fn from(error: portcullis_store::Error) -> Self {
+        Self::store(error)
+    }
+}
+
+impl From<crate::hasher::Busy> for Error {
+    fn from(_: crate::hasher::Busy) -> Self {
+        Self::Unavailable { code: "busy", retry_after: Duration::from_secs(1) }
+    }
+}
+
+impl From<crate::fault::Failure> for Error {
+    fn from(failure: crate::fault::Failure) -> Self {
+        match failure {
+            crate::fault::Failure::Store(error) => error.into(),
+            crate::fault::Failure::Busy(busy) => busy.into(),
+            crate::fault::Failure::Signing(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "signing failed");
+                Self::Internal
+            }
+        }
+    }
+}

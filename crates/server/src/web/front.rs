@@ -1,0 +1,204 @@
+//! Where every request enters and every answer leaves: id, client address, canonical target, known
+//! host, then the table or the gate; on the way out the headers that all answers carry, and the
+//! one place where an error becomes a body.
+
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use http::header::{
+    CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http_body_util::Either;
+use hyper::body::Incoming;
+use portcullis_domain::client_address::ClientAddress;
+use portcullis_domain::request_path::RequestTarget;
+use portcullis_domain::text::Host;
+
+use super::caller::Level;
+use super::error::Error;
+use super::framing::MALFORMED_PATH;
+use super::limits::{self, Refused};
+use super::refusal::{self, Family};
+use super::reply::{Outgoing, Reply};
+use super::request::{Facts, Head};
+use super::table::{Match, Row};
+use crate::app::App;
+use crate::{gate, web::pages};
+
+/// Every answer of the server names the request with it; so does every log line and event.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
+const RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time-ms");
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Answers one request. Never fails and never panics: a panic is a 500 with its request id.
+pub async fn respond(app: App, peer: SocketAddr, request: Request<Incoming>) -> Outgoing {
+    let id = hex::encode(app.random.bytes::<12>());
+    let answer = AssertUnwindSafe(enter(app, peer, request, id.clone())).catch_unwind().await;
+    answer.unwrap_or_else(|_| {
+        tracing::error!(request_id = id, "a handler panicked");
+        let mut reply = refusal::reply(&Error::Internal, Family::Every, &id);
+        set_request_id(reply.headers_mut(), &id);
+        reply.map(Either::Left)
+    })
+}
+
+async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: String) -> Outgoing {
+    let (parts, body) = request.into_parts();
+    let version = parts.version;
+    let facts = match read(&app, peer, parts, &id) {
+        Ok(facts) => Arc::new(facts),
+        Err(error) => {
+            let mut reply = refusal::reply(&error, Family::Every, &id);
+            own_headers(&app, reply.headers_mut());
+            set_request_id(reply.headers_mut(), &id);
+            return reply.map(Either::Left);
+        }
+    };
+    let path = facts.target.path().as_str();
+    match app.routes.find(&facts.method, path) {
+        Match::Row(row) => own(&app, row, &facts, body).await.map(Either::Left),
+        Match::OtherMethods(methods) => {
+            refuse(&app, &facts, &Error::Method(methods.to_owned())).map(Either::Left)
+        }
+        Match::None if path == MALFORMED_PATH => {
+            refuse(&app, &facts, &Error::Malformed("malformed_request")).map(Either::Left)
+        }
+        Match::None if path == "/-" || path.starts_with("/-/") => {
+            refuse(&app, &facts, &Error::NotFound).map(Either::Left)
+        }
+        Match::None => {
+            let request = gate::Inbound { facts: Arc::clone(&facts), version, body };
+            match gate::answer(&app, request).await {
+                Ok(mut response) => {
+                    after_headers(&facts, response.headers_mut());
+                    response.map(Either::Right)
+                }
+                Err(error) => refuse(&app, &facts, &error).map(Either::Left),
+            }
+        }
+    }
+}
+
+/// Reads what is known before anybody looks at who sent it.
+fn read(app: &App, peer: SocketAddr, parts: Parts, id: &str) -> Result<Facts, Error> {
+    let lines = parts.headers.get_all(FORWARDED_FOR).iter();
+    let forwarded: Vec<_> = lines.map(|line| line.to_str().unwrap_or_default()).collect();
+    let trusted = &app.config.server.trusted_proxies;
+    let client = ClientAddress::derive(peer.ip(), &forwarded, trusted);
+    let raw = parts.uri.path_and_query().map_or("", |target| target.as_str());
+    let target = RequestTarget::parse(raw).map_err(|_| Error::Malformed("ambiguous_path"))?;
+    let authority = authority(&parts)?.to_owned();
+    let (host, _) = Host::parse_with_port(&authority).map_err(|_| Error::Malformed("bad_host"))?;
+    let is_health = matches!(target.path().as_str(), "/healthz" | "/readyz");
+    if !is_health && !app.hosts.contains(&host) {
+        return Err(Error::Misdirected);
+    }
+    let head = Head { method: parts.method, headers: parts.headers, authority };
+    Ok(Facts::new(id.to_owned(), target, host, client, head))
+}
+
+/// The one host that the request is for: the `Host` header, or HTTP/2's `:authority`; both must
+/// agree when both are there (RFC 9112, section 3.2).
+fn authority(parts: &Parts) -> Result<&str, Error> {
+    let unclear = || Error::Malformed("bad_host");
+    let mut lines = parts.headers.get_all(HOST).iter();
+    let from_header = lines.next().map(|line| line.to_str().map_err(|_| unclear())).transpose()?;
+    let from_target = parts.uri.authority().map(http::uri::Authority::as_str);
+    if lines.next().is_some() {
+        return Err(unclear());
+    }
+    match (from_header, from_target) {
+        (Some(a), Some(b)) if !a.eq_ignore_ascii_case(b) => Err(unclear()),
+        (Some(text), _) | (None, Some(text)) => Ok(text),
+        (None, None) => Err(unclear()),
+    }
+}
+
+/// One of our own routes.
+async fn own(app: &App, row: &Row, facts: &Arc<Facts>, body: Incoming) -> Reply {
+    let started = app.clock.monotonic();
+    match app.limiter.admit(facts.client.network(), app.clock.now()) {
+        Ok(standing) => facts.after().standing = standing,
+        Err(Refused { standing, retry_after }) => {
+            facts.after().standing = Some(standing);
+            let error = Error::TooMany { code: "too_many_requests", retry_after };
+            return refuse_as(app, facts, &error, row.doc.family);
+        }
+    }
+    let mut reply = match row.answer(app.clone(), Arc::clone(facts), body).await {
+        Ok(mut reply) => {
+            own_headers(app, reply.headers_mut());
+            after_headers(facts, reply.headers_mut());
+            reply
+        }
+        Err(error) => refuse_as(app, facts, &error, row.doc.family),
+    };
+    // On open routes the time would tell who exists.
+    if !matches!(row.level, Level::Anyone | Level::Visitor) {
+        let took = app.clock.monotonic().saturating_sub(started).as_millis();
+        let took = u64::try_from(took).unwrap_or(u64::MAX);
+        reply.headers_mut().insert(RESPONSE_TIME, HeaderValue::from(took));
+    }
+    reply
+}
+
+fn refuse(app: &App, facts: &Facts, error: &Error) -> Reply {
+    refuse_as(app, facts, error, Family::Every)
+}
+
+/// The refusal: a page for a person's browser, the family's JSON for everybody else.
+fn refuse_as(app: &App, facts: &Facts, error: &Error, family: Family) -> Reply {
+    let wants_page = facts.is_navigation() && !facts.target.path().as_str().starts_with("/api/");
+    let mut reply = if wants_page {
+        pages::refusal(app, facts, error)
+    } else {
+        refusal::reply(error, family, &facts.id)
+    };
+    own_headers(app, reply.headers_mut());
+    after_headers(facts, reply.headers_mut());
+    reply
+}
+
+/// What every answer of our own carries. A page brings its own, wider content policy.
+fn own_headers(app: &App, headers: &mut HeaderMap) {
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    if app.public_url.is_https() {
+        let policy = HeaderValue::from_static("max-age=31536000");
+        headers.insert(STRICT_TRANSPORT_SECURITY, policy);
+    }
+}
+
+/// What was gathered on the way, whoever answered.
+fn after_headers(facts: &Facts, headers: &mut HeaderMap) {
+    set_request_id(headers, &facts.id);
+    let after = std::mem::take(&mut *facts.after());
+    if let Some(standing) = after.standing {
+        limits::set_headers(headers, standing);
+    }
+    if let Some(token) = after.csrf_token.and_then(|token| HeaderValue::from_str(&token).ok()) {
+        headers.insert(CSRF_TOKEN, token);
+    }
+    for line in after.cookies {
+        if let Ok(line) = HeaderValue::from_str(&line) {
+            headers.append(http::header::SET_COOKIE, line);
+        }
+    }
+}
+
+fn set_request_id(headers: &mut HeaderMap, id: &str) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+}

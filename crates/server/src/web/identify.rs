@@ -1,0 +1,111 @@
+//! From a request to the caller it acts as. A bad explicit credential is refused here and now; a
+//! bad cookie only means that nobody is signed in, which each door judges for itself.
+
+use portcullis_domain::csrf::AuthKind;
+use portcullis_domain::event::Event;
+use portcullis_domain::secret::{Mac, Opaque, Purpose};
+use portcullis_domain::session;
+use portcullis_store::credentials;
+
+use super::caller::Caller;
+use super::error::Error;
+use super::request::Facts;
+use crate::app::App;
+use crate::flows::record;
+use crate::verify::Verified;
+use crate::verify::presented::{Presented, present};
+
+/// The caller, or the stable word for why there is none.
+pub type Who = Result<Caller, &'static str>;
+
+/// Finds out who sent the request.
+pub async fn identify(app: &App, facts: &Facts) -> Result<Who, Error> {
+    match present(&facts.headers, &app.cookies) {
+        Presented::Nothing => Ok(Err("credential_missing")),
+        Presented::Cookie(secret) => by_cookie(app, facts, &secret).await,
+        Presented::Bearer(secret) => explicit(look_up_bearer(app, &secret).await?),
+        Presented::AccessToken(token) => explicit(by_access_token(app, &token).await?),
+        Presented::Unusable("session_unknown") => Ok(Err("session_unknown")),
+        Presented::Unusable(code) => Err(Error::SignIn(code)),
+        Presented::Malformed(code) => Err(Error::Malformed(code)),
+        Presented::Tossed => {
+            facts.after().cookies.extend(app.cookies.forget_session());
+            let event = Event::CookieTossed { cookie: app.cookies.session_name() };
+            app.recorder.record(event, facts.context(), app.clock.now()).await;
+            Ok(Err("cookie_tossed"))
+        }
+    }
+}
+
+/// Who a bearer token stands for, wherever it was found.
+pub async fn look_up_bearer(app: &App, secret: &Opaque) -> Result<Who, Error> {
+    let mac = app.keys.credential.credential_mac(Purpose::Bearer, secret);
+    look_up(app, AuthKind::Bearer, mac).await
+}
+
+/// Whose live session cookie came along, whatever else did. For sign-in, which replaces it.
+pub async fn by_cookie_alone(app: &App, facts: &Facts) -> Result<Option<Caller>, Error> {
+    let mut values = app.cookies.session_values(&facts.headers);
+    let Some(secret) = values.next().and_then(Opaque::parse) else { return Ok(None) };
+    if values.next().is_some() {
+        return Ok(None);
+    }
+    let mac = app.keys.credential.credential_mac(Purpose::Cookie, &secret);
+    Ok(look_up(app, AuthKind::Cookie, mac).await?.ok())
+}
+
+/// A credential that was sent on purpose never falls back to a weaker one.
+fn explicit(who: Who) -> Result<Who, Error> {
+    who.map(Ok).map_err(Error::SignIn)
+}
+
+async fn by_cookie(app: &App, facts: &Facts, secret: &Opaque) -> Result<Who, Error> {
+    let mac = app.keys.credential.credential_mac(Purpose::Cookie, secret);
+    let who = look_up(app, AuthKind::Cookie, mac).await?;
+    match &who {
+        Ok(caller) => renew(app, facts, caller, secret).await?,
+        Err(_) => facts.after().cookies.extend(app.cookies.forget_session()),
+    }
+    Ok(who)
+}
+
+async fn by_access_token(app: &App, token: &str) -> Result<Who, Error> {
+    let Some(claims) = app.access_tokens.verify(token, app.clock.now()) else {
+        return Ok(Err("access_token_invalid"));
+    };
+    let Some(handle) = portcullis_domain::id::SessionHandle::parse(&claims.sid) else {
+        return Ok(Err("access_token_invalid"));
+    };
+    look_up(app, AuthKind::Jwt, app.keys.credential.access_mac(&handle)).await
+}
+
+async fn look_up(app: &App, auth: AuthKind, mac: Mac) -> Result<Who, Error> {
+    match app.verifier.verify(&app.db, &app.clock, &mac).await.map_err(Error::store)? {
+        Verified::Live(snapshot) => Ok(Ok(Caller::new(auth, mac, snapshot))),
+        Verified::Dead(dead) => Ok(Err(dead.code())),
+        Verified::Unknown => Ok(Err("credential_unknown")),
+    }
+}
+
+/// Lengthens a cookie that slides (the username form's) when little of its life is left, and sends
+/// it again. One of several parallel requests wins; the others carry on with the old expiry.
+async fn renew(app: &App, facts: &Facts, caller: &Caller, secret: &Opaque) -> Result<(), Error> {
+    let now = app.clock.now();
+    let credential = &caller.found().credential;
+    let Some(life) = app.config.session.username_login else { return Ok(()) };
+    let (expires, last) = (credential.life.expires_at, credential.life.renew_until);
+    let Some(until) = session::renewal(expires, last, life, now) else { return Ok(()) };
+    let mut tx = app.db.write().await?;
+    let renewed = credentials::renew(&mut tx, &caller.mac, expires, until).await?;
+    if renewed {
+        let event = Event::SessionRenewed { until };
+        record(&mut tx, app.random, &event, &facts.context_of(caller), now).await?;
+    }
+    tx.commit().await?;
+    if renewed {
+        app.verifier.revoke(caller.user_id(), &app.clock);
+        let line = app.cookies.session(&secret.reveal(), now, until);
+        facts.after().cookies.push(line);
+    }
+    Ok(())
+}

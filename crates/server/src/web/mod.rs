@@ -1,0 +1,19 @@
+//! What the server offers over HTTP: the table of routes, the door in front of them, the forms of
+//! answers and refusals. What things mean lives in `flows` and `domain`.
+
+pub mod api;
+pub mod caller;
+pub mod cookies;
+pub mod door;
+pub mod error;
+pub mod framing;
+pub mod front;
+pub mod identify;
+pub mod input;
+pub mod limits;
+pub mod pages;
+pub mod refusal;
+pub mod reply;
+pub mod request;
+pub mod routes;
+pub mod table;

@@ -1,0 +1,52 @@
+//! The page that tells people who they are here, what they may do, and how long.
+
+use askama::Template;
+use http::StatusCode;
+use portcullis_domain::csrf::Kind;
+use portcullis_domain::role::Role;
+use portcullis_domain::time::Time;
+use portcullis_store::sessions::Session;
+use portcullis_store::users::User;
+
+use super::{in_words, shown_name};
+use crate::web::caller::SignedIn;
+use crate::web::door;
+use crate::web::request::Call;
+use crate::web::table::Answer;
+
+/// `GET /-/account`.
+pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
+    let found = caller.found();
+    let life = found.credential.life;
+    let page = Account {
+        name: shown_name(&found.user),
+        user: &found.user,
+        role: &found.role,
+        session: &found.session,
+        began: moment(found.session.created_at),
+        ends: moment(life.expires_at),
+        idle: life.idle.map(in_words),
+        csrf_token: door::mint(&call.app, &caller, Kind::Session),
+    };
+    super::show(StatusCode::OK, &page)
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct Account<'a> {
+    name: String,
+    user: &'a User,
+    role: &'a Role,
+    session: &'a Session,
+    began: String,
+    ends: String,
+    idle: Option<String>,
+    csrf_token: String,
+}
+
+/// A moment for people: to the minute, in UTC.
+fn moment(time: Time) -> String {
+    let iso = time.iso();
+    let to_the_minute = iso.get(..16).unwrap_or(&iso).replace('T', " ");
+    format!("{to_the_minute} UTC")
+}

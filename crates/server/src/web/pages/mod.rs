@@ -1,0 +1,209 @@
+//! Pages for people, rendered here and working without scripts; there are none. Every page brings
+//! its own style sheet inside it, named by its hash in the content policy, so that a refusal looks
+//! right even when nothing else can be fetched. Not here: what the pages do, which is in `flows`.
+
+mod account;
+mod docs;
+mod refusal;
+mod sign_in;
+mod sign_out;
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::header::{CONTENT_SECURITY_POLICY, HeaderName};
+use http::{Method, StatusCode};
+use portcullis_domain::redirect::Next;
+use portcullis_store::users::User;
+
+use super::error::Error;
+use super::refusal::Family;
+use super::reply::{Reply, html_reply, set_header};
+use super::table::{Csrf, Doc, Row, row};
+
+pub use refusal::{page as refusal_page, refusal};
+
+/// The style sheet of every page.
+pub const STYLE: &str = include_str!("../../../templates/style.css");
+
+/// Where people sign in.
+pub const SIGN_IN: &str = "/-/sign-in";
+/// Where they sign out.
+const SIGN_OUT: &str = "/-/sign-out";
+
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
+/// The rows of the route table that are pages.
+pub fn rows() -> Vec<Row> {
+    vec![
+        row(Method::GET, SIGN_IN, SHOW_SIGN_IN, sign_in::show),
+        row(Method::POST, SIGN_IN, SUBMIT_SIGN_IN, sign_in::submit),
+        row(Method::POST, SIGN_OUT, SUBMIT_SIGN_OUT, sign_out::submit),
+        row(Method::GET, "/logout", LOGOUT, sign_out::logout),
+        row(Method::GET, "/-/account", SHOW_ACCOUNT, account::show),
+        row(Method::GET, "/-/docs", SHOW_DOCS, docs::show),
+    ]
+}
+
+const SHOW_SIGN_IN: Doc = Doc {
+    id: "show_sign_in",
+    summary: "The form to sign in with, as a page.",
+    family: Family::Every,
+    csrf: Csrf::Required,
+    fields: &[],
+    answer: (200, ""),
+};
+
+const SUBMIT_SIGN_IN: Doc = Doc {
+    id: "submit_sign_in",
+    summary: "Signs in from the page, and leads on to where you were heading.",
+    // It checks the token of its own form: nobody has a session yet that a token could be of.
+    csrf: Csrf::Exempt,
+    fields: &[
+        ("username", true, "The e-mail address or username."),
+        ("password", true, "The password."),
+        ("next", false, "Where to go on to: a path, or an address of an allowed origin."),
+        ("csrf_token", true, "The token of the form."),
+    ],
+    answer: (303, ""),
+    ..SHOW_SIGN_IN
+};
+
+const SUBMIT_SIGN_OUT: Doc = Doc {
+    id: "submit_sign_out",
+    summary: "Ends the session from a page.",
+    fields: &[("csrf_token", true, "The token of the form.")],
+    answer: (303, ""),
+    ..SHOW_SIGN_IN
+};
+
+const LOGOUT: Doc = Doc {
+    id: "logout",
+    summary: "Ends the session; asks first when another site may have sent you here.",
+    family: Family::P,
+    answer: (302, ""),
+    ..SHOW_SIGN_IN
+};
+
+const SHOW_ACCOUNT: Doc = Doc {
+    id: "show_account",
+    summary: "Who you are, what you may do and how long, as a page.",
+    ..SHOW_SIGN_IN
+};
+
+const SHOW_DOCS: Doc =
+    Doc { id: "show_docs", summary: "This reference, as a page.", ..SHOW_SIGN_IN };
+
+/// A page whose forms lead to ourselves.
+fn show(status: StatusCode, page: &impl Template) -> Result<Reply, Error> {
+    let html = page.render().map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "a page was not rendered");
+        Error::Internal
+    })?;
+    let mut reply = html_reply(status, html);
+    set_header(&mut reply, CONTENT_SECURITY_POLICY, &POLICY);
+    set_header(&mut reply, OPENER_POLICY, "same-origin");
+    Ok(reply)
+}
+
+/// Lets the forms of a page lead on to this place: some browsers hold the redirect that answers a
+/// form against `form-action` as well (CSP 3, section 6.4.1).
+fn let_forms_lead_to(reply: &mut Reply, next: &Next) {
+    if next.is_local() {
+        return;
+    }
+    let origin = next.as_str().splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+    let policy = POLICY.replace("form-action 'self'", &format!("form-action 'self' {origin}"));
+    set_header(reply, CONTENT_SECURITY_POLICY, &policy);
+}
+
+/// What a page may load: its own style sheet and the icon inside it.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = BASE64.encode(digest(&SHA256, STYLE.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; form-action 'self'; \
+         base-uri 'none'; frame-ancestors 'none'"
+    )
+});
+
+/// A span of time in words, rounded up: nobody who waits so long comes too early.
+fn in_words(span: std::time::Duration) -> String {
+    let seconds = span.as_millis().div_ceil(1000).max(1);
+    let (count, unit) = match seconds {
+        0..=120 => (seconds, "second"),
+        121..=7200 => (seconds.div_ceil(60), "minute"),
+        _ => (seconds.div_ceil(3600), "hour"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}
+
+/// What a person is called: the full name, or else what they sign in with.
+fn shown_name(user: &User) -> String {
+    let full = format!("{} {}", user.first_name.as_str(), user.last_name.as_str());
+    match (full.trim(), &user.username) {
+        ("", Some(username)) => username.to_string(),
+        ("", None) => user.email.to_string(),
+        (full, _) => full.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn spans_in_words_are_never_too_short() {
+        let check = |millis, words| assert_eq!(in_words(Duration::from_millis(millis)), words);
+        check(0, "1 second");
+        check(1, "1 second");
+        check(1_001, "2 seconds");
+        check(120_000, "120 seconds");
+        check(120_001, "3 minutes");
+        check(900_000, "15 minutes");
+        check(7_200_001, "3 hours");
+    }
+
+    /// The hash in the policy is of what stands between the tags, to the byte.
+    #[test]
+    fn the_policy_admits_the_style_sheet_and_nothing_else() {
+        let html = empty_html();
+        let (_, rest) = html.split_once("<style>").unwrap();
+        let (style, _) = rest.split_once("</style>").unwrap();
+        assert_eq!(style, STYLE);
+        assert!(!STYLE.contains('\r') && !STYLE.contains('<'));
+        let hash = BASE64.encode(digest(&SHA256, style.as_bytes()));
+        assert!(POLICY.contains(&format!("style-src 'sha256-{hash}'")), "{}", *POLICY);
+        for foreign in ["<script", " style=", " onclick", "http-equiv"] {
+            assert!(!html.contains(foreign), "{foreign}");
+        }
+    }
+
+    fn empty_html() -> String {
+        #[derive(Template)]
+        #[template(path = "base.html")]
+        struct Empty;
+        Empty.render().unwrap()
+    }
+
+    #[test]
+    fn forms_lead_to_ourselves_or_where_they_were_asked_to() {
+        let origin = portcullis_domain::origin::Origin::parse("https://app.example").unwrap();
+        let check = |next: &str, expected: &str| {
+            let next = Next::parse(next, &[], std::slice::from_ref(&origin)).unwrap();
+            let mut reply = html_reply(StatusCode::OK, String::new());
+            set_header(&mut reply, CONTENT_SECURITY_POLICY, &POLICY);
+            let_forms_lead_to(&mut reply, &next);
+            let policy = reply.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+            let forms = policy.split("; ").find(|part| part.starts_with("form-action"));
+            assert_eq!(forms, Some(expected), "{}", next.as_str());
+        };
+        check("/jobs", "form-action 'self'");
+        check("https://app.example/a/b?c=d", "form-action 'self' https://app.example");
+    }
+}

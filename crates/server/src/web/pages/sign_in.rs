@@ -1,0 +1,237 @@
+//! The sign-in page: a form that works without scripts. Its token is of the anonymous kind, because
+//! nobody has a session yet; together with the origin wall it keeps other sites from signing
+//! somebody in as somebody else.
+
+use std::time::Duration;
+
+use askama::Template;
+use http::StatusCode;
+use http::header::RETRY_AFTER;
+use portcullis_domain::csrf::{self, AuthKind, Binding, Kind, Refusal};
+use portcullis_domain::event::{Event, Text};
+use portcullis_domain::password::is_too_long;
+use portcullis_domain::redirect::Next;
+use portcullis_domain::session::SignInForm;
+
+use super::{in_words, shown_name};
+use crate::app::App;
+use crate::flows::credentials::Device;
+use crate::flows::sign_in::{Attempt, Before, Outcome, SignedIn, sign_in};
+use crate::web::api::login;
+use crate::web::caller::{Anyone, Caller, Visitor};
+use crate::web::door;
+use crate::web::reply::{Reply, redirect_reply, set_header};
+use crate::web::request::Call;
+use crate::web::table::Answer;
+
+/// Characters of a name, as the API takes them.
+const MAX_NAME: usize = 255;
+
+/// `GET /-/sign-in`.
+pub(super) async fn show(call: Call, Visitor(caller): Visitor) -> Answer {
+    let next = next(&call.app, call.facts.query("next").as_deref());
+    match caller.filter(|caller| caller.auth == AuthKind::Cookie) {
+        Some(caller) => already_in(&call, &caller, &next),
+        None => form(&call, StatusCode::OK, &Filled { next: &next, name: "", problem: None }),
+    }
+}
+
+/// `POST /-/sign-in`.
+pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
+    let next = next(&call.app, call.fields.text("next"));
+    let name = call.fields.text("username").unwrap_or_default().trim();
+    let password = call.fields.text("password").unwrap_or_default();
+    let again = |status, problem| {
+        form(&call, status, &Filled { next: &next, name, problem: Some(problem) })
+    };
+    if let Err(refusal) = check_token(&call) {
+        record_refusal(&call, refusal).await;
+        return again(StatusCode::FORBIDDEN, Problem::OUTDATED);
+    }
+    let is_filled_in = !name.is_empty() && !password.is_empty();
+    if !is_filled_in || name.chars().count() > MAX_NAME || is_too_long(password) {
+        return again(StatusCode::BAD_REQUEST, Problem::INCOMPLETE);
+    }
+    let before = login::before(&call.app, &call.facts).await?;
+    let answer = sign_in(&call.app, &attempt(&call, name, password, before)).await?;
+    if let Some(standing) = answer.standing {
+        call.facts.set_login_standing(standing);
+    }
+    match answer.outcome {
+        Outcome::SignedIn(signed_in) => Ok(go_on(&call, &signed_in, &next)),
+        Outcome::Refused => again(StatusCode::UNAUTHORIZED, Problem::WRONG),
+        Outcome::Disabled => again(StatusCode::FORBIDDEN, Problem::DISABLED),
+        Outcome::Locked { retry_after } => wait(again, Problem::locked(retry_after), retry_after),
+        Outcome::TooMany { retry_after } => {
+            wait(again, Problem::too_many(retry_after), retry_after)
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct Form<'a> {
+    csrf_token: String,
+    next: &'a str,
+    name: &'a str,
+    problem: Option<&'a Problem>,
+}
+
+impl Form<'_> {
+    /// Whether what was typed is to blame.
+    fn is_wrong(&self) -> bool {
+        self.problem.is_some_and(|problem| problem.is_of_input)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "signed_in.html")]
+struct AlreadyIn<'a> {
+    name: String,
+    email: &'a str,
+    next: &'a str,
+    csrf_token: String,
+}
+
+/// What stands in the form when it is shown. The password is never sent back.
+struct Filled<'a> {
+    next: &'a Next,
+    name: &'a str,
+    problem: Option<Problem>,
+}
+
+/// Why the form is shown again.
+struct Problem {
+    what: &'static str,
+    advice: Option<String>,
+    is_of_input: bool,
+}
+
+impl Problem {
+    const WRONG: Self = Self { what: "Invalid email or password", advice: None, is_of_input: true };
+    const INCOMPLETE: Self = Self {
+        what: "Enter your email or username, and your password",
+        advice: None,
+        is_of_input: true,
+    };
+    const OUTDATED: Self = Self {
+        what: "This form had been open for too long. Please sign in again",
+        advice: None,
+        is_of_input: false,
+    };
+    const DISABLED: Self = Self {
+        what: "This account is disabled. Please ask whoever runs this service",
+        advice: None,
+        is_of_input: false,
+    };
+
+    fn locked(wait: Duration) -> Self {
+        Self {
+            what: "Too many wrong passwords came from your network",
+            advice: Some(format!("For this account you can try again in {}.", in_words(wait))),
+            is_of_input: false,
+        }
+    }
+
+    fn too_many(wait: Duration) -> Self {
+        Self {
+            what: "Too many attempts to sign in",
+            advice: Some(format!("You can try again in {}.", in_words(wait))),
+            is_of_input: false,
+        }
+    }
+}
+
+/// Where to go on to: what was asked for if it is a safe place, and home otherwise.
+fn next(app: &App, asked: Option<&str>) -> Next {
+    let allowed = &app.config.sign_in.redirect_origins;
+    asked.and_then(|text| Next::parse(text, &app.own_origins, allowed)).unwrap_or_else(Next::home)
+}
+
+fn form(call: &Call, status: StatusCode, filled: &Filled<'_>) -> Answer {
+    let app = &call.app;
+    let token =
+        app.keys.csrf.mint(Kind::Anonymous, &PRE_SESSION, app.clock.now(), app.random.bytes());
+    let page = Form {
+        csrf_token: token.to_hex(),
+        next: filled.next.as_str(),
+        name: filled.name,
+        problem: filled.problem.as_ref(),
+    };
+    let mut reply = super::show(status, &page)?;
+    super::let_forms_lead_to(&mut reply, filled.next);
+    Ok(reply)
+}
+
+/// Nothing tells browsers apart before they sign in.
+const PRE_SESSION: Binding<'static> = Binding::Browser("");
+
+fn already_in(call: &Call, caller: &Caller, next: &Next) -> Answer {
+    let user = &caller.found().user;
+    let page = AlreadyIn {
+        name: shown_name(user),
+        email: user.email.as_str(),
+        next: next.as_str(),
+        csrf_token: door::mint(&call.app, caller, Kind::Session),
+    };
+    super::show(StatusCode::OK, &page)
+}
+
+/// Judges the token of the form as if nobody were signed in, which is what the form was made for.
+fn check_token(call: &Call) -> Result<(), Refusal> {
+    let body = call.fields.token();
+    let facts = csrf::Facts {
+        presented: csrf::present(&[], &[], &body)?,
+        session: None,
+        pre_session: "",
+        csrftoken_cookies: &[],
+        signal: call.signal,
+        anonymous_with_session: call.app.config.csrf.anonymous_with_session,
+        anonymous_life: call.app.anonymous_csrf_life(),
+    };
+    csrf::judge(&call.app.keys.csrf, &facts, call.app.clock.now()).map(drop)
+}
+
+async fn record_refusal(call: &Call, refusal: Refusal) {
+    let event = Event::CsrfFailed {
+        refusal,
+        method: Text::clip(call.facts.method.as_str()),
+        path: Text::clip(call.facts.target.path().as_str()),
+    };
+    call.app.recorder.record(event, call.facts.context(), call.app.clock.now()).await;
+}
+
+fn attempt<'a>(
+    call: &'a Call,
+    name: &'a str,
+    password: &'a str,
+    before: Option<Before>,
+) -> Attempt<'a> {
+    Attempt {
+        form: SignInForm::Page,
+        name,
+        password,
+        shows_browser: call.facts.shows_browser(),
+        from: call.facts.client,
+        device_cookie: call.app.cookies.device_value(&call.facts.headers),
+        device: Device::default(),
+        before,
+        context: call.facts.context(),
+    }
+}
+
+fn go_on(call: &Call, signed_in: &SignedIn, next: &Next) -> Reply {
+    login::set_cookies(call, signed_in);
+    redirect_reply(StatusCode::SEE_OTHER, next.as_str())
+}
+
+fn wait(
+    again: impl FnOnce(StatusCode, Problem) -> Answer,
+    problem: Problem,
+    retry_after: Duration,
+) -> Answer {
+    let mut reply = again(StatusCode::TOO_MANY_REQUESTS, problem)?;
+    let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+    set_header(&mut reply, RETRY_AFTER, &seconds.to_string());
+    Ok(reply)
+}

@@ -1,0 +1,102 @@
+//! Signing out from pages. `GET /logout` is documented (contract P22) although it changes something,
+//! so it acts only when no other site can have caused it, and asks otherwise.
+
+use askama::Template;
+use http::header::{HeaderName, REFERER};
+use http::{Method, StatusCode};
+use portcullis_domain::csrf::Kind;
+use portcullis_domain::origin::{Origin, Signal};
+
+use super::{SIGN_IN, shown_name};
+use crate::flows::sign_out::end_session;
+use crate::web::caller::{Caller, SignedIn, Visitor};
+use crate::web::door;
+use crate::web::error::Error;
+use crate::web::reply::{Reply, redirect_reply, set_header};
+use crate::web::request::Call;
+use crate::web::table::Answer;
+
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+
+/// `POST /-/sign-out`.
+pub(super) async fn submit(call: Call, SignedIn(caller): SignedIn) -> Answer {
+    end(&call, &caller).await?;
+    Ok(gone(&call, StatusCode::SEE_OTHER))
+}
+
+/// `GET /logout`.
+pub(super) async fn logout(call: Call, Visitor(caller): Visitor) -> Answer {
+    match caller {
+        None => Ok(gone(&call, StatusCode::FOUND)),
+        Some(caller) if is_meant(&call) => {
+            end(&call, &caller).await?;
+            Ok(gone(&call, StatusCode::FOUND))
+        }
+        Some(caller) => ask(&call, &caller),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "sign_out.html")]
+struct Ask<'a> {
+    name: String,
+    email: &'a str,
+    csrf_token: String,
+}
+
+/// Whether the person, one of our own pages or a script without a browser sent this: not another
+/// site, not a picture in somebody's comment, and not a browser that fetches ahead.
+fn is_meant(call: &Call) -> bool {
+    let facts = &call.facts;
+    let is_ahead = facts.headers.contains_key("sec-purpose");
+    let leads_somewhere =
+        matches!(facts.header("sec-fetch-dest"), None | Some("document" | "empty"));
+    let is_ours = match call.signal {
+        Signal::SameOrigin | Signal::NoBrowser => true,
+        Signal::Unproven => came_from_us(call),
+        Signal::Trusted => false,
+    };
+    facts.method == Method::GET && is_ours && leads_somewhere && !is_ahead
+}
+
+/// Where a browser says nothing better, as over plain http, the page it came from decides.
+fn came_from_us(call: &Call) -> bool {
+    let says_better = ["sec-fetch-site", "origin"];
+    let has_better = says_better.iter().any(|name| call.facts.headers.contains_key(*name));
+    let page = call.facts.header(REFERER.as_str()).and_then(|page| page.split_once("://"));
+    let origin = page.and_then(|(scheme, rest)| {
+        let host = rest.split('/').next().unwrap_or_default();
+        Origin::parse(&format!("{scheme}://{host}")).ok()
+    });
+    !has_better && origin.is_some_and(|origin| call.app.own_origins.contains(&origin))
+}
+
+async fn end(call: &Call, caller: &Caller) -> Result<(), Error> {
+    let context = call.facts.context_of(caller);
+    let session = &caller.found().session.id;
+    end_session(&call.app, caller.user_id(), session, &context).await?;
+    Ok(())
+}
+
+/// To the sign-in page, and nothing of the session stays in the browser. Cookies are named one by
+/// one: `"cookies"` would also take those of sibling hosts and of the application (RFC draft
+/// Clear-Site-Data, section 3.1).
+fn gone(call: &Call, status: StatusCode) -> Reply {
+    // Instead of what the door queued, which may renew the cookie that is over now.
+    call.facts.after().cookies = call.app.cookies.forget_session();
+    let mut reply = redirect_reply(status, SIGN_IN);
+    if call.app.public_url.is_https() {
+        set_header(&mut reply, CLEAR_SITE_DATA, "\"cache\", \"storage\"");
+    }
+    reply
+}
+
+fn ask(call: &Call, caller: &Caller) -> Answer {
+    let user = &caller.found().user;
+    let page = Ask {
+        name: shown_name(user),
+        email: user.email.as_str(),
+        csrf_token: door::mint(&call.app, caller, Kind::Session),
+    };
+    super::show(StatusCode::OK, &page)
+}

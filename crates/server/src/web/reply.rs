@@ -1,0 +1,67 @@
+//! Answers of our own: a whole body in memory. What the upstream answers is streamed, see
+//! [`crate::gate`].
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, SET_COOKIE};
+use http::{HeaderName, Response, StatusCode};
+use http_body_util::{Either, Full};
+use serde::Serialize;
+
+use crate::gate::forward::ResponseBody;
+
+/// An answer of our own.
+pub type Reply = Response<Full<Bytes>>;
+/// What leaves the server: an answer of our own, or the upstream's as a stream.
+pub type Outgoing = Response<Either<Full<Bytes>, ResponseBody>>;
+
+/// A JSON answer that no cache may keep.
+pub fn json_reply(status: StatusCode, body: &impl Serialize) -> Reply {
+    // Our own types always serialise; an empty body is the answer that claims nothing.
+    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    with_type(status, "application/json", bytes.into())
+}
+
+/// An HTML answer that no cache may keep.
+pub fn html_reply(status: StatusCode, page: String) -> Reply {
+    with_type(status, "text/html; charset=utf-8", page.into())
+}
+
+/// An answer without a body.
+pub fn empty_reply(status: StatusCode) -> Reply {
+    let mut reply = Response::new(Full::default());
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// 302 to `location`, which has been checked already; 303 semantics for forms are the same here.
+pub fn redirect_reply(status: StatusCode, location: &str) -> Reply {
+    let mut reply = empty_reply(status);
+    if let Ok(value) = HeaderValue::from_str(location) {
+        reply.headers_mut().insert(LOCATION, value);
+    }
+    reply
+}
+
+/// Adds a `Set-Cookie` line.
+pub fn add_cookie(reply: &mut Reply, cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        reply.headers_mut().append(SET_COOKIE, value);
+    }
+}
+
+/// Sets a header whose value is ours and printable.
+pub fn set_header(reply: &mut Reply, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        reply.headers_mut().insert(name, value);
+    }
+}
+
+fn with_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
+    let mut reply = Response::new(Full::new(body));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}

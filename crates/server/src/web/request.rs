@@ -1,0 +1,138 @@
+//! What is known of a request before anybody looks at who sent it, and what a handler is given.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::{HeaderMap, Method};
+use portcullis_domain::client_address::ClientAddress;
+use portcullis_domain::event::{Context, Text};
+use portcullis_domain::origin::Signal;
+use portcullis_domain::request_path::RequestTarget;
+use portcullis_domain::text::Host;
+
+use super::caller::Caller;
+use super::input::Fields;
+use super::limits::Standing;
+use crate::app::App;
+use crate::flows::limits::LoginStanding;
+
+/// The request as it came in, its target read in the one canonical way.
+pub struct Facts {
+    pub id: String,
+    pub method: Method,
+    pub target: RequestTarget,
+    pub headers: HeaderMap,
+    pub client: ClientAddress,
+    pub host: Host,
+    /// Host with port, as the client asked for it.
+    pub authority: String,
+    after: Mutex<After>,
+}
+
+/// What is gathered on the way for the answer, whether it becomes one or a refusal.
+#[derive(Default)]
+pub struct After {
+    /// What the limit headers will say.
+    pub standing: Option<Standing>,
+    /// Lines to send as `Set-Cookie`.
+    pub cookies: Vec<String>,
+    /// A fresh one-time CSRF token to hand back.
+    pub csrf_token: Option<String>,
+}
+
+/// What is taken over from the request's head as it is.
+pub struct Head {
+    pub method: Method,
+    pub headers: HeaderMap,
+    pub authority: String,
+}
+
+impl Facts {
+    /// The request as it came in.
+    pub fn new(
+        id: String,
+        target: RequestTarget,
+        host: Host,
+        client: ClientAddress,
+        head: Head,
+    ) -> Self {
+        let Head { method, headers, authority } = head;
+        Self { id, method, target, headers, client, host, authority, after: Mutex::default() }
+    }
+
+    /// What is gathered for the answer.
+    pub fn after(&self) -> MutexGuard<'_, After> {
+        self.after.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The value of a header that is text and came exactly once.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        let value = values.next()?;
+        if values.next().is_some() { None } else { value.to_str().ok() }
+    }
+
+    /// The query's value of `name`; the first, percent-decoded.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let query = self.target.query()?;
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// Whether the request shows a browser: any of the headers that only browsers send.
+    pub fn shows_browser(&self) -> bool {
+        ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"]
+            .iter()
+            .any(|name| self.headers.contains_key(*name))
+    }
+
+    /// Whether a person's browser waits for a page, rather than a script for data.
+    pub fn is_navigation(&self) -> bool {
+        match self.header("sec-fetch-mode") {
+            Some(mode) => mode == "navigate",
+            None => self.header("accept").is_some_and(|accept| accept.contains("text/html")),
+        }
+    }
+
+    /// From now on the limit headers speak of the limit on signing in.
+    pub fn set_login_standing(&self, login: LoginStanding) {
+        let LoginStanding { limit, remaining, reset, retry_after: _ } = login;
+        self.after().standing = Some(Standing { limit, remaining, reset });
+    }
+
+    /// The token after `Bearer `, as it was sent.
+    pub fn bearer_text(&self) -> Option<&str> {
+        self.header("authorization")?.split_once(' ').map(|(_, token)| token)
+    }
+
+    /// The circumstances that an event is written with.
+    pub fn context(&self) -> Context {
+        Context {
+            actor: None,
+            subject: None,
+            session: None,
+            ip: Some(self.client.ip.to_string()),
+            peer: Some(self.client.peer.to_string()),
+            user_agent: self.header("user-agent").map(|agent| Text::clip(agent).into()),
+            request_id: Some(self.id.clone()),
+        }
+    }
+
+    /// The circumstances of an event that this caller brought about.
+    pub fn context_of(&self, caller: &Caller) -> Context {
+        let found = caller.found();
+        Context {
+            actor: Some(found.user.id),
+            session: Some(found.session.handle.as_str().to_owned()),
+            ..self.context()
+        }
+    }
+}
+
+/// What a handler is given beside its right to run.
+pub struct Call {
+    pub app: App,
+    pub facts: Arc<Facts>,
+    pub fields: Fields,
+    /// What the origin wall learned of the sender.
+    pub signal: Signal,
+}

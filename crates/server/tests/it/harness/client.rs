@@ -1,0 +1,205 @@
+//! A client over a real socket: one connection a request, a cookie jar that browsers would
+//! recognise, and nothing sent that the test did not ask for.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use super::spawn;
+
+/// Somebody who sends requests. Clones share the cookie jar.
+#[derive(Clone)]
+pub(crate) struct Client {
+    address: SocketAddr,
+    jar: Arc<Mutex<BTreeMap<String, String>>>,
+    headers: Vec<(&'static str, String)>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// A request being put together.
+pub(crate) struct Sending<'c> {
+    client: &'c Client,
+    method: Method,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+impl Client {
+    /// Without cookies and credentials.
+    pub(crate) fn new(address: SocketAddr) -> Self {
+        Self { address, jar: Arc::default(), headers: Vec::new() }
+    }
+
+    /// The same client, sending this bearer token with every request. It shares the jar.
+    pub(crate) fn bearer(&self, token: &str) -> Self {
+        let mut client = self.clone();
+        client.headers.push(("authorization", format!("Bearer {token}")));
+        client
+    }
+
+    /// The same person at another server, such as a second node.
+    pub(crate) fn at(&self, address: SocketAddr) -> Self {
+        Self { address, ..self.clone() }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Sending<'_> {
+        self.request(Method::GET, path)
+    }
+
+    pub(crate) fn post(&self, path: &str) -> Sending<'_> {
+        self.request(Method::POST, path)
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> Sending<'_> {
+        let headers =
+            self.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        Sending { client: self, method, path: path.to_owned(), headers, body: Bytes::new() }
+    }
+
+    /// The value of a cookie in the jar.
+    pub(crate) fn cookie(&self, name: &str) -> Option<String> {
+        self.jar.lock().unwrap().get(name).cloned()
+    }
+
+    /// Puts a cookie into the jar.
+    pub(crate) fn set_cookie(&self, name: &str, value: &str) {
+        self.jar.lock().unwrap().insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Empties the jar.
+    pub(crate) fn forget_cookies(&self) {
+        self.jar.lock().unwrap().clear();
+    }
+
+    /// `GET /api/security/csrf-token` as whoever this client is.
+    pub(crate) async fn fetch_csrf(&self) -> String {
+        let answer = self.get("/api/security/csrf-token").send().await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.json()["data"]["token"].as_str().unwrap().to_owned()
+    }
+
+    fn keep_cookies(&self, headers: &HeaderMap) {
+        let mut jar = self.jar.lock().unwrap();
+        for line in headers.get_all("set-cookie") {
+            let line = line.to_str().unwrap();
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+            let is_forgotten = line.contains("Max-Age=0");
+            if is_forgotten {
+                jar.remove(name);
+            } else {
+                jar.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+
+    fn cookie_line(&self) -> Option<String> {
+        let jar = self.jar.lock().unwrap();
+        let pairs: Vec<_> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        (!pairs.is_empty()).then(|| pairs.join("; "))
+    }
+}
+
+impl Sending<'_> {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    pub(crate) fn form(self, fields: &[(&str, &str)]) -> Self {
+        let body =
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.body("application/x-www-form-urlencoded", body)
+    }
+
+    pub(crate) fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self.header("content-type", content_type)
+    }
+
+    /// As a browser's script on our own page would send it.
+    pub(crate) fn from_own_page(self) -> Self {
+        self.header("sec-fetch-site", "same-origin").header("sec-fetch-mode", "cors")
+    }
+
+    /// Sends it and reads the answer whole. A `host` header of the test's own replaces the usual.
+    pub(crate) async fn send(self) -> Answer {
+        let mut request = Request::builder().method(self.method).uri(self.path.as_str());
+        let has_host = self.headers.iter().any(|(name, _)| name == "host");
+        if !has_host {
+            request = request.header("host", self.client.address.to_string());
+        }
+        let has_cookie = self.headers.iter().any(|(name, _)| name == "cookie");
+        if let Some(line) = self.client.cookie_line().filter(|_| !has_cookie) {
+            request = request.header("cookie", line);
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(self.body)).unwrap();
+        let socket = TcpStream::connect(self.client.address).await.unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
+        spawn(async move { drop(connection.await) });
+        let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        self.client.keep_cookies(&parts.headers);
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.to_vec()).unwrap()
+    }
+
+    /// A header's value; panics if it came more than once.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        let value = values.next().map(|value| value.to_str().unwrap());
+        assert!(values.next().is_none(), "{name} came twice: {self:?}");
+        value
+    }
+
+    /// The `Set-Cookie` line of a cookie.
+    pub(crate) fn set_cookie(&self, name: &str) -> Option<String> {
+        let lines = self.headers.get_all("set-cookie").iter();
+        let mut lines = lines.map(|line| line.to_str().unwrap().to_owned());
+        lines.find(|line| line.starts_with(&format!("{name}=")))
+    }
+
+    /// Status and reason code, for tables.
+    pub(crate) fn verdict(&self) -> String {
+        let code = serde_json::from_slice::<Value>(&self.body)
+            .ok()
+            .and_then(|body| body["code"].as_str().map(ToOwned::to_owned));
+        match code {
+            Some(code) => format!("{} {code}", self.status.as_u16()),
+            None => self.status.as_u16().to_string(),
+        }
+    }
+}

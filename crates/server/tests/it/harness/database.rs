@@ -1,0 +1,95 @@
+//! A database of a test's own: a file, or a copy of a template on the server of the tests.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use portcullis_store::{Options, scratch};
+use tempfile::TempDir;
+
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// A database that belongs to one test.
+#[derive(Clone)]
+pub(crate) struct Database {
+    directory: Arc<TempDir>,
+    postgres: Option<(String, String)>,
+}
+
+/// The databases that tests run on: `PostgreSQL` needs a server, which `make test` starts.
+pub(crate) fn kinds() -> Vec<Kind> {
+    match server_url() {
+        Some(_) => vec![Kind::Sqlite, Kind::Postgres],
+        None => vec![Kind::Sqlite],
+    }
+}
+
+impl Database {
+    /// An empty database.
+    pub(crate) async fn fresh(kind: Kind) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let postgres = match (kind, server_url()) {
+            (Kind::Sqlite, _) | (Kind::Postgres, None) => None,
+            (Kind::Postgres, Some(server)) => {
+                let number = COUNT.fetch_add(1, Ordering::Relaxed);
+                let name = format!("portcullis_it_{}_{number}", std::process::id());
+                scratch::create(&server, &name, None).await.unwrap();
+                Some((server, name))
+            }
+        };
+        Self { directory, postgres }
+    }
+
+    /// The same database, for another node.
+    pub(crate) fn shared(&self) -> Self {
+        self.clone()
+    }
+
+    /// Where the server keeps its files.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+
+    /// The `database.url` of the configuration.
+    pub(crate) fn url(&self) -> String {
+        match &self.postgres {
+            Some((server, name)) => {
+                let mut url = url::Url::parse(server).unwrap();
+                url.set_path(name);
+                url.into()
+            }
+            None => "sqlite:portcullis.db".to_owned(),
+        }
+    }
+
+    /// How the store opens it.
+    pub(crate) fn options(&self) -> Options {
+        let url = match self.postgres {
+            Some(_) => self.url(),
+            None => format!("sqlite:{}", self.directory().join("portcullis.db").display()),
+        };
+        let mut options = Options::new(url);
+        options.sqlite_synchronous_full = false;
+        options
+    }
+
+    /// Drops what a temporary directory does not.
+    pub(crate) async fn throw_away(self) {
+        // Another node of the test may still use it.
+        let is_last = Arc::strong_count(&self.directory) == 1;
+        if let Some((server, name)) = self.postgres.filter(|_| is_last) {
+            scratch::drop(&server, &name).await.unwrap();
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a setting of the tests, not of the product")]
+fn server_url() -> Option<String> {
+    std::env::var("TEST_POSTGRES_URL").ok().filter(|url| !url.is_empty())
+}

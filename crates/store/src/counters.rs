@@ -1,0 +1,13 @@
+//! Numbers that are given out once and never again, such as the ids of users and roles.
+
+use crate::driver::{Tx, params};
+use crate::error::Result;
+
+/// The next number, from 1. Others who ask wait until this transaction ends, so what follows in
+/// it is done by one transaction at a time.
+pub async fn next(tx: &mut Tx, name: &str) -> Result<i64> {
+    const SQL: &str = "INSERT INTO counters (name, value) VALUES ($1, 1)
+        ON CONFLICT (name) DO UPDATE SET value = counters.value + 1
+        RETURNING value";
+    tx.fetch_one(SQL, params![name]).await?.get("value")
+}

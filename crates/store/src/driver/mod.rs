@@ -1,0 +1,230 @@
+//! The seam between our SQL and two drivers: [`Db`] gives a [`Tx`], and a `Tx` runs SQL text.
+//! Not a query builder: SQL is written once, as `&'static str` with `$1` placeholders, by the
+//! files of nouns beside this folder.
+
+mod open;
+mod ready;
+mod row;
+mod value;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, Pool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+use crate::error::{self, Error, Result};
+
+pub use open::Options;
+pub use ready::NotReady;
+pub(crate) use row::Row;
+pub(crate) use value::{Value, params};
+
+/// One database, as pools of connections. Cloning is cheap and shares the pools.
+///
+/// Reads and writes have pools of their own, so a rush of sign-ins cannot starve verification.
+/// SQLite has exactly one writing connection: writers queue here, in order, instead of meeting
+/// `SQLITE_BUSY` inside the database.
+#[derive(Clone)]
+pub struct Db(Pools);
+
+#[derive(Clone)]
+enum Pools {
+    Sqlite { read: SqlitePool, write: SqlitePool },
+    Postgres { read: Pool<Postgres>, write: Pool<Postgres> },
+}
+
+/// The only handle by which anything is read or written. Dropping it rolls back.
+///
+/// After an [`Error`] the transaction is spent: PostgreSQL refuses every further statement.
+#[must_use = "a transaction that is dropped is rolled back"]
+pub struct Tx {
+    link: Link,
+    scope: Scope,
+}
+
+enum Link {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+    SqliteOnce(PoolConnection<Sqlite>),
+    PostgresOnce(PoolConnection<Postgres>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Transaction,
+    OneStatement { spent: bool },
+}
+
+enum Connection<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+impl Db {
+    /// Opens the database named by `options.url`, and makes the file of an SQLite database that
+    /// does not exist yet. Does not migrate: see [`crate::migrate::run`].
+    pub async fn open(options: &Options) -> Result<Self> {
+        open::pools(options).await.map(Self)
+    }
+
+    /// A snapshot: every statement sees the database as it was at the first one.
+    pub async fn read(&self) -> Result<Tx> {
+        let link = match &self.0 {
+            Pools::Sqlite { read, .. } => Link::Sqlite(read.begin().await?),
+            Pools::Postgres { read, .. } => {
+                const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                Link::Postgres(read.begin_with(SNAPSHOT).await?)
+            }
+        };
+        Ok(Tx { link, scope: Scope::Transaction })
+    }
+
+    /// A transaction that may write. On SQLite it waits for its turn and holds it until the end.
+    pub async fn write(&self) -> Result<Tx> {
+        let link = match &self.0 {
+            Pools::Sqlite { write, .. } => Link::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Postgres { write, .. } => Link::Postgres(write.begin().await?),
+        };
+        Ok(Tx { link, scope: Scope::Transaction })
+    }
+
+    /// A handle for one reading statement, without the round trips of a transaction. A second
+    /// statement is refused with [`Error::Driver`].
+    pub async fn read_once(&self) -> Result<Tx> {
+        let link = match &self.0 {
+            Pools::Sqlite { read, .. } => Link::SqliteOnce(read.acquire().await?),
+            Pools::Postgres { read, .. } => Link::PostgresOnce(read.acquire().await?),
+        };
+        Ok(Tx { link, scope: Scope::OneStatement { spent: false } })
+    }
+
+    /// A handle for one writing statement, which is durable when its call returns; there is
+    /// nothing to commit. A second statement is refused with [`Error::Driver`].
+    pub async fn write_once(&self) -> Result<Tx> {
+        let link = match &self.0 {
+            Pools::Sqlite { write, .. } => Link::SqliteOnce(write.acquire().await?),
+            Pools::Postgres { write, .. } => Link::PostgresOnce(write.acquire().await?),
+        };
+        Ok(Tx { link, scope: Scope::OneStatement { spent: false } })
+    }
+
+    /// Waits for running transactions and closes every connection. Readers go first, so that the
+    /// last connection is the writer's and SQLite can fold its write-ahead log into the file.
+    pub async fn close(&self) {
+        match &self.0 {
+            Pools::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Pools::Postgres { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+        }
+    }
+}
+
+impl Tx {
+    /// Makes the changes durable and visible to everyone.
+    pub async fn commit(self) -> Result<()> {
+        match self.link {
+            Link::Sqlite(tx) => Ok(tx.commit().await?),
+            Link::Postgres(tx) => Ok(tx.commit().await?),
+            Link::SqliteOnce(_) | Link::PostgresOnce(_) => Ok(()),
+        }
+    }
+
+    /// Runs one statement and says how many rows it changed.
+    pub(crate) async fn execute(&mut self, sql: &'static str, params: &[Value<'_>]) -> Result<u64> {
+        Ok(match self.connection()? {
+            Connection::Sqlite(to) => {
+                value::bind!(sqlx::query::<Sqlite>(sql), params).execute(to).await?.rows_affected()
+            }
+            Connection::Postgres(to) => value::bind!(sqlx::query::<Postgres>(sql), params)
+                .execute(to)
+                .await?
+                .rows_affected(),
+        })
+    }
+
+    /// Runs one conditional change of at most one row: did it happen?
+    pub(crate) async fn changed(
+        &mut self,
+        sql: &'static str,
+        params: &[Value<'_>],
+    ) -> Result<bool> {
+        Ok(self.execute(sql, params).await? > 0)
+    }
+
+    pub(crate) async fn fetch_all(
+        &mut self,
+        sql: &'static str,
+        params: &[Value<'_>],
+    ) -> Result<Vec<Row>> {
+        Ok(match self.connection()? {
+            Connection::Sqlite(to) => {
+                let rows = value::bind!(sqlx::query::<Sqlite>(sql), params).fetch_all(to).await?;
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
+            Connection::Postgres(to) => {
+                let rows = value::bind!(sqlx::query::<Postgres>(sql), params).fetch_all(to).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    pub(crate) async fn fetch_optional(
+        &mut self,
+        sql: &'static str,
+        params: &[Value<'_>],
+    ) -> Result<Option<Row>> {
+        Ok(match self.connection()? {
+            Connection::Sqlite(to) => value::bind!(sqlx::query::<Sqlite>(sql), params)
+                .fetch_optional(to)
+                .await?
+                .map(Row::Sqlite),
+            Connection::Postgres(to) => value::bind!(sqlx::query::<Postgres>(sql), params)
+                .fetch_optional(to)
+                .await?
+                .map(Row::Postgres),
+        })
+    }
+
+    /// The row of a statement that always gives one, such as an aggregate or an upsert.
+    pub(crate) async fn fetch_one(
+        &mut self,
+        sql: &'static str,
+        params: &[Value<'_>],
+    ) -> Result<Row> {
+        let row = self.fetch_optional(sql, params).await?;
+        row.ok_or_else(|| Error::from(sqlx::Error::RowNotFound))
+    }
+
+    /// Runs a text of several statements without parameters. For migrations only.
+    pub(crate) async fn run_script(&mut self, sql: &'static str) -> Result<()> {
+        match self.connection()? {
+            Connection::Sqlite(to) => sqlx::raw_sql(sql).execute(to).await.map(drop)?,
+            Connection::Postgres(to) => sqlx::raw_sql(sql).execute(to).await.map(drop)?,
+        }
+        Ok(())
+    }
+
+    /// For the few files that may fork by dialect.
+    pub(crate) fn is_postgres(&self) -> bool {
+        matches!(self.link, Link::Postgres(_) | Link::PostgresOnce(_))
+    }
+
+    fn connection(&mut self) -> Result<Connection<'_>> {
+        match self.scope {
+            Scope::Transaction => {}
+            Scope::OneStatement { spent: false } => {
+                self.scope = Scope::OneStatement { spent: true };
+            }
+            Scope::OneStatement { spent: true } => return Err(error::second_statement()),
+        }
+        Ok(match &mut self.link {
+            Link::Sqlite(tx) => Connection::Sqlite(tx),
+            Link::SqliteOnce(held) => Connection::Sqlite(held),
+            Link::Postgres(tx) => Connection::Postgres(tx),
+            Link::PostgresOnce(held) => Connection::Postgres(held),
+        })
+    }
+}

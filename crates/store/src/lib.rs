@@ -1,0 +1,28 @@
+//! What is remembered. SQL lives here and nowhere else, written once for SQLite and PostgreSQL.
+//!
+//! Open a [`Db`], [`migrate`] it, take a [`Tx`], and pass that to the functions of a noun. Time
+//! and identifiers come in as arguments. Every change of state is conditional, and its function
+//! says whether it happened, so what is single-use is so on both databases and on any number of
+//! nodes.
+
+mod driver;
+mod error;
+mod jobs;
+
+pub mod counters;
+pub mod credentials;
+pub mod csrf_spent;
+pub mod events;
+pub mod lockouts;
+pub mod meta;
+pub mod migrate;
+pub mod outbox;
+pub mod roles;
+#[cfg(feature = "scratch")]
+pub mod scratch;
+pub mod sessions;
+pub mod throttle;
+pub mod users;
+
+pub use driver::{Db, NotReady, Options, Tx};
+pub use error::{Error, Fault, Result};

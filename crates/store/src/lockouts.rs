@@ -1,0 +1,62 @@
+//! Wrong passwords in a row, counted by key. The arithmetic is the domain's; here it is made to
+//! hold for guesses in parallel.
+//!
+//! A key of the form `user:{id}:…` is forgiven by [`crate::users::unlock`].
+
+use std::time::Duration;
+
+use portcullis_domain::throttle::{self, Failures, Limit, Lock};
+use portcullis_domain::time::Time;
+
+use crate::driver::{Row, Tx, params};
+use crate::error::{Result, corrupt};
+
+/// Failures further apart than this, and than a lock-out lasts, are no row.
+const REMEMBERED: Duration = Duration::from_hours(24);
+
+/// Counts an attempt as failed before it is verified, until [`clear`] says otherwise. Others who
+/// ask for the same key wait until this transaction ends, so parallel guesses cannot outrun the
+/// count. An attempt during a lock-out is not counted: the transaction may as well be dropped.
+pub async fn reserve_failure(tx: &mut Tx, key: &str, limit: Limit, now: Time) -> Result<Lock> {
+    // A row that is new, or changed to what it is, belongs to this transaction.
+    const HOLD: &str = "INSERT INTO lockouts (key, failures, last_at, expires_at)
+        VALUES ($1, 0, $2, $2) ON CONFLICT (key) DO UPDATE SET key = excluded.key
+        RETURNING failures, last_at";
+    const COUNT: &str = "UPDATE lockouts SET failures = $2, last_at = $3, expires_at = $4
+        WHERE key = $1";
+    let row = tx.fetch_one(HOLD, params![key, now]).await?;
+    let (after, lock) = throttle::lockout(limit, Some(failures(&row, key)?), now);
+    match lock {
+        Lock::Open { .. } => {
+            let expires_at = after.last.plus(REMEMBERED.max(limit.period));
+            let row = params![key, i64::from(after.count), after.last, expires_at];
+            tx.execute(COUNT, row).await?;
+        }
+        Lock::Locked { .. } => {}
+    }
+    Ok(lock)
+}
+
+/// What was counted. With [`throttle::lockout`] a cheap look ahead, which spares the database the
+/// attempts that are refused anyway.
+pub async fn get(tx: &mut Tx, key: &str) -> Result<Option<Failures>> {
+    const SQL: &str = "SELECT failures, last_at FROM lockouts WHERE key = $1";
+    let row = tx.fetch_optional(SQL, params![key]).await?;
+    row.map(|row| failures(&row, key)).transpose()
+}
+
+/// Ends the row of failures of a key, after a success; `false` if there were none.
+pub async fn clear(tx: &mut Tx, key: &str) -> Result<bool> {
+    tx.changed("DELETE FROM lockouts WHERE key = $1", params![key]).await
+}
+
+/// Forgets rows of failures that were over before `before`; how many.
+pub async fn sweep(tx: &mut Tx, before: Time) -> Result<u64> {
+    tx.execute("DELETE FROM lockouts WHERE expires_at < $1", params![before]).await
+}
+
+fn failures(row: &Row, key: &str) -> Result<Failures> {
+    let count: i64 = row.get("failures")?;
+    let count = u32::try_from(count).map_err(|_| corrupt("lockouts", "failures", key))?;
+    Ok(Failures { count, last: Time(row.get("last_at")?) })
+}

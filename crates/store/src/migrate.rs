@@ -1,0 +1,152 @@
+//! Brings a database to the schema of this binary. Forward only, all or nothing, one at a time.
+
+use aws_lc_rs::digest;
+use portcullis_domain::time::Time;
+
+use crate::driver::{Db, Tx, params};
+use crate::error::{Error, Result};
+use crate::meta;
+
+/// What a database is opened with.
+#[derive(Clone, Copy)]
+pub struct MigrateOptions {
+    /// Derived from the server's secret. The first migration stores it; from then on the
+    /// database is refused under any other secret.
+    pub seal_check: [u8; 32],
+    /// When the migrations are noted to have run.
+    pub now: Time,
+}
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The version of the schema now.
+    pub version: i64,
+    /// The migrations that ran, in order; none if the database was up to date.
+    pub names: Vec<&'static str>,
+}
+
+/// Why the database may not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    #[error(
+        "the database has schema version {database}, but this program knows only up to \
+         {binary}: start a newer program, or restore an older backup"
+    )]
+    Newer { database: i64, binary: i64 },
+    #[error(
+        "migration {name} was run on this database with another text than this program \
+         carries: use the program that made the database"
+    )]
+    Changed { name: String },
+    #[error(
+        "the database belongs to another secret: give the secret file that it was made with \
+         (server.secret_file)"
+    )]
+    OtherSecret,
+    #[error("the database could not be migrated")]
+    Store(#[from] Error),
+}
+
+struct Migration {
+    version: i64,
+    name: &'static str,
+    sql: &'static str,
+}
+
+macro_rules! migration {
+    ($version:literal, $name:literal) => {
+        Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../../../migrations/", $name, ".sql")),
+        }
+    };
+}
+
+/// Every migration, in order. A file that was released never changes again.
+static MIGRATIONS: [Migration; 8] = [
+    migration!(1, "0001_meta"),
+    migration!(2, "0002_roles"),
+    migration!(3, "0003_users"),
+    migration!(4, "0004_sessions"),
+    migration!(5, "0005_throttle"),
+    migration!(6, "0006_csrf"),
+    migration!(7, "0007_events"),
+    migration!(8, "0008_outbox"),
+];
+
+/// Runs what is missing in one transaction. Safe to call from many nodes at once: the others wait
+/// and then find nothing to do.
+pub async fn run(db: &Db, options: &MigrateOptions) -> Result<Applied, MigrateError> {
+    let mut tx = db.write().await?;
+    lock(&mut tx).await?;
+    tx.run_script(LEDGER).await?;
+    let done = check_ledger(&mut tx).await?;
+    let mut applied = Applied { version: done, names: Vec::new() };
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > done) {
+        apply(&mut tx, migration, options.now).await?;
+        applied.version = migration.version;
+        applied.names.push(migration.name);
+    }
+    check_seal(&mut tx, &options.seal_check).await?;
+    tx.commit().await?;
+    Ok(applied)
+}
+
+const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
+    version    BIGINT NOT NULL PRIMARY KEY,
+    name       TEXT NOT NULL,
+    checksum   TEXT NOT NULL,
+    applied_at BIGINT NOT NULL
+)";
+
+/// SQLite's one writer holds the lock already. PostgreSQL lets it go with the transaction.
+async fn lock(tx: &mut Tx) -> Result<()> {
+    /// Any number that is ours alone among the advisory locks of this database.
+    const PORTCULLIS: i64 = 0x706f_7274_6375_6c6c;
+    if tx.is_postgres() {
+        tx.execute("SELECT pg_advisory_xact_lock($1)", params![PORTCULLIS]).await?;
+    }
+    Ok(())
+}
+
+/// The version the database has reached, if every step to it is one of ours.
+async fn check_ledger(tx: &mut Tx) -> Result<i64, MigrateError> {
+    const SQL: &str = "SELECT version, name, checksum FROM schema_migrations ORDER BY version";
+    let binary = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    let mut done = 0;
+    for row in tx.fetch_all(SQL, params![]).await? {
+        done = row.get("version")?;
+        let name: String = row.get("name")?;
+        if done > binary {
+            return Err(MigrateError::Newer { database: done, binary });
+        }
+        let ours = MIGRATIONS.iter().find(|migration| migration.version == done);
+        let same = ours.map(checksum) == Some(row.get("checksum")?);
+        if !same {
+            return Err(MigrateError::Changed { name });
+        }
+    }
+    Ok(done)
+}
+
+async fn apply(tx: &mut Tx, migration: &Migration, now: Time) -> Result<()> {
+    const SQL: &str = "INSERT INTO schema_migrations (version, name, checksum, applied_at)
+        VALUES ($1, $2, $3, $4)";
+    tx.run_script(migration.sql).await?;
+    let checksum = checksum(migration);
+    let row = params![migration.version, migration.name, &checksum, now];
+    tx.execute(SQL, row).await.map(drop)
+}
+
+fn checksum(migration: &Migration) -> String {
+    hex::encode(digest::digest(&digest::SHA256, migration.sql.as_bytes()))
+}
+
+async fn check_seal(tx: &mut Tx, seal: &[u8; 32]) -> Result<(), MigrateError> {
+    const NAME: &str = "seal";
+    let sealed_now = meta::insert_if_absent(tx, NAME, seal).await?;
+    let is_ours = sealed_now || meta::get(tx, NAME).await?.as_deref() == Some(seal.as_slice());
+    if is_ours { Ok(()) } else { Err(MigrateError::OtherSecret) }
+}

@@ -1,0 +1,23 @@
+//! Databases that tests make and throw away on a `PostgreSQL` server that was started for them.
+//! Built only with the feature `scratch`; a product has no use for it.
+
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+
+use crate::error::Result;
+
+/// Makes the database `name`, as a copy of `template` if one is named. Names are letters, digits
+/// and underscores; others are refused by the server.
+pub async fn create(server_url: &str, name: &str, template: Option<&str>) -> Result<()> {
+    let mut connection = PgConnection::connect(server_url).await?;
+    let from = template.map(|template| format!(" TEMPLATE {template}")).unwrap_or_default();
+    connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}{from}"))).await?;
+    Ok(connection.close().await?)
+}
+
+/// Drops the database `name`, with whoever is connected to it.
+pub async fn drop(server_url: &str, name: &str) -> Result<()> {
+    let mut connection = PgConnection::connect(server_url).await?;
+    let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    connection.execute(AssertSqlSafe(sql)).await?;
+    Ok(connection.close().await?)
+}

@@ -1,0 +1,200 @@
+//! Sign-ins: one row each, and everything it handed out hangs on it.
+
+use portcullis_domain::event::EndReason;
+use portcullis_domain::id::{SessionHandle, SessionId, UserId};
+use portcullis_domain::session::SignInForm;
+use portcullis_domain::time::Time;
+
+use crate::driver::{Row, Tx, params};
+use crate::error::{Result, corrupt};
+
+/// A session to be made.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    pub id: SessionId,
+    pub handle: SessionHandle,
+    pub user_id: UserId,
+    /// The user's epoch when the password was verified.
+    pub user_epoch: i64,
+    /// How it began.
+    pub form: SignInForm,
+    /// When the user proved who he is.
+    pub auth_time: Time,
+    /// The client's address, read through trusted proxies.
+    pub ip: String,
+    /// Who spoke to us.
+    pub peer: String,
+    pub user_agent: String,
+    pub platform: Option<String>,
+    pub device_type: Option<String>,
+    pub app_version: Option<String>,
+}
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub id: SessionId,
+    pub handle: SessionHandle,
+    pub user_id: UserId,
+    pub user_epoch: i64,
+    /// How it began.
+    pub form: SignInForm,
+    /// Raised to kill every CSRF token of the session; starts at 0.
+    pub csrf_epoch: i64,
+    pub created_at: Time,
+    pub auth_time: Time,
+    pub ip: String,
+    pub peer: String,
+    pub user_agent: String,
+    pub platform: Option<String>,
+    pub device_type: Option<String>,
+    pub app_version: Option<String>,
+    /// When a CSRF token was first fetched on demand.
+    pub fetched_csrf_at: Option<Time>,
+    pub ended_at: Option<Time>,
+    /// The word it was ended with.
+    pub end_reason: Option<String>,
+}
+
+/// Makes a session. [`crate::Error::Conflict`] if the id or the handle is taken, or if there is
+/// no such user.
+pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
+    const SQL: &str = "INSERT INTO sessions (
+            id, handle, user_id, user_epoch, form, csrf_epoch, created_at, auth_time, ip, peer,
+            user_agent, platform, device_type, app_version)
+        VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $12, $13)";
+    let row = params![
+        &new.id,
+        &new.handle,
+        new.user_id,
+        new.user_epoch,
+        new.form.as_str(),
+        now,
+        new.auth_time,
+        &new.ip,
+        &new.peer,
+        &new.user_agent,
+        new.platform.as_deref(),
+        new.device_type.as_deref(),
+        new.app_version.as_deref(),
+    ];
+    tx.execute(SQL, row).await.map(drop)
+}
+
+pub async fn by_id(tx: &mut Tx, id: &SessionId) -> Result<Option<Session>> {
+    const SQL: &str = select!("WHERE s.id = $1");
+    tx.fetch_optional(SQL, params![id]).await?.as_ref().map(session).transpose()
+}
+
+/// Ends a session and its credentials; `false` if it had ended or there is none.
+pub async fn end(tx: &mut Tx, id: &SessionId, reason: EndReason, now: Time) -> Result<bool> {
+    const SESSION: &str = "UPDATE sessions SET ended_at = $2, end_reason = $3
+        WHERE id = $1 AND ended_at IS NULL";
+    const CREDENTIALS: &str = "UPDATE credentials SET ended_at = $2
+        WHERE session_id = $1 AND ended_at IS NULL";
+    let ended = tx.changed(SESSION, params![id, now, reason.as_str()]).await?;
+    if ended {
+        tx.execute(CREDENTIALS, params![id, now]).await?;
+    }
+    Ok(ended)
+}
+
+/// Ends every session of a user, except one if it is given, with their credentials; how many
+/// sessions.
+pub async fn end_all_of_user(
+    tx: &mut Tx,
+    user: UserId,
+    except: Option<&SessionId>,
+    reason: EndReason,
+    now: Time,
+) -> Result<u64> {
+    const SESSIONS: &str = "UPDATE sessions SET ended_at = $2, end_reason = $3
+        WHERE user_id = $1 AND ended_at IS NULL AND ($4 IS NULL OR id <> $4)";
+    const CREDENTIALS: &str = "UPDATE credentials SET ended_at = $2
+        WHERE ended_at IS NULL AND session_id IN (
+            SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NOT NULL)";
+    let ended = tx.execute(SESSIONS, params![user, now, reason.as_str(), except]).await?;
+    tx.execute(CREDENTIALS, params![user, now]).await?;
+    Ok(ended)
+}
+
+/// Raises the CSRF epoch if it is still `from_epoch` and the session lives: of parallel callers
+/// one wins.
+pub async fn rotate_csrf(tx: &mut Tx, id: &SessionId, from_epoch: i64) -> Result<bool> {
+    const SQL: &str = "UPDATE sessions SET csrf_epoch = csrf_epoch + 1
+        WHERE id = $1 AND csrf_epoch = $2 AND ended_at IS NULL";
+    tx.changed(SQL, params![id, from_epoch]).await
+}
+
+/// Whether this is the first CSRF token that the session fetches; of parallel callers one is told
+/// so.
+pub async fn claim_first_fetch(tx: &mut Tx, id: &SessionId, now: Time) -> Result<bool> {
+    const SQL: &str = "UPDATE sessions SET fetched_csrf_at = $2
+        WHERE id = $1 AND fetched_csrf_at IS NULL AND ended_at IS NULL";
+    tx.changed(SQL, params![id, now]).await
+}
+
+/// Forgets sessions of which every credential ended or expired before `before`; how many.
+pub async fn sweep(tx: &mut Tx, before: Time) -> Result<u64> {
+    const CREDENTIALS: &str = "DELETE FROM credentials WHERE ended_at < $1 OR expires_at < $1";
+    const SESSIONS: &str = "DELETE FROM sessions WHERE created_at < $1
+        AND NOT EXISTS (SELECT 1 FROM credentials c WHERE c.session_id = sessions.id)";
+    tx.execute(CREDENTIALS, params![before]).await?;
+    tx.execute(SESSIONS, params![before]).await
+}
+
+/// Reads the columns that [`columns`] names.
+pub(crate) fn session(row: &Row) -> Result<Session> {
+    let id: String = row.get("session_id")?;
+    let fault = |column| {
+        let id = &id;
+        move || corrupt("sessions", column, id)
+    };
+    let handle: String = row.get("handle")?;
+    let form: String = row.get("form")?;
+    let time = |column| row.get::<Option<i64>>(column).map(|time| time.map(Time));
+    Ok(Session {
+        id: SessionId::parse(&id).ok_or_else(fault("id"))?,
+        handle: SessionHandle::parse(&handle).ok_or_else(fault("handle"))?,
+        user_id: UserId(row.get("session_user_id")?),
+        user_epoch: row.get("user_epoch")?,
+        form: parse_form(&form).ok_or_else(fault("form"))?,
+        csrf_epoch: row.get("csrf_epoch")?,
+        created_at: Time(row.get("session_created_at")?),
+        auth_time: Time(row.get("auth_time")?),
+        ip: row.get("ip")?,
+        peer: row.get("peer")?,
+        user_agent: row.get("user_agent")?,
+        platform: row.get("session_platform")?,
+        device_type: row.get("session_device_type")?,
+        app_version: row.get("session_app_version")?,
+        fetched_csrf_at: time("fetched_csrf_at")?,
+        ended_at: time("session_ended_at")?,
+        end_reason: row.get("end_reason")?,
+    })
+}
+
+fn parse_form(text: &str) -> Option<SignInForm> {
+    use SignInForm::{Email, Mobile, Page, Username};
+    [Username, Email, Page, Mobile].into_iter().find(|form| form.as_str() == text)
+}
+
+/// The columns of a session `s`.
+macro_rules! columns {
+    () => {
+        "s.id AS session_id, s.handle, s.user_id AS session_user_id, s.user_epoch, \
+         s.form, s.csrf_epoch, s.created_at AS session_created_at, s.auth_time, \
+         s.ip, s.peer, s.user_agent, s.platform AS session_platform, \
+         s.device_type AS session_device_type, s.app_version AS session_app_version, \
+         s.fetched_csrf_at, s.ended_at AS session_ended_at, s.end_reason"
+    };
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT ", columns!(), " FROM sessions s ", $rest)
+    };
+}
+
+pub(crate) use columns;
+use select;

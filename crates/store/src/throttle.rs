@@ -1,0 +1,49 @@
+//! Attempts counted by key. The arithmetic is the domain's; here it is made to hold for attempts
+//! in parallel.
+
+use portcullis_domain::throttle::{self, Limit, Verdict, Window};
+use portcullis_domain::time::Time;
+
+use crate::driver::{Row, Tx, params};
+use crate::error::{Result, corrupt};
+
+/// Counts an attempt before it is made. Others who ask for the same key wait until this
+/// transaction ends, so parallel attempts cannot outrun the limit. A refusal counts nothing: the
+/// transaction may as well be dropped.
+pub async fn reserve(tx: &mut Tx, key: &str, limit: Limit, now: Time) -> Result<Verdict> {
+    // A row that is new, or changed to what it is, belongs to this transaction.
+    const HOLD: &str = "INSERT INTO throttle (key, started, count, expires_at)
+        VALUES ($1, $2, 0, $2) ON CONFLICT (key) DO UPDATE SET key = excluded.key
+        RETURNING started, count";
+    const COUNT: &str = "UPDATE throttle SET started = $2, count = $3, expires_at = $4
+        WHERE key = $1";
+    let row = tx.fetch_one(HOLD, params![key, now]).await?;
+    let (after, verdict) = throttle::reserve(limit, Some(window(&row, key)?), now);
+    let ends = after.started.plus(limit.period);
+    match verdict {
+        Verdict::Admitted { .. } => {
+            tx.execute(COUNT, params![key, after.started, i64::from(after.count), ends]).await?;
+        }
+        Verdict::Refused { .. } => {}
+    }
+    Ok(verdict)
+}
+
+/// What was counted. With [`throttle::reserve`] a cheap look ahead, which spares the database the
+/// attempts that are refused anyway.
+pub async fn get(tx: &mut Tx, key: &str) -> Result<Option<Window>> {
+    const SQL: &str = "SELECT started, count FROM throttle WHERE key = $1";
+    let row = tx.fetch_optional(SQL, params![key]).await?;
+    row.map(|row| window(&row, key)).transpose()
+}
+
+/// Forgets windows that ended before `before`; how many.
+pub async fn sweep(tx: &mut Tx, before: Time) -> Result<u64> {
+    tx.execute("DELETE FROM throttle WHERE expires_at < $1", params![before]).await
+}
+
+fn window(row: &Row, key: &str) -> Result<Window> {
+    let count: i64 = row.get("count")?;
+    let count = u32::try_from(count).map_err(|_| corrupt("throttle", "count", key))?;
+    Ok(Window { started: Time(row.get("started")?), count })
+}

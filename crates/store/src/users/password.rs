@@ -1,0 +1,89 @@
+//! The password of a user: loaded only where one is verified or changed.
+
+use portcullis_domain::id::UserId;
+use portcullis_domain::time::Time;
+
+use crate::driver::{Tx, params};
+use crate::error::{Error, Result};
+
+/// An Argon2 hash in PHC form. It has no `Debug` and no `Display`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordPhc(String);
+
+impl PasswordPhc {
+    /// The hash, for verification.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What sign-in by password needs to know.
+#[derive(Clone)]
+pub struct Password {
+    /// `None` for someone who has no password.
+    pub phc: Option<PasswordPhc>,
+    /// Too many were wrong: nobody signs in by password until it is reset or unlocked.
+    pub disabled: bool,
+    /// Wrong ones in a row, from anywhere.
+    pub failures: i64,
+}
+
+/// The password of a user; `None` if there is no such user.
+pub async fn password(tx: &mut Tx, id: UserId) -> Result<Option<Password>> {
+    const SQL: &str = "SELECT password_phc, password_disabled, password_failures FROM users
+        WHERE id = $1";
+    let Some(row) = tx.fetch_optional(SQL, params![id]).await? else { return Ok(None) };
+    Ok(Some(Password {
+        phc: row.get::<Option<String>>("password_phc")?.map(PasswordPhc),
+        disabled: row.get("password_disabled")?,
+        failures: row.get("password_failures")?,
+    }))
+}
+
+/// Stores a new password and forgets what went wrong with the earlier one; `false` if there is no
+/// such user.
+pub async fn set_password(tx: &mut Tx, id: UserId, phc: &str, now: Time) -> Result<bool> {
+    const SQL: &str = "UPDATE users SET password_phc = $2, password_disabled = FALSE,
+        password_failures = 0, updated_at = $3 WHERE id = $1";
+    tx.changed(SQL, params![id, phc, now]).await
+}
+
+/// Stores the same password under newer parameters, unless it was changed since `old` was read.
+pub async fn rehash(tx: &mut Tx, id: UserId, old: &PasswordPhc, new: &str) -> Result<bool> {
+    const SQL: &str = "UPDATE users SET password_phc = $3 WHERE id = $1 AND password_phc = $2";
+    tx.changed(SQL, params![id, old.reveal(), new]).await
+}
+
+/// Counts a wrong password. How many in a row that makes; [`Error::Conflict`] if there is no such
+/// user.
+pub async fn password_failed(tx: &mut Tx, id: UserId) -> Result<i64> {
+    const SQL: &str = "UPDATE users SET password_failures = password_failures + 1 WHERE id = $1
+        RETURNING password_failures";
+    let row = tx.fetch_optional(SQL, params![id]).await?.ok_or(Error::Conflict)?;
+    row.get("password_failures")
+}
+
+/// Ends the row of wrong passwords; `false` if there was none to end, and then nothing is written.
+pub async fn password_succeeded(tx: &mut Tx, id: UserId) -> Result<bool> {
+    const SQL: &str = "UPDATE users SET password_failures = 0
+        WHERE id = $1 AND password_failures > 0";
+    tx.changed(SQL, params![id]).await
+}
+
+/// Switches sign-in by password off; `false` if it was off.
+pub async fn disable_password(tx: &mut Tx, id: UserId) -> Result<bool> {
+    const SQL: &str = "UPDATE users SET password_disabled = TRUE
+        WHERE id = $1 AND password_disabled = FALSE";
+    tx.changed(SQL, params![id]).await
+}
+
+/// Forgives everything: the row of wrong passwords, the switch, and every lock-out of this user.
+/// `false` if there was nothing to forgive.
+pub async fn unlock(tx: &mut Tx, id: UserId) -> Result<bool> {
+    const USER: &str = "UPDATE users SET password_disabled = FALSE, password_failures = 0
+        WHERE id = $1 AND (password_disabled = TRUE OR password_failures > 0)";
+    const LOCKOUTS: &str = "DELETE FROM lockouts WHERE key LIKE $1";
+    let forgiven = tx.changed(USER, params![id]).await?;
+    let unlocked = tx.changed(LOCKOUTS, params![&format!("user:{id}:%")]).await?;
+    Ok(forgiven || unlocked)
+}

@@ -1,0 +1,18 @@
+//! Every function of the store, on SQLite and, where `TEST_POSTGRES_URL` names a server that may
+//! be filled with databases, on PostgreSQL.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
+
+mod credentials;
+mod csrf_spent;
+mod driver;
+mod events;
+mod harness;
+mod limits;
+mod meta;
+mod migrate;
+mod outbox;
+mod roles;
+mod schema;
+mod sessions;
+mod users;

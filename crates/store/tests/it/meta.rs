@@ -1,0 +1,32 @@
+//! Facts and counters.
+
+use portcullis_store::{counters, meta};
+
+use crate::harness::each;
+
+#[tokio::test]
+async fn a_value_is_set_once_or_over() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        assert_eq!(meta::get(&mut tx, "key").await.unwrap(), None);
+        assert!(meta::insert_if_absent(&mut tx, "key", b"one").await.unwrap());
+        assert!(!meta::insert_if_absent(&mut tx, "key", b"two").await.unwrap());
+        assert_eq!(meta::get(&mut tx, "key").await.unwrap().unwrap(), b"one");
+        meta::set(&mut tx, "key", &[]).await.unwrap();
+        assert_eq!(meta::get(&mut tx, "key").await.unwrap().unwrap(), b"");
+        meta::set(&mut tx, "key", &[0, 255]).await.unwrap();
+        assert_eq!(meta::get(&mut tx, "key").await.unwrap().unwrap(), [0, 255]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn counters_count_apart() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        assert_eq!(counters::next(&mut tx, "a").await.unwrap(), 1);
+        assert_eq!(counters::next(&mut tx, "a").await.unwrap(), 2);
+        assert_eq!(counters::next(&mut tx, "b").await.unwrap(), 1);
+    })
+    .await;
+}

@@ -1,0 +1,220 @@
+//! Users and their passwords.
+
+use portcullis_domain::account::{AccountStatus, AccountType};
+use portcullis_domain::id::{RoleId, UserId};
+use portcullis_domain::text::{Email, Identifier, Username};
+use portcullis_domain::throttle::Limit;
+use portcullis_store::users::{self, NewUser, Password};
+use portcullis_store::{Error, Tx, lockouts};
+
+use crate::harness::{NOW, ada, each, full_user, later, new_user, race, role};
+
+#[tokio::test]
+async fn a_user_reads_back_with_and_without_the_optional() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let role = role(&mut tx, "clerk", 20).await;
+        for new in [new_user("bare", role), full_user("Full", role)] {
+            let id = users::insert(&mut tx, &new, NOW).await.unwrap();
+            let user = users::by_id(&mut tx, id).await.unwrap().unwrap();
+            assert_eq!((user.id, &user.uuid, &user.email), (id, &new.uuid, &new.email));
+            assert_eq!((&user.username, &user.phone), (&new.username, &new.phone));
+            assert_eq!((&user.first_name, &user.last_name), (&new.first_name, &new.last_name));
+            assert_eq!((user.branch_id, user.account_type), (1, AccountType::Staff));
+            assert_eq!((user.status, user.role_id), (AccountStatus::Active, role));
+            assert_eq!((user.epoch, user.created_at, user.updated_at), (0, NOW, NOW));
+            assert_eq!(users::by_email(&mut tx, &new.email).await.unwrap().unwrap(), user);
+            let Password { phc, disabled, failures } = password(&mut tx, id).await;
+            assert_eq!(phc.as_ref().map(users::PasswordPhc::reveal), new.password_phc.as_deref());
+            assert_eq!((disabled, failures), (false, 0));
+        }
+        assert_eq!(users::by_id(&mut tx, UserId(99)).await.unwrap(), None);
+        assert!(users::password(&mut tx, UserId(99)).await.unwrap().is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn identifiers_find_one_user() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let id = ada(&mut tx).await;
+        for (text, expected) in [
+            ("ada", Some(id)),
+            (" ADA ", Some(id)),
+            ("Ada@Example.com", Some(id)),
+            ("ada@example.org", None),
+            ("ad%", None),
+        ] {
+            let identifier = Identifier::parse(text).unwrap();
+            let found = users::by_identifier(&mut tx, &identifier).await.unwrap();
+            assert_eq!(found.map(|user| user.id), expected, "{text}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_identifies_a_user_is_taken() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let role = role(&mut tx, "clerk", 20).await;
+        let name = |text: &str| Some(Username::parse(text).unwrap());
+        let first = NewUser { username: name("ada"), ..new_user("a", role) };
+        let odd = NewUser { username: name("odd@example.com"), ..new_user("b", role) };
+        users::insert(&mut tx, &first, NOW).await.unwrap();
+        users::insert(&mut tx, &odd, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let email = |text: &str| Email::parse(text).unwrap();
+        for (what, new) in [
+            ("uuid", NewUser { uuid: first.uuid.clone(), ..new_user("c", role) }),
+            ("email", NewUser { email: email("A@example.com"), ..new_user("c", role) }),
+            ("username", NewUser { username: name("ADA"), ..new_user("c", role) }),
+            (
+                "username as email",
+                NewUser { username: name("a@Example.com"), ..new_user("c", role) },
+            ),
+            (
+                "email as username",
+                NewUser { email: email("odd@example.com"), ..new_user("c", role) },
+            ),
+            ("role", new_user("c", RoleId(99))),
+        ] {
+            let mut tx = test.write().await;
+            let result = users::insert(&mut tx, &new, NOW).await;
+            assert!(matches!(result, Err(Error::Conflict)), "{what}: {result:?}");
+        }
+        // One user may use his own address as his username.
+        let mut tx = test.write().await;
+        let own = NewUser { username: name("c@example.com"), ..new_user("c", role) };
+        users::insert(&mut tx, &own, NOW).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crossed_identifiers_in_parallel_let_one_in() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let role = role(&mut tx, "clerk", 20).await;
+        tx.commit().await.unwrap();
+        let done = race(20, |number| {
+            let db = test.db.clone();
+            let crossed = Some(Username::parse("x@example.com").unwrap());
+            let new = match number % 2 {
+                0 => new_user("x", role),
+                _ => NewUser { username: crossed, ..new_user(&format!("y{number}"), role) },
+            };
+            async move {
+                let mut tx = db.write().await?;
+                users::insert(&mut tx, &new, NOW).await?;
+                tx.commit().await
+            }
+        })
+        .await;
+        assert_eq!(done.iter().filter(|result| result.is_ok()).count(), 1);
+        assert_eq!(users::count(&mut test.read().await).await.unwrap(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn lists_go_on_after_the_last() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let role = role(&mut tx, "clerk", 20).await;
+        let mut ids = Vec::new();
+        for name in ["a", "b", "c"] {
+            ids.push(users::insert(&mut tx, &new_user(name, role), NOW).await.unwrap());
+        }
+        let page = async |tx: &mut Tx, after: i64, limit: i64| -> Vec<UserId> {
+            let page = users::list(tx, UserId(after), limit).await.unwrap();
+            page.into_iter().map(|user| user.id).collect()
+        };
+        assert_eq!(page(&mut tx, 0, 2).await, ids[..2]);
+        assert_eq!(page(&mut tx, ids[1].0, 2).await, ids[2..]);
+        assert_eq!(users::count(&mut tx).await.unwrap(), 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_changes() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let id = ada(&mut tx).await;
+        for (status, expected) in [
+            (AccountStatus::Active, false),
+            (AccountStatus::Disabled, true),
+            (AccountStatus::Disabled, false),
+        ] {
+            let changed = users::set_status(&mut tx, id, status, later(1)).await.unwrap();
+            assert_eq!(changed, expected, "{status:?}");
+        }
+        let other = role(&mut tx, "other", 20).await;
+        assert!(users::set_role(&mut tx, id, other, later(2)).await.unwrap());
+        assert!(!users::set_role(&mut tx, id, other, later(3)).await.unwrap());
+        assert_eq!(users::bump_epoch(&mut tx, id).await.unwrap(), Some(1));
+        assert_eq!(users::bump_epoch(&mut tx, UserId(99)).await.unwrap(), None);
+        let user = users::by_id(&mut tx, id).await.unwrap().unwrap();
+        assert_eq!((user.status, user.role_id, user.epoch), (AccountStatus::Disabled, other, 1));
+        assert_eq!(user.updated_at, later(2));
+        let nowhere = users::set_role(&mut tx, id, RoleId(99), NOW).await;
+        assert!(matches!(nowhere, Err(Error::Conflict)), "{nowhere:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_password_is_changed_and_rehashed() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let id = ada(&mut tx).await;
+        let before = password(&mut tx, id).await.phc.unwrap();
+        assert!(users::rehash(&mut tx, id, &before, "better").await.unwrap());
+        assert!(!users::rehash(&mut tx, id, &before, "late").await.unwrap());
+        assert_eq!(password(&mut tx, id).await.phc.unwrap().reveal(), "better");
+
+        users::password_failed(&mut tx, id).await.unwrap();
+        users::disable_password(&mut tx, id).await.unwrap();
+        assert!(users::set_password(&mut tx, id, "new", later(1)).await.unwrap());
+        assert!(!users::set_password(&mut tx, UserId(99), "new", later(1)).await.unwrap());
+        let after = password(&mut tx, id).await;
+        assert_eq!(after.phc.unwrap().reveal(), "new");
+        assert_eq!((after.disabled, after.failures), (false, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wrong_passwords_are_counted_and_forgiven() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let id = ada(&mut tx).await;
+        assert!(!users::password_succeeded(&mut tx, id).await.unwrap());
+        assert_eq!(users::password_failed(&mut tx, id).await.unwrap(), 1);
+        assert_eq!(users::password_failed(&mut tx, id).await.unwrap(), 2);
+        assert!(users::password_succeeded(&mut tx, id).await.unwrap());
+        assert!(!users::unlock(&mut tx, id).await.unwrap());
+
+        assert!(users::disable_password(&mut tx, id).await.unwrap());
+        assert!(!users::disable_password(&mut tx, id).await.unwrap());
+        let limit: Limit = "1/15m".parse().unwrap();
+        for key in [format!("user:{id}:192.0.2.1"), format!("user:{id}0:192.0.2.1")] {
+            lockouts::reserve_failure(&mut tx, &key, limit, NOW).await.unwrap();
+        }
+        assert!(users::unlock(&mut tx, id).await.unwrap());
+        assert!(!password(&mut tx, id).await.disabled);
+        let mine = lockouts::get(&mut tx, &format!("user:{id}:192.0.2.1")).await.unwrap();
+        let others = lockouts::get(&mut tx, &format!("user:{id}0:192.0.2.1")).await.unwrap();
+        assert!(mine.is_none() && others.is_some());
+        let nobody = users::password_failed(&mut tx, UserId(99)).await;
+        assert!(matches!(nobody, Err(Error::Conflict)), "{nobody:?}");
+    })
+    .await;
+}
+
+async fn password(tx: &mut Tx, id: UserId) -> Password {
+    users::password(tx, id).await.unwrap().unwrap()
+}

@@ -1,0 +1,49 @@
+# Shared by the scripts beside it: messages, and the set-up of the machine. Sourced, not run.
+# Nothing here changes the machine without saying so first.
+# shellcheck shell=bash
+
+say() { printf '\n==> %s\n' "$*"; }
+
+stop() {
+    printf '\nStopped: %s\n' "$*" >&2
+    exit 1
+}
+
+# Seconds since the script began, as text.
+took() { printf '%d min %02d s' $((SECONDS / 60)) $((SECONDS % 60)); }
+
+# Installs Debian packages as root; otherwise says exactly what to install, and stops.
+install_packages() {
+    local why=$1
+    shift
+    if [ "$(id -u)" != 0 ]; then
+        stop "$why. As root, run: apt-get update && apt-get install --no-install-recommends $*"
+    fi
+    command -v apt-get >/dev/null || stop "$why, and this is not Debian. Install what corresponds to: $*"
+    say "$why: installing $* (about a minute)"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq </dev/null || say "The package lists could not be renewed; trying with the old ones"
+    apt-get install -qq -y --no-install-recommends "$@" </dev/null >/dev/null || stop "apt-get could not install $*"
+}
+
+# The Rust toolchain, and a C compiler for SQLite and the cryptography.
+need_build_tools() {
+    if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
+        PATH="$HOME/.cargo/bin:$PATH"
+    fi
+    command -v cargo >/dev/null || stop "no Rust toolchain. Install one from https://rustup.rs and open a new shell"
+    if ! command -v cc >/dev/null || [ ! -e /usr/include/stdlib.h ]; then
+        install_packages "the C compiler is missing" gcc libc6-dev
+    fi
+}
+
+# The two components that a minimal toolchain leaves out.
+need_lint_tools() {
+    cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 && return
+    command -v rustup >/dev/null || stop "this Rust toolchain has no rustfmt or clippy"
+    say "Adding rustfmt and clippy to the Rust toolchain"
+    rustup component add rustfmt clippy
+}
+
+# Whether anything was compiled here before; decides how long we say it takes.
+is_first_build() { [ ! -d target/debug/deps ]; }
