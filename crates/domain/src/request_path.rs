@@ -141,6 +141,10 @@ impl fmt::Display for RequestTarget {
 
 /// Checks every byte and every escape, and brings the escapes into canonical spelling.
 fn canonicalised(raw: &str) -> Result<String, PathFault> {
+    // Most paths are canonical as they come.
+    if raw.bytes().all(is_plain) {
+        return Ok(raw.to_owned());
+    }
     let mut canonical = String::with_capacity(raw.len());
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {
@@ -162,6 +166,11 @@ fn canonicalised(raw: &str) -> Result<String, PathFault> {
         return Err(PathFault::DoubleEncoding);
     }
     Ok(canonical)
+}
+
+/// A byte that stands for itself in every path.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~')
 }
 
 fn push_escaped(canonical: &mut String, byte: u8) -> Result<(), PathFault> {

@@ -41,7 +41,7 @@ impl Time {
     pub fn iso(self) -> String {
         let nearest = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
         let moment = Timestamp::from_second(self.secs()).unwrap_or(nearest);
-        moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+        moment.to_string()
     }
 }
 

@@ -1,16 +1,13 @@
 //! Everything that a request needs, built once in `main` (or in a test) and cloned cheaply.
 //! There are no globals.
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_domain::origin::{self, Origin};
-use portcullis_domain::rule::RuleTable;
 use portcullis_domain::secret::{KeyFault, Keys, MasterSecret};
-use portcullis_domain::text::Host;
 use portcullis_store::Db;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +24,7 @@ use crate::spend::Spender;
 use crate::verify::Verifier;
 use crate::verify::access_token::AccessTokens;
 use crate::web::cookies::{CSRF_COOKIE_LIFE, CookieStyle};
+use crate::web::hosts::Hosts;
 use crate::web::limits::RequestLimiter;
 use crate::web::table::RouteTable;
 
@@ -59,8 +57,7 @@ pub struct Parts {
     pub public_url: Origin,
     /// The origins that are this server.
     pub own_origins: Vec<Origin>,
-    /// The hosts that are served here: our own, and those that rules name.
-    pub hosts: HashSet<Host>,
+    pub hosts: Hosts,
     pub upstreams: Upstreams,
     /// Work that outlives its request; shutdown waits for it.
     pub tasks: TaskTracker,
@@ -122,7 +119,7 @@ impl App {
             cookies: CookieStyle::new(&config.cookies, public_url.is_https()),
             routes: RouteTable::new(config.gate.families),
             stopping: CancellationToken::new(),
-            hosts: hosts(&own_origins, &config.gate.rules),
+            hosts: Hosts::new(&own_origins, &config.gate.rules),
             upstreams: Upstreams::new(&config.gate)?,
             config,
             db,
@@ -166,11 +163,6 @@ impl Deref for App {
     fn deref(&self) -> &Parts {
         &self.0
     }
-}
-
-fn hosts(own: &[Origin], rules: &RuleTable) -> HashSet<Host> {
-    let of_rules = rules.rules().iter().filter_map(|rule| rule.host.as_ref());
-    own.iter().map(Origin::host).chain(of_rules).cloned().collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that starts tasks, and tracks them")]

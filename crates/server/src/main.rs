@@ -2,7 +2,24 @@
 
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    portcullis_server::cli::run(std::env::args_os()).await
+use tokio::runtime::Builder;
+
+/// Half of what a cached check costs beside the kernel is memory; see docs/decisions.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // On one core a second thread would only pass work to and fro.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut runtime = match cores {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(portcullis_server::cli::run(std::env::args_os())),
+        Err(error) => {
+            portcullis_server::cli::output::error(&format!("no threads can be started: {error}"));
+            ExitCode::from(portcullis_server::cli::UNREACHABLE)
+        }
+    }
 }

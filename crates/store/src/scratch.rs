@@ -1,7 +1,7 @@
 //! Databases that tests make and throw away on a `PostgreSQL` server that was started for them.
 //! Built only with the feature `scratch`; a product has no use for it.
 
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 
 use crate::error::Result;
 
@@ -20,4 +20,22 @@ pub async fn drop(server_url: &str, name: &str) -> Result<()> {
     let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
     connection.execute(AssertSqlSafe(sql)).await?;
     Ok(connection.close().await?)
+}
+
+/// Every row of every table of the database at this address, as the server writes it: a line a
+/// row, bytes as hexadecimal digits. For tests of what is kept.
+pub async fn dump(database_url: &str) -> Result<String> {
+    let mut connection = PgConnection::connect(database_url).await?;
+    let tables = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'";
+    let mut text = String::new();
+    for table in connection.fetch_all(tables).await? {
+        let table: String = table.try_get(0)?;
+        let rows = AssertSqlSafe(format!("SELECT t::text FROM {table} t"));
+        for row in connection.fetch_all(rows).await? {
+            let row: String = row.try_get(0)?;
+            text += &format!("{table} {row}\n");
+        }
+    }
+    connection.close().await?;
+    Ok(text)
 }

@@ -131,10 +131,15 @@ async fn start_upstream() -> anyhow::Result<SocketAddr> {
 fn write_config(directory: &Path, port: u16, upstream: SocketAddr) -> anyhow::Result<PathBuf> {
     let file = directory.join("portcullis.toml");
     let data = toml::Value::String(directory.display().to_string());
+    // The system's choice of a port is not known yet; the address then follows it.
+    let public_url = match port {
+        0 => String::new(),
+        port => format!("\npublic_url = \"http://localhost:{port}\""),
+    };
     let text = format!(
         r#"# Written by `portcullis demo` at each start.
 [server]
-listen = "127.0.0.1:{port}"
+listen = "127.0.0.1:{port}"{public_url}
 data_dir = {data}
 
 [gate]

@@ -36,11 +36,17 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return output::usage(&error),
     };
     let result = match cli.command {
-        Command::Serve(args) => serve::run(args).await,
-        Command::Demo(args) => demo::run(args).await,
+        Command::Serve(args) => Box::pin(serve::run(args)).await,
+        Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Config(args) => config::run(args),
-        Command::User(args) => quietly(user::run(args)).await,
-        Command::Role(args) => quietly(role::run(args)).await,
+        Command::User(args) => {
+            output::log_trouble();
+            Box::pin(user::run(args)).await
+        }
+        Command::Role(args) => {
+            output::log_trouble();
+            Box::pin(role::run(args)).await
+        }
     };
     result.unwrap_or_else(|error| {
         output::error(&format!("{error:#}"));
@@ -85,14 +91,6 @@ enum Command {
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or different, 2 wrong usage or \
     configuration, 3 something could not be reached or verified.";
-
-/// A command that prints results for a program to read logs nothing but trouble.
-async fn quietly(
-    command: impl Future<Output = anyhow::Result<ExitCode>>,
-) -> anyhow::Result<ExitCode> {
-    output::log_trouble();
-    command.await
-}
 
 fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<OpenError>() {

@@ -79,7 +79,7 @@ pub async fn with<T>(
     config: Config,
     act: impl AsyncFnOnce(&Opened) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let opened = open(config).await?;
+    let opened = Box::pin(open(config)).await?;
     let result = act(&opened).await;
     opened.db.close().await;
     result
@@ -151,7 +151,9 @@ async fn open_database(database: &Database) -> Result<Db, OpenError> {
             (url.to_string(), format!("{} at {host}", url.path().trim_start_matches('/')))
         }
     };
-    let opened = Db::open(&Options::new(url)).await;
+    let options = Options::new(url);
+    // A connection in the making is a large thing to carry through every future above it.
+    let opened = Box::pin(Db::open(&options)).await;
     opened.map_err(|source| OpenError::Database { shown, source })
 }
 

@@ -40,7 +40,7 @@ enum Command {
     /// Makes the roles of a file and brings those that exist to what it says, all or nothing.
     ///
     /// Roles that the file leaves out stay as they are. The level of a role that exists does not
-    /// change. The form of the file is what `export` prints.
+    /// change.
     Import(ImportArgs),
 }
 
@@ -48,6 +48,7 @@ enum Command {
 struct Create {
     #[command(flatten)]
     common: Common,
+    /// The name, by which users are given the role.
     #[arg(long, value_parser = roles::parse_name)]
     name: Name,
     /// How much power the role has, 0 to 100. Nobody can give or change a role above their own.
@@ -74,6 +75,7 @@ struct Permission {
 struct ImportArgs {
     #[command(flatten)]
     common: Common,
+    /// The file, in the form that `export` prints.
     file: PathBuf,
 }
 

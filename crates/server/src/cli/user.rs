@@ -51,18 +51,22 @@ struct Create {
     /// A shorter name for signing in: letters, digits and _ . @ + -
     #[arg(long, value_parser = Username::parse)]
     username: Option<Username>,
+    /// The first name.
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true,
         value_parser = Name::parse)]
     first_name: Name,
+    /// The last name.
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true,
         value_parser = Name::parse)]
     last_name: Name,
+    /// The telephone number, as people write it.
     #[arg(long, value_parser = Name::parse)]
     phone: Option<Name>,
     /// The number of the branch that the user belongs to.
     #[arg(long, value_name = "NUMBER", default_value_t = 1,
         value_parser = clap::value_parser!(i64).range(1..))]
     branch: i64,
+    /// What kind of account it is.
     #[arg(long, value_name = "TYPE", default_value = "staff", ignore_case = true,
         value_parser = account_type())]
     account_type: AccountType,
@@ -108,12 +112,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn create(args: Create) -> anyhow::Result<ExitCode> {
     let output = Output::new(args.common.json);
     let config = open::load(&args.common.config)?;
-    let password = match args.password_stdin {
-        true => match password::from_stdin(&config.password, output)? {
-            Ok(password) => Some(password),
-            Err(code) => return Ok(code),
-        },
-        false => None,
+    let given = args.password_stdin.then(|| password::from_stdin(&config.password, output));
+    let password = match given.transpose()?.transpose() {
+        Ok(password) => password,
+        Err(code) => return Ok(code),
     };
     let new = NewAccount {
         email: args.email,
@@ -148,11 +150,11 @@ fn told_of_creation(
             ExitCode::SUCCESS
         }
         users::Create::EmailTaken => {
-            output.refuse("email_taken", &format!("{email} is the name of another user."))
+            output.refuse("email_taken", &format!("The address {email} belongs to another user."))
         }
         users::Create::UsernameTaken => {
             let name = new.username.as_ref().map_or("", Username::as_str);
-            output.refuse("username_taken", &format!("{name} is the name of another user."))
+            output.refuse("username_taken", &format!("The name {name} belongs to another user."))
         }
         users::Create::UnknownRole => output.refuse(
             "role_unknown",

@@ -27,6 +27,8 @@ pub struct Device {
 
 /// What one sign-in gives, secrets and all. It goes to the client and nowhere else.
 pub struct Issued {
+    /// When, so that what is told of its life agrees with its expiry.
+    pub at: Time,
     pub session: SessionId,
     pub handle: SessionHandle,
     pub cookie: Option<(Opaque, Life)>,
@@ -40,6 +42,8 @@ pub struct Issued {
 #[derive(Clone, Copy)]
 pub struct Occasion<'a> {
     pub form: SignInForm,
+    /// The time that the terms count from.
+    pub now: Time,
     pub terms: Terms,
     pub device: &'a Device,
 }
@@ -52,9 +56,9 @@ pub async fn issue(
     occasion: &Occasion<'_>,
     context: &Context,
 ) -> Result<Issued, Error> {
-    let now = app.clock.now();
-    let Occasion { form, terms, device } = *occasion;
+    let Occasion { form, now, terms, device } = *occasion;
     let issued = Issued {
+        at: now,
         session: SessionId::from_random(app.random.bytes()),
         handle: SessionHandle::from_random(app.random.bytes()),
         cookie: terms.cookie.map(|life| (Opaque::from_random(app.random.bytes()), life)),

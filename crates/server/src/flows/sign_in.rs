@@ -287,7 +287,7 @@ async fn succeed(app: &App, attempt: &Attempt<'_>, candidate: Candidate) -> Resu
         app,
         &mut tx,
         &user,
-        &credentials::Occasion { form: attempt.form, terms, device: &attempt.device },
+        &credentials::Occasion { form: attempt.form, now, terms, device: &attempt.device },
         &context,
     )
     .await?;

@@ -87,13 +87,14 @@ const HOP_BY_HOP: [&str; 10] = [
 
 /// Beginnings, in folded form, of names by which a proxy tells an application who asks, from
 /// where, or for what. Only we may say this to the upstream.
-const DENIED_PREFIXES: [&str; 22] = [
+const DENIED_PREFIXES: [&str; 23] = [
     "cf-",
     "proxy",
     "remote-",
     "ssl-client-",
     "x-amzn-oidc-",
     "x-auth-",
+    "x-authenticated",
     "x-authentik-",
     "x-client-cert",
     "x-client-verify",

@@ -86,7 +86,8 @@ impl Verifier {
                 if stale.is_some() {
                     self.cache.invalidate(mac).await;
                 }
-                match self.read_once(db, clock, mac).await? {
+                // Boxed, so that a hit need not carry the room for a miss.
+                match Box::pin(self.read_once(db, clock, mac)).await? {
                     Some(entry) => entry,
                     None => return Ok(Verified::Unknown),
                 }
@@ -98,7 +99,7 @@ impl Verifier {
             return Ok(Verified::Dead(dead));
         }
         if session::touch_due(facts.last_active, facts.idle, now) {
-            touch(db, mac, &entry, &facts, now).await?;
+            Box::pin(touch(db, mac, &entry, &facts, now)).await?;
         }
         Ok(Verified::Live(Arc::clone(&entry.found)))
     }

@@ -43,7 +43,11 @@ where
         Level::Visitor | Level::SignedIn | Level::Allowed(_) => identify(&app, &facts).await?,
     };
     refuse_strangers(A::LEVEL, &who)?;
-    let fields = read_fields(&app, &facts, body).await?;
+    let fields = if is_safe(&facts.method) {
+        Fields::default()
+    } else {
+        Box::pin(read_fields(&app, &facts, body)).await?
+    };
     let accepted = match &who {
         Ok(caller) if csrf == Csrf::Required => {
             check_csrf(&app, &facts, caller, signal, &fields.token()).await?
@@ -53,7 +57,9 @@ where
     let caller = who.as_ref().ok().cloned();
     let access = match A::admit(who) {
         Ok(access) => access,
-        Err(error) => return Err(record_denial(&app, &facts, caller.as_ref(), error).await),
+        Err(error) => {
+            return Err(Box::pin(record_denial(&app, &facts, caller.as_ref(), error)).await);
+        }
     };
     if let Some(caller) = &caller {
         spend(&app, &facts, caller, accepted).await?;
@@ -70,14 +76,19 @@ pub fn is_safe(method: &Method) -> bool {
 pub async fn wall(app: &App, facts: &Facts) -> Result<Signal, Error> {
     match signal(app, facts) {
         Some(signal) => Ok(signal),
-        None => Err(csrf_refused(app, facts, None, Refusal::Origin).await),
+        // Boxed here and below: whoever passes need not carry the room for a refusal.
+        None => Err(Box::pin(csrf_refused(app, facts, None, Refusal::Origin)).await),
     }
 }
 
 /// What the origin wall learns of the sender; `None` when it refuses.
 pub fn signal(app: &App, facts: &Facts) -> Option<Signal> {
+    if is_safe(&facts.method) {
+        // The wall lets every safe method pass, and nobody asks more of one.
+        return Some(Signal::Unproven);
+    }
     let wall = WallFacts {
-        unsafe_method: !is_safe(&facts.method),
+        unsafe_method: true,
         sec_fetch_site: single(&facts.headers, "sec-fetch-site"),
         origin: single(&facts.headers, "origin"),
         other_browser_sign: ["sec-fetch-mode", "sec-fetch-dest", "referer"]
@@ -104,7 +115,7 @@ pub async fn check_csrf(
             if refusal.earns_fresh_token() && is_trustworthy(caller, signal) {
                 hand_back(app, facts, caller);
             }
-            Err(csrf_refused(app, facts, Some(caller), refusal).await)
+            Err(Box::pin(csrf_refused(app, facts, Some(caller), refusal)).await)
         }
     }
 }
@@ -142,7 +153,11 @@ pub async fn spend(
     };
     let won = app.spender.spend(token).await.map_err(Error::store)?;
     hand_back(app, facts, caller);
-    if won { Ok(()) } else { Err(csrf_refused(app, facts, Some(caller), Refusal::Used).await) }
+    if won {
+        Ok(())
+    } else {
+        Err(Box::pin(csrf_refused(app, facts, Some(caller), Refusal::Used)).await)
+    }
 }
 
 /// What a token of the caller's session is bound to, whichever credential of it comes along.
@@ -198,9 +213,6 @@ fn refuse_strangers(level: Level, who: &Who) -> Result<(), Error> {
 }
 
 async fn read_fields(app: &App, facts: &Facts, body: Incoming) -> Result<Fields, Error> {
-    if is_safe(&facts.method) {
-        return Ok(Fields::default());
-    }
     let bytes = input::read_bytes(body, app.config.limits.body).await?;
     input::parse(&facts.headers, &bytes).await
 }

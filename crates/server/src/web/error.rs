@@ -50,7 +50,7 @@ pub enum Forbidden {
     Csrf(csrf::Refusal),
     /// The permission or account type that the door asks for is missing.
     Permission {
-        /// `permission_missing`, `account_type` or `rule_default`.
+        /// `permission_missing`, `account_type` or `no_rule`.
         code: &'static str,
         /// The rule or route that denied, by name.
         rule: Option<String>,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use http::header::{
-    CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    ACCEPT, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::request::Parts;
@@ -17,7 +17,6 @@ use http_body_util::Either;
 use hyper::body::Incoming;
 use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::request_path::RequestTarget;
-use portcullis_domain::text::Host;
 
 use super::caller::Level;
 use super::error::Error;
@@ -51,10 +50,15 @@ pub async fn respond(app: App, peer: SocketAddr, request: Request<Incoming>) -> 
 async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: String) -> Outgoing {
     let (parts, body) = request.into_parts();
     let version = parts.version;
+    let wants_page = wants_page(&parts);
     let facts = match read(&app, peer, parts, &id) {
         Ok(facts) => Arc::new(facts),
         Err(error) => {
-            let mut reply = refusal::reply(&error, Family::Every, &id);
+            let mut reply = if wants_page {
+                pages::refusal_page(&error, &id)
+            } else {
+                refusal::reply(&error, Family::Every, &id)
+            };
             own_headers(&app, reply.headers_mut());
             set_request_id(reply.headers_mut(), &id);
             return reply.map(Either::Left);
@@ -74,15 +78,22 @@ async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: Strin
         }
         Match::None => {
             let request = gate::Inbound { facts: Arc::clone(&facts), version, body };
-            match gate::answer(&app, request).await {
+            match Box::pin(gate::answer(&app, request)).await {
                 Ok(mut response) => {
-                    after_headers(&facts, response.headers_mut());
+                    after_headers(&app, &facts, response.headers_mut());
                     response.map(Either::Right)
                 }
                 Err(error) => refuse(&app, &facts, &error).map(Either::Left),
             }
         }
     }
+}
+
+/// Whether a person's browser waits for a page, as far as the head alone tells.
+fn wants_page(parts: &Parts) -> bool {
+    let accept = parts.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+        && !parts.uri.path().starts_with("/api/")
 }
 
 /// Reads what is known before anybody looks at who sent it.
@@ -94,9 +105,9 @@ fn read(app: &App, peer: SocketAddr, parts: Parts, id: &str) -> Result<Facts, Er
     let raw = parts.uri.path_and_query().map_or("", |target| target.as_str());
     let target = RequestTarget::parse(raw).map_err(|_| Error::Malformed("ambiguous_path"))?;
     let authority = authority(&parts)?.to_owned();
-    let (host, _) = Host::parse_with_port(&authority).map_err(|_| Error::Malformed("bad_host"))?;
+    let host = app.hosts.named(&authority).ok_or(Error::Malformed("bad_host"))?;
     let is_health = matches!(target.path().as_str(), "/healthz" | "/readyz");
-    if !is_health && !app.hosts.contains(&host) {
+    if !is_health && !app.hosts.are_served(&host) {
         return Err(Error::Misdirected);
     }
     let head = Head { method: parts.method, headers: parts.headers, authority };
@@ -134,7 +145,7 @@ async fn own(app: &App, row: &Row, facts: &Arc<Facts>, body: Incoming) -> Reply 
     let mut reply = match row.answer(app.clone(), Arc::clone(facts), body).await {
         Ok(mut reply) => {
             own_headers(app, reply.headers_mut());
-            after_headers(facts, reply.headers_mut());
+            after_headers(app, facts, reply.headers_mut());
             reply
         }
         Err(error) => refuse_as(app, facts, &error, row.doc.family),
@@ -161,7 +172,7 @@ fn refuse_as(app: &App, facts: &Facts, error: &Error, family: Family) -> Reply {
         refusal::reply(error, family, &facts.id)
     };
     own_headers(app, reply.headers_mut());
-    after_headers(facts, reply.headers_mut());
+    after_headers(app, facts, reply.headers_mut());
     reply
 }
 
@@ -181,10 +192,13 @@ fn own_headers(app: &App, headers: &mut HeaderMap) {
 }
 
 /// What was gathered on the way, whoever answered.
-fn after_headers(facts: &Facts, headers: &mut HeaderMap) {
+fn after_headers(app: &App, facts: &Facts, headers: &mut HeaderMap) {
     set_request_id(headers, &facts.id);
     let after = std::mem::take(&mut *facts.after());
-    if let Some(standing) = after.standing {
+    // Where no limit spoke, the usual one does, unless the upstream has told of its own.
+    let usual = || app.limiter.peek(facts.client.network(), app.clock.now());
+    let told = after.standing.is_none() && limits::are_set(headers);
+    if let Some(standing) = after.standing.or_else(usual).filter(|_| !told) {
         limits::set_headers(headers, standing);
     }
     if let Some(token) = after.csrf_token.and_then(|token| HeaderValue::from_str(&token).ok()) {

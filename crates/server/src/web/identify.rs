@@ -5,6 +5,7 @@ use portcullis_domain::csrf::AuthKind;
 use portcullis_domain::event::Event;
 use portcullis_domain::secret::{Mac, Opaque, Purpose};
 use portcullis_domain::session;
+use portcullis_domain::time::Time;
 use portcullis_store::credentials;
 
 use super::caller::Caller;
@@ -63,7 +64,7 @@ async fn by_cookie(app: &App, facts: &Facts, secret: &Opaque) -> Result<Who, Err
     let mac = app.keys.credential.credential_mac(Purpose::Cookie, secret);
     let who = look_up(app, AuthKind::Cookie, mac).await?;
     match &who {
-        Ok(caller) => renew(app, facts, caller, secret).await?,
+        Ok(caller) => renew_if_due(app, facts, caller, secret).await?,
         Err(_) => facts.after().cookies.extend(app.cookies.forget_session()),
     }
     Ok(who)
@@ -88,13 +89,31 @@ async fn look_up(app: &App, auth: AuthKind, mac: Mac) -> Result<Who, Error> {
 }
 
 /// Lengthens a cookie that slides (the username form's) when little of its life is left, and sends
-/// it again. One of several parallel requests wins; the others carry on with the old expiry.
-async fn renew(app: &App, facts: &Facts, caller: &Caller, secret: &Opaque) -> Result<(), Error> {
+/// it again.
+async fn renew_if_due(
+    app: &App,
+    facts: &Facts,
+    caller: &Caller,
+    secret: &Opaque,
+) -> Result<(), Error> {
+    let life = caller.found().credential.life;
+    let Some(whole) = app.config.session.username_login else { return Ok(()) };
+    match session::renewal(life.expires_at, life.renew_until, whole, app.clock.now()) {
+        Some(until) => Box::pin(renew(app, facts, caller, secret, until)).await,
+        None => Ok(()),
+    }
+}
+
+/// One of several parallel requests wins; the others carry on with the old expiry.
+async fn renew(
+    app: &App,
+    facts: &Facts,
+    caller: &Caller,
+    secret: &Opaque,
+    until: Time,
+) -> Result<(), Error> {
     let now = app.clock.now();
-    let credential = &caller.found().credential;
-    let Some(life) = app.config.session.username_login else { return Ok(()) };
-    let (expires, last) = (credential.life.expires_at, credential.life.renew_until);
-    let Some(until) = session::renewal(expires, last, life, now) else { return Ok(()) };
+    let expires = caller.found().credential.life.expires_at;
     let mut tx = app.db.write().await?;
     let renewed = credentials::renew(&mut tx, &caller.mac, expires, until).await?;
     if renewed {
@@ -104,8 +123,7 @@ async fn renew(app: &App, facts: &Facts, caller: &Caller, secret: &Opaque) -> Re
     tx.commit().await?;
     if renewed {
         app.verifier.revoke(caller.user_id(), &app.clock);
-        let line = app.cookies.session(&secret.reveal(), now, until);
-        facts.after().cookies.push(line);
+        facts.after().cookies.push(app.cookies.session(&secret.reveal(), now, until));
     }
     Ok(())
 }

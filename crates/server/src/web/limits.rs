@@ -40,8 +40,14 @@ pub struct RequestLimiter {
 
 #[derive(Default)]
 struct Shard {
-    windows: HashMap<Network, Window>,
+    windows: HashMap<Network, Counted>,
     sweep_at: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Counted {
+    window: Window,
+    has_refused: bool,
 }
 
 impl RequestLimiter {
@@ -57,8 +63,10 @@ impl RequestLimiter {
         let Some(shard) = self.shard(&network) else { return Ok(None) };
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         shard.sweep(limit.period, now);
-        let (window, verdict) = reserve(limit, shard.windows.get(&network).copied(), now);
-        shard.windows.insert(network, window);
+        let held = shard.windows.get(&network).copied();
+        let (window, verdict) = reserve(limit, held.map(|held| held.window), now);
+        let has_refused = matches!(verdict, Verdict::Refused { .. });
+        shard.windows.insert(network, Counted { window, has_refused });
         match verdict {
             Verdict::Admitted { remaining, reset } => {
                 Ok(Some(Standing { limit: limit.count, remaining, reset }))
@@ -66,8 +74,21 @@ impl RequestLimiter {
             Verdict::Refused { retry_after, reset } => Err(Refused {
                 standing: Standing { limit: limit.count, remaining: 0, reset },
                 retry_after,
+                is_first: !held.is_some_and(|held| held.has_refused),
             }),
         }
+    }
+
+    /// What the headers say of a network without counting a request: for answers that the limit
+    /// does not speak of.
+    pub fn peek(&self, network: Network, now: Time) -> Option<Standing> {
+        let limit = self.limit?;
+        let shard = self.shard(&network)?.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = shard.windows.get(&network).map(|held| held.window);
+        let held = held.filter(|window| window.started.plus(limit.period) > now);
+        let (started, count) = held.map_or((now, 0), |window| (window.started, window.count));
+        let remaining = limit.count.saturating_sub(count);
+        Some(Standing { limit: limit.count, remaining, reset: started.plus(limit.period) })
     }
 
     fn shard(&self, network: &Network) -> Option<&Mutex<Shard>> {
@@ -81,7 +102,7 @@ impl Shard {
     /// stays constant per request.
     fn sweep(&mut self, period: Duration, now: Time) {
         if self.windows.len() >= self.sweep_at.max(FIRST_SWEEP) {
-            self.windows.retain(|_, window| window.started.plus(period) > now);
+            self.windows.retain(|_, held| held.window.started.plus(period) > now);
             self.sweep_at = self.windows.len() * 2;
         }
     }
@@ -92,6 +113,13 @@ impl Shard {
 pub struct Refused {
     pub standing: Standing,
     pub retry_after: Duration,
+    /// No other was refused in this window: worth an event, which the next thousand are not.
+    pub is_first: bool,
+}
+
+/// Whether somebody has written the headers.
+pub fn are_set(headers: &HeaderMap) -> bool {
+    headers.contains_key(LIMIT)
 }
 
 /// Writes the three documented headers.

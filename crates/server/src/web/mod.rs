@@ -8,6 +8,7 @@ pub mod door;
 pub mod error;
 pub mod framing;
 pub mod front;
+pub mod hosts;
 pub mod identify;
 pub mod input;
 pub mod limits;

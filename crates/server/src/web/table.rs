@@ -97,11 +97,10 @@ struct PathRows {
 }
 
 impl RouteTable {
-    /// The table of the families that are switched on; shared and own paths are always there
-    /// unless every family is off.
+    /// The table of the families that are switched on.
     pub fn new(families: Families) -> Self {
         let mut by_path: BTreeMap<&'static str, PathRows> = BTreeMap::new();
-        for row in routes::rows().into_iter().filter(|row| is_on(row.doc.family, families)) {
+        for row in routes::rows().into_iter().filter(|row| is_on(row, families)) {
             by_path.entry(row.path).or_default().rows.push(row);
         }
         let mut paths = matchit::Router::new();
@@ -143,12 +142,13 @@ impl Row {
     }
 }
 
-fn is_on(family: Family, families: Families) -> bool {
-    match family {
+/// Our own paths are always there; those that the families share, while any family is.
+fn is_on(row: &Row, families: Families) -> bool {
+    match row.doc.family {
         Family::P => families.p,
         Family::S => families.s,
         Family::Z => families.z,
-        Family::Every => true,
+        Family::Every => !row.path.starts_with("/api/") || families.p || families.s || families.z,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use portcullis_domain::id::UserId;
+use portcullis_domain::text::Username;
 use serde::Serialize;
 
 use super::super::output::Output;
@@ -40,7 +41,7 @@ impl<'a> Row<'a> {
             id: user.id,
             uuid: &user.uuid,
             email: user.email.as_str(),
-            username: user.username.as_ref().map(|name| name.as_str()),
+            username: user.username.as_ref().map(Username::as_str),
             first_name: user.first_name.as_str(),
             last_name: user.last_name.as_str(),
             phone: user.phone.as_deref(),

@@ -31,10 +31,9 @@ fn new_password(text: &str) -> NewPassword {
 }
 
 async fn made(office: &Office, name: &str, role: &str) -> UserId {
-    match create(&office.acting(), &account(name, role)).await.unwrap() {
-        Create::Created { id, .. } => id,
-        other => panic!("{other:?}"),
-    }
+    let created = create(&office.acting(), &account(name, role)).await.unwrap();
+    let Create::Created { id, .. } = created else { panic!("{created:?}") };
+    id
 }
 
 async fn user(office: &Office, id: UserId) -> (User, Password) {

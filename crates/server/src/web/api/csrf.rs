@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use portcullis_domain::csrf::{Binding, Kind, Token};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::app::App;
@@ -12,12 +13,24 @@ use crate::web::reply::json_reply;
 use crate::web::request::{Call, Facts};
 use crate::web::table::Answer;
 
+#[derive(Serialize)]
+struct Issued {
+    success: bool,
+    data: IssuedToken,
+    message: &'static str,
+}
+
+#[derive(Serialize)]
+struct IssuedToken {
+    token: String,
+    single_use: bool,
+}
+
 /// `GET /api/security/csrf-token` (P1). `?use=session` asks for one that lives with the session.
 pub async fn issue(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let (token, kind) = fetch(&call, &caller).await?;
-    let data = json!({"token": token, "single_use": kind == Kind::OneTime});
-    let body = json!({"success": true, "data": data, "message": "CSRF token issued"});
-    Ok(json_reply(StatusCode::OK, &body))
+    let data = IssuedToken { token, single_use: kind == Kind::OneTime };
+    Ok(json_reply(StatusCode::OK, &Issued { success: true, data, message: "CSRF token issued" }))
 }
 
 /// `GET /api/auth/csrf-token` (S9).

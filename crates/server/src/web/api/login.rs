@@ -140,7 +140,7 @@ fn wanted_next(call: &Call) -> Result<Option<Next>, Error> {
 
 /// The cookies of a sign-in: the session, its CSRF token, and the mark of the device.
 pub fn set_cookies(call: &Call, signed_in: &SignedIn) {
-    let (app, now) = (&call.app, call.app.clock.now());
+    let (app, now) = (&call.app, signed_in.issued.at);
     let Some((secret, life)) = &signed_in.issued.cookie else { return };
     let csrf = first_csrf_token(app, &signed_in.issued.session, Kind::DoubleSubmit);
     call.facts.after().cookies.extend([
@@ -178,7 +178,7 @@ fn body(app: &App, signed_in: &SignedIn) -> Result<Value, Failure> {
     let Value::Object(keys) = &mut body else { return Ok(body) };
     if let Some(life) = issued.access {
         let token = sign_access_token(app, user, &role.name, &issued.handle, life)?;
-        let expires_in = life.expires_at.since(app.clock.now()).as_secs();
+        let expires_in = life.expires_at.since(issued.at).as_secs();
         keys.insert("accessToken".to_owned(), token.as_str().into());
         keys.insert("access_token".to_owned(), token.into());
         keys.insert("expires_in".to_owned(), expires_in.into());

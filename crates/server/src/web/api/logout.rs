@@ -27,6 +27,7 @@ async fn end(call: &Call, caller: &Caller) -> Result<(), portcullis_store::Error
     let found = caller.found();
     let context = call.facts.context_of(caller);
     sign_out::end_session(&call.app, found.user.id, &found.session.id, &context).await?;
-    call.facts.after().cookies.extend(call.app.cookies.forget_session());
+    // In place of a renewed cookie that the door may have gathered.
+    call.facts.after().cookies = call.app.cookies.forget_session();
     Ok(())
 }

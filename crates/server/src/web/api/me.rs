@@ -2,45 +2,85 @@
 
 use http::StatusCode;
 use portcullis_domain::account::AccountStatus;
+use portcullis_domain::id::UserId;
 use portcullis_domain::permission::Grant;
-use serde_json::json;
+use serde::Serialize;
 
-use crate::web::caller::SignedIn;
+use crate::web::caller::{Caller, SignedIn};
 use crate::web::reply::json_reply;
 use crate::web::request::Call;
 use crate::web::table::Answer;
 
+/// The flat keys are those of the S family, `user` and `membership` those of the Z family.
+#[derive(Serialize)]
+struct Me<'a> {
+    id: UserId,
+    uuid: &'a str,
+    email: &'a str,
+    name: &'a str,
+    #[serde(rename = "avatarUrl")]
+    avatar_url: Option<&'a str>,
+    role: &'a str,
+    account_type: &'static str,
+    status: &'static str,
+    #[serde(rename = "createdAt")]
+    created_at: String,
+    #[serde(rename = "updatedAt")]
+    updated_at: String,
+    #[serde(rename = "lastLoginAt")]
+    last_login_at: String,
+    #[serde(rename = "organizationId")]
+    organization_id: Option<&'a str>,
+    #[serde(rename = "organizationName")]
+    organization_name: Option<&'a str>,
+    #[serde(rename = "organizationRole")]
+    organization_role: Option<&'a str>,
+    user: User<'a>,
+    membership: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct User<'a> {
+    username: &'a str,
+    first_name: &'a str,
+    last_name: &'a str,
+    is_superuser: bool,
+}
+
 /// `GET /api/auth/me`.
 pub async fn show(_: Call, SignedIn(caller): SignedIn) -> Answer {
+    let user = &caller.found().user;
+    let name = format!("{} {}", user.first_name.as_str(), user.last_name.as_str());
+    Ok(json_reply(StatusCode::OK, &me(&caller, name.trim())))
+}
+
+fn me<'a>(caller: &'a Caller, name: &'a str) -> Me<'a> {
     let found = caller.found();
     let user = &found.user;
-    let username = user.username.as_ref().map_or(user.email.as_str(), |name| name.as_str());
-    let name = format!("{} {}", user.first_name, user.last_name);
-    let body = json!({
-        "id": user.id,
-        "uuid": user.uuid,
-        "email": user.email.as_str(),
-        "name": name.trim(),
-        "avatarUrl": null,
-        "role": found.role.name,
-        "account_type": user.account_type.name(),
-        "status": match user.status {
+    Me {
+        id: user.id,
+        uuid: &user.uuid,
+        email: user.email.as_str(),
+        name,
+        avatar_url: None,
+        role: &found.role.name,
+        account_type: user.account_type.name(),
+        status: match user.status {
             AccountStatus::Active => "ACTIVE",
             AccountStatus::Disabled => "DISABLED",
         },
-        "createdAt": user.created_at.iso(),
-        "updatedAt": user.updated_at.iso(),
-        "lastLoginAt": found.session.auth_time.iso(),
-        "organizationId": null,
-        "organizationName": null,
-        "organizationRole": null,
-        "user": {
-            "username": username,
-            "first_name": user.first_name.as_str(),
-            "last_name": user.last_name.as_str(),
-            "is_superuser": caller.grants().covers(&Grant::All),
+        created_at: user.created_at.iso(),
+        updated_at: user.updated_at.iso(),
+        last_login_at: found.session.auth_time.iso(),
+        organization_id: None,
+        organization_name: None,
+        organization_role: None,
+        user: User {
+            username: user.username.as_ref().map_or(user.email.as_str(), |name| name.as_str()),
+            first_name: user.first_name.as_str(),
+            last_name: user.last_name.as_str(),
+            is_superuser: caller.grants().covers(&Grant::All),
         },
-        "membership": null,
-    });
-    Ok(json_reply(StatusCode::OK, &body))
+        membership: None,
+    }
 }

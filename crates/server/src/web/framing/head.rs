@@ -147,7 +147,7 @@ fn header_line(line: &[u8]) -> Result<(&[u8], &[u8]), Fault> {
     if line.first().copied().is_some_and(is_space) {
         return Err(Fault::ObsFold);
     }
-    let colon = line.iter().position(|byte| *byte == b':').ok_or(Fault::HeaderName)?;
+    let colon = memchr::memchr(b':', line).ok_or(Fault::HeaderName)?;
     let (name, rest) = line.split_at(colon);
     if name.last().copied().is_some_and(is_space) {
         return Err(Fault::SpaceBeforeColon);

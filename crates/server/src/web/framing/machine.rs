@@ -153,8 +153,8 @@ impl Machine {
 
     /// Search for the end of the head from where the last search stopped; check it when found.
     fn head(&mut self, input: &[u8], mut search: Search) -> Result<usize, Fault> {
-        let fresh = input.iter().enumerate().skip(search.searched);
-        for (at, _) in fresh.filter(|(_, byte)| **byte == b'\n') {
+        let fresh = input.get(search.searched..).unwrap_or_default();
+        for at in memchr::memchr_iter(b'\n', fresh).map(|at| at + search.searched) {
             if at >= head::MAX_HEAD {
                 return Err(Fault::HeadTooLarge);
             }

@@ -235,3 +235,32 @@ fn wait(
     set_header(&mut reply, RETRY_AFTER, &seconds.to_string());
     Ok(reply)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn html(name: &str, problem: Option<&Problem>) -> String {
+        let csrf_token = "0f".repeat(32);
+        Form { csrf_token, next: "/jobs?a=1&b=\"2", name, problem }.render().unwrap()
+    }
+
+    #[test]
+    fn the_form_works_without_scripts_and_keeps_what_was_typed() {
+        let check = |html: &str, texts: &[&str]| {
+            for text in texts {
+                assert!(html.contains(text), "{text}: {html}");
+            }
+        };
+        let first = html("", None);
+        check(&first, &["method=\"post\" action=\"/-/sign-in\"", "autocomplete=\"username\""]);
+        check(&first, &["autocomplete=\"current-password\"", "value=\"/jobs?a=1&#38;b=&#34;2\""]);
+        assert!(!first.contains("role=\"alert\"") && !first.contains("aria-invalid="));
+        let again = html("<ada>", Some(&Problem::WRONG));
+        check(&again, &["role=\"alert\"", "Invalid email or password", "aria-invalid=\"true\""]);
+        check(&again, &["<title>Error: Sign in", "value=\"&#60;ada&#62;\""]);
+        let locked = html("ada", Some(&Problem::locked(Duration::from_mins(15))));
+        check(&locked, &["try again in 15 minutes"]);
+        assert!(!locked.contains("aria-invalid="));
+    }
+}

@@ -13,7 +13,7 @@ use crate::web::caller::{Caller, SignedIn, Visitor};
 use crate::web::door;
 use crate::web::error::Error;
 use crate::web::reply::{Reply, redirect_reply, set_header};
-use crate::web::request::Call;
+use crate::web::request::{Call, Facts};
 use crate::web::table::Answer;
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
@@ -28,7 +28,7 @@ pub(super) async fn submit(call: Call, SignedIn(caller): SignedIn) -> Answer {
 pub(super) async fn logout(call: Call, Visitor(caller): Visitor) -> Answer {
     match caller {
         None => Ok(gone(&call, StatusCode::FOUND)),
-        Some(caller) if is_meant(&call) => {
+        Some(caller) if is_meant(&call.facts, call.signal, &call.app.own_origins) => {
             end(&call, &caller).await?;
             Ok(gone(&call, StatusCode::FOUND))
         }
@@ -46,29 +46,28 @@ struct Ask<'a> {
 
 /// Whether the person, one of our own pages or a script without a browser sent this: not another
 /// site, not a picture in somebody's comment, and not a browser that fetches ahead.
-fn is_meant(call: &Call) -> bool {
-    let facts = &call.facts;
+fn is_meant(facts: &Facts, signal: Signal, own: &[Origin]) -> bool {
     let is_ahead = facts.headers.contains_key("sec-purpose");
     let leads_somewhere =
         matches!(facts.header("sec-fetch-dest"), None | Some("document" | "empty"));
-    let is_ours = match call.signal {
+    let is_ours = match signal {
         Signal::SameOrigin | Signal::NoBrowser => true,
-        Signal::Unproven => came_from_us(call),
+        Signal::Unproven => came_from_us(facts, own),
         Signal::Trusted => false,
     };
     facts.method == Method::GET && is_ours && leads_somewhere && !is_ahead
 }
 
 /// Where a browser says nothing better, as over plain http, the page it came from decides.
-fn came_from_us(call: &Call) -> bool {
+fn came_from_us(facts: &Facts, own: &[Origin]) -> bool {
     let says_better = ["sec-fetch-site", "origin"];
-    let has_better = says_better.iter().any(|name| call.facts.headers.contains_key(*name));
-    let page = call.facts.header(REFERER.as_str()).and_then(|page| page.split_once("://"));
+    let has_better = says_better.iter().any(|name| facts.headers.contains_key(*name));
+    let page = facts.header(REFERER.as_str()).and_then(|page| page.split_once("://"));
     let origin = page.and_then(|(scheme, rest)| {
         let host = rest.split('/').next().unwrap_or_default();
         Origin::parse(&format!("{scheme}://{host}")).ok()
     });
-    !has_better && origin.is_some_and(|origin| call.app.own_origins.contains(&origin))
+    !has_better && origin.is_some_and(|origin| own.contains(&origin))
 }
 
 async fn end(call: &Call, caller: &Caller) -> Result<(), Error> {
@@ -99,4 +98,66 @@ fn ask(call: &Call, caller: &Caller) -> Answer {
         csrf_token: door::mint(&call.app, caller, Kind::Session),
     };
     super::show(StatusCode::OK, &page)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName};
+    use portcullis_domain::client_address::ClientAddress;
+    use portcullis_domain::origin::{WallFacts, wall};
+    use portcullis_domain::request_path::RequestTarget;
+    use portcullis_domain::text::Host;
+
+    use super::*;
+    use crate::web::request::Head;
+
+    fn ends(method: Method, lines: &[(&'static str, &'static str)]) -> bool {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.insert(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        let head = Head { method, headers, authority: "gate.example".to_owned() };
+        let client = ClientAddress::derive([127, 0, 0, 1].into(), &[], &[]);
+        let target = RequestTarget::parse("/logout").unwrap();
+        let host = Host::parse("gate.example").unwrap();
+        let facts = Facts::new(String::new(), target, host, client, head);
+        let own = [Origin::parse("http://gate.example").unwrap()];
+        let trusted = [Origin::parse("https://friend.example").unwrap()];
+        let from = WallFacts {
+            unsafe_method: false,
+            sec_fetch_site: facts.header("sec-fetch-site"),
+            origin: facts.header("origin"),
+            other_browser_sign: ["sec-fetch-dest", "referer"]
+                .iter()
+                .any(|name| facts.headers.contains_key(*name)),
+        };
+        is_meant(&facts, wall(&from, &own, &trusted).unwrap(), &own)
+    }
+
+    #[test]
+    fn a18_only_what_no_other_site_can_cause_signs_out() {
+        let check = |lines: &[(&'static str, &'static str)], expected| {
+            assert_eq!(ends(Method::GET, lines), expected, "{lines:?}");
+        };
+        let (site, dest) = ("sec-fetch-site", "sec-fetch-dest");
+        check(&[], true);
+        check(&[(site, "none"), (dest, "document")], true);
+        check(&[(site, "same-origin"), (dest, "document")], true);
+        check(&[(site, "same-origin"), (dest, "empty")], true);
+        check(&[("origin", "http://gate.example")], true);
+        check(&[("referer", "http://gate.example/jobs")], true);
+        check(&[(site, "cross-site"), (dest, "image")], false);
+        check(&[(site, "cross-site"), (dest, "document")], false);
+        check(&[(site, "same-site")], false);
+        check(&[(site, "cross-site"), ("referer", "http://gate.example/")], false);
+        check(&[(site, "cross-site"), ("origin", "https://friend.example")], false);
+        check(&[(site, "same-origin"), (dest, "image")], false);
+        check(&[(site, "none"), ("sec-purpose", "prefetch;prerender")], false);
+        check(&[("origin", "null")], false);
+        check(&[("referer", "http://gate.example.evil/")], false);
+        check(&[("referer", "http://gate.example@evil/")], false);
+        check(&[("referer", "https://gate.example/")], false);
+        check(&[(dest, "document")], false);
+        assert!(!ends(Method::HEAD, &[]));
+    }
 }

@@ -79,6 +79,26 @@ impl Database {
         options
     }
 
+    /// The bytes of every file that the server writes, and the rows of a database elsewhere.
+    pub(crate) async fn everything_written(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut folders = vec![self.directory()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    bytes.extend(std::fs::read(path).unwrap());
+                }
+            }
+        }
+        if self.postgres.is_some() {
+            bytes.extend(scratch::dump(&self.url()).await.unwrap().into_bytes());
+        }
+        bytes
+    }
+
     /// Drops what a temporary directory does not.
     pub(crate) async fn throw_away(self) {
         // Another node of the test may still use it.

@@ -43,12 +43,14 @@ pub(crate) struct TestApp {
 pub(crate) struct Setup {
     /// TOML put after the usual configuration; sections of it replace the usual ones.
     pub(crate) config: String,
+    /// What passwords are hashed with, where the cheapest will not do.
+    pub(crate) argon2: Option<Params>,
 }
 
 impl Setup {
     /// With this TOML beside the usual configuration.
     pub(crate) fn with(config: &str) -> Self {
-        Self { config: config.to_owned() }
+        Self { config: config.to_owned(), argon2: None }
     }
 }
 
@@ -127,7 +129,18 @@ impl TestApp {
         panic!("fewer than {count} events named {name}");
     }
 
-    async fn finish(self) {
+    /// Asks the server to stop, and gives it time to let requests in flight finish.
+    pub(crate) fn ask_to_stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Everything that the server has kept so far, byte for byte.
+    pub(crate) async fn everything_written(&self) -> Vec<u8> {
+        self._database.everything_written().await
+    }
+
+    /// Stops it and throws its database away, unless another node has it.
+    pub(crate) async fn finish(self) {
         self.stop.cancel();
         let Self { app, _database: database, .. } = self;
         let tasks = app.tasks.clone();
@@ -156,7 +169,8 @@ fn config(database: &Database, upstream: &Upstream, setup: &Setup) -> Config {
         panic!("{faults}");
     });
     // The cheapest parameters that Argon2 takes: the tests are not about its cost.
-    config.password.argon2 = Params { memory_kib: 8, iterations: 1, parallelism: 1 };
+    let cheapest = Params { memory_kib: 8, iterations: 1, parallelism: 1 };
+    config.password.argon2 = setup.argon2.unwrap_or(cheapest);
     config
 }
 

@@ -66,7 +66,7 @@ async fn what_you_may() {
     .await;
     check(permission("account_type", rule), 403, "account_type", &["another type of account"])
         .await;
-    check(permission("rule_default", None), 403, "rule_default", &["[[gate.rule]]"]).await;
+    check(permission("no_rule", None), 403, "no_rule", &["[[gate.rule]]"]).await;
     check(
         permission("permission_missing", Some("<b>")),
         403,

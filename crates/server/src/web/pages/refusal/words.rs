@@ -124,7 +124,7 @@ fn csrf(refusal: Refusal) -> Words {
 fn permission(code: &str) -> Words {
     let lines: &[&str] = match code {
         "account_type" => &["This is for another type of account than yours."],
-        "rule_default" => &[
+        "no_rule" => &[
             "No rule of this gate lets anybody through to this address.",
             "Whoever runs this service can add one as [[gate.rule]].",
         ],

@@ -1,0 +1,187 @@
+//! A50: each kind of person at each route and each rule. What must come out is worked out here
+//! from the table and the rules, apart from the code that decides.
+
+use http::Method;
+use portcullis_domain::account::AccountType;
+use portcullis_domain::permission::Key;
+use portcullis_domain::rule::{Allow, Methods, Rule};
+use portcullis_server::web::caller::Level;
+use portcullis_server::web::routes;
+use portcullis_store::roles;
+
+use crate::harness::client::Client;
+use crate::harness::people::{AGENT, Person, STAFF, STAFF0, TENANT, Z1};
+use crate::harness::{Setup, TestApp, on_each_database, on_each_database_with};
+
+const PEOPLE: [&Person; 5] = [&STAFF, &STAFF0, &AGENT, &TENANT, &Z1];
+
+/// Somebody who may knock: a person by one of the credentials, or nobody.
+struct Visitor {
+    who: Option<&'static Person>,
+    client: Client,
+    word: &'static str,
+}
+
+async fn visitors(server: &TestApp) -> Vec<Visitor> {
+    let mut visitors = vec![Visitor { who: None, client: server.client(), word: "nobody" }];
+    for person in PEOPLE {
+        let who = Some(person);
+        let client = server.sign_in(person).await;
+        visitors.push(Visitor { who, client, word: "cookie" });
+        visitors.push(Visitor { who, client: server.mobile(person).await, word: "bearer" });
+        let answer = server.login_by_email(person).await.json();
+        let access = answer["accessToken"].as_str().unwrap();
+        visitors.push(Visitor { who, client: server.client().bearer(access), word: "jwt" });
+    }
+    visitors
+}
+
+/// Whether the person's role holds the key, asked of the store.
+async fn holds(server: &TestApp, person: &Person, key: &str) -> bool {
+    let mut tx = server.app.db.read().await.unwrap();
+    let role = roles::by_name(&mut tx, person.role).await.unwrap().unwrap();
+    role.grants.allows(&Key::parse(key).unwrap())
+}
+
+/// The verdict of a request with a good token, where somebody is signed in.
+async fn knock(visitor: &Visitor, method: &Method, path: &str) -> String {
+    let mut request = visitor.client.request(method.clone(), path);
+    if visitor.who.is_some() && *method != Method::GET {
+        request = request.header("x-csrf-token", &visitor.client.fetch_csrf().await);
+    }
+    request.send().await.verdict()
+}
+
+#[tokio::test]
+async fn a50_each_person_at_each_route() {
+    on_each_database(async |server| {
+        for person in PEOPLE {
+            server.add(person).await;
+        }
+        for row in routes::rows() {
+            // Some routes end the session: everybody signs in anew for each.
+            for visitor in visitors(server).await {
+                let verdict = knock(&visitor, &row.method, row.path).await;
+                let why = format!(
+                    "{} {} as {:?} by {}",
+                    row.method,
+                    row.path,
+                    visitor.who.map(|person| person.email),
+                    visitor.word
+                );
+                let refusal = match (row.level, visitor.who) {
+                    (Level::SignedIn | Level::Allowed(_), None) => Some("401 credential_missing"),
+                    (Level::Allowed(key), Some(person)) if !holds(server, person, key).await => {
+                        Some("403 permission_missing")
+                    }
+                    _ => None,
+                };
+                match refusal {
+                    Some(refusal) => assert_eq!(verdict, refusal, "{why}"),
+                    // `DELETE mobile-auth` takes no cookie, whoever sends it.
+                    None if row.doc.id == "revoke_mobile_token" && visitor.word == "cookie" => {
+                        assert_eq!(verdict, "401 bearer_required", "{why}");
+                    }
+                    None => {
+                        let is_refused = verdict.starts_with("401") || verdict.starts_with("403");
+                        let asks_for_form_token = row.doc.id == "submit_sign_in";
+                        assert!(!is_refused || asks_for_form_token, "{why}: {verdict}");
+                    }
+                }
+            }
+        }
+    })
+    .await;
+}
+
+/// The gate's rules beside which nothing is let in.
+const RULES: &str = r#"[gate]
+rule = [
+    { id = "public", path = "/public", allow = "anyone" },
+    { id = "members", path = "/members", allow = "signed_in" },
+    { id = "jobs", path = "/jobs", allow = { permission = "api.jobs.manage.manage" } },
+    { id = "read", path = "/jobs/list", methods = ["GET"], allow = "signed_in" },
+    { id = "leads", path = "/leads", allow = { permission = "api.leads.list" } },
+    { id = "staff", path = "/staff", allow = { account_type = "staff" } },
+    { id = "agents", path = "/staff/agents", allow = { account_type = "agent" } },
+    { id = "other", path = "/", host = "other.example", allow = "anyone" },
+]"#;
+
+async fn expected(server: &TestApp, rule: &Rule, who: Option<&Person>) -> &'static str {
+    match (&rule.allow, who) {
+        (Allow::Anyone, _) | (Allow::SignedIn, Some(_)) => "200",
+        (_, None) => "401 credential_missing",
+        (Allow::Permission(key), Some(person)) => {
+            if holds(server, person, key.as_str()).await {
+                "200"
+            } else {
+                "403 permission_missing"
+            }
+        }
+        (Allow::AccountType(kind), Some(person)) => is_of(person, *kind),
+    }
+}
+
+fn is_of(person: &Person, kind: AccountType) -> &'static str {
+    if person.account_type == kind { "200" } else { "403 account_type" }
+}
+
+#[tokio::test]
+async fn a50_each_person_at_each_rule_of_the_gate() {
+    on_each_database_with(Setup::with(RULES), async |server| {
+        for person in PEOPLE {
+            server.add(person).await;
+        }
+        let visitors = visitors(server).await;
+        for rule in server.app.config.gate.rules.rules() {
+            if rule.host.is_some() {
+                continue;
+            }
+            let is_named = rule.methods != Methods::All;
+            let methods = if is_named { &["GET", "HEAD"][..] } else { &["GET", "PUT", "DELETE"] };
+            for method in methods {
+                let method = Method::from_bytes(method.as_bytes()).unwrap();
+                for below in ["", "/", "/x", "/x?y=/public"] {
+                    let path = format!("{}{below}", rule.path.as_str());
+                    for visitor in &visitors {
+                        let expected = expected(server, rule, visitor.who).await;
+                        let verdict = knock(visitor, &method, &path).await;
+                        let who = visitor.who.map(|person| person.email);
+                        let is_head = method == Method::HEAD;
+                        let status = |text: &str| text[..3].to_owned();
+                        let (verdict, expected) = match is_head {
+                            true => (status(&verdict), status(expected)),
+                            false => (verdict, expected.to_owned()),
+                        };
+                        let word = visitor.word;
+                        assert_eq!(verdict, expected, "{method} {path} as {who:?} by {word}");
+                    }
+                }
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a50_what_no_rule_covers_is_nobodys() {
+    on_each_database_with(Setup::with(RULES), async |server| {
+        for person in PEOPLE {
+            server.add(person).await;
+        }
+        for visitor in visitors(server).await {
+            for path in ["/", "/publicity", "/job", "/Members", "/api/unknown", "/staffroom/x"] {
+                for method in [Method::GET, Method::DELETE] {
+                    let before = server.upstream.seen().len();
+                    let verdict = knock(&visitor, &method, path).await;
+                    let who = visitor.who.map(|person| person.email);
+                    assert_eq!(verdict, "403 no_rule", "{method} {path} as {who:?}");
+                    assert_eq!(server.upstream.seen().len(), before);
+                }
+            }
+            let elsewhere = visitor.client.get("/jobs/7").header("host", "other.example");
+            assert_eq!(elsewhere.send().await.status, 200, "control: another host's rule");
+        }
+    })
+    .await;
+}
