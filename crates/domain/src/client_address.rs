@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn networks() {
         let check = |ip: &str, expected: &str| {
-            assert_eq!(Network::of(ip.parse().unwrap()).to_string(), expected)
+            assert_eq!(Network::of(ip.parse().unwrap()).to_string(), expected);
         };
         check("203.0.113.7", "203.0.113.7/32");
         check("::ffff:203.0.113.7", "203.0.113.7/32");

@@ -92,6 +92,8 @@ pub enum Event {
     UserUnlocked,
     /// A role was made.
     RoleCreated { role: Text, level: u8 },
+    /// A role was given another level.
+    RoleLevelChanged { role: Text, level: u8 },
     /// A role was given a permission, or lost one.
     PermissionsChanged { role: Text, key: Text, granted: bool },
     /// The server began to serve.
@@ -124,6 +126,7 @@ impl Event {
             Self::UserUpdated { .. } | Self::UserDisabled | Self::UserEnabled => "user_updated",
             Self::UserUnlocked => "user_unlocked",
             Self::RoleCreated { .. } => "role_created",
+            Self::RoleLevelChanged { .. } => "role_updated",
             Self::PermissionsChanged { .. } => "privilege_permissions_changed",
             Self::Started { .. } => "sys_startup",
             Self::Stopped => "sys_shutdown",
@@ -155,6 +158,7 @@ impl Event {
             | Self::UserEnabled
             | Self::UserUnlocked
             | Self::RoleCreated { .. }
+            | Self::RoleLevelChanged { .. }
             | Self::PermissionsChanged { .. }
             | Self::Started { .. }
             | Self::Stopped => Outcome::Success,
@@ -166,6 +170,7 @@ impl Event {
         match self {
             Self::PasswordDisabled
             | Self::CookieTossed { .. }
+            | Self::RoleLevelChanged { .. }
             | Self::PermissionsChanged { .. } => Severity::Critical,
             Self::SignedInAfterFailures { .. }
             | Self::SignInFailed { .. }
@@ -235,7 +240,9 @@ impl Event {
             Self::UserUpdated { field } => json!({ "field": field.as_str() }),
             Self::UserDisabled => json!({ "field": "status", "value": "disabled" }),
             Self::UserEnabled => json!({ "field": "status", "value": "active" }),
-            Self::RoleCreated { role, level } => json!({ "role": role.as_str(), "level": level }),
+            Self::RoleCreated { role, level } | Self::RoleLevelChanged { role, level } => {
+                json!({ "role": role.as_str(), "level": level })
+            }
             Self::PermissionsChanged { role, key, granted } => {
                 json!({ "role": role.as_str(), "key": key.as_str(), "granted": granted })
             }

@@ -218,7 +218,8 @@ impl DeviceKey {
 
 /// Decodes exactly `2 * N` lower-case hexadecimal digits.
 pub(crate) fn lower_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let canonical = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    // The library reads capitals, too, and a prefix `0x`; a credential has one spelling.
+    let canonical = text.len() == 2 * N && !text.bytes().any(|byte| byte.is_ascii_uppercase());
     let mut bytes = [0; N];
     (canonical && hex::decode_to_slice(text, &mut bytes).is_ok()).then_some(bytes)
 }

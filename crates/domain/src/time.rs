@@ -39,9 +39,9 @@ impl Time {
 
     /// RFC 3339 in UTC to the second, rounded down: `2026-11-22T01:02:03Z`.
     pub fn iso(self) -> String {
-        let nearest = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
-        let moment = Timestamp::from_second(self.secs()).unwrap_or(nearest);
-        moment.to_string()
+        let range = Timestamp::MIN.as_second()..=Timestamp::MAX.as_second();
+        let second = self.secs().clamp(*range.start(), *range.end());
+        Timestamp::from_second(second).unwrap_or_default().to_string()
     }
 }
 

@@ -165,7 +165,7 @@ impl Deref for App {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that starts tasks, and tracks them")]
+/// The one place that starts tasks.
 fn spawn(tasks: &TaskTracker, work: impl Future<Output = ()> + Send + 'static) {
     tasks.spawn(work);
 }

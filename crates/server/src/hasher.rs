@@ -27,7 +27,7 @@ pub struct Busy;
 /// A place in the queue, taken before an attempt is counted, so that a full queue never costs
 /// anybody one of their attempts.
 pub struct Seat {
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 }
 
 struct Job {
@@ -61,10 +61,7 @@ impl Hasher {
 
     /// Takes a place in the queue, if there is one.
     pub fn seat(&self) -> Result<Seat, Busy> {
-        Arc::clone(&self.seats)
-            .try_acquire_owned()
-            .map(|_permit| Seat { _permit })
-            .map_err(|_| Busy)
+        Arc::clone(&self.seats).try_acquire_owned().map(|permit| Seat { permit }).map_err(|_| Busy)
     }
 
     /// Hashes a new password into its PHC string.
@@ -118,6 +115,6 @@ fn work_until_closed(jobs: &Mutex<mpsc::Receiver<Job>>, params: Params) {
                 }
             }
         }
-        drop(job.seat);
+        drop(job.seat.permit);
     }
 }

@@ -8,9 +8,9 @@ use crate::app::App;
 use crate::mail;
 
 /// How often the store is swept.
-const EVERY: Duration = Duration::from_secs(300);
+const EVERY: Duration = Duration::from_mins(5);
 /// How long what is over is kept, so that nodes whose clocks differ agree.
-const MARGIN: Duration = Duration::from_secs(300);
+const MARGIN: Duration = Duration::from_mins(5);
 /// How long ended sessions and delivered mail are kept for whoever asks what happened.
 const KEPT: Duration = Duration::from_hours(30 * 24);
 

@@ -2,8 +2,9 @@
 //! delivers it. One transport so far: a file for each message (RFC 5322), written by rename, so
 //! that a reader never sees half of one.
 
+use std::fs::DirBuilder;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ impl Mailer {
     /// Makes the directory that messages are written to, readable by its owner alone.
     pub fn new(mail: &Mail) -> std::io::Result<Self> {
         let Transport::Directory(directory) = &mail.transport;
-        std::fs::create_dir_all(directory)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         Ok(Self { from: mail.from.as_str().to_owned(), directory: directory.clone() })
     }
 

@@ -4,10 +4,6 @@ use std::process::ExitCode;
 
 use tokio::runtime::Builder;
 
-/// Half of what a cached check costs beside the kernel is memory; see docs/decisions.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // On one core a second thread would only pass work to and fro.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

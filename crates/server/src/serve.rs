@@ -43,8 +43,7 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
         };
         match accepted {
             Ok((socket, peer)) => {
-                let connection = builder.clone();
-                converse(&app, connection, &graceful, socket, peer);
+                converse(&app, &builder, &graceful, socket, peer);
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept");
@@ -92,7 +91,7 @@ fn protocol() -> auto::Builder<TokioExecutor> {
 /// One connection, on a task of its own.
 fn converse(
     app: &App,
-    builder: auto::Builder<TokioExecutor>,
+    builder: &auto::Builder<TokioExecutor>,
     graceful: &GracefulShutdown,
     socket: TcpStream,
     peer: SocketAddr,

@@ -33,7 +33,7 @@ pub async fn dump(database_url: &str) -> Result<String> {
         let rows = AssertSqlSafe(format!("SELECT t::text FROM {table} t"));
         for row in connection.fetch_all(rows).await? {
             let row: String = row.try_get(0)?;
-            text += &format!("{table} {row}\n");
+            text.extend([table.as_str(), " ", &row, "\n"]);
         }
     }
     connection.close().await?;

@@ -100,19 +100,13 @@ const fn sample(
 
 /// The directory to work in; a temporary one goes when the second value does.
 fn directory(wanted: Option<&Path>) -> anyhow::Result<(PathBuf, Option<TempDir>)> {
-    match wanted {
-        Some(path) => {
-            std::fs::create_dir_all(path)
-                .with_context(|| format!("cannot make {}", path.display()))?;
-            let path = path.canonicalize().context("the directory has no full name")?;
-            Ok((path, None))
-        }
-        None => {
-            let temporary = TempDir::with_prefix("portcullis-demo-")
-                .context("cannot make a temporary directory")?;
-            Ok((temporary.path().to_owned(), Some(temporary)))
-        }
-    }
+    let Some(path) = wanted else {
+        let temporary = TempDir::with_prefix("portcullis-demo-")
+            .context("cannot make a temporary directory")?;
+        return Ok((temporary.path().to_owned(), Some(temporary)));
+    };
+    std::fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
+    Ok((path.canonicalize().context("the directory has no full name")?, None))
 }
 
 /// The sample application, on a port of its own that only this machine reaches.
@@ -252,11 +246,12 @@ fn as_json(url: &str, outbox: &Path) -> String {
 }
 
 fn welcome(url: &str, outbox: &Path, config: &Path) -> String {
-    let mut users = String::new();
-    for Sample { email, username, password, account_type, role } in &SAMPLES {
+    let line = |sample: &Sample| {
+        let Sample { email, username, password, account_type, role } = sample;
         let kind = account_type.name();
-        users += &format!("  {email:<24} {username:<11} {password:<25} {kind:<11} {role}\n");
-    }
+        format!("  {email:<24} {username:<11} {password:<25} {kind:<11} {role}\n")
+    };
+    let users: String = SAMPLES.iter().map(line).collect();
     format!(
         "Portcullis is ready. Open {url} and sign in.\n\n\
          Users (e-mail, username, password, account type, role):\n{users}\n\

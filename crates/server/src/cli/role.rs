@@ -39,8 +39,7 @@ enum Command {
     Export(Common),
     /// Makes the roles of a file and brings those that exist to what it says, all or nothing.
     ///
-    /// Roles that the file leaves out stay as they are. The level of a role that exists does not
-    /// change.
+    /// Roles that the file leaves out stay as they are, and built-in roles keep their level.
     Import(ImportArgs),
 }
 

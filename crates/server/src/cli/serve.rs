@@ -9,7 +9,6 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 use super::open::{self, Opened};
@@ -89,12 +88,14 @@ pub fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// The log of a serving process: to the standard error, at the level that `RUST_LOG` says, `info`
-/// if it says nothing.
+/// What is logged where `RUST_LOG` says nothing. The database drivers remark on what is normal.
+const USUAL_LOG: &str = "info,sqlx=warn";
+
+/// The log of a serving process: to the standard error, at the level that `RUST_LOG` says.
 pub fn log_to_stderr() {
-    let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(USUAL_LOG));
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter.from_env_lossy())
+        .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
     // Somebody else may have set up the log of this process; then that one is good enough.

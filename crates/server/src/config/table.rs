@@ -67,7 +67,7 @@ const SERVER: &[Key] = &[
         "trusted_proxies",
         Is(""),
         "addresses and networks such as 10.0.0.5 or 10.0.0.0/8, but not every address (/0)",
-        "The proxies in front of the gate, whose `X-Forwarded-*` headers are believed.",
+        "The proxies in front of the gate, whose `X-Forwarded-For` is believed.",
     ),
 ];
 

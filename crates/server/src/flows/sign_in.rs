@@ -91,7 +91,7 @@ struct Candidate {
 
 /// What came of counting an attempt.
 enum Counted {
-    Go(Candidate),
+    Go(Box<Candidate>),
     Stop(Outcome),
 }
 
@@ -109,10 +109,10 @@ pub async fn sign_in(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure
         Counted::Go(candidate) => {
             let phc = candidate.usable_phc();
             match app.hasher.verify(seat, attempt.password, phc).await? {
-                Verdict::Match => succeed(app, attempt, candidate).await?,
+                Verdict::Match => succeed(app, attempt, *candidate).await?,
                 Verdict::MatchNeedsRehash => {
                     rehash_later(app, &candidate, attempt.password);
-                    succeed(app, attempt, candidate).await?
+                    succeed(app, attempt, *candidate).await?
                 }
                 Verdict::Mismatch | Verdict::Unreadable => fail(app, attempt, &candidate).await?,
             }
@@ -183,11 +183,11 @@ async fn count(
                 Lock::Open { last } => {
                     candidate.lock_key = Some(key);
                     candidate.locks_until = last.then(|| now.plus(limit.period));
-                    Counted::Go(candidate)
+                    Counted::Go(Box::new(candidate))
                 }
             }
         }
-        (None, _) | (_, None) => Counted::Go(candidate),
+        (None, _) | (_, None) => Counted::Go(Box::new(candidate)),
     };
     tx.commit().await?;
     Ok((counted, standing))

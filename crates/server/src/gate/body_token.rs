@@ -48,12 +48,12 @@ pub async fn find(
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     match body_type(headers) {
         BodyType::Json => {
-            let (read, rest) = read_up_to(body, limit).await?;
-            whole(in_json(&read), read, rest)
+            let read = read_whole(body, limit).await?;
+            Ok((in_json(&read), Replay { read: Some(read), rest: None }))
         }
         BodyType::Form => {
-            let (read, rest) = read_up_to(body, limit).await?;
-            whole(in_form(&read), read, rest)
+            let read = read_whole(body, limit).await?;
+            Ok((in_form(&read), Replay { read: Some(read), rest: None }))
         }
         BodyType::Multipart => {
             let (read, rest) = read_up_to(body, MULTIPART_PREFIX).await?;
@@ -64,14 +64,10 @@ pub async fn find(
     }
 }
 
-fn whole(
-    token: BodyToken,
-    read: Bytes,
-    rest: Option<Incoming>,
-) -> Result<(BodyToken, Replay), Error> {
-    match rest {
-        Some(_) => Err(Error::TooLarge),
-        None => Ok((token, Replay { read: Some(read), rest: None })),
+async fn read_whole(body: Incoming, limit: usize) -> Result<Bytes, Error> {
+    match read_up_to(body, limit).await? {
+        (read, None) => Ok(read),
+        (_, Some(_)) => Err(Error::TooLarge),
     }
 }
 

@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::{Method, Response, Version};
 use hyper::body::Incoming;
 use portcullis_domain::csrf::{Accepted, AuthKind, BodyToken, Kind};
+use portcullis_domain::event::LimitName;
 use portcullis_domain::origin::Signal;
 use portcullis_domain::rule::{Allow, CallerFacts, CsrfMode, Decision, Rule, decide};
 use url::Url;
@@ -26,7 +27,7 @@ use crate::web::caller::Caller;
 use crate::web::door;
 use crate::web::error::{Error, Forbidden};
 use crate::web::identify::{Who, identify};
-use crate::web::limits::Refused;
+use crate::web::limits;
 use crate::web::request::Facts;
 
 /// A request for the upstream.
@@ -73,7 +74,7 @@ pub async fn answer(app: &App, inbound: Inbound) -> Result<Response<ResponseBody
     if !is_passed_on(&facts.method) {
         return Err(Error::Method("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned()));
     }
-    limit(app, &facts)?;
+    limit(app, &facts).await?;
     let gate = &app.config.gate;
     let rule = gate.rules.choose(&facts.host, facts.target.path(), facts.method.as_str());
     let (who, signal) = approach(app, &facts, rule).await?;
@@ -95,6 +96,8 @@ pub async fn answer(app: &App, inbound: Inbound) -> Result<Response<ResponseBody
     let target = facts.target.to_string();
     let answer = app.forwarder.forward(parts, replay, upstream, &target).await;
     let mut response = answer.map_err(|error| failed(&facts, &error))?;
+    // A proxy speaks its own version, not the upstream's (RFC 9110, section 2.5).
+    *response.version_mut() = Version::HTTP_11;
     for name in headers::strip_response(response.headers_mut(), app.cookies.own_names()) {
         tracing::warn!(request_id = facts.id, cookie = name, "the upstream set a cookie of ours");
     }
@@ -109,16 +112,13 @@ fn is_passed_on(method: &Method) -> bool {
     is_in_capitals && !leads_elsewhere
 }
 
-fn limit(app: &App, facts: &Facts) -> Result<(), Error> {
+async fn limit(app: &App, facts: &Facts) -> Result<(), Error> {
     match app.upstream_limiter.admit(facts.client.network(), app.clock.now()) {
         Ok(standing) => {
             facts.after().standing = standing;
             Ok(())
         }
-        Err(Refused { standing, retry_after }) => {
-            facts.after().standing = Some(standing);
-            Err(Error::TooMany { code: "too_many_requests", retry_after })
-        }
+        Err(refused) => Err(limits::refuse(app, facts, refused, LimitName::Upstream).await),
     }
 }
 

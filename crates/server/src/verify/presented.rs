@@ -1,14 +1,14 @@
 //! What credential a request carries: exactly one, in exactly one spelling. An explicit credential
 //! is never overridden by a cookie, and a bad one never falls back to a cookie.
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
 use portcullis_domain::secret::Opaque;
 
 use crate::web::cookies::CookieStyle;
 
 /// The header of API keys.
-pub const API_KEY_HEADER: &str = "x-api-key";
+pub const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The one credential of a request.
 pub enum Presented {

@@ -11,9 +11,9 @@ use crate::config::{Cookies, Profile};
 use crate::random::Random;
 
 /// The life of the `csrftoken` cookie: 52 weeks, as documented.
-pub const CSRF_COOKIE_LIFE: Duration = Duration::from_secs(31_449_600);
+pub const CSRF_COOKIE_LIFE: Duration = Duration::from_hours(52 * 7 * 24);
 /// The life of the device cookie: the longest that browsers keep any, 400 days.
-const DEVICE_COOKIE_LIFE: Duration = Duration::from_secs(34_560_000);
+const DEVICE_COOKIE_LIFE: Duration = Duration::from_hours(400 * 24);
 
 /// The life of the id that anonymous tokens are bound to.
 const PRE_SESSION_LIFE: Duration = Duration::from_hours(12);
@@ -161,6 +161,7 @@ impl CookieStyle {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Line<'a> {
     name: &'static str,
     value: &'a str,
@@ -176,7 +177,7 @@ fn values<'h>(headers: &'h HeaderMap, name: &'static str) -> impl Iterator<Item 
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(move |pair| pair.trim_start().strip_prefix(name)?.strip_prefix('='))
-        .map(|value| value.trim_end())
+        .map(str::trim_end)
 }
 
 /// A time as RFC 9110, section 5.6.7, writes it.

@@ -84,11 +84,16 @@ pub async fn wall(app: &App, facts: &Facts) -> Result<Signal, Error> {
 /// What the origin wall learns of the sender; `None` when it refuses.
 pub fn signal(app: &App, facts: &Facts) -> Option<Signal> {
     if is_safe(&facts.method) {
-        // The wall lets every safe method pass, and nobody asks more of one.
+        // The wall lets every safe method pass; the one route that asks more looks for itself.
         return Some(Signal::Unproven);
     }
+    look(app, facts)
+}
+
+/// The same, of a request with a safe method, too.
+pub fn look(app: &App, facts: &Facts) -> Option<Signal> {
     let wall = WallFacts {
-        unsafe_method: true,
+        unsafe_method: !is_safe(&facts.method),
         sec_fetch_site: single(&facts.headers, "sec-fetch-site"),
         origin: single(&facts.headers, "origin"),
         other_browser_sign: ["sec-fetch-mode", "sec-fetch-dest", "referer"]

@@ -94,7 +94,6 @@ impl Fault {
 
 impl Error {
     /// Logs a failure of the store once, here, and says what the client may know of it.
-    #[expect(clippy::needless_pass_by_value, reason = "used as a map_err function")]
     pub fn store(error: portcullis_store::Error) -> Self {
         match error {
             portcullis_store::Error::Conflict => Self::Conflict("conflict"),

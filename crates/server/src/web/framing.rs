@@ -31,7 +31,7 @@ use machine::Machine;
 /// itself is told the same: 400.
 pub const MALFORMED_PATH: &str = "/-/malformed";
 
-/// The header of that request which carries [`Fault::word`].
+/// The header of that request which carries [`Fault::code`].
 pub const MALFORMED_HEADER: &str = "x-portcullis-malformed";
 
 /// How long a client may keep us waiting before its head is whole.
@@ -168,7 +168,7 @@ impl<IO> Strict<IO> {
         let request = format!(
             "GET {MALFORMED_PATH} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
              {MALFORMED_HEADER}: {}\r\n\r\n",
-            fault.word()
+            fault.code()
         );
         self.held.extend_from_slice(request.as_bytes());
         self.released = self.held.len();
@@ -242,7 +242,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
                 Ending::None => {}
                 Ending::BrokenBody => {
                     this.ending = Ending::Discarding(0);
-                    let fault = io::Error::new(io::ErrorKind::InvalidData, Fault::Chunk.word());
+                    let fault = io::Error::new(io::ErrorKind::InvalidData, Fault::Chunk.code());
                     return Poll::Ready(Err(fault));
                 }
                 Ending::Discarding(discarded) => {

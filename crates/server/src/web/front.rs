@@ -16,12 +16,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use portcullis_domain::client_address::ClientAddress;
+use portcullis_domain::event::LimitName;
 use portcullis_domain::request_path::RequestTarget;
 
 use super::caller::Level;
 use super::error::Error;
-use super::framing::MALFORMED_PATH;
-use super::limits::{self, Refused};
+use super::framing::{Fault, MALFORMED_HEADER, MALFORMED_PATH};
+use super::limits;
 use super::refusal::{self, Family};
 use super::reply::{Outgoing, Reply};
 use super::request::{Facts, Head};
@@ -71,7 +72,7 @@ async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: Strin
             refuse(&app, &facts, &Error::Method(methods.to_owned())).map(Either::Left)
         }
         Match::None if path == MALFORMED_PATH => {
-            refuse(&app, &facts, &Error::Malformed("malformed_request")).map(Either::Left)
+            refuse(&app, &facts, &malformed(&facts)).map(Either::Left)
         }
         Match::None if path == "/-" || path.starts_with("/-/") => {
             refuse(&app, &facts, &Error::NotFound).map(Either::Left)
@@ -96,6 +97,15 @@ fn wants_page(parts: &Parts) -> bool {
         && !parts.uri.path().starts_with("/api/")
 }
 
+/// What the framing guard found, of which this request is the stand-in.
+fn malformed(facts: &Facts) -> Error {
+    match facts.header(MALFORMED_HEADER).and_then(Fault::from_code) {
+        Some(Fault::HeadTimeout) => Error::Slow,
+        Some(fault) => Error::Malformed(fault.code()),
+        None => Error::Malformed("malformed_request"),
+    }
+}
+
 /// Reads what is known before anybody looks at who sent it.
 fn read(app: &App, peer: SocketAddr, parts: Parts, id: &str) -> Result<Facts, Error> {
     let lines = parts.headers.get_all(FORWARDED_FOR).iter();
@@ -106,12 +116,16 @@ fn read(app: &App, peer: SocketAddr, parts: Parts, id: &str) -> Result<Facts, Er
     let target = RequestTarget::parse(raw).map_err(|_| Error::Malformed("ambiguous_path"))?;
     let authority = authority(&parts)?.to_owned();
     let host = app.hosts.named(&authority).ok_or(Error::Malformed("bad_host"))?;
-    let is_health = matches!(target.path().as_str(), "/healthz" | "/readyz");
-    if !is_health && !app.hosts.are_served(&host) {
+    if !is_health(target.path().as_str()) && !app.hosts.are_served(&host) {
         return Err(Error::Misdirected);
     }
     let head = Head { method: parts.method, headers: parts.headers, authority };
     Ok(Facts::new(id.to_owned(), target, host, client, head))
+}
+
+/// Whoever watches the server asks by any name of it, and as often as they like.
+fn is_health(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
 }
 
 /// The one host that the request is for: the `Host` header, or HTTP/2's `:authority`; both must
@@ -134,12 +148,15 @@ fn authority(parts: &Parts) -> Result<&str, Error> {
 /// One of our own routes.
 async fn own(app: &App, row: &Row, facts: &Arc<Facts>, body: Incoming) -> Reply {
     let started = app.clock.monotonic();
-    match app.limiter.admit(facts.client.network(), app.clock.now()) {
-        Ok(standing) => facts.after().standing = standing,
-        Err(Refused { standing, retry_after }) => {
-            facts.after().standing = Some(standing);
-            let error = Error::TooMany { code: "too_many_requests", retry_after };
-            return refuse_as(app, facts, &error, row.doc.family);
+    let is_counted = !is_health(facts.target.path().as_str());
+    if is_counted {
+        match app.limiter.admit(facts.client.network(), app.clock.now()) {
+            Ok(standing) => facts.after().standing = standing,
+            Err(refused) => {
+                let refusal = limits::refuse(app, facts, refused, LimitName::Requests);
+                let error = Box::pin(refusal).await;
+                return refuse_as(app, facts, &error, row.doc.family);
+            }
         }
     }
     let mut reply = match row.answer(app.clone(), Arc::clone(facts), body).await {

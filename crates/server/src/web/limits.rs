@@ -8,8 +8,13 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portcullis_domain::client_address::Network;
+use portcullis_domain::event::{Event, LimitName};
 use portcullis_domain::throttle::{Limit, Verdict, Window, reserve};
 use portcullis_domain::time::Time;
+
+use super::error::Error;
+use super::request::Facts;
+use crate::app::App;
 
 /// Locks that do not wait for each other.
 const SHARDS: usize = 16;
@@ -115,6 +120,17 @@ pub struct Refused {
     pub retry_after: Duration,
     /// No other was refused in this window: worth an event, which the next thousand are not.
     pub is_first: bool,
+}
+
+/// What becomes of a request that is refused.
+pub async fn refuse(app: &App, facts: &Facts, refused: Refused, limit: LimitName) -> Error {
+    let Refused { standing, retry_after, is_first } = refused;
+    facts.after().standing = Some(standing);
+    if is_first {
+        let event = Event::LimitExceeded { limit };
+        app.recorder.record(event, facts.context(), app.clock.now()).await;
+    }
+    Error::TooMany { code: "too_many_requests", retry_after }
 }
 
 /// Whether somebody has written the headers.

@@ -9,6 +9,11 @@ use serde::Serialize;
 
 use crate::gate::forward::ResponseBody;
 
+/// Room for the body of most answers, in bytes.
+const USUAL_BODY: usize = 1024;
+/// Room for the headers of most answers.
+const USUAL_HEADERS: usize = 24;
+
 /// An answer of our own.
 pub type Reply = Response<Full<Bytes>>;
 /// What leaves the server: an answer of our own, or the upstream's as a stream.
@@ -17,7 +22,10 @@ pub type Outgoing = Response<Either<Full<Bytes>, ResponseBody>>;
 /// A JSON answer that no cache may keep.
 pub fn json_reply(status: StatusCode, body: &impl Serialize) -> Reply {
     // Our own types always serialise; an empty body is the answer that claims nothing.
-    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(USUAL_BODY);
+    if serde_json::to_writer(&mut bytes, body).is_err() {
+        bytes.clear();
+    }
     with_type(status, "application/json", bytes.into())
 }
 
@@ -61,6 +69,7 @@ fn with_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Rep
     let mut reply = Response::new(Full::new(body));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
+    headers.reserve(USUAL_HEADERS);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply

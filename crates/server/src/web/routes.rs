@@ -128,7 +128,6 @@ const MOBILE_AUTH: Doc = Doc {
         200,
         r#"{"success":true,"data":{"token":"…"},"message":"Mobile authentication token issued"}"#,
     ),
-    ..USUAL
 };
 
 const MOBILE_REVOKE: Doc = Doc {

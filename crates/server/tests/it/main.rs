@@ -1,6 +1,14 @@
 //! The server's tests: one binary, the real server behind a real socket, on both databases.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and so do its helpers"
+)]
+
 mod attacks;
+mod cli;
 mod contract;
 mod docs;
 mod doors;

@@ -63,8 +63,8 @@ const LOGIN: &str = r#"curl -i -X POST https://propops.yourcompany.com/api/auth/
   -H 'Content-Type: application/json' \
   -d '{ "username": "<your-username>", "password": "<your-password>"}'"#;
 
-const ME: &str = r#"curl https://propops.yourcompany.com/api/auth/me \
-  -H 'Cookie: sessionid=tvmt1xp0c2ep33htukqm140fb4igkz4u;'"#;
+const ME: &str = r"curl https://propops.yourcompany.com/api/auth/me \
+  -H 'Cookie: sessionid=tvmt1xp0c2ep33htukqm140fb4igkz4u;'";
 
 const FETCH_COOKIE: &str = "curl -i https://propops.yourcompany.com/api/csrf";
 
@@ -178,6 +178,8 @@ fn cookies_and_projects(demo: &Demo) {
     {
         assert!(line.contains(attribute), "{attribute}: {line}");
     }
+    // By a real clock, too, what is told of a life is its whole length.
+    assert_eq!(signed_in.body["expires_in"], 86_400);
     let session = value(&line);
     let me = demo.run(ME, &[("tvmt1xp0c2ep33htukqm140fb4igkz4u", &session)]);
     assert_eq!((me.status, me.body["user"]["username"].as_str()), (200, Some("fredkiss3")));

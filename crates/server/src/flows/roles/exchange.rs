@@ -5,13 +5,14 @@
 //! {"roles": [{"name": "lettings", "level": 30, "permissions": ["api.jobs.*"]}]}
 //! ```
 //!
-//! A role of the file that does not exist is made; one that exists grants afterwards what the file
-//! says and nothing else. Roles that the file leaves out stay as they are, and no import changes
-//! the level of a role.
+//! A role of the file that does not exist is made; one that exists has afterwards the level that the
+//! file says, and grants what it says and nothing else. Roles that the file leaves out stay as they
+//! are, and the levels of built-in roles do not change.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use portcullis_domain::event::{Event, Text};
 use portcullis_domain::permission::{Grant, Grants};
 use portcullis_domain::role::{self, Level, Role};
 use portcullis_domain::text::{Name, fold};
@@ -31,8 +32,7 @@ pub struct WantedRole {
 /// What became of an import.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Import {
-    /// How many roles were made, how many grant something else than before, and how many were as
-    /// the file wants them.
+    /// How many roles were made, how many changed, and how many were as the file wants them.
     Done { created: usize, changed: usize, unchanged: usize },
     /// Everything that is wrong; nothing was changed.
     Refused(Vec<ImportFault>),
@@ -108,7 +108,7 @@ pub async fn import(acting: &Acting<'_>, wanted: &[WantedRole]) -> Result<Import
     }
     for role in wanted {
         if let Some(now) = existing.get(&fold(role.name.as_str())) {
-            changed += usize::from(set_grants(acting, &mut tx, now, &role.grants).await?);
+            changed += usize::from(change(acting, &mut tx, now, role).await?);
         } else {
             insert(acting, &mut tx, &role.name, role.level, &role.grants).await?;
             created += 1;
@@ -144,8 +144,9 @@ fn fault_of_creation(acting: &Acting<'_>, wanted: &WantedRole) -> Option<ImportF
 fn faults_of_change(acting: &Acting<'_>, now: &Role, wanted: &WantedRole) -> Vec<ImportFault> {
     let mut faults = BTreeSet::new();
     if wanted.level != now.level {
-        let (is, wanted) = (now.level.get(), wanted.level.get());
-        faults.insert(format!("Its level is {is}, and an import does not make it {wanted}."));
+        let reach = role::may_create(acting.authority, wanted.level, &Grants::default());
+        let refusal = role::may_change(acting.authority, now).and(reach).err();
+        faults.extend(refusal.map(|refusal| refusal.to_string()));
     }
     for grant in missing(&wanted.grants, &now.grants) {
         let refusal = role::may_grant(acting.authority, now, grant).err();
@@ -158,18 +159,23 @@ fn faults_of_change(acting: &Acting<'_>, now: &Role, wanted: &WantedRole) -> Vec
     faults.iter().map(|fault| ImportFault::of(&now.name, fault)).collect()
 }
 
-/// Makes the role grant `wanted` and nothing else. Says whether it did not before.
-async fn set_grants(
+/// Brings a role to what the file wants. Says whether it was not so before.
+async fn change(
     acting: &Acting<'_>,
     tx: &mut Tx,
     now: &Role,
-    wanted: &Grants,
+    wanted: &WantedRole,
 ) -> Result<bool, Error> {
     let mut changed = false;
-    for grant in missing(wanted, &now.grants) {
+    if wanted.level != now.level {
+        changed = roles::update_level(tx, now.id, wanted.level, acting.now).await?;
+        let (role, level) = (Text::clip(&now.name), wanted.level.get());
+        acting.record(tx, &Event::RoleLevelChanged { role, level }, None).await?;
+    }
+    for grant in missing(&wanted.grants, &now.grants) {
         changed |= give(acting, tx, &now.name, now.id, grant).await?;
     }
-    for grant in missing(&now.grants, wanted) {
+    for grant in missing(&now.grants, &wanted.grants) {
         changed |= take(acting, tx, now, grant).await?;
     }
     Ok(changed)

@@ -170,13 +170,18 @@ async fn an_import_makes_roles_what_the_file_says() {
     make(&office, "clerk", 20, &["api.jobs.*", "api.leads"]).await;
     let before = office.events().await.len();
     let text = r#"{"roles": [
-        {"name": "CLERK", "level": 20, "permissions": ["api.leads", "api.Projects"]},
+        {"name": "CLERK", "level": 25, "permissions": ["api.leads", "api.Projects"]},
         {"name": "porter", "level": 5, "permissions": []}
     ]}"#;
     let done = import(&office.acting(), &parse(text).unwrap()).await.unwrap();
     assert_eq!(done, Import::Done { created: 1, changed: 1, unchanged: 0 });
     assert_eq!(office.grants("clerk").await, "api.leads api.projects");
-    assert_eq!(office.events().await.len(), before + 3);
+    let events = office.events().await;
+    assert_eq!(events.len(), before + 4);
+    let raised = r#"role_updated - {"level":25,"role":"clerk"}"#;
+    assert!(events.contains(&raised.to_owned()), "{events:?}");
+    let clerk = roles::by_name(&mut office.db.read().await.unwrap(), "clerk").await.unwrap();
+    assert_eq!(clerk.map(|role| role.level), Level::new(25));
     assert_eq!(list(&office.db).await.unwrap().len(), BUILT_IN.len() + 2);
 }
 
@@ -210,13 +215,13 @@ async fn an_import_is_all_or_nothing() {
     )
     .await;
     check(
-        r#"{"name": "clerk", "level": 30, "permissions": ["api.jobs.*"]}"#,
-        &[r#"role "clerk": Its level is 20, and an import does not make it 30."#],
+        r#"{"name": "clerk", "level": 61, "permissions": ["api.jobs.*"]}"#,
+        &[r#"role "clerk": The role is above your own level."#],
     )
     .await;
     check(
         r#"{"name": "user", "level": 99, "permissions": ["api.security.mobile_auth.use"]}"#,
-        &[r#"role "user": Its level is 10, and an import does not make it 99."#],
+        &[r#"role "user": This is a built-in role and cannot be changed so."#],
     )
     .await;
     check(

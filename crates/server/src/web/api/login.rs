@@ -8,7 +8,7 @@ use portcullis_domain::csrf::Kind;
 use portcullis_domain::password;
 use portcullis_domain::redirect::Next;
 use portcullis_domain::session::SignInForm;
-use portcullis_domain::text::Email;
+use portcullis_domain::text::{Email, Username};
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -165,7 +165,7 @@ fn body(app: &App, signed_in: &SignedIn) -> Result<Value, Failure> {
         "user": {
             "id": user.id,
             "email": user.email.as_str(),
-            "username": user.username.as_ref().map(|name| name.as_str()),
+            "username": user.username.as_ref().map(Username::as_str),
             "name": name.trim(),
             "firstName": user.first_name.as_str(),
             "lastName": user.last_name.as_str(),
@@ -177,7 +177,7 @@ fn body(app: &App, signed_in: &SignedIn) -> Result<Value, Failure> {
     });
     let Value::Object(keys) = &mut body else { return Ok(body) };
     if let Some(life) = issued.access {
-        let token = sign_access_token(app, user, &role.name, &issued.handle, life)?;
+        let token = sign_access_token(app, user, &role.name, issued, life)?;
         let expires_in = life.expires_at.since(issued.at).as_secs();
         keys.insert("accessToken".to_owned(), token.as_str().into());
         keys.insert("access_token".to_owned(), token.into());

@@ -18,7 +18,7 @@ pub(super) enum Body {
     Chunked,
 }
 
-/// Why a connection's bytes are refused. The word of each goes into the answer's reason code.
+/// Why a connection's bytes are refused. The code of each is the answer's reason code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// A line that ends with LF alone.
@@ -62,8 +62,35 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The stable word for this fault, as sent in `x-portcullis-malformed`.
-    pub const fn word(self) -> &'static str {
+    const ALL: [Self; 19] = [
+        Self::BareLf,
+        Self::ObsFold,
+        Self::SpaceBeforeColon,
+        Self::HeaderName,
+        Self::HeaderValue,
+        Self::RequestLine,
+        Self::Target,
+        Self::Version,
+        Self::TeAndCl,
+        Self::SeveralContentLengths,
+        Self::ContentLength,
+        Self::TransferEncoding,
+        Self::TeInHttp10,
+        Self::NoHost,
+        Self::SeveralHosts,
+        Self::TooManyHeaders,
+        Self::HeadTooLarge,
+        Self::HeadTimeout,
+        Self::Chunk,
+    ];
+
+    /// The fault of a reason code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.code() == code)
+    }
+
+    /// The reason code, as sent in `x-portcullis-malformed`.
+    pub const fn code(self) -> &'static str {
         match self {
             Self::BareLf => "bare_lf",
             Self::ObsFold => "obs_fold",
@@ -238,7 +265,25 @@ pub(super) const fn is_field_byte(byte: u8) -> bool {
 }
 
 /// A byte of a token (RFC 9110 section 5.6.2).
-pub(super) const fn is_token(byte: u8) -> bool {
+pub(super) fn is_token(byte: u8) -> bool {
+    TOKEN.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// Looked up, because every byte of every header name is asked about.
+static TOKEN: [bool; 128] = {
+    let mut table = [false; 128];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        #[expect(clippy::indexing_slicing, reason = "checked when compiled; the bound is above")]
+        {
+            table[byte as usize] = is_token_byte(byte);
+        }
+        byte += 1;
+    }
+    table
+};
+
+const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

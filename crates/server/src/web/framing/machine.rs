@@ -237,7 +237,7 @@ impl Chunk {
 
 impl Trailer {
     /// The same line syntax as in a head, byte by byte.
-    const fn next(self, byte: u8) -> Option<Self> {
+    fn next(self, byte: u8) -> Option<Self> {
         match (self, byte) {
             (Self::LineStart, b'\r') => Some(Self::LastLf),
             (Self::Name, b':') => Some(Self::Value),

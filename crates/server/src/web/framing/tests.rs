@@ -66,7 +66,7 @@ fn stand_in(fault: Fault) -> String {
     format!(
         "GET /-/malformed HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
          x-portcullis-malformed: {}\r\n\r\n",
-        fault.word()
+        fault.code()
     )
 }
 

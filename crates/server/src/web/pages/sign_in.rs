@@ -7,7 +7,7 @@ use std::time::Duration;
 use askama::Template;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
-use portcullis_domain::csrf::{self, AuthKind, Binding, Kind, Refusal};
+use portcullis_domain::csrf::{self, AuthKind, Kind, Refusal};
 use portcullis_domain::event::{Event, Text};
 use portcullis_domain::password::is_too_long;
 use portcullis_domain::redirect::Next;
@@ -149,11 +149,8 @@ fn next(app: &App, asked: Option<&str>) -> Next {
 }
 
 fn form(call: &Call, status: StatusCode, filled: &Filled<'_>) -> Answer {
-    let app = &call.app;
-    let token =
-        app.keys.csrf.mint(Kind::Anonymous, &PRE_SESSION, app.clock.now(), app.random.bytes());
     let page = Form {
-        csrf_token: token.to_hex(),
+        csrf_token: door::mint_anonymous(&call.app, &call.facts),
         next: filled.next.as_str(),
         name: filled.name,
         problem: filled.problem.as_ref(),
@@ -162,9 +159,6 @@ fn form(call: &Call, status: StatusCode, filled: &Filled<'_>) -> Answer {
     super::let_forms_lead_to(&mut reply, filled.next);
     Ok(reply)
 }
-
-/// Nothing tells browsers apart before they sign in.
-const PRE_SESSION: Binding<'static> = Binding::Browser("");
 
 fn already_in(call: &Call, caller: &Caller, next: &Next) -> Answer {
     let user = &caller.found().user;
@@ -183,7 +177,7 @@ fn check_token(call: &Call) -> Result<(), Refusal> {
     let facts = csrf::Facts {
         presented: csrf::present(&[], &[], &body)?,
         session: None,
-        pre_session: "",
+        pre_session: call.app.cookies.pre_session(&call.facts.headers),
         csrftoken_cookies: &[],
         signal: call.signal,
         anonymous_with_session: call.app.config.csrf.anonymous_with_session,

@@ -26,9 +26,10 @@ pub(super) async fn submit(call: Call, SignedIn(caller): SignedIn) -> Answer {
 
 /// `GET /logout`.
 pub(super) async fn logout(call: Call, Visitor(caller): Visitor) -> Answer {
+    let signal = door::look(&call.app, &call.facts).unwrap_or(Signal::Unproven);
     match caller {
         None => Ok(gone(&call, StatusCode::FOUND)),
-        Some(caller) if is_meant(&call.facts, call.signal, &call.app.own_origins) => {
+        Some(caller) if is_meant(&call.facts, signal, &call.app.own_origins) => {
             end(&call, &caller).await?;
             Ok(gone(&call, StatusCode::FOUND))
         }

@@ -77,7 +77,7 @@ async fn a56_the_page_says_the_same() {
             (status, headers, body)
         };
         let known = page("staff", "wrong wrong wrong wrong").await;
-        assert_eq!(known, page("nobody", "wrong wrong wrong wrong").await);
+        assert_eq!(known, page("nobdy", "wrong wrong wrong wrong").await);
         assert_eq!(known.0, 401);
         assert_eq!(page("staff", PASSWORD).await.0, 303, "control");
     })

@@ -3,6 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 
 use super::{finish, on_each_place, program, run};
 
@@ -123,7 +124,7 @@ fn a_reader_that_went_away_is_no_failure() {
     command.args(["role", "list", "--config"]).arg(&config);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    command.stdout(writer);
+    command.stdout(writer).stderr(Stdio::null());
     let status = command.status().unwrap();
     assert_eq!(status.code(), Some(0));
     command.stdout(fs::File::options().write(true).open("/dev/full").unwrap());

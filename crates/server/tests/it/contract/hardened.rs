@@ -11,7 +11,8 @@ const HOST: &str = "gate.example.test";
 
 fn setup(profile: &str) -> Setup {
     let server = format!("[server]\npublic_url = \"https://{HOST}\"");
-    Setup::with(&format!("{server}\n[cookies]\nprofile = \"{profile}\""))
+    let cookies = format!("[cookies]\nprofile = \"{profile}\"");
+    Setup::with(&format!("{server}\n{cookies}\n[mail]\ntransport = \"file:outbox\""))
 }
 
 #[tokio::test]

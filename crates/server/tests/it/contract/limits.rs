@@ -75,12 +75,15 @@ async fn tp52_a_limit_that_is_used_up() {
         assert_eq!(told(&refused)[..2], [3, 0]);
         assert_eq!(refused.header("retry-after"), Some("40"));
         assert_s(&bearer.get("/api/auth/csrf-token").send().await, 429, "Too Many Requests");
-        // The health of the server and the application are not counted.
+        // What the application is asked is not counted here.
         assert_eq!(bearer.get("/api/leads").send().await.status, 200);
         server.advance(Duration::from_secs(39));
         assert_eq!(bearer.get("/api/security/csrf-token").send().await.status, 429);
         server.advance(Duration::from_secs(1));
         assert_eq!(bearer.get("/api/security/csrf-token").send().await.status, 200);
+        // One event a window, however many were refused.
+        let events = server.events("excess_rate_limit_exceeded", 1).await;
+        assert_eq!(events.len(), 1, "{events:?}");
     })
     .await;
 }
@@ -127,7 +130,7 @@ async fn ts31_c41_the_sixth_sign_in_of_a_minute() {
         assert_eq!(server.client().get("/api/csrf").send().await.status, 200);
         server.advance(MINUTE);
         assert_eq!(server.client().post(LOGIN).json(&email).send().await.status, 201);
-        server.events("excess_rate_limit_exceeded", 2).await;
+        server.events("authn_login_fail_max", 2).await;
     })
     .await;
 }

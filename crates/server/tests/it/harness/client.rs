@@ -81,11 +81,6 @@ impl Client {
         self.jar.lock().unwrap().insert(name.to_owned(), value.to_owned());
     }
 
-    /// Empties the jar.
-    pub(crate) fn forget_cookies(&self) {
-        self.jar.lock().unwrap().clear();
-    }
-
     /// `GET /api/security/csrf-token` as whoever this client is.
     pub(crate) async fn fetch_csrf(&self) -> String {
         let answer = self.get("/api/security/csrf-token").send().await;
@@ -125,8 +120,7 @@ impl Sending<'_> {
     }
 
     pub(crate) fn form(self, fields: &[(&str, &str)]) -> Self {
-        let body =
-            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.body("application/x-www-form-urlencoded", body)
     }
 
@@ -136,11 +130,13 @@ impl Sending<'_> {
     }
 
     /// As a browser's script on our own page would send it.
+    #[expect(clippy::wrong_self_convention, reason = "says where it is sent from")]
     pub(crate) fn from_own_page(self) -> Self {
         self.header("sec-fetch-site", "same-origin").header("sec-fetch-mode", "cors")
     }
 
     /// Sends it and reads the answer whole. A `host` header of the test's own replaces the usual.
+    #[expect(clippy::disallowed_methods, reason = "a client of the tests, not of the product")]
     pub(crate) async fn send(self) -> Answer {
         let mut request = Request::builder().method(self.method).uri(self.path.as_str());
         let has_host = self.headers.iter().any(|(name, _)| name == "host");

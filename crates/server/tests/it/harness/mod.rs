@@ -35,7 +35,7 @@ pub(crate) struct TestApp {
     pub(crate) kind: Kind,
     pub(crate) data_dir: PathBuf,
     stop: CancellationToken,
-    _database: Database,
+    database: Database,
 }
 
 /// How a test wants its server.
@@ -77,7 +77,7 @@ impl TestApp {
 
     /// A second node on the database of this one, with the same secret and a clock of its own.
     pub(crate) async fn second_node(&self, setup: &Setup) -> Self {
-        let node = Self::start_on(self.kind, self._database.shared(), setup).await;
+        let node = Self::start_on(self.kind, self.database.shared(), setup).await;
         node.advance(self.app.clock.now().since(node.app.clock.now()));
         node
     }
@@ -100,7 +100,7 @@ impl TestApp {
         let app = App::build(Outside { config, db, secret, clock, listening: address }).unwrap();
         let stop = CancellationToken::new();
         spawn(serve::serve(app.clone(), listener, stop.clone()));
-        Self { app, address, upstream, kind, data_dir, stop, _database: database }
+        Self { app, address, upstream, kind, data_dir, stop, database }
     }
 
     /// Somebody with a cookie jar of their own and no credential.
@@ -136,20 +136,20 @@ impl TestApp {
 
     /// Everything that the server has kept so far, byte for byte.
     pub(crate) async fn everything_written(&self) -> Vec<u8> {
-        self._database.everything_written().await
+        self.database.everything_written().await
     }
 
     /// Stops it and throws its database away, unless another node has it.
     pub(crate) async fn finish(self) {
         self.stop.cancel();
-        let Self { app, _database: database, .. } = self;
+        let Self { app, database, .. } = self;
         let tasks = app.tasks.clone();
         app.stopping.cancel();
         let db = app.db.clone();
         drop(app);
         tasks.close();
         // What is stuck must not hold up the next test.
-        let _ = tokio::time::timeout(Duration::from_secs(5), tasks.wait()).await;
+        drop(tokio::time::timeout(Duration::from_secs(5), tasks.wait()).await);
         db.close().await;
         database.throw_away().await;
     }

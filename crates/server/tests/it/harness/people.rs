@@ -72,17 +72,16 @@ impl TestApp {
         let now = self.app.clock.now();
         let mut tx = self.app.db.write().await.unwrap();
         let known = roles::by_name(&mut tx, person.role).await.unwrap();
-        let role_id = match known {
-            Some(role) => role.id,
-            None => {
-                let name = Name::parse(person.role).unwrap();
-                let level = Level::new(20).unwrap();
-                let id = roles::insert(&mut tx, &NewRole { name, level }, now).await.unwrap();
-                for key in grants_of(person.role) {
-                    roles::grant(&mut tx, id, &Grant::parse(key).unwrap()).await.unwrap();
-                }
-                id
+        let role_id = if let Some(role) = known {
+            role.id
+        } else {
+            let name = Name::parse(person.role).unwrap();
+            let level = Level::new(20).unwrap();
+            let id = roles::insert(&mut tx, &NewRole { name, level }, now).await.unwrap();
+            for key in grants_of(person.role) {
+                roles::grant(&mut tx, id, &Grant::parse(key).unwrap()).await.unwrap();
             }
+            id
         };
         let new = NewUser {
             uuid: uuid::Uuid::from_bytes(self.app.random.bytes()).to_string(),

@@ -19,7 +19,7 @@ pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> Exchange {
     // A server that has closed already is an answer, too.
     drop(socket.write_all(bytes).await);
     let mut received = Vec::new();
-    let mut buffer = [0; 16 * 1024];
+    let mut buffer = vec![0; 16 * 1024];
     let closed = loop {
         let read = tokio::time::timeout(Duration::from_millis(500), socket.read(&mut buffer)).await;
         match read {
