@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_domain::csrf::{self, Binding, Kind};
 use portcullis_domain::origin::{self, Origin};
 use portcullis_domain::secret::{KeyFault, Keys, MasterSecret};
 use portcullis_store::Db;
@@ -149,6 +150,13 @@ impl App {
             Profile::Compat => CSRF_COOKIE_LIFE,
             Profile::Hardened => Duration::from_hours(12),
         }
+    }
+
+    /// A CSRF token of this kind and binding, made now.
+    pub fn mint_csrf(&self, kind: Kind, binding: &Binding<'_>) -> String {
+        let now = self.clock.now();
+        let nonce = csrf::nonce(now, self.random.bytes());
+        self.keys.csrf.mint(kind, binding, now, nonce).to_hex()
     }
 
     /// Starts work that shutdown waits for.

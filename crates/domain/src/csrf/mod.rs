@@ -11,7 +11,7 @@ mod token;
 mod verdict;
 
 pub use presented::{BodyToken, Presented, Via, present};
-pub use token::{Binding, CsrfKeys, Token};
+pub use token::{Binding, CsrfKeys, Token, nonce};
 pub use verdict::{Accepted, Facts, SessionFacts, judge};
 
 /// What a token is good for. The number is its first three bits.

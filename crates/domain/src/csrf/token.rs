@@ -5,7 +5,7 @@
 //! |---|---|
 //! | 0 | kind (3 bits), key generation (5 bits) |
 //! | 1–3 | minute of issue since 2026-01-01T00:00Z, big-endian |
-//! | 4–15 | random nonce |
+//! | 4–15 | nonce: 5 bytes of milliseconds since then, 7 random bytes ([`nonce`]) |
 //! | 16–31 | the first 16 bytes of HMAC-SHA-256 over `csrf1`, kind, minute, nonce and the binding |
 
 use std::time::Duration;
@@ -23,6 +23,20 @@ const FIRST_MINUTE: i64 = 1_767_225_600 / 60;
 const LAST_MINUTE: i64 = 0xff_ffff;
 /// Nodes may disagree about the time by this much.
 const AHEAD: Duration = Duration::from_mins(2);
+
+/// What tells one token of a session from the next: the millisecond of its making, then 56 random
+/// bits. Unique is all it must be (the MAC is what cannot be guessed); in order of time, the rows of
+/// spent tokens lie side by side in the store, and a batch of them touches few pages.
+pub fn nonce(now: Time, random: [u8; 7]) -> [u8; 12] {
+    let millis = (now.0 - FIRST_MINUTE * 60_000).max(0).to_be_bytes();
+    let mut nonce = [0; 12];
+    let (time, rest) = nonce.split_at_mut(5);
+    for (to, from) in time.iter_mut().zip(millis.iter().skip(3)) {
+        *to = *from;
+    }
+    rest.copy_from_slice(&random);
+    nonce
+}
 
 /// What a token is bound to. It is not in the token, only in its MAC.
 #[derive(Debug, Clone, Copy)]

@@ -116,7 +116,7 @@ fn check_binding(
 ) -> Result<(), Refusal> {
     let made_in = |epoch| {
         let made_for = |auth| keys.opens(token, &Binding::Session { id: session.id, epoch, auth });
-        made_for(Some(session.credential)) || made_for(None)
+        made_for(None) || made_for(Some(session.credential))
     };
     if made_in(session.epoch) {
         return Ok(());

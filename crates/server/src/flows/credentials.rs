@@ -111,7 +111,7 @@ pub fn sign_access_token(
 /// A CSRF token for a session that has just begun; good with every credential of it.
 pub fn first_csrf_token(app: &App, session: &SessionId, kind: Kind) -> String {
     let binding = Binding::Session { id: session.as_str(), epoch: 0, auth: None };
-    app.keys.csrf.mint(kind, &binding, app.clock.now(), app.random.bytes()).to_hex()
+    app.mint_csrf(kind, &binding)
 }
 
 /// The event of a token's making.

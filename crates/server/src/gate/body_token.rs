@@ -101,20 +101,21 @@ impl<'de> Visitor<'de> for TokenVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<BodyToken, A::Error> {
-        let mut token = BodyToken::None;
+        let mut token = None;
         while let Some(key) = map.next_key::<String>()? {
             if key != FIELD {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             }
             let value = map.next_value::<serde_json::Value>()?;
-            token = match (token, value) {
-                (BodyToken::None, serde_json::Value::String(text)) => BodyToken::One(text),
-                (BodyToken::None, _) => BodyToken::None,
-                _ => BodyToken::Several,
-            };
+            // Which of two values the application would read is not for us to guess.
+            token = Some(match (token, value) {
+                (None, serde_json::Value::String(text)) => BodyToken::One(text),
+                (None, _) => BodyToken::None,
+                (Some(_), _) => BodyToken::Several,
+            });
         }
-        Ok(token)
+        Ok(token.unwrap_or(BodyToken::None))
     }
 }
 
@@ -206,6 +207,7 @@ mod tests {
         check(r#"{"a":{"csrf_token":"nested"}}"#, "-");
         check(r#"{"csrf_token":"t","csrf_token":"t"}"#, "several");
         check(r#"{"csrf_token":7}"#, "-");
+        check(r#"{"csrf_token":7,"csrf_token":"t"}"#, "several");
         check(r#"[{"csrf_token":"t"}]"#, "-");
         check("{", "-");
         assert_eq!(word(in_form(b"a=1&csrf_token=t")), "t");

@@ -170,14 +170,17 @@ struct Line<'a> {
 }
 
 /// Every value that came under `name`, over all `Cookie` lines. Names compare case-sensitively.
+/// Reads bytes, because another cookie on the line need not be text; a value of ours that is not
+/// is given as an empty one, which nothing accepts.
 fn values<'h>(headers: &'h HeaderMap, name: &'static str) -> impl Iterator<Item = &'h str> {
     headers
         .get_all(COOKIE)
         .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(move |pair| pair.trim_start().strip_prefix(name)?.strip_prefix('='))
-        .map(str::trim_end)
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(move |pair| {
+            pair.trim_ascii_start().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
+        })
+        .map(|value| std::str::from_utf8(value.trim_ascii_end()).unwrap_or_default())
 }
 
 /// A time as RFC 9110, section 5.6.7, writes it.
@@ -213,8 +216,13 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(COOKIE, "a=1; sessionid=x;sessionid=y ; Sessionid=z".parse().unwrap());
         headers.append(COOKIE, "xsessionid=1; sessionid=w".parse().unwrap());
+        let foreign = http::HeaderValue::from_bytes(b"theme=\xc3\xa9\xff; sessionid=v").unwrap();
+        headers.append(COOKIE, foreign);
+        let broken = http::HeaderValue::from_bytes(b"sessionid=\xff").unwrap();
+        headers.append(COOKIE, broken);
         let compat = style(Profile::Compat, false);
-        assert_eq!(compat.session_values(&headers).collect::<Vec<_>>(), ["x", "y", "w"]);
+        let found: Vec<_> = compat.session_values(&headers).collect();
+        assert_eq!(found, ["x", "y", "w", "v", ""]);
         let hardened = style(Profile::Hardened, true);
         assert_eq!(hardened.session_values(&headers).count(), 0);
     }

@@ -173,7 +173,7 @@ pub fn binding(caller: &Caller) -> Binding<'_> {
 
 /// A token of this kind for the caller's session.
 pub fn mint(app: &App, caller: &Caller, kind: Kind) -> String {
-    app.keys.csrf.mint(kind, &binding(caller), app.clock.now(), app.random.bytes()).to_hex()
+    app.mint_csrf(kind, &binding(caller))
 }
 
 /// A token for somebody who is not signed in, bound to the browser where the cookies are hardened;
@@ -182,12 +182,11 @@ pub fn mint_anonymous(app: &App, facts: &Facts) -> String {
     let held = app.cookies.pre_session(&facts.headers);
     let fresh = if held.is_empty() { app.cookies.new_pre_session(app.random) } else { None };
     let pre_session = fresh.as_deref().unwrap_or(held);
-    let binding = Binding::Browser(pre_session);
-    let token = app.keys.csrf.mint(Kind::Anonymous, &binding, app.clock.now(), app.random.bytes());
+    let token = app.mint_csrf(Kind::Anonymous, &Binding::Browser(pre_session));
     if let Some(fresh) = &fresh {
         facts.after().cookies.push(app.cookies.pre_session_line(fresh, app.clock.now()));
     }
-    token.to_hex()
+    token
 }
 
 /// Writes down that a caller was denied, and gives the error on.

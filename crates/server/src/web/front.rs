@@ -15,7 +15,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::Either;
 use hyper::body::Incoming;
-use portcullis_domain::client_address::ClientAddress;
+use portcullis_domain::client_address::{ClientAddress, Network};
 use portcullis_domain::event::LimitName;
 use portcullis_domain::request_path::RequestTarget;
 
@@ -62,6 +62,10 @@ async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: Strin
             };
             own_headers(&app, reply.headers_mut());
             set_request_id(reply.headers_mut(), &id);
+            let network = Network::of(peer.ip());
+            if let Some(standing) = app.limiter.peek(network, app.clock.now()) {
+                limits::set_headers(reply.headers_mut(), standing);
+            }
             return reply.map(Either::Left);
         }
     };
@@ -116,7 +120,10 @@ fn read(app: &App, peer: SocketAddr, parts: Parts, id: &str) -> Result<Facts, Er
     let target = RequestTarget::parse(raw).map_err(|_| Error::Malformed("ambiguous_path"))?;
     let authority = authority(&parts)?.to_owned();
     let host = app.hosts.named(&authority).ok_or(Error::Malformed("bad_host"))?;
-    if !is_health(target.path().as_str()) && !app.hosts.are_served(&host) {
+    let path = target.path().as_str();
+    // What stands in for a malformed request names no host of anybody's.
+    let is_anywhere = is_health(path) || path == MALFORMED_PATH;
+    if !is_anywhere && !app.hosts.are_served(&host) {
         return Err(Error::Misdirected);
     }
     let head = Head { method: parts.method, headers: parts.headers, authority };

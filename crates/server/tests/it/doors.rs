@@ -56,6 +56,8 @@ async fn who_may_pass_which_door() {
         for (method, path) in doors() {
             let mut line = format!("{:<40}", format!("{method} {path}"));
             for (_, by) in CALLERS {
+                // `/readyz` compares clocks with the database.
+                server.catch_up();
                 let verdict = knock(server, &method, &path, by).await;
                 write!(line, " | {verdict}").unwrap();
             }

@@ -66,6 +66,9 @@ async fn sqlite(options: &Options) -> Result<Pools> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("temp_store", "memory")
+        // 16 MiB of log before it is folded into the file: pages that many commits change are
+        // written back once.
+        .pragma("wal_autocheckpoint", "4096")
         .statement_cache_capacity(STATEMENT_CACHE)
         .disable_statement_logging();
     create_private(common.get_filename()).map_err(sqlx::Error::Io)?;

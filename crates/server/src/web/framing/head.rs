@@ -104,7 +104,7 @@ impl Fault {
             Self::SeveralContentLengths => "several_content_lengths",
             Self::ContentLength => "content_length",
             Self::TransferEncoding => "transfer_encoding",
-            Self::TeInHttp10 => "te_in_http_1_0",
+            Self::TeInHttp10 => "te_in_old_version",
             Self::NoHost => "no_host",
             Self::SeveralHosts => "several_hosts",
             Self::TooManyHeaders => "too_many_headers",

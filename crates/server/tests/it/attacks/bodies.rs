@@ -15,6 +15,9 @@ const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data; boundary=\"a b\"";
 
+/// Makes a body of a token and a large text.
+type MakeBody = fn(&str, &str) -> String;
+
 fn part(name: &str, value: &str) -> String {
     format!("--a b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
 }
@@ -29,7 +32,7 @@ async fn a_token_in_the_body_counts_and_the_body_goes_on_unchanged() {
     on_each_database(async |server| {
         let browser = server.by_cookie(&Z1).await;
         let large = "y".repeat(900_000);
-        let bodies: [(&str, fn(&str, &str) -> String); 9] = [
+        let bodies: [(&str, MakeBody); 9] = [
             (JSON, |t, _| format!(r#"{{"csrf_token":"{t}","title":"x"}}"#)),
             (JSON, |t, _| {
                 format!(" {{ \"title\" : \"\\u00e9\",\r\n \"csrf\\u005ftoken\" : \"{t}\" }}\n")

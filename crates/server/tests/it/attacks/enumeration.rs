@@ -1,6 +1,7 @@
 //! A56: whether an account exists cannot be told from a refused sign-in, neither by what it says
 //! nor by how long it takes.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use portcullis_domain::password::{self, Memory, Params};
@@ -101,7 +102,22 @@ fn middle_mean(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     let quarter = times.len() / 4;
     let middle = &times[quarter..times.len() - quarter];
-    middle.iter().map(Duration::as_secs_f64).sum::<f64>() / middle.len() as f64
+    let count = u32::try_from(middle.len()).unwrap();
+    middle.iter().sum::<Duration>().as_secs_f64() / f64::from(count)
+}
+
+/// What counts as the same time. An account whose hash was not computed would answer in a
+/// fraction of it.
+const EQUAL: Range<f64> = 0.8..1.25;
+
+/// The time for a known name by that for an unknown one.
+async fn measure(server: &TestApp) -> f64 {
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for round in 0..50 {
+        known.push(time_of(server, "staff").await);
+        unknown.push(time_of(server, &format!("nobody{round}")).await);
+    }
+    middle_mean(known) / middle_mean(unknown)
 }
 
 /// Interleaved, so that whatever slows the machine slows both; with the real cost of Argon2.
@@ -117,16 +133,16 @@ async fn a56_refusals_take_the_same_time() {
         let now = server.app.clock.now();
         assert!(users::set_password(&mut tx, user.id, &phc, now).await.unwrap());
         tx.commit().await.unwrap();
-        time_of(&server, "staff").await;
-        let (mut known, mut unknown) = (Vec::new(), Vec::new());
-        for round in 0..60 {
-            known.push(time_of(&server, "staff").await);
-            unknown.push(time_of(&server, &format!("nobody{round}")).await);
+        let mut ratios = Vec::new();
+        // Other tests may load the machine for one measurement; a leak shows in all of them.
+        while ratios.len() < 4 && !ratios.last().is_some_and(|ratio| EQUAL.contains(ratio)) {
+            // A hundred wrong passwords in a row would switch the password off.
+            let mut tx = server.app.db.write().await.unwrap();
+            users::unlock(&mut tx, user.id).await.unwrap();
+            tx.commit().await.unwrap();
+            ratios.push(measure(&server).await);
         }
-        let (known, unknown) = (middle_mean(known), middle_mean(unknown));
-        let ratio = known / unknown;
-        // An account whose hash was not computed would answer many times faster.
-        assert!((0.75..1.33).contains(&ratio), "{kind:?}: known {known} s, unknown {unknown} s");
+        assert!(ratios.last().is_some_and(|ratio| EQUAL.contains(ratio)), "{kind:?}: {ratios:?}");
         server.finish().await;
     }
 }

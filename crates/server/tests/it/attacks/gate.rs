@@ -6,8 +6,9 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::{JOBS, reaches, refused};
+use crate::harness::database::Kind;
 use crate::harness::people::{STAFF, Z1};
-use crate::harness::{Setup, on_each_database, on_each_database_with, spawn};
+use crate::harness::{Setup, TestApp, on_each_database, on_each_database_with, spawn};
 
 #[tokio::test]
 async fn a_rule_that_asks_for_the_origin_alone() {
@@ -108,6 +109,31 @@ async fn an_application_that_breaks_off_or_speaks_no_http() {
         })
         .await;
     }
+}
+
+/// Waits as long as the gate does, a minute, beside the other tests; the database plays no part.
+#[tokio::test]
+async fn an_application_that_does_not_answer_in_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((socket, _)) = listener.accept().await {
+            held.push(socket);
+        }
+    });
+    let config = Setup::with(&format!("[gate]\nupstream = \"http://{address}\""));
+    let server = TestApp::start(Kind::Sqlite, &config).await;
+    let browser = server.by_cookie(&STAFF).await;
+    let data = browser.get("/jobs").send();
+    let page = browser.get("/jobs").header("sec-fetch-mode", "navigate").send();
+    let me = browser.get("/api/auth/me").send();
+    let (data, page, me) = tokio::join!(data, page, me);
+    assert_eq!(data.verdict(), "504 upstream_timeout");
+    assert_eq!(page.status, 504);
+    assert!(page.text().contains("upstream_timeout"), "{}", page.text());
+    assert_eq!(me.status, 200, "control");
+    server.finish().await;
 }
 
 #[tokio::test]

@@ -149,9 +149,10 @@ async fn a50_each_person_at_each_rule_of_the_gate() {
                         let who = visitor.who.map(|person| person.email);
                         let is_head = method == Method::HEAD;
                         let status = |text: &str| text[..3].to_owned();
-                        let (verdict, expected) = match is_head {
-                            true => (status(&verdict), status(expected)),
-                            false => (verdict, expected.to_owned()),
+                        let (verdict, expected) = if is_head {
+                            (status(&verdict), status(expected))
+                        } else {
+                            (verdict, expected.to_owned())
                         };
                         let word = visitor.word;
                         assert_eq!(verdict, expected, "{method} {path} as {who:?} by {word}");

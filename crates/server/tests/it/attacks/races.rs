@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::JOBS;
+use crate::harness::client::Answer;
 use crate::harness::people::Z1;
 use crate::harness::{Setup, on_each_database};
 
@@ -26,7 +27,7 @@ async fn a04_one_token_buys_one_success_whatever_the_race() {
             let answers = join_all(posts).await;
             let count =
                 |verdict: &str| answers.iter().filter(|answer| answer.verdict() == verdict).count();
-            let verdicts: Vec<_> = answers.iter().map(|answer| answer.verdict()).collect();
+            let verdicts: Vec<_> = answers.iter().map(Answer::verdict).collect();
             assert_eq!(count("201"), 1, "round {round}: {verdicts:?}");
             assert_eq!(count("403 csrf_used"), PARALLEL - 1, "round {round}: {verdicts:?}");
             let seen_now = server.upstream.seen().len() + other.upstream.seen().len();

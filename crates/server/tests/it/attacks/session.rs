@@ -162,7 +162,7 @@ async fn a21_signing_in_replaces_what_was_there() {
 #[tokio::test]
 async fn a23_sessions_end_when_they_should() {
     let (second, minute, day) =
-        (Duration::from_secs(1), Duration::from_secs(60), Duration::from_secs(86_400));
+        (Duration::from_secs(1), Duration::from_mins(1), Duration::from_hours(24));
     on_each_database(async |server| {
         server.add(&STAFF).await;
         let by_email = async || {
@@ -187,14 +187,14 @@ async fn a23_sessions_end_when_they_should() {
             server.advance(10 * minute);
             assert_eq!(me(&browser).await.status, 200, "steady use");
         }
-        server.advance(10 * minute - second);
+        server.advance(Duration::from_secs(599));
         assert_eq!(me(&browser).await.status, 200, "control: a second before two hours");
         server.advance(2 * second);
         assert_eq!(me(&browser).await.verdict(), "401 session_expired");
         assert_eq!(me(&holding(server, &session)).await.verdict(), "401 session_expired");
 
         let bearer = server.mobile(&STAFF).await;
-        server.advance(365 * day - second);
+        server.advance(364 * day + Duration::from_secs(86_399));
         assert_eq!(me(&bearer).await.status, 200, "control: a second before its end");
         server.advance(2 * second);
         assert_eq!(me(&bearer).await.verdict(), "401 session_expired");
@@ -207,7 +207,7 @@ async fn a24_the_server_decides_when_a_cookie_is_over() {
     on_each_database(async |server| {
         let browser = server.by_cookie(&Z1).await;
         let session = browser.cookie("sessionid").unwrap();
-        let day = Duration::from_secs(86_400);
+        let day = Duration::from_hours(24);
         server.advance(11 * day);
         assert_eq!(me(&holding(server, &session)).await.status, 200, "control");
         server.advance(3 * day + Duration::from_secs(1));
@@ -251,6 +251,27 @@ async fn tossed_cookies_sign_nobody_in() {
         ] {
             let answer = client.get("/api/auth/me").header("cookie", &same).send().await;
             assert_eq!(answer.json()["user"]["username"], "Fredkiss3", "control: {same}");
+        }
+    })
+    .await;
+}
+
+/// A cookie of the application, or one that a sibling tossed in, must not sign anybody out.
+#[tokio::test]
+async fn a_foreign_cookie_that_is_not_ascii_changes_nothing() {
+    on_each_database(async |server| {
+        let session = server.by_cookie(&Z1).await.cookie("sessionid").unwrap();
+        let client = server.client();
+        for line in [
+            format!("theme=caf\u{e9}; sessionid={session}"),
+            format!("sessionid={session}; \u{1f36a}=1"),
+        ] {
+            let get = |path: &'static str| client.get(path).header("cookie", &line);
+            assert_eq!(get("/api/auth/me").send().await.status, 200, "{line}");
+            reaches(server, get("/api/leads"), &line).await;
+            let seen = server.upstream.last().headers;
+            let cookie = String::from_utf8(seen["cookie"].as_bytes().to_vec()).unwrap();
+            assert!(!cookie.contains("sessionid"), "{cookie}");
         }
     })
     .await;

@@ -113,6 +113,11 @@ impl TestApp {
         self.app.clock.advance(by);
     }
 
+    /// Moves the server's clock to the real time, where a database with a clock of its own looks.
+    pub(crate) fn catch_up(&self) {
+        self.advance(start_time().since(self.app.clock.now()));
+    }
+
     /// The events of this name, newest first. Events of refusals are written a moment later, so
     /// this waits for at least `count` of them, up to five seconds.
     pub(crate) async fn events(&self, name: &str, count: usize) -> Vec<StoredEvent> {
