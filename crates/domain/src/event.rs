@@ -76,6 +76,8 @@ pub enum Event {
     SessionEnded { reason: EndReason },
     /// A request was refused by the origin wall or for its CSRF token.
     CsrfFailed { refusal: csrf::Refusal, method: Text, path: Text },
+    /// A bearer or access token was sent that is not good (any longer). `code`: why.
+    CredentialRefused { code: &'static str },
     /// One cookie of ours came with several values, as when a sibling site tosses one in.
     CookieTossed { cookie: &'static str },
     /// A limit was exceeded.
@@ -120,6 +122,7 @@ impl Event {
             Self::SessionRenewed { .. } => "session_renewed",
             Self::SessionEnded { .. } => "session_ended",
             Self::CsrfFailed { .. } => "csrf_fail",
+            Self::CredentialRefused { .. } => "authn_credential_fail",
             Self::CookieTossed { .. } => "cookie_toss",
             Self::LimitExceeded { .. } => "excess_rate_limit_exceeded",
             Self::UserCreated { .. } => "user_created",
@@ -142,6 +145,7 @@ impl Event {
             | Self::PasswordDisabled
             | Self::AccessDenied { .. }
             | Self::CsrfFailed { .. }
+            | Self::CredentialRefused { .. }
             | Self::CookieTossed { .. }
             | Self::LimitExceeded { .. } => Outcome::Failure,
             Self::SignedIn { .. }
@@ -173,6 +177,7 @@ impl Event {
             | Self::RoleLevelChanged { .. }
             | Self::PermissionsChanged { .. } => Severity::Critical,
             Self::SignedInAfterFailures { .. }
+            | Self::CredentialRefused { .. }
             | Self::SignInFailed { .. }
             | Self::SignInLimited { .. }
             | Self::SignInLocked { .. }
@@ -232,6 +237,7 @@ impl Event {
                 "method": method.as_str(),
                 "path": path.as_str(),
             }),
+            Self::CredentialRefused { code } => json!({ "code": code }),
             Self::CookieTossed { cookie } => json!({ "cookie": cookie }),
             Self::LimitExceeded { limit } => json!({ "limit": limit.as_str() }),
             Self::UserCreated { account_type, role } => {

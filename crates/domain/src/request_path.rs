@@ -177,6 +177,7 @@ fn push_escaped(canonical: &mut String, byte: u8) -> Result<(), PathFault> {
     match byte {
         b'/' => return Err(PathFault::EncodedSlash),
         b'\\' => return Err(PathFault::Backslash),
+        b';' => return Err(PathFault::Parameter),
         0..=0x1f | 0x7f => return Err(PathFault::Control),
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
             canonical.push(char::from(byte));
@@ -202,8 +203,7 @@ fn decoded(canonical: &str) -> Result<String, PathFault> {
     String::from_utf8(decoded).map_err(|_| PathFault::Utf8)
 }
 
-/// Refuses dot segments, also with an encoded parameter behind the dots, and empty segments other
-/// than the one after a slash at the end.
+/// Refuses dot segments, and empty segments other than the one after a slash at the end.
 fn check_segments(decoded: &str) -> Result<(), PathFault> {
     let is_suspicious = |pair: &[u8]| matches!(pair, b"//" | b"/.");
     if !decoded.as_bytes().windows(2).any(is_suspicious) {
@@ -212,10 +212,7 @@ fn check_segments(decoded: &str) -> Result<(), PathFault> {
     if decoded.contains("//") {
         return Err(PathFault::EmptySegment);
     }
-    let is_dots = |segment: &str| {
-        let name = segment.split(';').next().unwrap_or_default();
-        matches!(name, "." | "..")
-    };
+    let is_dots = |segment: &str| matches!(segment, "." | "..");
     if decoded.split('/').any(is_dots) { Err(PathFault::DotSegment) } else { Ok(()) }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use portcullis_domain::csrf::{self, Binding, Kind};
 use portcullis_domain::origin::{self, Origin};
 use portcullis_domain::secret::{KeyFault, Keys, MasterSecret};
+use portcullis_domain::throttle::Limit;
 use portcullis_store::Db;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -28,6 +29,9 @@ use crate::web::cookies::{CSRF_COOKIE_LIFE, CookieStyle};
 use crate::web::hosts::Hosts;
 use crate::web::limits::RequestLimiter;
 use crate::web::table::RouteTable;
+
+/// Refusals of strangers that are written down one by one, by network.
+const STRANGERS: Limit = Limit { count: 20, period: Duration::from_mins(1) };
 
 /// Sessions that slide end this long after they began, at the latest.
 const RENEWED_SESSIONS: Duration = Duration::from_hours(90 * 24);
@@ -50,6 +54,9 @@ pub struct Parts {
     pub recorder: Recorder,
     pub limiter: RequestLimiter,
     pub upstream_limiter: RequestLimiter,
+    /// How many refusals of one stranger are written down; what nobody signed in for must not
+    /// fill the store.
+    pub stranger_limiter: RequestLimiter,
     pub forwarder: Forwarder,
     pub mailer: Mailer,
     pub cookies: CookieStyle,
@@ -115,6 +122,7 @@ impl App {
                 .map_err(|_| BuildError::Signing)?,
             limiter: RequestLimiter::new(config.limits.requests),
             upstream_limiter: RequestLimiter::new(config.limits.upstream),
+            stranger_limiter: RequestLimiter::new(Some(STRANGERS)),
             forwarder: Forwarder::new().map_err(|_| BuildError::Forwarder)?,
             mailer: Mailer::new(&config.mail).map_err(BuildError::Mail)?,
             cookies: CookieStyle::new(&config.cookies, public_url.is_https()),

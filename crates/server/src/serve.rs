@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -15,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::connections::{Connections, Place};
 use crate::flows::record;
 use crate::web::framing::Strict;
 use crate::web::front;
@@ -36,6 +38,7 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
     app.spawn(note_start(app.clone()));
     let graceful = GracefulShutdown::new();
     let builder = protocol();
+    let connections = Arc::new(Connections::default());
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -43,7 +46,10 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
         };
         match accepted {
             Ok((socket, peer)) => {
-                converse(&app, &builder, &graceful, socket, peer);
+                let trusted = &app.config.server.trusted_proxies;
+                let Some(place) = connections.admit(peer.ip(), trusted) else { continue };
+                let accepted = Accepted { socket, peer, place };
+                converse(&app, &builder, &graceful, accepted);
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept");
@@ -51,6 +57,7 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
             }
         }
     }
+    app.stopping.cancel();
     drop(listener);
     if tokio::time::timeout(PATIENCE, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests in flight did not finish in time");
@@ -62,7 +69,6 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
 async fn finish(app: App) {
     note(&app, &Event::Stopped).await;
     let (tasks, db) = (app.tasks.clone(), app.db.clone());
-    app.stopping.cancel();
     drop(app);
     tasks.close();
     if tokio::time::timeout(PATIENCE, tasks.wait()).await.is_err() {
@@ -88,14 +94,21 @@ fn protocol() -> auto::Builder<TokioExecutor> {
     builder
 }
 
+/// A connection that was let in.
+struct Accepted {
+    socket: TcpStream,
+    peer: SocketAddr,
+    place: Place,
+}
+
 /// One connection, on a task of its own.
 fn converse(
     app: &App,
     builder: &auto::Builder<TokioExecutor>,
     graceful: &GracefulShutdown,
-    socket: TcpStream,
-    peer: SocketAddr,
+    accepted: Accepted,
 ) {
+    let Accepted { socket, peer, place } = accepted;
     // A small answer must not wait for the acknowledgement of the one before it.
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(error = &error as &dyn std::error::Error, "no TCP_NODELAY");
@@ -112,6 +125,7 @@ fn converse(
         if let Err(error) = connection.await {
             tracing::debug!(%peer, error = &*error, "a connection ended early");
         }
+        drop(place);
     });
 }
 

@@ -93,6 +93,10 @@ words! {
         WrongPassword = "wrong_password",
         /// The account takes no password, or has none.
         NoPassword = "no_password",
+        /// The attempt came during a lock-out; the password was not looked at.
+        LockedOut = "locked_out",
+        /// The password is right, and the account changed while it was being checked.
+        AccountChanged = "account_changed",
         /// The password is right, and the account is disabled.
         AccountDisabled = "account_disabled",
     }
@@ -148,6 +152,8 @@ words! {
         Sensitive = "sensitive",
         /// Requests to our own endpoints.
         Requests = "requests",
+        /// Refusals of strangers: from here on they are not written down one by one.
+        Refusals = "refusals",
         /// Requests to the application.
         Upstream = "upstream",
     }

@@ -85,6 +85,11 @@ pub async fn with<T>(
     result
 }
 
+/// Waits until no node lets in what was revoked: as long as one may remember what it read before.
+pub async fn felt_everywhere(on: &Opened) {
+    tokio::time::sleep(on.config.session.revocation_bound).await;
+}
+
 /// The variables of the process. One that is not UTF-8 keeps its name, so that a key of ours in it
 /// is a fault rather than unheard.
 pub fn environment() -> impl Iterator<Item = (String, String)> {

@@ -134,6 +134,9 @@ async fn change(args: Permission, act: Act) -> anyhow::Result<ExitCode> {
                 "did not permit anyway",
             ),
         };
+        if change == Change::Done {
+            open::felt_everywhere(on).await;
+        }
         told_of_change(&name, &key, &change, (done, unchanged), output)
     })
     .await

@@ -171,7 +171,7 @@ async fn list(common: Common) -> anyhow::Result<ExitCode> {
     .await
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Act {
     Disable,
     Enable,
@@ -199,6 +199,9 @@ async fn change(named: Named, act: Act) -> anyhow::Result<ExitCode> {
                 (users::unlock(&acting, user.id).await?, "is unlocked", "was not locked")
             }
         };
+        if change == Change::Done && act == Act::Disable {
+            open::felt_everywhere(on).await;
+        }
         told_of_change(&user, &change, (done, unchanged), output)
     })
     .await
@@ -217,6 +220,9 @@ async fn set_password(named: Named) -> anyhow::Result<ExitCode> {
         };
         let (operator, by) = (Operator::new(), PasswordChanger::Operator);
         let change = users::set_password(&operator.acting(on), user.id, &new, by).await?;
+        if change == Change::Done {
+            open::felt_everywhere(on).await;
+        }
         let done = "has a new password; its sessions and tokens have ended";
         told_of_change(&user, &change, (done, "has it already"), output)
     })

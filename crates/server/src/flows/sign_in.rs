@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::client_address::ClientAddress;
-use portcullis_domain::event::{Context, EndReason, Event, SignInFailure, TokenKind};
-use portcullis_domain::id::{SessionId, UserId};
+use portcullis_domain::event::{Context, EndReason, Event, LimitName, SignInFailure, TokenKind};
+use portcullis_domain::id::{SessionHandle, SessionId, UserId};
 use portcullis_domain::password::Verdict;
 use portcullis_domain::role::Role;
 use portcullis_domain::secret::Mac;
@@ -45,6 +45,7 @@ pub struct Attempt<'a> {
 /// The session whose cookie came along with an attempt.
 pub struct Before {
     pub session: SessionId,
+    pub handle: SessionHandle,
     pub user: UserId,
     pub mac: Mac,
 }
@@ -125,10 +126,16 @@ pub async fn sign_in(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure
 pub async fn count_unreadable(
     app: &App,
     from: &ClientAddress,
+    context: &Context,
 ) -> Result<Option<LoginStanding>, Error> {
     let Some(limit) = app.config.limits.login else { return Ok(None) };
     let mut tx = app.db.write().await?;
-    let standing = limits::reserve(&mut tx, limit, from, None, app.clock.now()).await?;
+    let now = app.clock.now();
+    let standing = limits::reserve(&mut tx, limit, from, None, now).await?;
+    if standing.retry_after.is_some() {
+        let event = Event::LimitExceeded { limit: LimitName::Login };
+        record(&mut tx, app.random, &event, context, now).await?;
+    }
     tx.commit().await?;
     Ok(Some(standing))
 }
@@ -179,7 +186,10 @@ async fn count(
         (Some(limit), Some(name)) => {
             let key = candidate.lock_key(app, attempt, name);
             match lockouts::reserve_failure(&mut tx, &key, limit, now).await? {
-                Lock::Locked { retry_after, .. } => Counted::Stop(Outcome::Locked { retry_after }),
+                Lock::Locked { retry_after, .. } => {
+                    locked_out(app, &mut tx, attempt, &candidate, now).await?;
+                    Counted::Stop(Outcome::Locked { retry_after })
+                }
                 Lock::Open { last } => {
                     candidate.lock_key = Some(key);
                     candidate.locks_until = last.then(|| now.plus(limit.period));
@@ -191,6 +201,20 @@ async fn count(
     };
     tx.commit().await?;
     Ok((counted, standing))
+}
+
+/// An attempt that came during a lock-out.
+async fn locked_out(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &Attempt<'_>,
+    candidate: &Candidate,
+    now: Time,
+) -> Result<(), Error> {
+    let user = candidate.account.as_ref().map(|(user, _)| user);
+    let reason = SignInFailure::LockedOut;
+    let event = Event::SignInFailed { form: attempt.form, reason, known: user.is_some() };
+    record(tx, app.random, &event, &about(&attempt.context, user), now).await
 }
 
 async fn find(tx: &mut Tx, name: &Identifier) -> Result<Option<(User, Password)>, Error> {
@@ -260,12 +284,14 @@ async fn succeed(app: &App, attempt: &Attempt<'_>, candidate: Candidate) -> Resu
     let now = app.clock.now();
     let Some((seen, password)) = candidate.account else { return Ok(Outcome::Refused) };
     let mut tx = app.db.write().await?;
-    // The account may have changed while the password was being checked.
-    let current = users::by_id(&mut tx, seen.id).await?;
-    let Some(user) = current.filter(|user| user.epoch == seen.epoch) else {
+    let context = about(&attempt.context, Some(&seen));
+    let Some((user, role)) = unchanged(&mut tx, &seen).await? else {
+        let reason = SignInFailure::AccountChanged;
+        let event = Event::SignInFailed { form: attempt.form, reason, known: true };
+        record(&mut tx, app.random, &event, &context, now).await?;
+        tx.commit().await?;
         return Ok(Outcome::Refused);
     };
-    let context = about(&attempt.context, Some(&user));
     if let Some(key) = &candidate.lock_key {
         lockouts::clear(&mut tx, key).await?;
     }
@@ -277,9 +303,6 @@ async fn succeed(app: &App, attempt: &Attempt<'_>, candidate: Candidate) -> Resu
         tx.commit().await?;
         return Ok(Outcome::Disabled);
     }
-    let Some(role) = roles::by_id(&mut tx, user.role_id).await? else {
-        return Ok(Outcome::Refused);
-    };
     let event = success_event(attempt.form, password.failures);
     record(&mut tx, app.random, &event, &context, now).await?;
     let terms = app.config.lifetimes().terms(attempt.form, attempt.shows_browser, now);
@@ -300,6 +323,16 @@ async fn succeed(app: &App, attempt: &Attempt<'_>, candidate: Candidate) -> Resu
     Ok(Outcome::SignedIn(Box::new(SignedIn { user, role, issued, device_cookie })))
 }
 
+/// The account and its role as they are now, if nothing that the check rested on has changed while
+/// the password was being hashed. A new password raises the epoch; making the hash dearer does not.
+async fn unchanged(tx: &mut Tx, seen: &User) -> Result<Option<(User, Role)>, Error> {
+    let Some(user) = users::by_id(tx, seen.id).await? else { return Ok(None) };
+    let Some(password) = users::password(tx, seen.id).await? else { return Ok(None) };
+    let same = user.epoch == seen.epoch && !password.disabled;
+    let role = roles::by_id(tx, user.role_id).await?;
+    Ok(role.filter(|_| same).map(|role| (user, role)))
+}
+
 /// Ends what a new sign-in replaces: the session whose cookie came along (another user's whole,
 /// one's own by its cookie), and earlier API tokens where the deployment wants one at a time.
 /// Says whose credentials must be looked up anew.
@@ -315,14 +348,17 @@ async fn replace(
     let mut touched = Vec::new();
     let gives_cookie = issued.cookie.is_some();
     if let Some(before) = attempt.before.as_ref().filter(|_| gives_cookie) {
-        let ended = if before.user == user.id {
-            credential_rows::end(tx, &before.mac, now).await?
+        let (ended, event) = if before.user == user.id {
+            let event = Event::TokenRevoked { kind: TokenKind::Cookie };
+            (credential_rows::end(tx, &before.mac, now).await?, event)
         } else {
-            sessions::end(tx, &before.session, EndReason::Replaced, now).await?
+            let reason = EndReason::Replaced;
+            let ended = sessions::end(tx, &before.session, reason, now).await?;
+            (ended, Event::SessionEnded { reason })
         };
         if ended {
-            let context = Context { subject: Some(before.user), ..context.clone() };
-            let event = Event::SessionEnded { reason: EndReason::Replaced };
+            let session = Some(before.handle.as_str().to_owned());
+            let context = Context { subject: Some(before.user), session, ..context.clone() };
             record(tx, app.random, &event, &context, now).await?;
             touched.push(before.user);
         }

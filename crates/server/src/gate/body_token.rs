@@ -22,6 +22,8 @@ use crate::web::input::{BodyType, body_type};
 const MULTIPART_PREFIX: usize = 64 * 1024;
 /// How long a client may be silent meanwhile.
 const SILENCE: Duration = Duration::from_secs(10);
+/// How long it may take to send what is searched.
+const DEADLINE: Duration = Duration::from_mins(1);
 /// The field that holds the token.
 const FIELD: &str = "csrf_token";
 
@@ -72,7 +74,11 @@ async fn read_whole(body: Incoming, limit: usize) -> Result<Bytes, Error> {
 }
 
 /// Reads until the end, or until more than `limit` bytes have come; then the rest comes along.
-async fn read_up_to(mut body: Incoming, limit: usize) -> Result<(Bytes, Option<Incoming>), Error> {
+async fn read_up_to(body: Incoming, limit: usize) -> Result<(Bytes, Option<Incoming>), Error> {
+    tokio::time::timeout(DEADLINE, read_pieces(body, limit)).await.map_err(|_| Error::Slow)?
+}
+
+async fn read_pieces(mut body: Incoming, limit: usize) -> Result<(Bytes, Option<Incoming>), Error> {
     let mut read = BytesMut::new();
     while read.len() <= limit {
         let frame = tokio::time::timeout(SILENCE, body.frame()).await.map_err(|_| Error::Slow)?;

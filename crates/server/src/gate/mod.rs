@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Method, Response, Version};
+use http::{HeaderMap, Method, Response, Version};
 use hyper::body::Incoming;
 use portcullis_domain::csrf::{Accepted, AuthKind, BodyToken, Kind};
 use portcullis_domain::event::LimitName;
@@ -26,7 +26,7 @@ use crate::config::Gate;
 use crate::web::caller::Caller;
 use crate::web::door;
 use crate::web::error::{Error, Forbidden};
-use crate::web::identify::{Who, identify};
+use crate::web::identify::{Who, identify, identify_if_ours};
 use crate::web::limits;
 use crate::web::request::Facts;
 
@@ -75,6 +75,8 @@ pub async fn answer(app: &App, inbound: Inbound) -> Result<Response<ResponseBody
         return Err(Error::Method("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned()));
     }
     limit(app, &facts).await?;
+    let mut headers = facts.headers.clone();
+    headers::strip_request(&mut headers).map_err(|refusal| Error::Malformed(refusal.code()))?;
     let gate = &app.config.gate;
     let rule = gate.rules.choose(&facts.host, facts.target.path(), facts.method.as_str());
     let (who, signal) = approach(app, &facts, rule).await?;
@@ -92,7 +94,7 @@ pub async fn answer(app: &App, inbound: Inbound) -> Result<Response<ResponseBody
         door::spend(app, &facts, caller, accepted).await?;
     }
     let upstream = app.upstreams.of(rule).ok_or(Error::NotFound)?;
-    let parts = outbound(app, &facts, version, caller)?;
+    let parts = outbound(app, &facts, (version, headers), caller);
     let target = facts.target.to_string();
     let answer = app.forwarder.forward(parts, replay, upstream, &target).await;
     let mut response = answer.map_err(|error| failed(&facts, &error))?;
@@ -131,13 +133,15 @@ async fn approach(app: &App, facts: &Facts, rule: Option<&Rule>) -> Result<(Who,
         CsrfMode::Token | CsrfMode::Origin => door::wall(app, facts).await,
     };
     let signal = wall?;
-    let who = match identify(app, facts).await {
-        Ok(who) => who,
-        Err(Error::SignIn(code) | Error::Malformed(code)) if is_open => Err(code),
-        Err(error) => return Err(error),
-    };
+    let who =
+        if is_open { identify_if_ours(app, facts).await? } else { identify(app, facts).await? };
+    let is_proven = matches!(
+        door::look(app, facts),
+        Some(Signal::SameOrigin | Signal::NoBrowser | Signal::Trusted)
+    );
     let is_forged = is_open
-        && door::signal(app, facts).is_none()
+        && !door::is_safe(&facts.method)
+        && !is_proven
         && who.as_ref().is_ok_and(|caller| caller.auth == AuthKind::Cookie);
     Ok((if is_forged { Err("csrf_origin") } else { who }, signal))
 }
@@ -189,16 +193,14 @@ fn permit(app: &App, rule: Option<&Rule>, who: &Who) -> Result<(), Error> {
 fn outbound(
     app: &App,
     facts: &Facts,
-    version: Version,
+    (version, headers): (Version, HeaderMap),
     caller: Option<&Caller>,
-) -> Result<Parts, Error> {
+) -> Parts {
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = facts.method.clone();
     parts.version = version;
-    parts.headers = facts.headers.clone();
+    parts.headers = headers;
     let host = facts.authority.as_str();
-    headers::strip_request(&mut parts.headers)
-        .map_err(|refusal| Error::Malformed(refusal.code()))?;
     headers::remove_own_cookies(&mut parts.headers, app.cookies.own_names());
     let consumed = match caller.map(|caller| caller.auth) {
         Some(AuthKind::Bearer | AuthKind::Jwt) => Consumed::Authorization,
@@ -218,11 +220,11 @@ fn outbound(
     if let Some(caller) = caller {
         introduce(app, caller, &mut parts.headers);
     }
-    Ok(parts)
+    parts
 }
 
 /// Tells the upstream who is calling.
-fn introduce(app: &App, caller: &Caller, headers: &mut http::HeaderMap) {
+fn introduce(app: &App, caller: &Caller, headers: &mut HeaderMap) {
     let found = caller.found();
     let permissions: Vec<_> = caller.grants().iter().map(ToString::to_string).collect();
     let name = format!("{} {}", found.user.first_name, found.user.last_name);

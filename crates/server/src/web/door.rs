@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use portcullis_domain::csrf::{
     self, Accepted, AuthKind, Binding, BodyToken, Kind, Refusal, SessionFacts,
 };
-use portcullis_domain::event::{Event, Text};
+use portcullis_domain::event::{Event, LimitName, Text};
 use portcullis_domain::origin::{self, Signal, WallFacts};
 
 use super::caller::{Access, Caller, Level};
@@ -275,11 +275,24 @@ async fn csrf_refused(
 }
 
 async fn record(app: &App, facts: &Facts, caller: Option<&Caller>, event: Event) {
-    let context = match caller {
-        Some(caller) => facts.context_of(caller),
-        None => facts.context(),
+    match caller {
+        Some(caller) => {
+            app.recorder.record(event, facts.context_of(caller), app.clock.now()).await;
+        }
+        None => record_of_stranger(app, facts, event).await,
+    }
+}
+
+/// Writes down the refusal of somebody who is not signed in: the first twenty of a network in a
+/// minute, and then that there are more.
+pub async fn record_of_stranger(app: &App, facts: &Facts, event: Event) {
+    let now = app.clock.now();
+    let event = match app.stranger_limiter.admit(facts.client.network(), now) {
+        Ok(_) => event,
+        Err(refused) if refused.is_first => Event::LimitExceeded { limit: LimitName::Refusals },
+        Err(_) => return,
     };
-    app.recorder.record(event, context, app.clock.now()).await;
+    app.recorder.record(event, facts.context(), now).await;
 }
 
 /// The values of a header that are text.

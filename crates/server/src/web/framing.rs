@@ -138,7 +138,10 @@ impl<IO> Strict<IO> {
     /// Judge the bytes just read into `out` behind the first `before`, and leave there only what
     /// may pass. Nothing is copied where no head is unfinished.
     fn judge(&mut self, out: &mut ReadBuf<'_>, before: usize) {
-        self.timer = None;
+        // The time for a head runs from its beginning, however many pieces it comes in.
+        if self.held.is_empty() {
+            self.timer = None;
+        }
         let fresh = out.filled().get(before..).unwrap_or_default();
         let step = if self.held.is_empty() {
             let step = self.machine.feed(fresh);
@@ -150,6 +153,9 @@ impl<IO> Strict<IO> {
             out.set_filled(before);
             let step = self.machine.feed(&self.held);
             self.released = step.released;
+            if step.released > 0 {
+                self.timer = None;
+            }
             step
         };
         if let Some(fault) = step.fault {

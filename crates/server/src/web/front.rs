@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use http::header::{
-    ACCEPT, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
@@ -39,13 +39,22 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Answers one request. Never fails and never panics: a panic is a 500 with its request id.
 pub async fn respond(app: App, peer: SocketAddr, request: Request<Incoming>) -> Outgoing {
     let id = hex::encode(app.random.bytes::<12>());
-    let answer = AssertUnwindSafe(enter(app, peer, request, id.clone())).catch_unwind().await;
-    answer.unwrap_or_else(|_| {
+    let entered = AssertUnwindSafe(enter(app.clone(), peer, request, id.clone()));
+    entered.catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!(request_id = id, "a handler panicked");
-        let mut reply = refusal::reply(&Error::Internal, Family::Every, &id);
-        set_request_id(reply.headers_mut(), &id);
-        reply.map(Either::Left)
+        let reply = refusal::reply(&Error::Internal, Family::Every, &id);
+        without_facts(&app, peer, &id, reply).map(Either::Left)
     })
+}
+
+/// What every answer carries, where nothing is known of the request but its peer.
+fn without_facts(app: &App, peer: SocketAddr, id: &str, mut reply: Reply) -> Reply {
+    own_headers(app, reply.headers_mut());
+    set_request_id(reply.headers_mut(), id);
+    if let Some(standing) = app.limiter.peek(Network::of(peer.ip()), app.clock.now()) {
+        limits::set_headers(reply.headers_mut(), standing);
+    }
+    reply
 }
 
 async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: String) -> Outgoing {
@@ -55,18 +64,12 @@ async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: Strin
     let facts = match read(&app, peer, parts, &id) {
         Ok(facts) => Arc::new(facts),
         Err(error) => {
-            let mut reply = if wants_page {
+            let reply = if wants_page {
                 pages::refusal_page(&error, &id)
             } else {
                 refusal::reply(&error, Family::Every, &id)
             };
-            own_headers(&app, reply.headers_mut());
-            set_request_id(reply.headers_mut(), &id);
-            let network = Network::of(peer.ip());
-            if let Some(standing) = app.limiter.peek(network, app.clock.now()) {
-                limits::set_headers(reply.headers_mut(), standing);
-            }
-            return reply.map(Either::Left);
+            return without_facts(&app, peer, &id, reply).map(Either::Left);
         }
     };
     let path = facts.target.path().as_str();
@@ -85,6 +88,7 @@ async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: Strin
             let request = gate::Inbound { facts: Arc::clone(&facts), version, body };
             match Box::pin(gate::answer(&app, request)).await {
                 Ok(mut response) => {
+                    keep_from_caches(&facts, response.headers_mut());
                     after_headers(&app, &facts, response.headers_mut());
                     response.map(Either::Right)
                 }
@@ -118,16 +122,15 @@ fn read(app: &App, peer: SocketAddr, parts: Parts, id: &str) -> Result<Facts, Er
     let client = ClientAddress::derive(peer.ip(), &forwarded, trusted);
     let raw = parts.uri.path_and_query().map_or("", |target| target.as_str());
     let target = RequestTarget::parse(raw).map_err(|_| Error::Malformed("ambiguous_path"))?;
-    let authority = authority(&parts)?.to_owned();
-    let host = app.hosts.named(&authority).ok_or(Error::Malformed("bad_host"))?;
+    let named = app.hosts.named(authority(&parts)?).ok_or(Error::Malformed("bad_host"))?;
     let path = target.path().as_str();
     // What stands in for a malformed request names no host of anybody's.
     let is_anywhere = is_health(path) || path == MALFORMED_PATH;
-    if !is_anywhere && !app.hosts.are_served(&host) {
+    if !is_anywhere && !named.is_served {
         return Err(Error::Misdirected);
     }
-    let head = Head { method: parts.method, headers: parts.headers, authority };
-    Ok(Facts::new(id.to_owned(), target, host, client, head))
+    let head = Head { method: parts.method, headers: parts.headers, authority: named.text };
+    Ok(Facts::new(id.to_owned(), target, named.host, client, head))
 }
 
 /// Whoever watches the server asks by any name of it, and as often as they like.
@@ -212,6 +215,14 @@ fn own_headers(app: &App, headers: &mut HeaderMap) {
     if app.public_url.is_https() {
         let policy = HeaderValue::from_static("max-age=31536000");
         headers.insert(STRICT_TRANSPORT_SECURITY, policy);
+    }
+}
+
+/// A cookie or token of ours must not ride on an answer that a cache may share.
+fn keep_from_caches(facts: &Facts, headers: &mut HeaderMap) {
+    let after = facts.after();
+    if !after.cookies.is_empty() || after.csrf_token.is_some() {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }
 

@@ -7,9 +7,19 @@ use portcullis_domain::origin::Origin;
 use portcullis_domain::rule::RuleTable;
 use portcullis_domain::text::Host;
 
-/// The hosts that are served, and how requests usually spell them.
+/// A host that was asked for.
+pub struct Named {
+    pub host: Host,
+    /// In the usual spelling, with its port if one was named.
+    pub text: String,
+    /// Whether requests for it are answered.
+    pub is_served: bool,
+}
+
+/// The hosts that are served, on which ports, and how requests usually spell them.
 pub struct Hosts {
     served: HashSet<Host>,
+    ports: HashSet<u16>,
     usual: HashMap<String, Host>,
 }
 
@@ -21,20 +31,20 @@ impl Hosts {
         let with_port =
             own.iter().map(|own| (format!("{}:{}", own.host(), own.port()), own.host().clone()));
         let alone = own.iter().map(|own| (own.host().to_string(), own.host().clone()));
-        Self { served, usual: with_port.chain(alone).collect() }
+        let ports = own.iter().map(Origin::port).collect();
+        Self { served, ports, usual: with_port.chain(alone).collect() }
     }
 
-    /// The host of a `Host` header or authority; `None` when it is none. The usual spellings need
-    /// no parsing.
-    pub fn named(&self, authority: &str) -> Option<Host> {
-        match self.usual.get(authority) {
-            Some(host) => Some(host.clone()),
-            None => Host::parse_with_port(authority).ok().map(|(host, _)| host),
+    /// The host and port of a `Host` header or authority; `None` when it is none. The usual
+    /// spellings need no parsing.
+    pub fn named(&self, authority: &str) -> Option<Named> {
+        if let Some(host) = self.usual.get(authority) {
+            return Some(Named { host: host.clone(), text: authority.to_owned(), is_served: true });
         }
-    }
-
-    /// Whether requests for this host are answered.
-    pub fn are_served(&self, host: &Host) -> bool {
-        self.served.contains(host)
+        let (host, port) = Host::parse_with_port(authority).ok()?;
+        // Another port would end up in the links that an application builds.
+        let is_served = self.served.contains(&host) && port.is_none_or(|p| self.ports.contains(&p));
+        let text = port.map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
+        Some(Named { host, text, is_served })
     }
 }

@@ -9,6 +9,7 @@ use portcullis_domain::time::Time;
 use portcullis_store::credentials;
 
 use super::caller::Caller;
+use super::door;
 use super::error::Error;
 use super::request::Facts;
 use crate::app::App;
@@ -19,8 +20,25 @@ use crate::verify::presented::{Presented, present};
 /// The caller, or the stable word for why there is none.
 pub type Who = Result<Caller, &'static str>;
 
-/// Finds out who sent the request.
+/// Finds out who sent the request. A credential that is refused is written down.
 pub async fn identify(app: &App, facts: &Facts) -> Result<Who, Error> {
+    let found = find(app, facts).await;
+    if let Err(Error::SignIn(code)) = found {
+        let event = Event::CredentialRefused { code };
+        Box::pin(door::record_of_stranger(app, facts, event)).await;
+    }
+    found
+}
+
+/// The same where everybody may pass: a credential that is not ours is somebody else's business.
+pub async fn identify_if_ours(app: &App, facts: &Facts) -> Result<Who, Error> {
+    match find(app, facts).await {
+        Err(Error::SignIn(code) | Error::Malformed(code)) => Ok(Err(code)),
+        found => found,
+    }
+}
+
+async fn find(app: &App, facts: &Facts) -> Result<Who, Error> {
     match present(&facts.headers, &app.cookies) {
         Presented::Nothing => Ok(Err("credential_missing")),
         Presented::Cookie(secret) => by_cookie(app, facts, &secret).await,
@@ -32,7 +50,7 @@ pub async fn identify(app: &App, facts: &Facts) -> Result<Who, Error> {
         Presented::Tossed => {
             facts.after().cookies.extend(app.cookies.forget_session());
             let event = Event::CookieTossed { cookie: app.cookies.session_name() };
-            app.recorder.record(event, facts.context(), app.clock.now()).await;
+            door::record_of_stranger(app, facts, event).await;
             Ok(Err("cookie_tossed"))
         }
     }

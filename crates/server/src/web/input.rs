@@ -15,6 +15,8 @@ use super::error::{Error, Fault};
 
 /// How long a client may be silent while it sends a body.
 const SILENCE: Duration = Duration::from_secs(10);
+/// How long it may take to send the whole of one to us.
+const DEADLINE: Duration = Duration::from_mins(1);
 /// How deep JSON may nest; deeper is refused before it is built.
 const MAX_DEPTH: usize = 32;
 /// How many fields a form may have.
@@ -96,8 +98,13 @@ pub fn body_type(headers: &HeaderMap) -> BodyType {
     }
 }
 
-/// Reads at most `limit` bytes, and waits for none longer than ten seconds.
-pub async fn read_bytes(mut body: Incoming, limit: u64) -> Result<Bytes, Error> {
+/// Reads at most `limit` bytes, waits for none longer than ten seconds and for all of them no
+/// longer than a minute.
+pub async fn read_bytes(body: Incoming, limit: u64) -> Result<Bytes, Error> {
+    tokio::time::timeout(DEADLINE, read_pieces(body, limit)).await.map_err(|_| Error::Slow)?
+}
+
+async fn read_pieces(mut body: Incoming, limit: u64) -> Result<Bytes, Error> {
     let announced = http_body::Body::size_hint(&body).lower();
     if announced > limit {
         return Err(Error::TooLarge);

@@ -101,6 +101,7 @@ pub async fn before(app: &App, facts: &Facts) -> Result<Option<Before>, Error> {
     let caller = identify::by_cookie_alone(app, facts).await?;
     Ok(caller.map(|caller| Before {
         session: caller.found().session.id.clone(),
+        handle: caller.found().session.handle.clone(),
         user: caller.user_id(),
         mac: caller.mac,
     }))
@@ -116,7 +117,8 @@ fn read(fields: &Fields) -> Result<(SignInForm, &str, &str), Vec<Fault>> {
 
 /// An attempt that names nobody counts against its address, so that bad bodies are no free tries.
 pub async fn count_unreadable(call: &Call) -> Result<(), Error> {
-    let standing = sign_in::count_unreadable(&call.app, &call.facts.client).await?;
+    let standing =
+        sign_in::count_unreadable(&call.app, &call.facts.client, &call.facts.context()).await?;
     let Some(standing) = standing else { return Ok(()) };
     call.facts.set_login_standing(standing);
     match standing.retry_after {

@@ -13,8 +13,8 @@ use crate::web::table::{Answer, Csrf, Row};
 
 /// `GET /-/openapi.json`.
 pub async fn show(call: Call, _: Anyone) -> Answer {
-    let server = call.app.public_url.to_string();
-    Ok(json_reply(StatusCode::OK, &document(&server, call.app.routes.rows())))
+    let (server, cookie) = (call.app.public_url.to_string(), call.app.cookies.session_name());
+    Ok(json_reply(StatusCode::OK, &document(&server, cookie, call.app.routes.rows())))
 }
 
 /// `GET /.well-known/jwks.json`.
@@ -23,7 +23,7 @@ pub async fn key_set(call: Call, _: Anyone) -> Answer {
 }
 
 /// The OpenAPI 3.1 document of these rows.
-pub fn document<'r>(server: &str, rows: impl Iterator<Item = &'r Row>) -> Value {
+pub fn document<'r>(server: &str, cookie: &str, rows: impl Iterator<Item = &'r Row>) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for row in rows {
         let path = paths.entry(row.path).or_insert_with(|| json!({}));
@@ -43,7 +43,7 @@ pub fn document<'r>(server: &str, rows: impl Iterator<Item = &'r Row>) -> Value 
         "paths": paths,
         "components": {"securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"},
-            "session": {"type": "apiKey", "in": "cookie", "name": "sessionid"},
+            "session": {"type": "apiKey", "in": "cookie", "name": cookie},
         }},
     })
 }

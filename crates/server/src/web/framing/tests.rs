@@ -281,6 +281,29 @@ async fn a78_a_slow_head_is_refused_and_a_slow_body_is_not() {
 }
 
 #[tokio::test]
+async fn a78_a_head_that_comes_byte_by_byte_gets_no_more_time() {
+    let (mut client, server) = tokio::io::duplex(1024);
+    let mut strict = Strict::with_limits(server, SHORT);
+    let mut buffer = vec![0; 1024];
+    let dribble = async {
+        for byte in b"GET / HTTP/1.1\r\nHost: a\r\nX: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy" {
+            if client.write_all(&[*byte]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(SHORT.head / 4).await;
+        }
+    };
+    let refused = async {
+        let length = strict.read(&mut buffer).await.unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    tokio::select! {
+        () = dribble => panic!("every byte was waited for"),
+        text = refused => assert_eq!(text, stand_in(Fault::HeadTimeout)),
+    }
+}
+
+#[tokio::test]
 async fn a78_a_silent_connection_is_closed() {
     let (_client, server) = tokio::io::duplex(1024);
     let read = Strict::with_limits(server, SHORT).read(&mut [0; 16]).await;

@@ -28,7 +28,8 @@ pub(super) async fn submit(call: Call, SignedIn(caller): SignedIn) -> Answer {
 pub(super) async fn logout(call: Call, Visitor(caller): Visitor) -> Answer {
     let signal = door::look(&call.app, &call.facts).unwrap_or(Signal::Unproven);
     match caller {
-        None => Ok(gone(&call, StatusCode::FOUND)),
+        // Nothing ended, so nothing is cleared: any site may send people here.
+        None => Ok(redirect_reply(StatusCode::FOUND, SIGN_IN)),
         Some(caller) if is_meant(&call.facts, signal, &call.app.own_origins) => {
             end(&call, &caller).await?;
             Ok(gone(&call, StatusCode::FOUND))

@@ -16,6 +16,7 @@ mod paths;
 mod races;
 mod redirect;
 mod session;
+mod strangers;
 
 use crate::harness::TestApp;
 use crate::harness::client::{Answer, Sending};
