@@ -22,6 +22,7 @@ CREATE TABLE sessions (
 );
 
 CREATE INDEX sessions_user ON sessions (user_id);
+CREATE INDEX sessions_created ON sessions (created_at);
 
 CREATE TABLE credentials (
     -- A keyed MAC of the secret: neither a backup nor a write to this table makes a credential.
@@ -42,6 +43,8 @@ CREATE TABLE credentials (
 );
 
 CREATE INDEX credentials_session ON credentials (session_id);
+CREATE INDEX credentials_expiry ON credentials (expires_at);
+CREATE INDEX credentials_ended ON credentials (ended_at) WHERE ended_at IS NOT NULL;
 
 -- One living child for each device of a parent.
 CREATE UNIQUE INDEX credentials_child ON credentials (parent_mac, platform, device_type)

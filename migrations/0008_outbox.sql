@@ -14,3 +14,4 @@ CREATE TABLE outbox (
 );
 
 CREATE INDEX outbox_due ON outbox (next_at) WHERE sent_at IS NULL;
+CREATE INDEX outbox_created ON outbox (created_at);

@@ -18,7 +18,6 @@ use crate::time::Time;
 
 pub use words::{
     EndReason, LimitName, Outcome, PasswordChanger, Severity, SignInFailure, Text, TokenKind,
-    UserField,
 };
 
 /// Who did it to whom, and from where. Stored in columns beside the event.
@@ -84,8 +83,6 @@ pub enum Event {
     LimitExceeded { limit: LimitName },
     /// An account was made.
     UserCreated { account_type: AccountType, role: Text },
-    /// An account was changed.
-    UserUpdated { field: UserField },
     /// An account was disabled.
     UserDisabled,
     /// An account was enabled again.
@@ -126,7 +123,7 @@ impl Event {
             Self::CookieTossed { .. } => "cookie_toss",
             Self::LimitExceeded { .. } => "excess_rate_limit_exceeded",
             Self::UserCreated { .. } => "user_created",
-            Self::UserUpdated { .. } | Self::UserDisabled | Self::UserEnabled => "user_updated",
+            Self::UserDisabled | Self::UserEnabled => "user_updated",
             Self::UserUnlocked => "user_unlocked",
             Self::RoleCreated { .. } => "role_created",
             Self::RoleLevelChanged { .. } => "role_updated",
@@ -157,7 +154,6 @@ impl Event {
             | Self::SessionRenewed { .. }
             | Self::SessionEnded { .. }
             | Self::UserCreated { .. }
-            | Self::UserUpdated { .. }
             | Self::UserDisabled
             | Self::UserEnabled
             | Self::UserUnlocked
@@ -185,7 +181,6 @@ impl Event {
             | Self::CsrfFailed { .. }
             | Self::LimitExceeded { .. }
             | Self::UserCreated { .. }
-            | Self::UserUpdated { .. }
             | Self::UserDisabled
             | Self::UserEnabled
             | Self::UserUnlocked
@@ -243,7 +238,6 @@ impl Event {
             Self::UserCreated { account_type, role } => {
                 json!({ "account_type": account_type.name(), "role": role.as_str() })
             }
-            Self::UserUpdated { field } => json!({ "field": field.as_str() }),
             Self::UserDisabled => json!({ "field": "status", "value": "disabled" }),
             Self::UserEnabled => json!({ "field": "status", "value": "active" }),
             Self::RoleCreated { role, level } | Self::RoleLevelChanged { role, level } => {

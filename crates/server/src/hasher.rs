@@ -15,7 +15,6 @@ const QUEUE_PER_THREAD: usize = 4;
 pub struct Hasher {
     queue: mpsc::SyncSender<Job>,
     seats: Arc<Semaphore>,
-    params: Params,
     dummy: Arc<str>,
 }
 
@@ -56,7 +55,7 @@ impl Hasher {
                 .spawn(move || work_until_closed(&jobs, params))?;
         }
         let seats = Arc::new(Semaphore::new(seats));
-        Ok(Self { queue, seats, params, dummy: password::dummy_phc(&params).into() })
+        Ok(Self { queue, seats, dummy: password::dummy_phc(&params).into() })
     }
 
     /// Takes a place in the queue, if there is one.
@@ -84,11 +83,6 @@ impl Hasher {
         self.submit(seat, password, Work::Verify { phc: against, reply })?;
         let verdict = answer.await.map_err(|_| Busy)?;
         Ok(if phc.is_some() { verdict } else { Verdict::Mismatch })
-    }
-
-    /// What new hashes are made with.
-    pub fn params(&self) -> &Params {
-        &self.params
     }
 
     fn submit(&self, seat: Seat, password: &str, work: Work) -> Result<(), Busy> {

@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use portcullis_store::{Error, csrf_spent, lockouts, outbox, sessions, throttle};
+use portcullis_domain::time::Time;
+use portcullis_store::{
+    Db, Error, Tx, credentials, csrf_spent, lockouts, outbox, sessions, throttle,
+};
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::mail;
 
 /// How often the store is swept.
 const EVERY: Duration = Duration::from_mins(5);
+/// How many rows are forgotten at once.
+const SLICE: u32 = 1000;
 /// How long what is over is kept, so that nodes whose clocks differ agree.
 const MARGIN: Duration = Duration::from_mins(5);
 /// How long ended sessions and delivered mail are kept for whoever asks what happened.
@@ -26,20 +32,138 @@ async fn sweep_regularly(app: App) {
             () = app.stopping.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        if let Err(error) = sweep(&app).await {
+        if let Err(error) = sweep(&app.db, app.clock.now(), &app.stopping).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the store was not swept");
         }
     }
 }
 
-/// Forgets what is over.
-pub async fn sweep(app: &App) -> Result<(), Error> {
-    let now = app.clock.now();
-    let mut tx = app.db.write().await?;
-    throttle::sweep(&mut tx, now.minus(MARGIN)).await?;
-    lockouts::sweep(&mut tx, now.minus(MARGIN)).await?;
-    csrf_spent::sweep(&mut tx, now.minus(MARGIN)).await?;
-    sessions::sweep(&mut tx, now.minus(KEPT)).await?;
-    outbox::sweep(&mut tx, now.minus(KEPT)).await?;
-    tx.commit().await
+/// Forgets what is over, in slices: between two of them others write.
+async fn sweep(db: &Db, now: Time, stopping: &CancellationToken) -> Result<(), Error> {
+    forget_tokens_of_dead_sessions(db, now.minus(MARGIN), stopping).await?;
+    for rows in Rows::ALL {
+        let mut deleted = u64::from(SLICE);
+        while deleted >= u64::from(SLICE) && !stopping.is_cancelled() {
+            let mut tx = db.write_once().await?;
+            deleted = rows.delete_slice(&mut tx, now).await?;
+            tx.commit().await?;
+        }
+    }
+    Ok(())
+}
+
+/// Who is dead is asked without keeping those waiting who write.
+async fn forget_tokens_of_dead_sessions(
+    db: &Db,
+    before: Time,
+    stopping: &CancellationToken,
+) -> Result<(), Error> {
+    while !stopping.is_cancelled() {
+        let mut tx = db.read_once().await?;
+        let dead = csrf_spent::left_behind(&mut tx, before, SLICE).await?;
+        drop(tx);
+        if dead.is_empty() {
+            break;
+        }
+        let mut tx = db.write().await?;
+        csrf_spent::forget(&mut tx, &dead, SLICE).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// What is over at a time that its row tells.
+#[derive(Clone, Copy)]
+enum Rows {
+    Throttle,
+    Lockouts,
+    SpentTokens,
+    Credentials,
+    Sessions,
+    Outbox,
+}
+
+impl Rows {
+    /// A session goes after its credentials.
+    const ALL: [Self; 6] = [
+        Self::Throttle,
+        Self::Lockouts,
+        Self::SpentTokens,
+        Self::Credentials,
+        Self::Sessions,
+        Self::Outbox,
+    ];
+
+    /// Deletes at most [`SLICE`] rows by one statement; how many.
+    async fn delete_slice(self, tx: &mut Tx, now: Time) -> Result<u64, Error> {
+        let (over, kept) = (now.minus(MARGIN), now.minus(KEPT));
+        match self {
+            Self::Throttle => throttle::sweep(tx, over, SLICE).await,
+            Self::Lockouts => lockouts::sweep(tx, over, SLICE).await,
+            Self::SpentTokens => csrf_spent::sweep(tx, over, SLICE).await,
+            Self::Credentials => credentials::sweep(tx, kept, SLICE).await,
+            Self::Sessions => sessions::sweep(tx, kept, SLICE).await,
+            Self::Outbox => outbox::sweep(tx, kept, SLICE).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice;
+
+    use portcullis_domain::event::EndReason;
+    use portcullis_domain::id::SessionId;
+    use portcullis_store::csrf_spent::Spend;
+
+    use super::*;
+    use crate::verify::tests::{NOW, SignedIn};
+
+    #[tokio::test]
+    async fn the_tokens_of_the_dead_go_and_those_of_the_living_stay() {
+        let people = SignedIn::open().await;
+        let ([dead, living], later) = (&people.sessions, NOW.plus(MARGIN * 2));
+        let nonces: Vec<[u8; 12]> = (0..2_500_u32).map(nonce).collect();
+        for session in [dead, living] {
+            assert_eq!(spend(&people.db, session, &nonces).await, nonces.len());
+        }
+        let mut tx = people.db.write().await.unwrap();
+        sessions::end(&mut tx, dead, EndReason::Logout, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let stopping = CancellationToken::new();
+        stopping.cancel();
+        sweep(&people.db, later, &stopping).await.unwrap();
+        assert_eq!(left_behind(&people.db, later).await.len(), 1, "a server that stops");
+        sweep(&people.db, later, &CancellationToken::new()).await.unwrap();
+        assert_eq!(left_behind(&people.db, later).await, []);
+        let mut tx = people.db.write().await.unwrap();
+        assert_eq!(csrf_spent::forget(&mut tx, slice::from_ref(dead), 1).await.unwrap(), 0);
+        drop(tx);
+        assert_eq!(spend(&people.db, living, &nonces).await, 0);
+    }
+
+    fn nonce(number: u32) -> [u8; 12] {
+        let mut nonce = [0; 12];
+        nonce[..4].copy_from_slice(&number.to_be_bytes());
+        nonce
+    }
+
+    /// How many of the tokens were not spent before.
+    async fn spend(db: &Db, session: &SessionId, nonces: &[[u8; 12]]) -> usize {
+        let expires_at = NOW.plus(KEPT);
+        let spends: Vec<Spend<'_>> = nonces
+            .iter()
+            .map(|nonce| Spend { session, nonce: *nonce, csrf_epoch: 0, expires_at })
+            .collect();
+        let mut tx = db.write().await.unwrap();
+        let won = csrf_spent::spend(&mut tx, &spends).await.unwrap();
+        tx.commit().await.unwrap();
+        won.into_iter().filter(|won| *won).count()
+    }
+
+    async fn left_behind(db: &Db, now: Time) -> Vec<SessionId> {
+        let mut tx = db.read().await.unwrap();
+        csrf_spent::left_behind(&mut tx, now.minus(MARGIN), 9).await.unwrap()
+    }
 }

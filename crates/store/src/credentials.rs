@@ -137,6 +137,15 @@ pub async fn end_api_tokens_of_user(
     Ok(ended)
 }
 
+/// Forgets credentials that ended or expired before `before`, at most `limit` of them; how many.
+pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
+    // Asked once more outside: by then another node may have renewed it.
+    const SQL: &str = "DELETE FROM credentials WHERE (ended_at < $1 OR expires_at < $1)
+        AND mac IN (
+            SELECT mac FROM credentials WHERE ended_at < $1 OR expires_at < $1 LIMIT $2)";
+    tx.execute(SQL, params![before, i64::from(limit)]).await
+}
+
 impl CredentialKind {
     const ALL: [Self; 5] = [Self::Cookie, Self::Api, Self::Mobile, Self::Child, Self::Access];
 

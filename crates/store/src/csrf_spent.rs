@@ -16,7 +16,7 @@ pub struct Spend<'a> {
     pub nonce: [u8; 12],
     /// The epoch the token was minted under. After a rotation it cannot be spent.
     pub csrf_epoch: i64,
-    /// Until when the token could be presented, and must be remembered.
+    /// Until when the token must be remembered at most, should its session live so long.
     pub expires_at: Time,
 }
 
@@ -39,9 +39,51 @@ pub async fn spend(tx: &mut Tx, spends: &[Spend<'_>]) -> Result<Vec<bool>> {
     Ok(spends.iter().map(&mut first).collect())
 }
 
-/// Forgets tokens that expired before `before`; how many.
-pub async fn sweep(tx: &mut Tx, before: Time) -> Result<u64> {
-    tx.execute("DELETE FROM csrf_spent WHERE expires_at < $1", params![before]).await
+/// Forgets tokens that expired before `before`, at most `limit` of them; how many.
+pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
+    const SQL: &str = "DELETE FROM csrf_spent WHERE (session_id, nonce) IN (
+        SELECT session_id, nonce FROM csrf_spent WHERE expires_at < $1 LIMIT $2)";
+    tx.execute(SQL, params![before, i64::from(limit)]).await
+}
+
+/// Sessions whose tokens nobody can present any more, at most `limit` of them: the session ended,
+/// or its last credential ended or expired, before `before`. Reads only, so a long look does not
+/// keep writers waiting.
+pub async fn left_behind(tx: &mut Tx, before: Time, limit: u32) -> Result<Vec<SessionId>> {
+    // From one session to the next in the key, over however many tokens each of them spent.
+    const SQL: &str = "WITH RECURSIVE spenders (id) AS (
+            SELECT min(session_id) FROM csrf_spent
+            UNION ALL
+            SELECT (SELECT min(t.session_id) FROM csrf_spent t WHERE t.session_id > spenders.id)
+            FROM spenders WHERE spenders.id IS NOT NULL)
+        SELECT id FROM spenders WHERE id IS NOT NULL AND NOT EXISTS (
+            SELECT 1 FROM sessions s JOIN credentials c ON c.session_id = s.id
+            WHERE s.id = spenders.id AND (s.ended_at IS NULL OR s.ended_at >= $1)
+                AND c.expires_at >= $1 AND (c.ended_at IS NULL OR c.ended_at >= $1))
+        LIMIT $2";
+    tx.fetch_all(SQL, params![before, i64::from(limit)]).await?.iter().map(session).collect()
+}
+
+/// Forgets the tokens of sessions that were [`left_behind`], at most `limit` of them; how many.
+/// Nothing of theirs comes back: [`spend`] refuses ended sessions, and whoever asks it has verified
+/// a credential that lives.
+pub async fn forget(tx: &mut Tx, sessions: &[SessionId], limit: u32) -> Result<u64> {
+    const SQL: &str = "DELETE FROM csrf_spent WHERE session_id = $1 AND nonce IN (
+        SELECT nonce FROM csrf_spent WHERE session_id = $1 LIMIT $2)";
+    let mut left = i64::from(limit);
+    for session in sessions {
+        let gone = tx.execute(SQL, params![session, left]).await?;
+        left = left.saturating_sub_unsigned(gone);
+        if left <= 0 {
+            break;
+        }
+    }
+    Ok(u64::from(limit).saturating_sub(left.unsigned_abs()))
+}
+
+fn session(row: &Row) -> Result<SessionId> {
+    let id: String = row.get("id")?;
+    SessionId::parse(&id).ok_or_else(|| corrupt("csrf_spent", "session_id", &id))
 }
 
 /// The smallest prepared statement that fits, and its number of rows.

@@ -37,22 +37,17 @@ pub async fn reserve_failure(tx: &mut Tx, key: &str, limit: Limit, now: Time) ->
     Ok(lock)
 }
 
-/// What was counted. With [`throttle::lockout`] a cheap look ahead, which spares the database the
-/// attempts that are refused anyway.
-pub async fn get(tx: &mut Tx, key: &str) -> Result<Option<Failures>> {
-    const SQL: &str = "SELECT failures, last_at FROM lockouts WHERE key = $1";
-    let row = tx.fetch_optional(SQL, params![key]).await?;
-    row.map(|row| failures(&row, key)).transpose()
-}
-
 /// Ends the row of failures of a key, after a success; `false` if there were none.
 pub async fn clear(tx: &mut Tx, key: &str) -> Result<bool> {
     tx.changed("DELETE FROM lockouts WHERE key = $1", params![key]).await
 }
 
-/// Forgets rows of failures that were over before `before`; how many.
-pub async fn sweep(tx: &mut Tx, before: Time) -> Result<u64> {
-    tx.execute("DELETE FROM lockouts WHERE expires_at < $1", params![before]).await
+/// Forgets rows of failures that were over before `before`, at most `limit` of them; how many.
+pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
+    // Asked once more outside: by then another node may have counted on in the row.
+    const SQL: &str = "DELETE FROM lockouts WHERE expires_at < $1
+        AND key IN (SELECT key FROM lockouts WHERE expires_at < $1 LIMIT $2)";
+    tx.execute(SQL, params![before, i64::from(limit)]).await
 }
 
 fn failures(row: &Row, key: &str) -> Result<Failures> {

@@ -9,13 +9,6 @@ pub async fn get(tx: &mut Tx, name: &str) -> Result<Option<Vec<u8>>> {
     row.map(|row| row.get("value")).transpose()
 }
 
-/// Stores a value, over an earlier one if there is one.
-pub async fn set(tx: &mut Tx, name: &str, value: &[u8]) -> Result<()> {
-    const SQL: &str = "INSERT INTO meta (name, value) VALUES ($1, $2)
-        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    tx.execute(SQL, params![name, value]).await.map(drop)
-}
-
 /// Stores a value if the name has none; `false` if it has.
 pub async fn insert_if_absent(tx: &mut Tx, name: &str, value: &[u8]) -> Result<bool> {
     const SQL: &str = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";

@@ -66,9 +66,12 @@ pub async fn failed(tx: &mut Tx, id: &str, next_at: Time) -> Result<bool> {
 }
 
 /// Forgets mail that was sent before `before`, and mail that was queued before it and never got
-/// out; how much.
-pub async fn sweep(tx: &mut Tx, before: Time) -> Result<u64> {
-    const SQL: &str = "DELETE FROM outbox
-        WHERE sent_at < $1 OR (sent_at IS NULL AND created_at < $1)";
-    tx.execute(SQL, params![before]).await
+/// out, at most `limit` of it; how much.
+pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
+    // No mail is sent before it is queued, so the index finds all that there is to look at. Asked
+    // once more outside: by then another node may have sent it.
+    const SQL: &str = "DELETE FROM outbox WHERE (sent_at IS NULL OR sent_at < $1) AND id IN (
+        SELECT id FROM outbox
+        WHERE created_at < $1 AND (sent_at IS NULL OR sent_at < $1) LIMIT $2)";
+    tx.execute(SQL, params![before, i64::from(limit)]).await
 }

@@ -1,7 +1,7 @@
 //! Roles and what each one grants.
 
 use portcullis_domain::id::RoleId;
-use portcullis_domain::permission::{Grant, Grants};
+use portcullis_domain::permission::Grant;
 use portcullis_domain::role::{BUILT_IN, Level, Role};
 use portcullis_domain::text::{Name, fold};
 use portcullis_domain::time::Time;
@@ -65,11 +65,6 @@ pub async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<Role>> {
 pub async fn list(tx: &mut Tx) -> Result<Vec<Role>> {
     const SQL: &str = select!("ORDER BY r.level DESC, r.id");
     tx.fetch_all(SQL, params![]).await?.iter().map(role).collect()
-}
-
-/// What the role grants; nothing if there is no such role.
-pub async fn grants(tx: &mut Tx, id: RoleId) -> Result<Grants> {
-    Ok(by_id(tx, id).await?.map(|role| role.grants).unwrap_or_default())
 }
 
 /// Adds a grant; `false` if the role had it. [`crate::Error::Conflict`] if there is no such role.

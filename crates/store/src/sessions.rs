@@ -81,11 +81,6 @@ pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
     tx.execute(SQL, row).await.map(drop)
 }
 
-pub async fn by_id(tx: &mut Tx, id: &SessionId) -> Result<Option<Session>> {
-    const SQL: &str = select!("WHERE s.id = $1");
-    tx.fetch_optional(SQL, params![id]).await?.as_ref().map(session).transpose()
-}
-
 /// Ends a session and its credentials; `false` if it had ended or there is none.
 pub async fn end(tx: &mut Tx, id: &SessionId, reason: EndReason, now: Time) -> Result<bool> {
     const SESSION: &str = "UPDATE sessions SET ended_at = $2, end_reason = $3
@@ -134,13 +129,13 @@ pub async fn claim_first_fetch(tx: &mut Tx, id: &SessionId, now: Time) -> Result
     tx.changed(SQL, params![id, now]).await
 }
 
-/// Forgets sessions of which every credential ended or expired before `before`; how many.
-pub async fn sweep(tx: &mut Tx, before: Time) -> Result<u64> {
-    const CREDENTIALS: &str = "DELETE FROM credentials WHERE ended_at < $1 OR expires_at < $1";
-    const SESSIONS: &str = "DELETE FROM sessions WHERE created_at < $1
-        AND NOT EXISTS (SELECT 1 FROM credentials c WHERE c.session_id = sessions.id)";
-    tx.execute(CREDENTIALS, params![before]).await?;
-    tx.execute(SESSIONS, params![before]).await
+/// Forgets sessions that began before `before` and have no credential left (see
+/// [`crate::credentials::sweep`]), at most `limit` of them; how many.
+pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
+    const SQL: &str = "DELETE FROM sessions WHERE id IN (
+        SELECT s.id FROM sessions s WHERE s.created_at < $1
+            AND NOT EXISTS (SELECT 1 FROM credentials c WHERE c.session_id = s.id) LIMIT $2)";
+    tx.execute(SQL, params![before, i64::from(limit)]).await
 }
 
 /// Reads the columns that [`columns`] names.
@@ -190,11 +185,4 @@ macro_rules! columns {
     };
 }
 
-macro_rules! select {
-    ($rest:literal) => {
-        concat!("SELECT ", columns!(), " FROM sessions s ", $rest)
-    };
-}
-
 pub(crate) use columns;
-use select;

@@ -37,9 +37,12 @@ pub async fn get(tx: &mut Tx, key: &str) -> Result<Option<Window>> {
     row.map(|row| window(&row, key)).transpose()
 }
 
-/// Forgets windows that ended before `before`; how many.
-pub async fn sweep(tx: &mut Tx, before: Time) -> Result<u64> {
-    tx.execute("DELETE FROM throttle WHERE expires_at < $1", params![before]).await
+/// Forgets windows that ended before `before`, at most `limit` of them; how many.
+pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
+    // Asked once more outside: by then another node may have begun a new window in the row.
+    const SQL: &str = "DELETE FROM throttle WHERE expires_at < $1
+        AND key IN (SELECT key FROM throttle WHERE expires_at < $1 LIMIT $2)";
+    tx.execute(SQL, params![before, i64::from(limit)]).await
 }
 
 fn window(row: &Row, key: &str) -> Result<Window> {

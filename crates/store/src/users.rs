@@ -108,11 +108,6 @@ pub async fn list(tx: &mut Tx, after: UserId, limit: i64) -> Result<Vec<User>> {
     tx.fetch_all(SQL, params![after, limit]).await?.iter().map(user).collect()
 }
 
-/// How many users there are.
-pub async fn count(tx: &mut Tx) -> Result<i64> {
-    tx.fetch_one("SELECT count(*) AS total FROM users", params![]).await?.get("total")
-}
-
 /// Opens or closes the account; `false` if it was so already or there is none.
 pub async fn set_status(tx: &mut Tx, id: UserId, status: AccountStatus, now: Time) -> Result<bool> {
     const SQL: &str = "UPDATE users SET status = $2, updated_at = $3

@@ -102,10 +102,6 @@ words! {
     }
     /// Who changed a password.
     PasswordChanger {
-        /// Its owner.
-        Owner = "owner",
-        /// Somebody with the permission.
-        Administrator = "administrator",
         /// Somebody at the command line of the server.
         Operator = "operator",
     }
@@ -128,28 +124,11 @@ words! {
         Logout = "logout",
         /// Another sign-in took its place.
         Replaced = "replaced",
-        /// Somebody ended it, or the account changed.
-        Revoked = "revoked",
-    }
-    /// What of an account was changed.
-    UserField {
-        /// The address for mail.
-        Email = "email",
-        /// The name for signing in.
-        Username = "username",
-        /// First or last name.
-        Name = "name",
-        /// The role.
-        Role = "role",
-        /// The account type.
-        AccountType = "account_type",
     }
     /// The limits that can be exceeded.
     LimitName {
         /// Attempts to sign in.
         Login = "login",
-        /// Sensitive acts.
-        Sensitive = "sensitive",
         /// Requests to our own endpoints.
         Requests = "requests",
         /// Refusals of strangers: from here on they are not written down one by one.

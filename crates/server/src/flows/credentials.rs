@@ -78,8 +78,10 @@ pub async fn issue(
     record(tx, app.random, &Event::SessionCreated { form }, &context, now).await?;
     for (kind, mac, life) in rows(app, &issued) {
         credentials::insert(tx, &credential_row(&issued, kind, mac, life, device), now).await?;
-        if let Some(token) = token_kind(kind) {
-            record(tx, app.random, &token_created(token, device), &context, now).await?;
+        // The cookie is what the session's own event tells of.
+        if kind != CredentialKind::Cookie {
+            let event = token_created(token_kind(kind), device);
+            record(tx, app.random, &event, &context, now).await?;
         }
     }
     Ok(issued)
@@ -189,12 +191,13 @@ fn credential_row(
     }
 }
 
-fn token_kind(kind: CredentialKind) -> Option<TokenKind> {
+/// The word of events for what the store calls a credential.
+pub fn token_kind(kind: CredentialKind) -> TokenKind {
     match kind {
-        CredentialKind::Cookie => None,
-        CredentialKind::Api => Some(TokenKind::Api),
-        CredentialKind::Mobile => Some(TokenKind::Mobile),
-        CredentialKind::Child => Some(TokenKind::Child),
-        CredentialKind::Access => Some(TokenKind::Access),
+        CredentialKind::Cookie => TokenKind::Cookie,
+        CredentialKind::Api => TokenKind::Api,
+        CredentialKind::Mobile => TokenKind::Mobile,
+        CredentialKind::Child => TokenKind::Child,
+        CredentialKind::Access => TokenKind::Access,
     }
 }

@@ -18,7 +18,6 @@ use portcullis_store::users::User;
 use portcullis_store::{Db, Error, Tx, roles, users};
 
 use super::roles::Acting;
-use crate::hasher::{Busy, Hasher, Seat};
 
 /// An account to be made. It starts open.
 pub struct NewAccount {
@@ -81,19 +80,9 @@ impl<'a> Accepted<'a> {
         Ok(Self(password))
     }
 
-    /// Hashes it on this thread, which takes tens of milliseconds: for the command line.
+    /// Hashes it on this thread, which takes tens of milliseconds.
     pub fn hash(&self, params: &Params, salt: &[u8; 16]) -> Result<NewPassword, HashError> {
         password::hash(params, &mut Memory::default(), self.0, salt).map(NewPassword)
-    }
-
-    /// Hashes it on the threads for it: for whoever serves requests.
-    pub async fn hash_on(
-        &self,
-        hasher: &Hasher,
-        seat: Seat,
-        salt: [u8; 16],
-    ) -> Result<NewPassword, Busy> {
-        hasher.hash(seat, self.0, salt).await.map(NewPassword)
     }
 }
 

@@ -187,8 +187,8 @@ pub fn set_identity(headers: &mut HeaderMap, identity: &Identity<'_>) {
 /// ours (`own_cookies`, those of the active profile) that it tried to set, for the log.
 ///
 /// Those are: connection headers, `Alt-Svc` (it would lead browsers past the gate), identity
-/// headers, and `Strict-Transport-Security` with a `max-age` of zero, which would switch it off
-/// for the whole host.
+/// headers, `Strict-Transport-Security` with a `max-age` of zero, which would switch it off for the
+/// whole host, and `Clear-Site-Data` that takes cookies along.
 pub fn strip_response(headers: &mut HeaderMap, own_cookies: &[&str]) -> Vec<String> {
     if headers.contains_key(header::TRANSFER_ENCODING) {
         // hyper has decoded the chunks; a length beside them was never true (RFC 9112 6.3).
@@ -200,6 +200,9 @@ pub fn strip_response(headers: &mut HeaderMap, own_cookies: &[&str]) -> Vec<Stri
     remove_where(headers, |name| is_hop_by_hop(name) || is_denied(name));
     if headers.get_all(header::STRICT_TRANSPORT_SECURITY).iter().any(ends_hsts) {
         headers.remove(header::STRICT_TRANSPORT_SECURITY);
+    }
+    if headers.get_all("clear-site-data").iter().any(clears_cookies) {
+        headers.remove("clear-site-data");
     }
     remove_set_cookies(headers, own_cookies)
 }
@@ -253,6 +256,12 @@ fn ends_hsts(value: &HeaderValue) -> bool {
         let age = age.trim().trim_matches('"');
         name.trim() == "max-age" && age.bytes().all(|digit| digit == b'0')
     })
+}
+
+/// Whether a Clear-Site-Data value makes the browser forget the cookies of the host, ours among them.
+fn clears_cookies(value: &HeaderValue) -> bool {
+    let text = String::from_utf8_lossy(value.as_bytes());
+    text.split(',').any(|kind| matches!(kind.trim(), "\"cookies\"" | "\"*\""))
 }
 
 fn remove_all(headers: &mut HeaderMap, names: &[HeaderName]) {

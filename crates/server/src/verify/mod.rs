@@ -9,12 +9,15 @@
 
 pub mod access_token;
 pub mod presented;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use moka::ops::compute::Op;
 use portcullis_domain::id::UserId;
 use portcullis_domain::secret::Mac;
 use portcullis_domain::session::{self, CredentialFacts, Dead};
@@ -22,9 +25,8 @@ use portcullis_domain::time::Time;
 use portcullis_store::credentials::Found;
 use portcullis_store::{Db, Error, credentials};
 
-use crate::fault::shared;
-
 use crate::clock::Clock;
+use crate::fault::shared;
 
 /// How many credentials are remembered at most.
 const CAPACITY: u64 = 1_000_000;
@@ -83,11 +85,8 @@ impl Verifier {
         let entry = match self.cache.get(mac).await {
             Some(entry) if self.is_fresh(&entry, clock) => entry,
             stale => {
-                if stale.is_some() {
-                    self.cache.invalidate(mac).await;
-                }
                 // Boxed, so that a hit need not carry the room for a miss.
-                match Box::pin(self.read_once(db, clock, mac)).await? {
+                match Box::pin(self.read_once(db, clock, mac, stale)).await? {
                     Some(entry) => entry,
                     None => return Ok(Verified::Unknown),
                 }
@@ -131,23 +130,45 @@ impl Verifier {
     }
 
     /// One read for any number of requests that ask for the same credential at once. An answer
-    /// that was overtaken by a revocation is read again.
+    /// that was too old when this request came, or was overtaken by a revocation, is read again.
     async fn read_once(
         &self,
         db: &Db,
         clock: &Clock,
         mac: &Mac,
+        mut stale: Option<Arc<Entry>>,
     ) -> Result<Option<Arc<Entry>>, Error> {
+        let asked = clock.monotonic();
         loop {
+            if let Some(stale) = stale {
+                self.forget(mac, &stale).await;
+            }
             match self.cache.try_get_with(*mac, self.read(db, clock, mac)).await {
-                Ok(entry) if self.revoked_since(&entry) => self.cache.invalidate(mac).await,
-                Ok(entry) => return Ok(Some(entry)),
+                Ok(entry) if self.is_good_for(&entry, asked) => return Ok(Some(entry)),
+                Ok(entry) => stale = Some(entry),
                 Err(not_read) => match &*not_read {
                     NotRead::Unknown => return Ok(None),
                     NotRead::Store(error) => return Err(shared(error)),
                 },
             }
         }
+    }
+
+    /// Whether an entry answers a request that came at `asked`. A read that is slower than the bound
+    /// still answers those who came before it started.
+    fn is_good_for(&self, entry: &Entry, asked: Duration) -> bool {
+        let within_bound = asked.saturating_sub(entry.read_at) < self.bound;
+        (entry.read_at >= asked || within_bound) && !self.revoked_since(entry)
+    }
+
+    /// Throws out this very entry: of many requests that saw it, the slower ones must not throw out
+    /// what the first has read since.
+    async fn forget(&self, mac: &Mac, stale: &Arc<Entry>) {
+        let decide = |current: Option<moka::Entry<Mac, Arc<Entry>>>| {
+            let is_it = current.is_some_and(|current| Arc::ptr_eq(current.value(), stale));
+            std::future::ready(if is_it { Op::Remove } else { Op::Nop })
+        };
+        drop(self.cache.entry(*mac).and_compute_with(decide).await);
     }
 
     async fn read(&self, db: &Db, clock: &Clock, mac: &Mac) -> Result<Arc<Entry>, NotRead> {
@@ -173,6 +194,10 @@ fn facts(entry: &Entry) -> CredentialFacts {
 /// Writes down that the credential was used. The statement itself refuses to wake what is idle
 /// for too long or has ended, so a slow request cannot resurrect anything. Of parallel requests
 /// one writes.
+///
+/// A good credential is not refused because this failed: the next request tries again. Only when
+/// its idle time is nearly over the failure counts, because soon after it would be dead for all
+/// others, who know nothing of this use.
 async fn touch(
     db: &Db,
     mac: &Mac,
@@ -184,6 +209,21 @@ async fn touch(
     if entry.touched.compare_exchange(seen, to, Ordering::SeqCst, Ordering::SeqCst).is_err() {
         return Ok(());
     }
+    let Err(error) = write_touch(db, mac, now).await else { return Ok(()) };
+    if entry.touched.compare_exchange(to, seen, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+        // A later request has taken over.
+        return Ok(());
+    }
+    let enough = session::touch_after(facts.idle) * 2;
+    let idle_ends = facts.idle.map(|idle| facts.last_active.plus(idle));
+    if idle_ends.is_some_and(|end| end.since(now) < enough) {
+        return Err(error);
+    }
+    tracing::debug!(error = &error as &dyn std::error::Error, "a use was not written down");
+    Ok(())
+}
+
+async fn write_touch(db: &Db, mac: &Mac, now: Time) -> Result<(), Error> {
     let mut tx = db.write_once().await?;
     credentials::touch(&mut tx, mac, now, now).await?;
     tx.commit().await

@@ -265,13 +265,18 @@ async fn csrf_refused(
     caller: Option<&Caller>,
     refusal: Refusal,
 ) -> Error {
+    record_csrf(app, facts, caller, refusal).await;
+    Error::Forbidden(Forbidden::Csrf(refusal))
+}
+
+/// Writes down that a request was refused by the origin wall or for its token.
+pub async fn record_csrf(app: &App, facts: &Facts, caller: Option<&Caller>, refusal: Refusal) {
     let event = Event::CsrfFailed {
         refusal,
         method: Text::clip(facts.method.as_str()),
         path: Text::clip(facts.target.path().as_str()),
     };
     record(app, facts, caller, event).await;
-    Error::Forbidden(Forbidden::Csrf(refusal))
 }
 
 async fn record(app: &App, facts: &Facts, caller: Option<&Caller>, event: Event) {

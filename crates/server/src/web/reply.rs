@@ -2,7 +2,7 @@
 //! [`crate::gate`].
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, SET_COOKIE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{HeaderName, Response, StatusCode};
 use http_body_util::{Either, Full};
 use serde::Serialize;
@@ -49,13 +49,6 @@ pub fn redirect_reply(status: StatusCode, location: &str) -> Reply {
         reply.headers_mut().insert(LOCATION, value);
     }
     reply
-}
-
-/// Adds a `Set-Cookie` line.
-pub fn add_cookie(reply: &mut Reply, cookie: &str) {
-    if let Ok(value) = HeaderValue::from_str(cookie) {
-        reply.headers_mut().append(SET_COOKIE, value);
-    }
 }
 
 /// Sets a header whose value is ours and printable.

@@ -12,7 +12,7 @@ use portcullis_store::credentials::{self, Credential, CredentialKind, Found, New
 use portcullis_store::{Error, Tx, roles, sessions, users};
 
 use crate::harness::{NOW, ada, credential, each, later, mac, new_credential, race, session};
-use crate::sessions::one_session;
+use crate::sessions::{one_session, stored_session};
 
 #[tokio::test]
 async fn everything_is_found_at_once() {
@@ -54,7 +54,7 @@ async fn everything_is_found_at_once() {
                 ended_at: None,
             },
             parent: None,
-            session: sessions::by_id(&mut tx, &id).await.unwrap().unwrap(),
+            session: stored_session(&mut tx, 1).await,
             role: roles::by_id(&mut tx, user.role_id).await.unwrap().unwrap(),
             user,
         };

@@ -2,11 +2,13 @@
 
 use portcullis_domain::event::EndReason;
 use portcullis_domain::id::SessionId;
+use portcullis_domain::session::Life;
 use portcullis_domain::time::Time;
+use portcullis_store::credentials::{self, CredentialKind, NewCredential};
 use portcullis_store::csrf_spent::{self, BATCH, Spend};
-use portcullis_store::{Db, sessions};
+use portcullis_store::{Db, Tx, sessions};
 
-use crate::harness::{NOW, ada, each, later, race, session};
+use crate::harness::{NOW, ada, credential, each, later, mac, new_credential, race, session};
 use crate::sessions::one_session;
 
 #[tokio::test]
@@ -106,8 +108,84 @@ async fn sweeping_forgets_expired_tokens() {
         let mut tx = test.write().await;
         let batch = [spend(&id, [0, 1]), Spend { expires_at: later(60), ..spend(&id, [0, 2]) }];
         csrf_spent::spend(&mut tx, &batch).await.unwrap();
-        assert_eq!(csrf_spent::sweep(&mut tx, later(60)).await.unwrap(), 1);
-        assert_eq!(csrf_spent::sweep(&mut tx, Time(i64::MAX)).await.unwrap(), 1);
+        assert_eq!(csrf_spent::sweep(&mut tx, later(60), 9).await.unwrap(), 1);
+        assert_eq!(csrf_spent::sweep(&mut tx, Time(i64::MAX), 9).await.unwrap(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn sweeping_forgets_at_most_so_many() {
+    each(async |test| {
+        let id = one_session(test).await;
+        let mut tx = test.write().await;
+        let spends: Vec<Spend<'_>> = (0..25).map(|number| spend(&id, [0, number])).collect();
+        csrf_spent::spend(&mut tx, &spends).await.unwrap();
+        for expected in [10, 10, 5, 0] {
+            assert_eq!(csrf_spent::sweep(&mut tx, later(1), 10).await.unwrap(), expected);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_tokens_of_dead_sessions_are_found_and_forgotten() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let user = ada(&mut tx).await;
+        let mut ids = Vec::new();
+        for number in 1..=6 {
+            let id = session(&mut tx, number, user).await;
+            credential(&mut tx, number, &id, CredentialKind::Cookie).await;
+            let spends: Vec<Spend<'_>> = (0..10).map(|number| spend(&id, [0, number])).collect();
+            csrf_spent::spend(&mut tx, &spends).await.unwrap();
+            ids.push(id);
+        }
+        let [ended, half, whole, _living, renewed, unspent] = ids.try_into().unwrap();
+        sessions::end(&mut tx, &ended, EndReason::Logout, later(10)).await.unwrap();
+        // Of two credentials one has ended; of another session both.
+        credential(&mut tx, 12, &half, CredentialKind::Access).await;
+        credential(&mut tx, 13, &whole, CredentialKind::Access).await;
+        for number in [2, 3, 13] {
+            assert!(credentials::end(&mut tx, &mac(number), later(10)).await.unwrap());
+        }
+        let long = Life { expires_at: later(9000), idle: None, renew_until: None };
+        let long =
+            NewCredential { life: long, ..new_credential(15, &renewed, CredentialKind::Api) };
+        credentials::insert(&mut tx, &long, NOW).await.unwrap();
+        csrf_spent::forget(&mut tx, std::slice::from_ref(&unspent), 99).await.unwrap();
+
+        let left = async |tx: &mut Tx, seconds, limit| {
+            csrf_spent::left_behind(tx, later(seconds), limit).await.unwrap()
+        };
+        assert_eq!(left(&mut tx, 10, 9).await, []);
+        let dead = [ended.clone(), whole.clone()];
+        assert_eq!(left(&mut tx, 11, 9).await, dead);
+        assert_eq!(left(&mut tx, 11, 1).await, dead[..1]);
+        for expected in [7, 7, 6, 0] {
+            assert_eq!(csrf_spent::forget(&mut tx, &dead, 7).await.unwrap(), expected);
+        }
+        assert_eq!(left(&mut tx, 11, 9).await, []);
+        // An hour later the credentials of all but one have expired.
+        assert_eq!(left(&mut tx, 3600, 9).await, []);
+        assert_eq!(left(&mut tx, 3601, 9).await.len(), 2);
+        // What was spent and may still be presented was not forgotten.
+        let again = csrf_spent::spend(&mut tx, &[spend(&renewed, [0, 1])]).await.unwrap();
+        assert_eq!(again, [false]);
+        assert_eq!(left(&mut tx, 9001, 9).await.len(), 3);
+    })
+    .await;
+}
+
+/// A session that has no row left has no credential either.
+#[tokio::test]
+async fn the_tokens_of_forgotten_sessions_are_found_too() {
+    each(async |test| {
+        let id = one_session(test).await;
+        let mut tx = test.write().await;
+        csrf_spent::spend(&mut tx, &[spend(&id, [0, 1])]).await.unwrap();
+        assert_eq!(sessions::sweep(&mut tx, later(1), 9).await.unwrap(), 1);
+        assert_eq!(csrf_spent::left_behind(&mut tx, NOW, 9).await.unwrap(), [id]);
     })
     .await;
 }

@@ -12,10 +12,10 @@ use crate::harness::{each, each_empty, race, role};
 async fn dropping_rolls_back_and_committing_does_not() {
     each(async |test| {
         let mut tx = test.write().await;
-        meta::set(&mut tx, "kept", b"1").await.unwrap();
+        meta::insert_if_absent(&mut tx, "kept", b"1").await.unwrap();
         tx.commit().await.unwrap();
         let mut tx = test.write().await;
-        meta::set(&mut tx, "lost", b"1").await.unwrap();
+        meta::insert_if_absent(&mut tx, "lost", b"1").await.unwrap();
         drop(tx);
         let mut tx = test.read().await;
         assert_eq!(meta::get(&mut tx, "kept").await.unwrap().as_deref(), Some(b"1".as_slice()));
@@ -30,10 +30,10 @@ async fn a_read_is_a_snapshot_and_cannot_write() {
         let mut reader = test.read().await;
         assert_eq!(meta::get(&mut reader, "new").await.unwrap(), None);
         let mut writer = test.write().await;
-        meta::set(&mut writer, "new", b"1").await.unwrap();
+        meta::insert_if_absent(&mut writer, "new", b"1").await.unwrap();
         writer.commit().await.unwrap();
         assert_eq!(meta::get(&mut reader, "new").await.unwrap(), None);
-        assert!(meta::set(&mut reader, "new", b"2").await.is_err());
+        assert!(meta::insert_if_absent(&mut reader, "new", b"2").await.is_err());
     })
     .await;
 }
@@ -42,8 +42,8 @@ async fn a_read_is_a_snapshot_and_cannot_write() {
 async fn a_handle_for_one_statement_runs_one() {
     each(async |test| {
         let mut once = test.db.write_once().await.unwrap();
-        meta::set(&mut once, "a", b"1").await.unwrap();
-        let second = meta::set(&mut once, "b", b"1").await;
+        meta::insert_if_absent(&mut once, "a", b"1").await.unwrap();
+        let second = meta::insert_if_absent(&mut once, "b", b"1").await;
         assert!(matches!(second, Err(Error::Driver(_))), "{second:?}");
         once.commit().await.unwrap();
 

@@ -22,7 +22,7 @@ async fn a_session_reads_back_with_and_without_the_optional() {
             app_version: Some("1.2".to_owned()),
             ..new_session(2, user)
         };
-        for new in [new_session(1, user), full] {
+        for (number, new) in [(1, new_session(1, user)), (2, full)] {
             sessions::insert(&mut tx, &new, later(5)).await.unwrap();
             let expected = Session {
                 id: new.id.clone(),
@@ -43,10 +43,9 @@ async fn a_session_reads_back_with_and_without_the_optional() {
                 ended_at: None,
                 end_reason: None,
             };
-            assert_eq!(get(&mut tx, &new.id).await, expected);
+            credential(&mut tx, number, &new.id, CredentialKind::Cookie).await;
+            assert_eq!(stored_session(&mut tx, number).await, expected);
         }
-        let unknown = SessionId::from_random([9; 16]);
-        assert_eq!(sessions::by_id(&mut tx, &unknown).await.unwrap(), None);
     })
     .await;
 }
@@ -77,8 +76,8 @@ async fn ending_a_session_ends_its_credentials() {
         credential(&mut tx, 1, &one, CredentialKind::Cookie).await;
         credential(&mut tx, 2, &two, CredentialKind::Cookie).await;
         assert!(sessions::end(&mut tx, &one, EndReason::Logout, later(1)).await.unwrap());
-        assert!(!sessions::end(&mut tx, &one, EndReason::Revoked, later(2)).await.unwrap());
-        let ended = get(&mut tx, &one).await;
+        assert!(!sessions::end(&mut tx, &one, EndReason::Replaced, later(2)).await.unwrap());
+        let ended = stored_session(&mut tx, 1).await;
         assert_eq!((ended.ended_at, ended.end_reason.as_deref()), (Some(later(1)), Some("logout")));
         assert_eq!(ended_credentials(&mut tx).await, [true, false, false]);
     })
@@ -99,9 +98,9 @@ async fn ending_all_spares_one_and_other_users() {
             credential(&mut tx, number, &id, CredentialKind::Api).await;
             ids.push(id);
         }
-        let revoked = EndReason::Revoked;
+        let reason = EndReason::Replaced;
         let end = async |tx: &mut Tx, except| {
-            sessions::end_all_of_user(tx, user, except, revoked, later(1)).await.unwrap()
+            sessions::end_all_of_user(tx, user, except, reason, later(1)).await.unwrap()
         };
         assert_eq!(end(&mut tx, Some(&ids[1])).await, 1);
         assert_eq!(ended_credentials(&mut tx).await, [true, false, false]);
@@ -131,7 +130,8 @@ async fn of_parallel_rotations_and_first_fetches_one_wins() {
         assert_eq!(won.iter().filter(|(rotated, _)| *rotated).count(), 1);
         assert_eq!(won.iter().filter(|(_, first)| *first).count(), 1);
         let mut tx = test.write().await;
-        let session = get(&mut tx, &id).await;
+        credential(&mut tx, 1, &id, CredentialKind::Cookie).await;
+        let session = stored_session(&mut tx, 1).await;
         assert_eq!((session.csrf_epoch, session.fetched_csrf_at), (1, Some(later(2))));
         sessions::end(&mut tx, &id, EndReason::Replaced, NOW).await.unwrap();
         assert!(!sessions::rotate_csrf(&mut tx, &id, 1).await.unwrap());
@@ -150,14 +150,41 @@ async fn sweeping_forgets_what_is_long_dead() {
         }
         let id = |number| new_session(number, user).id;
         sessions::end(&mut tx, &id(1), EndReason::Logout, later(10)).await.unwrap();
-        assert_eq!(sessions::sweep(&mut tx, later(10)).await.unwrap(), 0);
-        assert_eq!(sessions::sweep(&mut tx, later(11)).await.unwrap(), 1);
-        assert!(sessions::by_id(&mut tx, &id(1)).await.unwrap().is_none());
-        assert!(sessions::by_id(&mut tx, &id(2)).await.unwrap().is_some());
-        assert_eq!(sessions::sweep(&mut tx, later(3601)).await.unwrap(), 2);
-        assert!(credentials::find(&mut tx, &mac(3)).await.unwrap().is_none());
+        assert_eq!(sweep(&mut tx, 10, 9).await, (0, 0));
+        assert_eq!(sweep(&mut tx, 11, 9).await, (1, 1));
+        assert!(credentials::find(&mut tx, &mac(1)).await.unwrap().is_none());
+        assert!(credentials::find(&mut tx, &mac(2)).await.unwrap().is_some());
+        assert_eq!(sweep(&mut tx, 3600, 9).await, (0, 0));
+        assert_eq!(sweep(&mut tx, 3601, 1).await, (1, 1), "a slice");
+        assert_eq!(sweep(&mut tx, 3601, 9).await, (1, 1));
     })
     .await;
+}
+
+#[tokio::test]
+async fn sessions_stay_as_long_as_a_credential_does_and_are_swept_in_slices() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let user = ada(&mut tx).await;
+        for number in 1..=4 {
+            session(&mut tx, number, user).await;
+        }
+        let kept = new_session(1, user).id;
+        credential(&mut tx, 1, &kept, CredentialKind::Cookie).await;
+        assert_eq!(sessions::sweep(&mut tx, NOW, 9).await.unwrap(), 0);
+        for expected in [2, 1, 0] {
+            assert_eq!(sessions::sweep(&mut tx, later(1), 2).await.unwrap(), expected);
+        }
+        assert_eq!(stored_session(&mut tx, 1).await.id, kept);
+    })
+    .await;
+}
+
+/// Sweeps credentials, then sessions; how many of each.
+async fn sweep(tx: &mut Tx, seconds: u64, limit: u32) -> (u64, u64) {
+    let before = later(seconds);
+    let credentials = credentials::sweep(tx, before, limit).await.unwrap();
+    (credentials, sessions::sweep(tx, before, limit).await.unwrap())
 }
 
 pub(crate) async fn one_session(test: &TestDb) -> SessionId {
@@ -168,8 +195,9 @@ pub(crate) async fn one_session(test: &TestDb) -> SessionId {
     id
 }
 
-async fn get(tx: &mut Tx, id: &SessionId) -> Session {
-    sessions::by_id(tx, id).await.unwrap().unwrap()
+/// The session of a credential.
+pub(crate) async fn stored_session(tx: &mut Tx, number: u8) -> Session {
+    credentials::find(tx, &mac(number)).await.unwrap().unwrap().session
 }
 
 /// Of the credentials 1 to 3; one that does not exist counts as living.

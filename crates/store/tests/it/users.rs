@@ -114,7 +114,8 @@ async fn crossed_identifiers_in_parallel_let_one_in() {
         })
         .await;
         assert_eq!(done.iter().filter(|result| result.is_ok()).count(), 1);
-        assert_eq!(users::count(&mut test.read().await).await.unwrap(), 1);
+        let all = users::list(&mut test.read().await, UserId(0), 9).await.unwrap();
+        assert_eq!(all.len(), 1);
     })
     .await;
 }
@@ -134,7 +135,6 @@ async fn lists_go_on_after_the_last() {
         };
         assert_eq!(page(&mut tx, 0, 2).await, ids[..2]);
         assert_eq!(page(&mut tx, ids[1].0, 2).await, ids[2..]);
-        assert_eq!(users::count(&mut tx).await.unwrap(), 3);
     })
     .await;
 }
@@ -206,9 +206,9 @@ async fn wrong_passwords_are_counted_and_forgiven() {
         }
         assert!(users::unlock(&mut tx, id).await.unwrap());
         assert!(!password(&mut tx, id).await.disabled);
-        let mine = lockouts::get(&mut tx, &format!("user:{id}:192.0.2.1")).await.unwrap();
-        let others = lockouts::get(&mut tx, &format!("user:{id}0:192.0.2.1")).await.unwrap();
-        assert!(mine.is_none() && others.is_some());
+        let mine = lockouts::clear(&mut tx, &format!("user:{id}:192.0.2.1")).await.unwrap();
+        let others = lockouts::clear(&mut tx, &format!("user:{id}0:192.0.2.1")).await.unwrap();
+        assert!(!mine && others);
         let nobody = users::password_failed(&mut tx, UserId(99)).await;
         assert!(matches!(nobody, Err(Error::Conflict)), "{nobody:?}");
     })

@@ -48,7 +48,7 @@ impl Office {
             let subject = event.context.subject.map_or("-".to_owned(), |id| id.to_string());
             told.push(format!("{} {subject} {}", event.name, event.detail));
         }
-        // Those of one moment have no order.
+        // Those of one moment are in the order of their writing.
         told.sort();
         told
     }

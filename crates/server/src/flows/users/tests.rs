@@ -88,7 +88,7 @@ async fn nobody_makes_or_touches_what_is_above_them() {
     let new = account("eve", "owner");
     assert_eq!(create(&acting, &new).await.unwrap(), Create::Refused(above));
     let password = new_password("a second long password");
-    let by = PasswordChanger::Administrator;
+    let by = PasswordChanger::Operator;
     let refused = Change::Refused(above);
     assert_eq!(disable(&acting, owner).await.unwrap(), refused);
     assert_eq!(enable(&acting, owner).await.unwrap(), refused);
@@ -176,13 +176,9 @@ async fn unlocking_forgives_once() {
     assert!(office.events().await.contains(&format!("user_unlocked {id} {{}}")));
 }
 
-#[tokio::test]
-async fn the_policy_comes_before_the_hash() {
+#[test]
+fn the_policy_comes_before_the_hash() {
     assert!(Accepted::check("fourteen chars", 15).is_err());
     let accepted = Accepted::check("fifteen chars!!", 15).unwrap();
-    let here = accepted.hash(&TINY, &[1; 16]).unwrap();
-    let hasher = Hasher::start(1, TINY).unwrap();
-    let seat = hasher.seat().unwrap();
-    let there = accepted.hash_on(&hasher, seat, [1; 16]).await.unwrap();
-    assert_eq!(here.0, there.0);
+    assert!(accepted.hash(&TINY, &[1; 16]).unwrap().0.starts_with("$argon2id$"));
 }

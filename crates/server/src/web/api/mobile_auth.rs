@@ -4,14 +4,13 @@
 use http::StatusCode;
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::csrf::{AuthKind, Kind};
-use portcullis_domain::event::TokenKind;
 use portcullis_domain::secret::Opaque;
 use portcullis_domain::session::SignInForm;
 use portcullis_store::credentials::{CredentialKind, Found};
 use serde_json::{Value, json};
 
 use super::login;
-use crate::flows::credentials::Device;
+use crate::flows::credentials::{Device, token_kind};
 use crate::flows::{mobile, sign_out};
 use crate::web::caller::{Access as _, Allowed, Anyone, Caller, MobileAuthUse, SignedIn};
 use crate::web::door;
@@ -154,16 +153,6 @@ fn device(call: &Call) -> Result<Device, Error> {
             let faults = [platform.err(), device_type.err(), app_version.err()];
             Err(Error::Invalid(faults.into_iter().flatten().collect()))
         }
-    }
-}
-
-fn token_kind(kind: CredentialKind) -> TokenKind {
-    match kind {
-        CredentialKind::Cookie => TokenKind::Cookie,
-        CredentialKind::Api => TokenKind::Api,
-        CredentialKind::Mobile => TokenKind::Mobile,
-        CredentialKind::Child => TokenKind::Child,
-        CredentialKind::Access => TokenKind::Access,
     }
 }
 

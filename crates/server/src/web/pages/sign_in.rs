@@ -8,7 +8,6 @@ use askama::Template;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use portcullis_domain::csrf::{self, AuthKind, Kind, Refusal};
-use portcullis_domain::event::{Event, Text};
 use portcullis_domain::password::is_too_long;
 use portcullis_domain::redirect::Next;
 use portcullis_domain::session::SignInForm;
@@ -45,7 +44,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
         form(&call, status, &Filled { next: &next, name, problem: Some(problem) })
     };
     if let Err(refusal) = check_token(&call) {
-        record_refusal(&call, refusal).await;
+        door::record_csrf(&call.app, &call.facts, None, refusal).await;
         return again(StatusCode::FORBIDDEN, Problem::OUTDATED);
     }
     let is_filled_in = !name.is_empty() && !password.is_empty();
@@ -184,15 +183,6 @@ fn check_token(call: &Call) -> Result<(), Refusal> {
         anonymous_life: call.app.anonymous_csrf_life(),
     };
     csrf::judge(&call.app.keys.csrf, &facts, call.app.clock.now()).map(drop)
-}
-
-async fn record_refusal(call: &Call, refusal: Refusal) {
-    let event = Event::CsrfFailed {
-        refusal,
-        method: Text::clip(call.facts.method.as_str()),
-        path: Text::clip(call.facts.target.path().as_str()),
-    };
-    call.app.recorder.record(event, call.facts.context(), call.app.clock.now()).await;
 }
 
 fn attempt<'a>(

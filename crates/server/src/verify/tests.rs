@@ -1,0 +1,238 @@
+//! The revocation bound, on a real database and a clock that the test moves.
+
+use std::collections::HashSet;
+
+use portcullis_domain::account::AccountType;
+use portcullis_domain::event::EndReason;
+use portcullis_domain::id::{SessionHandle, SessionId};
+use portcullis_domain::session::{Life, SignInForm};
+use portcullis_domain::text::{Email, Name};
+use portcullis_store::credentials::{CredentialKind, NewCredential};
+use portcullis_store::migrate::{self, MigrateOptions};
+use portcullis_store::sessions::{self, NewSession};
+use portcullis_store::users::{self, NewUser};
+use portcullis_store::{Options, Tx, roles};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use super::*;
+
+pub(crate) const NOW: Time = Time(1_795_309_323_000);
+const BOUND: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_mins(30);
+const ALMOST: Duration = Duration::from_millis(4999);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// A database with two users of one session each: a cookie that dies when it is not used, and a
+/// token that does not. Whoever waits for a connection gives up at once.
+pub(crate) struct SignedIn {
+    pub(crate) db: Db,
+    pub(crate) sessions: [SessionId; 2],
+    users: [UserId; 2],
+    _directory: TempDir,
+}
+
+impl SignedIn {
+    pub(crate) async fn open() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("test.db").display());
+        let acquire_timeout = Duration::from_millis(50);
+        let options =
+            Options { acquire_timeout, sqlite_synchronous_full: false, ..Options::new(url) };
+        let db = Db::open(&options).await.unwrap();
+        migrate::run(&db, &MigrateOptions { seal_check: [7; 32], now: NOW }).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        roles::ensure_built_in(&mut tx, NOW).await.unwrap();
+        let ada = sign_in(&mut tx, 1, CredentialKind::Cookie, Some(IDLE)).await;
+        let eve = sign_in(&mut tx, 2, CredentialKind::Api, None).await;
+        tx.commit().await.unwrap();
+        let sessions = [1, 2].map(|number| SessionId::from_random([number; 16]));
+        Self { db, sessions, users: [ada, eve], _directory: directory }
+    }
+
+    async fn last_active(&self, mac: &Mac) -> Time {
+        let mut tx = self.db.read_once().await.unwrap();
+        credentials::find(&mut tx, mac).await.unwrap().unwrap().credential.last_active
+    }
+}
+
+async fn sign_in(tx: &mut Tx, number: u8, kind: CredentialKind, idle: Option<Duration>) -> UserId {
+    let role = roles::by_name(tx, "user").await.unwrap().unwrap();
+    let user = NewUser {
+        uuid: format!("uuid-{number}"),
+        email: Email::parse(&format!("user-{number}@example.com")).unwrap(),
+        username: None,
+        first_name: Name::default(),
+        last_name: Name::default(),
+        phone: None,
+        branch_id: 1,
+        account_type: AccountType::Staff,
+        role_id: role.id,
+        password_phc: None,
+    };
+    let user_id = users::insert(tx, &user, NOW).await.unwrap();
+    let session = NewSession {
+        id: SessionId::from_random([number; 16]),
+        handle: SessionHandle::from_random([number; 12]),
+        user_id,
+        user_epoch: 0,
+        form: SignInForm::Email,
+        auth_time: NOW,
+        ip: "192.0.2.1".to_owned(),
+        peer: "127.0.0.1".to_owned(),
+        user_agent: "test".to_owned(),
+        platform: None,
+        device_type: None,
+        app_version: None,
+    };
+    sessions::insert(tx, &session, NOW).await.unwrap();
+    let credential = NewCredential {
+        mac: mac(number),
+        session_id: session.id,
+        kind,
+        parent: None,
+        platform: None,
+        device_type: None,
+        app_version: None,
+        life: Life { expires_at: NOW.plus(IDLE * 100), idle, renew_until: None },
+    };
+    credentials::insert(tx, &credential, NOW).await.unwrap();
+    user_id
+}
+
+fn mac(number: u8) -> Mac {
+    Mac::from_bytes(&[number; 32]).unwrap()
+}
+
+/// Each read makes a value of its own, so equal pointers are one read.
+fn live(verified: Result<Verified, Error>) -> Arc<Found> {
+    match verified.unwrap() {
+        Verified::Live(found) => found,
+        Verified::Dead(dead) => panic!("{dead:?}"),
+        Verified::Unknown => panic!("unknown"),
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_used_again_up_to_the_bound_and_never_after_it() {
+    let people = SignedIn::open().await;
+    let (verifier, clock) = (Verifier::new(BOUND), Clock::fake(NOW));
+    let verify = async || verifier.verify(&people.db, &clock, &mac(1)).await;
+    let first = live(verify().await);
+    clock.advance(ALMOST);
+    assert!(Arc::ptr_eq(&first, &live(verify().await)));
+    clock.advance(MILLISECOND);
+    let second = live(verify().await);
+    assert!(!Arc::ptr_eq(&first, &second));
+    people.db.close().await;
+    clock.advance(ALMOST);
+    assert!(Arc::ptr_eq(&second, &live(verify().await)));
+    clock.advance(MILLISECOND);
+    assert!(matches!(verify().await, Err(Error::Unavailable)));
+}
+
+#[tokio::test]
+async fn with_no_bound_every_answer_is_read() {
+    let people = SignedIn::open().await;
+    let (verifier, clock) = (Verifier::new(Duration::ZERO), Clock::fake(NOW));
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        seen.push(live(verifier.verify(&people.db, &clock, &mac(1)).await));
+        clock.advance(MILLISECOND);
+    }
+    assert_eq!(reads(&seen), 3);
+}
+
+#[tokio::test]
+async fn a_revocation_is_felt_at_once_by_those_it_is_about() {
+    let people = SignedIn::open().await;
+    let (verifier, clock) = (Verifier::new(BOUND), Clock::fake(NOW));
+    let verify = async |number| verifier.verify(&people.db, &clock, &mac(number)).await;
+    let (_, other) = (live(verify(1).await), live(verify(2).await));
+    let mut tx = people.db.write().await.unwrap();
+    sessions::end(&mut tx, &people.sessions[0], EndReason::Logout, NOW).await.unwrap();
+    tx.commit().await.unwrap();
+    // Ended by another node: known after the bound. By this one: known now.
+    live(verify(1).await);
+    verifier.revoke(people.users[0], &clock);
+    assert!(matches!(verify(1).await, Ok(Verified::Dead(Dead::Ended))));
+    assert!(Arc::ptr_eq(&other, &live(verify(2).await)));
+}
+
+#[tokio::test]
+async fn what_nobody_knows_is_not_remembered() {
+    let people = SignedIn::open().await;
+    let (verifier, clock) = (Verifier::new(BOUND), Clock::fake(NOW));
+    let verify = async || verifier.verify(&people.db, &clock, &mac(9)).await;
+    assert!(matches!(verify().await, Ok(Verified::Unknown)));
+    verifier.cache.run_pending_tasks().await;
+    assert_eq!(verifier.cache.entry_count(), 0);
+    people.db.close().await;
+    assert!(matches!(verify().await, Err(Error::Unavailable)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_parallel_requests_one_reads() {
+    let people = SignedIn::open().await;
+    let (db, verifier) = (people.db.clone(), Arc::new(Verifier::new(BOUND)));
+    let clock = Arc::new(Clock::fake(NOW));
+    for round in 0..50 {
+        let mut requests = JoinSet::new();
+        for _ in 0..50 {
+            let (db, verifier, clock) = (db.clone(), Arc::clone(&verifier), Arc::clone(&clock));
+            requests.spawn(async move { live(verifier.verify(&db, &clock, &mac(2)).await) });
+        }
+        assert_eq!(reads(&requests.join_all().await), 1, "round {round}");
+        if round % 2 == 0 {
+            clock.advance(BOUND);
+        } else {
+            verifier.revoke(people.users[1], &clock);
+        }
+    }
+}
+
+fn reads(seen: &[Arc<Found>]) -> usize {
+    seen.iter().map(Arc::as_ptr).collect::<HashSet<_>>().len()
+}
+
+#[tokio::test]
+async fn who_is_late_does_not_throw_out_what_was_read_since() {
+    let people = SignedIn::open().await;
+    let (verifier, clock) = (Verifier::new(BOUND), Clock::fake(NOW));
+    live(verifier.verify(&people.db, &clock, &mac(1)).await);
+    let stale = verifier.cache.get(&mac(1)).await;
+    clock.advance(BOUND);
+    let fresh = live(verifier.verify(&people.db, &clock, &mac(1)).await);
+    let late = verifier.read_once(&people.db, &clock, &mac(1), stale.clone()).await;
+    assert!(Arc::ptr_eq(&fresh, &late.unwrap().unwrap().found));
+    // Whoever is so late that this one is too old as well reads again.
+    clock.advance(BOUND);
+    let late = verifier.read_once(&people.db, &clock, &mac(1), stale).await;
+    assert!(!Arc::ptr_eq(&fresh, &late.unwrap().unwrap().found));
+}
+
+#[tokio::test]
+async fn a_good_credential_is_not_refused_for_a_use_that_cannot_be_written_down() {
+    let people = SignedIn::open().await;
+    let (verifier, clock) = (Verifier::new(Duration::from_hours(2)), Clock::fake(NOW));
+    let verify = async |number| verifier.verify(&people.db, &clock, &mac(number)).await;
+    live(verify(1).await);
+    live(verify(2).await);
+    let writer = people.db.write().await.unwrap();
+    // Up to two minutes before it would be idle; the other never is.
+    clock.advance(Duration::from_mins(28));
+    live(verify(1).await);
+    clock.advance(Duration::from_secs(1));
+    assert!(matches!(verify(1).await, Err(Error::Unavailable)));
+    live(verify(2).await);
+    assert_eq!(people.last_active(&mac(1)).await, NOW);
+
+    drop(writer);
+    live(verify(1).await);
+    assert_eq!(people.last_active(&mac(1)).await, clock.now());
+    let writer = people.db.write().await.unwrap();
+    clock.advance(IDLE);
+    assert!(matches!(verify(1).await, Ok(Verified::Dead(Dead::Idle))));
+    live(verify(2).await);
+    drop(writer);
+}
