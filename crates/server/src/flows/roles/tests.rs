@@ -48,7 +48,7 @@ impl Office {
             let subject = event.context.subject.map_or("-".to_owned(), |id| id.to_string());
             told.push(format!("{} {subject} {}", event.name, event.detail));
         }
-        // Those of one moment are in the order of their writing.
+        // Sorted, so that the expectation does not depend on the clock.
         told.sort();
         told
     }
