@@ -44,6 +44,9 @@ impl Options {
 /// Every statement of ours fits, so each is parsed once a connection.
 const STATEMENT_CACHE: usize = 256;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a file that somebody else is just making is tried again, and after which pause.
+const OPEN_TRIES: u32 = 100;
+const OPEN_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn pools(options: &Options) -> Result<Pools> {
     match options.url.split(':').next() {
@@ -73,10 +76,34 @@ async fn sqlite(options: &Options) -> Result<Pools> {
         .disable_statement_logging();
     create_private(common.get_filename()).map_err(sqlx::Error::Io)?;
     let writing = common.clone().journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);
-    let write = sqlite_pool(options, 1).connect_with(writing).await?;
+    let write = open_writer(options, writing).await?;
     let reading = common.read_only(true);
     let read = sqlite_pool(options, options.read_connections).connect_with(reading).await?;
     Ok(Pools::Sqlite { read, write })
+}
+
+/// The first program to open a new file makes it keep a write-ahead log, for which `SQLite` wants
+/// the file for itself and does not wait: whoever starts at the same moment tries again.
+async fn open_writer(
+    options: &Options,
+    writing: SqliteConnectOptions,
+) -> sqlx::Result<sqlx::SqlitePool> {
+    let mut tries = 0;
+    loop {
+        match sqlite_pool(options, 1).connect_with(writing.clone()).await {
+            Err(error) if tries < OPEN_TRIES && is_locked(&error) => {
+                tries += 1;
+                tokio::time::sleep(OPEN_PAUSE).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// `SQLITE_BUSY` and its extended codes, whose lowest byte is 5.
+fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    code.is_some_and(|code| code & 0xff == 5)
 }
 
 /// A connection to a local file does not go stale: never tested, never replaced.
