@@ -135,14 +135,17 @@ async fn approach(app: &App, facts: &Facts, rule: Option<&Rule>) -> Result<(Who,
     let signal = wall?;
     let who =
         if is_open { identify_if_ours(app, facts).await? } else { identify(app, facts).await? };
-    let is_proven = matches!(
-        door::look(app, facts),
-        Some(Signal::SameOrigin | Signal::NoBrowser | Signal::Trusted)
-    );
+    // Asked last: on closed rules and of safe methods nobody need look.
+    let is_proven = || {
+        matches!(
+            door::look(app, facts),
+            Some(Signal::SameOrigin | Signal::NoBrowser | Signal::Trusted)
+        )
+    };
     let is_forged = is_open
         && !door::is_safe(&facts.method)
-        && !is_proven
-        && who.as_ref().is_ok_and(|caller| caller.auth == AuthKind::Cookie);
+        && who.as_ref().is_ok_and(|caller| caller.auth == AuthKind::Cookie)
+        && !is_proven();
     Ok((if is_forged { Err("csrf_origin") } else { who }, signal))
 }
 
