@@ -30,54 +30,90 @@ impl fmt::Display for RoleId {
 
 /// A session as the server knows it: 32 lower-case hex digits. CSRF tokens are bound to it, so it
 /// has no `Serialize` and no `Display` and never leaves the server.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(Ascii<32>);
 
 impl SessionId {
     /// From 128 random bits.
     pub fn from_random(bytes: [u8; 16]) -> Self {
-        Self(hex::encode(bytes))
+        Self(Ascii::filled(&hex::encode(bytes)))
     }
 
     /// Reads back what [`Self::as_str`] gave; `None` for any other form.
     pub fn parse(text: &str) -> Option<Self> {
-        is_lower_hex(text, 32).then(|| Self(text.to_owned()))
+        is_lower_hex(text, 32).then(|| Self(Ascii::filled(text)))
     }
 
     /// The 32 digits.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "SessionId({})", self.as_str())
     }
 }
 
 /// A session as clients may name it: `sess_` and 24 lower-case hex digits. It opens nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct SessionHandle(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionHandle(Ascii<29>);
 
 impl SessionHandle {
     const PREFIX: &str = "sess_";
 
     /// From 96 random bits.
     pub fn from_random(bytes: [u8; 12]) -> Self {
-        Self(format!("{}{}", Self::PREFIX, hex::encode(bytes)))
+        Self(Ascii::filled(&format!("{}{}", Self::PREFIX, hex::encode(bytes))))
     }
 
     /// Reads what a client sent; `None` for any other form.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(Self::PREFIX)?;
-        is_lower_hex(digits, 24).then(|| Self(text.to_owned()))
+        is_lower_hex(digits, 24).then(|| Self(Ascii::filled(text)))
     }
 
     /// The handle as text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 }
 
 impl fmt::Display for SessionHandle {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(out)
+        self.as_str().fmt(out)
+    }
+}
+
+impl fmt::Debug for SessionHandle {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "SessionHandle({})", self.as_str())
+    }
+}
+
+impl Serialize for SessionHandle {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
+/// A text of exactly `N` ASCII characters, held in place: the server remembers a million of them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Ascii<const N: usize>([u8; N]);
+
+impl<const N: usize> Ascii<N> {
+    /// The callers have seen to length and characters.
+    fn filled(text: &str) -> Self {
+        let mut bytes = [b'0'; N];
+        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
+        Self(bytes)
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 

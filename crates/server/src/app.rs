@@ -48,7 +48,7 @@ pub struct Parts {
     pub random: Random,
     pub keys: Keys,
     pub hasher: Hasher,
-    pub verifier: Verifier,
+    pub verifier: Arc<Verifier>,
     pub access_tokens: AccessTokens,
     pub spender: Spender,
     pub recorder: Recorder,
@@ -115,9 +115,12 @@ impl App {
         let (recorder, recording) = Recorder::new(db.clone(), random);
         spawn(&tasks, spending);
         spawn(&tasks, recording);
+        let verifier = Arc::new(Verifier::new(config.session.revocation_bound));
+        let told = Arc::clone(&verifier);
+        db.on_invalidation(move |changes| changes.iter().for_each(|what| told.invalidate(*what)));
         let parts = Parts {
             hasher: Hasher::start(threads, config.password.argon2).map_err(BuildError::Threads)?,
-            verifier: Verifier::new(config.session.revocation_bound),
+            verifier,
             access_tokens: AccessTokens::new(keys.signing_seed(), &issuer)
                 .map_err(|_| BuildError::Signing)?,
             limiter: RequestLimiter::new(config.limits.requests),

@@ -1,15 +1,17 @@
-//! What happens without a request: mail goes out, and what is over is forgotten.
+//! What happens without a request: mail goes out, what is over is forgotten, and what other nodes
+//! changed is heard of.
 
 use std::time::Duration;
 
 use portcullis_domain::time::Time;
 use portcullis_store::{
-    Db, Error, Tx, credentials, csrf_spent, lockouts, outbox, sessions, throttle,
+    Db, Error, Tx, credentials, csrf_spent, invalidations, lockouts, outbox, sessions, throttle,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::mail;
+use crate::verify::follow;
 
 /// How often the store is swept.
 const EVERY: Duration = Duration::from_mins(5);
@@ -24,6 +26,7 @@ const KEPT: Duration = Duration::from_hours(30 * 24);
 pub fn start(app: &App) {
     app.spawn(mail::run(app.clone()));
     app.spawn(sweep_regularly(app.clone()));
+    app.spawn(follow::run(app.clone()));
 }
 
 async fn sweep_regularly(app: App) {
@@ -81,17 +84,19 @@ enum Rows {
     Credentials,
     Sessions,
     Outbox,
+    Invalidations,
 }
 
 impl Rows {
     /// A session goes after its credentials.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Throttle,
         Self::Lockouts,
         Self::SpentTokens,
         Self::Credentials,
         Self::Sessions,
         Self::Outbox,
+        Self::Invalidations,
     ];
 
     /// Deletes at most [`SLICE`] rows by one statement; how many.
@@ -104,6 +109,7 @@ impl Rows {
             Self::Credentials => credentials::sweep(tx, kept, SLICE).await,
             Self::Sessions => sessions::sweep(tx, kept, SLICE).await,
             Self::Outbox => outbox::sweep(tx, kept, SLICE).await,
+            Self::Invalidations => invalidations::sweep(tx, SLICE).await,
         }
     }
 }

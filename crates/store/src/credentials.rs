@@ -9,8 +9,9 @@ use portcullis_domain::time::Time;
 
 use crate::driver::{Tx, params};
 use crate::error::Result;
+use crate::invalidations::Invalidation;
 
-pub use found::{Credential, Found, Parent, find};
+pub use found::{Credential, Found, SessionFacts, find};
 
 /// What the client holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +83,7 @@ pub async fn replace_child(tx: &mut Tx, new: &NewCredential, now: Time) -> Resul
     let device_type = new.device_type.as_deref().unwrap_or_default();
     tx.execute(END_EARLIER, params![parent, platform, device_type, now]).await?;
     insert(tx, new, now).await?;
+    invalidate_owner(tx, &new.mac).await?;
     Ok(true)
 }
 
@@ -99,7 +101,11 @@ pub async fn touch(tx: &mut Tx, mac: &Mac, now: Time, before: Time) -> Result<bo
 pub async fn renew(tx: &mut Tx, mac: &Mac, old_expires: Time, new_expires: Time) -> Result<bool> {
     const SQL: &str = "UPDATE credentials SET expires_at = $3
         WHERE mac = $1 AND expires_at = $2 AND renew_until >= $3 AND ended_at IS NULL";
-    tx.changed(SQL, params![mac, old_expires, new_expires]).await
+    let renewed = tx.changed(SQL, params![mac, old_expires, new_expires]).await?;
+    if renewed {
+        invalidate_owner(tx, mac).await?;
+    }
+    Ok(renewed)
 }
 
 /// Ends a credential and its children; `false` if it had ended or there is none.
@@ -111,6 +117,7 @@ pub async fn end(tx: &mut Tx, mac: &Mac, now: Time) -> Result<bool> {
     let ended = tx.changed(ITSELF, params![mac, now]).await?;
     if ended {
         tx.execute(CHILDREN, params![mac, now]).await?;
+        invalidate_owner(tx, mac).await?;
     }
     Ok(ended)
 }
@@ -133,6 +140,7 @@ pub async fn end_api_tokens_of_user(
     let ended = tx.execute(TOKENS, params![user, except, now]).await?;
     if ended > 0 {
         tx.execute(CHILDREN, params![user, now]).await?;
+        tx.invalidate(Invalidation::User(user));
     }
     Ok(ended)
 }
@@ -144,6 +152,16 @@ pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
         AND mac IN (
             SELECT mac FROM credentials WHERE ended_at < $1 OR expires_at < $1 LIMIT $2)";
     tx.execute(SQL, params![before, i64::from(limit)]).await
+}
+
+/// What was read of the credentials of this one's user is not to be used any more.
+async fn invalidate_owner(tx: &mut Tx, mac: &Mac) -> Result<()> {
+    const SQL: &str = "SELECT s.user_id FROM credentials c JOIN sessions s ON s.id = c.session_id
+        WHERE c.mac = $1";
+    if let Some(row) = tx.fetch_optional(SQL, params![mac]).await? {
+        tx.invalidate(Invalidation::User(UserId(row.get("user_id")?)));
+    }
+    Ok(())
 }
 
 impl CredentialKind {

@@ -13,9 +13,11 @@ pub mod counters;
 pub mod credentials;
 pub mod csrf_spent;
 pub mod events;
+pub mod invalidations;
 pub mod lockouts;
 pub mod meta;
 pub mod migrate;
+pub mod notify;
 pub mod outbox;
 pub mod roles;
 #[cfg(feature = "scratch")]

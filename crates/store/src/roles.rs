@@ -9,6 +9,7 @@ use portcullis_domain::time::Time;
 use crate::counters;
 use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
+use crate::invalidations::Invalidation;
 
 /// A role to be made; it starts without grants.
 #[derive(Clone, Debug)]
@@ -71,18 +72,21 @@ pub async fn list(tx: &mut Tx) -> Result<Vec<Role>> {
 pub async fn grant(tx: &mut Tx, id: RoleId, grant: &Grant) -> Result<bool> {
     const SQL: &str = "INSERT INTO role_grants (role_id, grant_key) VALUES ($1, $2)
         ON CONFLICT DO NOTHING";
+    tx.invalidate(Invalidation::Everybody);
     tx.changed(SQL, params![id, &grant.to_string()]).await
 }
 
 /// Takes a grant away; `false` if the role did not have it.
 pub async fn revoke(tx: &mut Tx, id: RoleId, grant: &Grant) -> Result<bool> {
     const SQL: &str = "DELETE FROM role_grants WHERE role_id = $1 AND grant_key = $2";
+    tx.invalidate(Invalidation::Everybody);
     tx.changed(SQL, params![id, &grant.to_string()]).await
 }
 
 /// Changes the level; `false` if there is no such role.
 pub async fn update_level(tx: &mut Tx, id: RoleId, level: Level, now: Time) -> Result<bool> {
     const SQL: &str = "UPDATE roles SET level = $2, updated_at = $3 WHERE id = $1";
+    tx.invalidate(Invalidation::Everybody);
     tx.changed(SQL, params![id, i64::from(level.get()), now]).await
 }
 

@@ -1,7 +1,9 @@
 //! Databases that tests make and throw away on a `PostgreSQL` server that was started for them.
 //! Built only with the feature `scratch`; a product has no use for it.
 
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection,
+};
 
 use crate::error::Result;
 
@@ -19,6 +21,13 @@ pub async fn drop(server_url: &str, name: &str) -> Result<()> {
     let mut connection = PgConnection::connect(server_url).await?;
     let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
     connection.execute(AssertSqlSafe(sql)).await?;
+    Ok(connection.close().await?)
+}
+
+/// Does to an SQLite database what no function of the store does.
+pub async fn tamper(database_url: &str, sql: &'static str) -> Result<()> {
+    let mut connection = SqliteConnection::connect(database_url).await?;
+    connection.execute(sql).await?;
     Ok(connection.close().await?)
 }
 

@@ -7,6 +7,7 @@ use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
+use crate::invalidations::Invalidation;
 
 /// A session to be made.
 #[derive(Clone, Debug)]
@@ -56,6 +57,17 @@ pub struct Session {
     pub end_reason: Option<String>,
 }
 
+/// The columns of a session `s`.
+macro_rules! columns {
+    () => {
+        "s.id AS session_id, s.handle, s.user_id AS session_user_id, s.user_epoch, \
+         s.form, s.csrf_epoch, s.created_at AS session_created_at, s.auth_time, \
+         s.ip, s.peer, s.user_agent, s.platform AS session_platform, \
+         s.device_type AS session_device_type, s.app_version AS session_app_version, \
+         s.fetched_csrf_at, s.ended_at AS session_ended_at, s.end_reason"
+    };
+}
+
 /// Makes a session. [`crate::Error::Conflict`] if the id or the handle is taken, or if there is
 /// no such user.
 pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
@@ -81,17 +93,23 @@ pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
     tx.execute(SQL, row).await.map(drop)
 }
 
+/// The session of an id.
+pub async fn by_id(tx: &mut Tx, id: &SessionId) -> Result<Option<Session>> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM sessions s WHERE s.id = $1");
+    tx.fetch_optional(SQL, params![id]).await?.as_ref().map(session).transpose()
+}
+
 /// Ends a session and its credentials; `false` if it had ended or there is none.
 pub async fn end(tx: &mut Tx, id: &SessionId, reason: EndReason, now: Time) -> Result<bool> {
     const SESSION: &str = "UPDATE sessions SET ended_at = $2, end_reason = $3
-        WHERE id = $1 AND ended_at IS NULL";
+        WHERE id = $1 AND ended_at IS NULL RETURNING user_id";
     const CREDENTIALS: &str = "UPDATE credentials SET ended_at = $2
         WHERE session_id = $1 AND ended_at IS NULL";
-    let ended = tx.changed(SESSION, params![id, now, reason.as_str()]).await?;
-    if ended {
-        tx.execute(CREDENTIALS, params![id, now]).await?;
-    }
-    Ok(ended)
+    let row = tx.fetch_optional(SESSION, params![id, now, reason.as_str()]).await?;
+    let Some(row) = row else { return Ok(false) };
+    tx.execute(CREDENTIALS, params![id, now]).await?;
+    tx.invalidate(Invalidation::User(UserId(row.get("user_id")?)));
+    Ok(true)
 }
 
 /// Ends every session of a user, except one if it is given, with their credentials; how many
@@ -110,6 +128,7 @@ pub async fn end_all_of_user(
             SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NOT NULL)";
     let ended = tx.execute(SESSIONS, params![user, now, reason.as_str(), except]).await?;
     tx.execute(CREDENTIALS, params![user, now]).await?;
+    tx.invalidate(Invalidation::User(user));
     Ok(ended)
 }
 
@@ -117,8 +136,11 @@ pub async fn end_all_of_user(
 /// one wins.
 pub async fn rotate_csrf(tx: &mut Tx, id: &SessionId, from_epoch: i64) -> Result<bool> {
     const SQL: &str = "UPDATE sessions SET csrf_epoch = csrf_epoch + 1
-        WHERE id = $1 AND csrf_epoch = $2 AND ended_at IS NULL";
-    tx.changed(SQL, params![id, from_epoch]).await
+        WHERE id = $1 AND csrf_epoch = $2 AND ended_at IS NULL RETURNING user_id";
+    let row = tx.fetch_optional(SQL, params![id, from_epoch]).await?;
+    let Some(row) = row else { return Ok(false) };
+    tx.invalidate(Invalidation::User(UserId(row.get("user_id")?)));
+    Ok(true)
 }
 
 /// Whether this is the first CSRF token that the session fetches; of parallel callers one is told
@@ -172,17 +194,6 @@ pub(crate) fn session(row: &Row) -> Result<Session> {
 fn parse_form(text: &str) -> Option<SignInForm> {
     use SignInForm::{Email, Mobile, Page, Username};
     [Username, Email, Page, Mobile].into_iter().find(|form| form.as_str() == text)
-}
-
-/// The columns of a session `s`.
-macro_rules! columns {
-    () => {
-        "s.id AS session_id, s.handle, s.user_id AS session_user_id, s.user_epoch, \
-         s.form, s.csrf_epoch, s.created_at AS session_created_at, s.auth_time, \
-         s.ip, s.peer, s.user_agent, s.platform AS session_platform, \
-         s.device_type AS session_device_type, s.app_version AS session_app_version, \
-         s.fetched_csrf_at, s.ended_at AS session_ended_at, s.end_reason"
-    };
 }
 
 pub(crate) use columns;

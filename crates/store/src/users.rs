@@ -10,6 +10,7 @@ use portcullis_domain::time::Time;
 use crate::counters;
 use crate::driver::{Row, Tx, params};
 use crate::error::{Error, Result, corrupt};
+use crate::invalidations::Invalidation;
 
 pub use password::{
     Password, PasswordPhc, disable_password, password, password_failed, password_succeeded, rehash,
@@ -112,6 +113,7 @@ pub async fn list(tx: &mut Tx, after: UserId, limit: i64) -> Result<Vec<User>> {
 pub async fn set_status(tx: &mut Tx, id: UserId, status: AccountStatus, now: Time) -> Result<bool> {
     const SQL: &str = "UPDATE users SET status = $2, updated_at = $3
         WHERE id = $1 AND status <> $2";
+    tx.invalidate(Invalidation::User(id));
     tx.changed(SQL, params![id, status.id(), now]).await
 }
 
@@ -120,6 +122,7 @@ pub async fn set_status(tx: &mut Tx, id: UserId, status: AccountStatus, now: Tim
 pub async fn set_role(tx: &mut Tx, id: UserId, role: RoleId, now: Time) -> Result<bool> {
     const SQL: &str = "UPDATE users SET role_id = $2, updated_at = $3
         WHERE id = $1 AND role_id <> $2";
+    tx.invalidate(Invalidation::User(id));
     tx.changed(SQL, params![id, role, now]).await
 }
 
@@ -127,6 +130,7 @@ pub async fn set_role(tx: &mut Tx, id: UserId, role: RoleId, now: Time) -> Resul
 /// is no such user.
 pub async fn bump_epoch(tx: &mut Tx, id: UserId) -> Result<Option<i64>> {
     const SQL: &str = "UPDATE users SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch";
+    tx.invalidate(Invalidation::User(id));
     tx.fetch_optional(SQL, params![id]).await?.map(|row| row.get("epoch")).transpose()
 }
 

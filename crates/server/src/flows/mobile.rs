@@ -46,12 +46,11 @@ pub async fn session_token(
     }
     write_event(app, &mut tx, device, context).await?;
     tx.commit().await?;
-    app.verifier.revoke(bearer.user.id, &app.clock);
     Ok(Some(secret))
 }
 
 fn is_usable(bearer: &Found) -> bool {
-    bearer.user.status == AccountStatus::Active && bearer.session.ended_at.is_none()
+    bearer.user.status == AccountStatus::Active && !bearer.credential.has_ended
 }
 
 async fn write_event(

@@ -314,11 +314,8 @@ async fn succeed(app: &App, attempt: &Attempt<'_>, candidate: Candidate) -> Resu
         &context,
     )
     .await?;
-    let replaced = replace(app, &mut tx, attempt, &user, &issued, &context).await?;
+    replace(app, &mut tx, attempt, &user, &issued, &context).await?;
     tx.commit().await?;
-    for user in replaced {
-        app.verifier.revoke(user, &app.clock);
-    }
     let device_cookie = app.keys.device.mint(user.id, app.random.bytes());
     Ok(Outcome::SignedIn(Box::new(SignedIn { user, role, issued, device_cookie })))
 }
@@ -335,7 +332,6 @@ async fn unchanged(tx: &mut Tx, seen: &User) -> Result<Option<(User, Role)>, Err
 
 /// Ends what a new sign-in replaces: the session whose cookie came along (another user's whole,
 /// one's own by its cookie), and earlier API tokens where the deployment wants one at a time.
-/// Says whose credentials must be looked up anew.
 async fn replace(
     app: &App,
     tx: &mut Tx,
@@ -343,9 +339,8 @@ async fn replace(
     user: &User,
     issued: &Issued,
     context: &Context,
-) -> Result<Vec<UserId>, Error> {
+) -> Result<(), Error> {
     let now = app.clock.now();
-    let mut touched = Vec::new();
     let gives_cookie = issued.cookie.is_some();
     if let Some(before) = attempt.before.as_ref().filter(|_| gives_cookie) {
         let (ended, event) = if before.user == user.id {
@@ -360,7 +355,6 @@ async fn replace(
             let session = Some(before.handle.as_str().to_owned());
             let context = Context { subject: Some(before.user), session, ..context.clone() };
             record(tx, app.random, &event, &context, now).await?;
-            touched.push(before.user);
         }
     }
     if app.config.tokens.one_api_token && issued.api_token.is_some() {
@@ -369,10 +363,9 @@ async fn replace(
         if ended > 0 {
             let event = Event::TokenRevoked { kind: TokenKind::Api };
             record(tx, app.random, &event, context, now).await?;
-            touched.push(user.id);
         }
     }
-    Ok(touched)
+    Ok(())
 }
 
 /// Makes the stored hash as expensive as new ones, after the answer. It is put in only if nobody

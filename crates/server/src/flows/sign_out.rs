@@ -25,7 +25,6 @@ pub async fn end_session(
         record(&mut tx, app.random, &event, &context, now).await?;
     }
     tx.commit().await?;
-    app.verifier.revoke(user, &app.clock);
     Ok(ended)
 }
 
@@ -45,6 +44,5 @@ pub async fn revoke_token(
         record(&mut tx, app.random, &Event::TokenRevoked { kind }, &context, now).await?;
     }
     tx.commit().await?;
-    app.verifier.revoke(user, &app.clock);
     Ok(ended)
 }

@@ -1,98 +1,126 @@
 //! The hot path: from the credential in a request to the caller it stands for, through a cache
-//! that is never older than the revocation bound.
+//! that is never trusted for longer than the revocation bound.
 //!
 //! Rules that keep the bound (each has a test):
-//! - an entry's age counts from the moment its read *started*, by monotonic time;
-//! - an older entry is read again, and when the store cannot be read the answer is 503;
-//! - a revocation through this process is felt at once: entries read before it are not used;
-//! - what the store does not know is not remembered, so guesses cannot push out real entries.
+//! - an answer is good for the bound from when its read *started*, by a clock that does not stop;
+//! - then it is read again, unless [`follow`] has meanwhile seen the log of all changes: what is
+//!   not in there has not changed since;
+//! - a change through this process is felt at once, also by a read that is under way;
+//! - what the store says of the dead and of the unknown is not taken from the cache;
+//! - when the store cannot be read, the answer is 503.
 
 pub mod access_token;
+mod flights;
+pub mod follow;
+mod generation;
+mod interned;
 pub mod presented;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use moka::ops::compute::Op;
-use portcullis_domain::id::UserId;
+use portcullis_domain::id::{RoleId, UserId};
+use portcullis_domain::role::Role;
 use portcullis_domain::secret::Mac;
 use portcullis_domain::session::{self, CredentialFacts, Dead};
 use portcullis_domain::time::Time;
 use portcullis_store::credentials::Found;
+use portcullis_store::invalidations::Invalidation;
+use portcullis_store::users::User;
 use portcullis_store::{Db, Error, credentials};
+use quick_cache::sync::Cache;
 
+use self::flights::{Flight, Flights};
+use self::generation::{Generation, Generations};
+use self::interned::Interned;
 use crate::clock::Clock;
 use crate::fault::shared;
 
-/// How many credentials are remembered at most.
-const CAPACITY: u64 = 1_000_000;
-/// How many recent revocations are remembered before the old ones are swept.
-const REVOCATIONS_SWEPT_AT: usize = 1024;
+/// How many credentials are remembered at most; each takes about 250 bytes.
+const CAPACITY: usize = 1 << 20;
+/// How long an answer is kept at most, however well the log is followed: a change that somebody
+/// makes past us, in the database itself, is in no log.
+const LONGEST: Duration = Duration::from_mins(10);
+/// How long it is remembered that the store has never heard of a credential, so that a client
+/// that keeps asking with the same one does not keep the store busy.
+const UNKNOWN_FOR: Duration = Duration::from_millis(100);
+/// How many unknown ones are remembered: in a place of their own, where guesses push out guesses.
+const UNKNOWN_CAPACITY: usize = 4096;
 
 /// Turns the MAC of a credential into what the store says of it.
 pub struct Verifier {
-    cache: moka::future::Cache<Mac, Arc<Entry>>,
+    cache: Cache<Mac, Arc<Entry>>,
+    unknown: Cache<Mac, Duration>,
+    flights: Flights<Mac, Read>,
+    users: Interned<UserId, User>,
+    roles: Interned<RoleId, Role>,
+    generations: Generations,
+    /// When the log was last seen, in milliseconds of monotonic time from 1; 0: never.
+    confirmed: AtomicU64,
     bound: Duration,
-    generation: AtomicU64,
-    revoked: RwLock<HashMap<UserId, Revocation>>,
 }
 
 struct Entry {
-    found: Arc<Found>,
+    found: Found,
     read_at: Duration,
-    generation: u64,
+    generation: Generation,
     touched: AtomicI64,
 }
 
-struct Revocation {
-    generation: u64,
-    at: Duration,
-}
+/// What one read brought, for all who waited for it.
+type Read = Result<Option<Arc<Entry>>, Arc<Error>>;
+
+/// A live credential, as the store knew it.
+#[derive(Clone)]
+pub struct Live(Arc<Entry>);
 
 /// What became of a credential.
 pub enum Verified {
     /// It is good now.
-    Live(Arc<Found>),
+    Live(Live),
     /// It was known once; why it is not good any longer.
     Dead(Dead),
     /// The store has never heard of it.
     Unknown,
 }
 
-/// Why nothing was put into the cache.
-enum NotRead {
-    Unknown,
-    Store(Error),
-}
-
 impl Verifier {
-    /// `bound`: how long an answer may be used again; zero reads the store each time.
+    /// `bound`: how long an answer may be used without asking again; zero reads the store each
+    /// time.
     pub fn new(bound: Duration) -> Self {
-        let cache = moka::future::Cache::builder()
-            .max_capacity(CAPACITY)
-            .time_to_live(bound.max(Duration::from_millis(1)))
-            .build();
-        Self { cache, bound, generation: AtomicU64::new(0), revoked: RwLock::default() }
+        Self {
+            cache: Cache::new(CAPACITY),
+            unknown: Cache::new(UNKNOWN_CAPACITY),
+            flights: Flights::new(),
+            users: Interned::new(),
+            roles: Interned::new(),
+            generations: Generations::new(),
+            confirmed: AtomicU64::new(0),
+            bound,
+        }
     }
 
     /// What the store says of the credential with this MAC, at most the bound ago, and whether it
     /// is good now. Writes down that it was used, at most once a minute.
-    pub async fn verify(&self, db: &Db, clock: &Clock, mac: &Mac) -> Result<Verified, Error> {
-        let entry = match self.cache.get(mac).await {
-            Some(entry) if self.is_fresh(&entry, clock) => entry,
-            stale => {
-                // Boxed, so that a hit need not carry the room for a miss.
-                match Box::pin(self.read_once(db, clock, mac, stale)).await? {
-                    Some(entry) => entry,
-                    None => return Ok(Verified::Unknown),
-                }
-            }
-        };
+    pub async fn verify(
+        self: &Arc<Self>,
+        db: &Db,
+        clock: &Clock,
+        mac: &Mac,
+    ) -> Result<Verified, Error> {
         let now = clock.now();
+        let remembered = self.cache.get(mac).filter(|entry| self.is_usable(entry, clock, now));
+        let entry = match remembered {
+            Some(entry) => entry,
+            // Boxed, so that a hit need not carry the room for a miss.
+            None => match Box::pin(self.read_once(db, clock, mac)).await? {
+                Some(entry) => entry,
+                None => return Ok(Verified::Unknown),
+            },
+        };
         let facts = facts(&entry);
         if let Err(dead) = session::alive(&facts, now) {
             return Ok(Verified::Dead(dead));
@@ -100,56 +128,74 @@ impl Verifier {
         if session::touch_due(facts.last_active, facts.idle, now) {
             Box::pin(touch(db, mac, &entry, &facts, now)).await?;
         }
-        Ok(Verified::Live(Arc::clone(&entry.found)))
+        Ok(Verified::Live(Live(entry)))
     }
 
-    /// From now on, nothing that was read about this user before is used any more.
-    pub fn revoke(&self, user: UserId, clock: &Clock) {
-        let at = clock.monotonic();
-        let mut revoked = self.revoked.write().unwrap_or_else(PoisonError::into_inner);
-        let generation = self.generation.fetch_add(1, Ordering::SeqCst) + 1;
-        if revoked.len() >= REVOCATIONS_SWEPT_AT {
-            // Entries older than the bound are read again anyway.
-            revoked.retain(|_, revocation| at.saturating_sub(revocation.at) <= self.bound * 2);
-        }
-        revoked.insert(user, Revocation { generation, at });
+    /// From now on, nothing that was read before about whom this concerns is used any more.
+    pub fn invalidate(&self, what: Invalidation) {
+        self.generations.raise(what);
     }
 
-    fn is_fresh(&self, entry: &Entry, clock: &Clock) -> bool {
-        let within_bound = clock.monotonic().saturating_sub(entry.read_at) < self.bound;
-        within_bound && !self.revoked_since(entry)
+    /// Every change that was committed before `moment` (of monotonic time) has been passed to
+    /// [`Self::invalidate`].
+    fn confirm(&self, moment: Duration) {
+        let millis = u64::try_from(moment.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+        self.confirmed.fetch_max(millis, Ordering::SeqCst);
     }
 
-    fn revoked_since(&self, entry: &Entry) -> bool {
-        if self.generation.load(Ordering::SeqCst) == entry.generation {
-            return false;
-        }
-        let revoked = self.revoked.read().unwrap_or_else(PoisonError::into_inner);
-        let user = entry.found.user.id;
-        revoked.get(&user).is_some_and(|revocation| revocation.generation > entry.generation)
+    /// Lets go of what is of no more use.
+    fn sweep(&self, clock: &Clock) {
+        let now = clock.monotonic();
+        self.cache.retain(|_, entry| now.saturating_sub(entry.read_at) < LONGEST);
+        self.users.sweep();
+        self.roles.sweep();
+    }
+
+    /// Whether an entry may be used without a read. What the log cannot tell is that another node
+    /// has lengthened a life: only what is alive is believed for longer than the bound.
+    fn is_usable(&self, entry: &Entry, clock: &Clock, now: Time) -> bool {
+        let monotonic = clock.monotonic();
+        let age = monotonic.saturating_sub(entry.read_at);
+        let is_confirmed = || {
+            age < LONGEST
+                && self.was_confirmed_lately(monotonic)
+                && session::alive(&facts(entry), now).is_ok()
+        };
+        self.is_current(entry) && (age < self.bound || is_confirmed())
+    }
+
+    fn was_confirmed_lately(&self, now: Duration) -> bool {
+        let millis = self.confirmed.load(Ordering::SeqCst);
+        let moment = millis.checked_sub(1).map(Duration::from_millis);
+        moment.is_some_and(|moment| now.saturating_sub(moment) < self.bound)
+    }
+
+    fn is_current(&self, entry: &Entry) -> bool {
+        self.generations.is_current(entry.found.user.id, entry.generation)
     }
 
     /// One read for any number of requests that ask for the same credential at once. An answer
-    /// that was too old when this request came, or was overtaken by a revocation, is read again.
+    /// that was too old when this request came, or was overtaken by a change, is read again.
     async fn read_once(
-        &self,
+        self: &Arc<Self>,
         db: &Db,
         clock: &Clock,
         mac: &Mac,
-        mut stale: Option<Arc<Entry>>,
     ) -> Result<Option<Arc<Entry>>, Error> {
         let asked = clock.monotonic();
+        if self.unknown.get(mac).is_some_and(|at| asked.saturating_sub(at) < UNKNOWN_FOR) {
+            return Ok(None);
+        }
         loop {
-            if let Some(stale) = stale {
-                self.forget(mac, &stale).await;
-            }
-            match self.cache.try_get_with(*mac, self.read(db, clock, mac)).await {
-                Ok(entry) if self.is_good_for(&entry, asked) => return Ok(Some(entry)),
-                Ok(entry) => stale = Some(entry),
-                Err(not_read) => match &*not_read {
-                    NotRead::Unknown => return Ok(None),
-                    NotRead::Store(error) => return Err(shared(error)),
-                },
+            let read_at = clock.monotonic();
+            let read = self.flights.join(*mac, || self.read(db, *mac, read_at)).await;
+            match read.map_err(|error| shared(&error))? {
+                None => {
+                    self.unknown.insert(*mac, read_at);
+                    return Ok(None);
+                }
+                Some(entry) if self.is_good_for(&entry, asked) => return Ok(Some(entry)),
+                Some(_) => {}
             }
         }
     }
@@ -158,25 +204,40 @@ impl Verifier {
     /// still answers those who came before it started.
     fn is_good_for(&self, entry: &Entry, asked: Duration) -> bool {
         let within_bound = asked.saturating_sub(entry.read_at) < self.bound;
-        (entry.read_at >= asked || within_bound) && !self.revoked_since(entry)
+        (entry.read_at >= asked || within_bound) && self.is_current(entry)
     }
 
-    /// Throws out this very entry: of many requests that saw it, the slower ones must not throw out
-    /// what the first has read since.
-    async fn forget(&self, mac: &Mac, stale: &Arc<Entry>) {
-        let decide = |current: Option<moka::Entry<Mac, Arc<Entry>>>| {
-            let is_it = current.is_some_and(|current| Arc::ptr_eq(current.value(), stale));
-            std::future::ready(if is_it { Op::Remove } else { Op::Nop })
-        };
-        drop(self.cache.entry(*mac).and_compute_with(decide).await);
+    /// The generation is that of before the read starts, like the time. The answer is in the cache
+    /// before the flight is over, so nobody can come too late for both.
+    fn read(self: &Arc<Self>, db: &Db, mac: Mac, read_at: Duration) -> Flight<Read> {
+        let (verifier, db) = (Arc::clone(self), db.clone());
+        let generation = self.generations.now();
+        Box::pin(async move {
+            let Some(mut found) = load(&db, &mac).await.map_err(Arc::new)? else { return Ok(None) };
+            found.user = verifier.users.share(found.user.id, found.user);
+            found.role = verifier.roles.share(found.role.id, found.role);
+            let touched = AtomicI64::new(found.credential.last_active.0);
+            let entry = Arc::new(Entry { found, read_at, generation, touched });
+            verifier.remember(mac, &entry);
+            Ok(Some(entry))
+        })
     }
 
-    async fn read(&self, db: &Db, clock: &Clock, mac: &Mac) -> Result<Arc<Entry>, NotRead> {
-        let read_at = clock.monotonic();
-        let generation = self.generation.load(Ordering::SeqCst);
-        let found = load(db, mac).await.map_err(NotRead::Store)?.ok_or(NotRead::Unknown)?;
-        let touched = AtomicI64::new(found.credential.last_active.0);
-        Ok(Arc::new(Entry { found: Arc::new(found), read_at, generation, touched }))
+    /// Puts an entry into the cache, unless somebody has put a later one there.
+    fn remember(&self, mac: Mac, entry: &Arc<Entry>) {
+        let is_later =
+            |held: &Arc<Entry>| (held.generation, held.read_at) > (entry.generation, entry.read_at);
+        let is_overtaken = self.cache.peek(&mac).as_ref().is_some_and(is_later);
+        if !is_overtaken && !self.bound.is_zero() {
+            self.cache.insert(mac, Arc::clone(entry));
+        }
+    }
+}
+
+impl Live {
+    /// The credential, session, user and role.
+    pub fn found(&self) -> &Found {
+        &self.0.found
     }
 }
 

@@ -11,10 +11,11 @@ use portcullis_store::credentials::{CredentialKind, NewCredential};
 use portcullis_store::migrate::{self, MigrateOptions};
 use portcullis_store::sessions::{self, NewSession};
 use portcullis_store::users::{self, NewUser};
-use portcullis_store::{Options, Tx, roles};
+use portcullis_store::{Options, Tx, roles, scratch};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+use super::follow::Follower;
 use super::*;
 
 pub(crate) const NOW: Time = Time(1_795_309_323_000);
@@ -29,6 +30,7 @@ pub(crate) struct SignedIn {
     pub(crate) db: Db,
     pub(crate) sessions: [SessionId; 2],
     users: [UserId; 2],
+    url: String,
     _directory: TempDir,
 }
 
@@ -38,7 +40,7 @@ impl SignedIn {
         let url = format!("sqlite:{}", directory.path().join("test.db").display());
         let acquire_timeout = Duration::from_millis(50);
         let options =
-            Options { acquire_timeout, sqlite_synchronous_full: false, ..Options::new(url) };
+            Options { acquire_timeout, sqlite_synchronous_full: false, ..Options::new(&url) };
         let db = Db::open(&options).await.unwrap();
         migrate::run(&db, &MigrateOptions { seal_check: [7; 32], now: NOW }).await.unwrap();
         let mut tx = db.write().await.unwrap();
@@ -47,7 +49,25 @@ impl SignedIn {
         let eve = sign_in(&mut tx, 2, CredentialKind::Api, None).await;
         tx.commit().await.unwrap();
         let sessions = [1, 2].map(|number| SessionId::from_random([number; 16]));
-        Self { db, sessions, users: [ada, eve], _directory: directory }
+        Self { db, sessions, users: [ada, eve], url, _directory: directory }
+    }
+
+    /// The same database, through another program.
+    async fn elsewhere(&self) -> Db {
+        Db::open(&Options { sqlite_synchronous_full: false, ..Options::new(&self.url) })
+            .await
+            .unwrap()
+    }
+
+    async fn end_session(&self, through: &Db, index: usize) {
+        let mut tx = through.write().await.unwrap();
+        sessions::end(&mut tx, &self.sessions[index], EndReason::Logout, NOW).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Does what no function of the store does.
+    async fn tamper(&self, sql: &'static str) {
+        scratch::tamper(&self.url, sql).await.unwrap();
     }
 
     async fn last_active(&self, mac: &Mac) -> Time {
@@ -105,9 +125,9 @@ fn mac(number: u8) -> Mac {
 }
 
 /// Each read makes a value of its own, so equal pointers are one read.
-fn live(verified: Result<Verified, Error>) -> Arc<Found> {
+fn live(verified: Result<Verified, Error>) -> Arc<Entry> {
     match verified.unwrap() {
-        Verified::Live(found) => found,
+        Verified::Live(live) => live.0,
         Verified::Dead(dead) => panic!("{dead:?}"),
         Verified::Unknown => panic!("unknown"),
     }
@@ -116,7 +136,7 @@ fn live(verified: Result<Verified, Error>) -> Arc<Found> {
 #[tokio::test]
 async fn an_answer_is_used_again_up_to_the_bound_and_never_after_it() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Verifier::new(BOUND), Clock::fake(NOW));
+    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
     let verify = async || verifier.verify(&people.db, &clock, &mac(1)).await;
     let first = live(verify().await);
     clock.advance(ALMOST);
@@ -134,7 +154,7 @@ async fn an_answer_is_used_again_up_to_the_bound_and_never_after_it() {
 #[tokio::test]
 async fn with_no_bound_every_answer_is_read() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Verifier::new(Duration::ZERO), Clock::fake(NOW));
+    let (verifier, clock) = (Arc::new(Verifier::new(Duration::ZERO)), Clock::fake(NOW));
     let mut seen = Vec::new();
     for _ in 0..3 {
         seen.push(live(verifier.verify(&people.db, &clock, &mac(1)).await));
@@ -144,31 +164,131 @@ async fn with_no_bound_every_answer_is_read() {
 }
 
 #[tokio::test]
-async fn a_revocation_is_felt_at_once_by_those_it_is_about() {
+async fn a_change_through_this_process_is_felt_at_once_by_those_it_is_about() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Verifier::new(BOUND), Clock::fake(NOW));
+    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let told = Arc::clone(&verifier);
+    people.db.on_invalidation(move |changes| changes.iter().for_each(|c| told.invalidate(*c)));
     let verify = async |number| verifier.verify(&people.db, &clock, &mac(number)).await;
     let (_, other) = (live(verify(1).await), live(verify(2).await));
-    let mut tx = people.db.write().await.unwrap();
-    sessions::end(&mut tx, &people.sessions[0], EndReason::Logout, NOW).await.unwrap();
-    tx.commit().await.unwrap();
-    // Ended by another node: known after the bound. By this one: known now.
+    // By another node: known after the bound. By this one: known now.
+    people.end_session(&people.elsewhere().await, 0).await;
     live(verify(1).await);
-    verifier.revoke(people.users[0], &clock);
+    let mut tx = people.db.write().await.unwrap();
+    users::bump_epoch(&mut tx, people.users[0]).await.unwrap();
+    live(verify(1).await);
+    tx.commit().await.unwrap();
     assert!(matches!(verify(1).await, Ok(Verified::Dead(Dead::Ended))));
     assert!(Arc::ptr_eq(&other, &live(verify(2).await)));
 }
 
 #[tokio::test]
-async fn what_nobody_knows_is_not_remembered() {
+async fn what_nobody_knows_is_remembered_apart_and_shortly() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Verifier::new(BOUND), Clock::fake(NOW));
+    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
     let verify = async || verifier.verify(&people.db, &clock, &mac(9)).await;
     assert!(matches!(verify().await, Ok(Verified::Unknown)));
-    verifier.cache.run_pending_tasks().await;
-    assert_eq!(verifier.cache.entry_count(), 0);
+    assert_eq!(verifier.cache.len(), 0);
     people.db.close().await;
+    clock.advance(Duration::from_millis(99));
+    assert!(matches!(verify().await, Ok(Verified::Unknown)));
+    clock.advance(MILLISECOND);
     assert!(matches!(verify().await, Err(Error::Unavailable)));
+}
+
+#[tokio::test]
+async fn while_the_log_is_followed_answers_are_used_for_longer_than_the_bound() {
+    let people = SignedIn::open().await;
+    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let mut follower = Follower::default();
+    let verify = async |number| verifier.verify(&people.db, &clock, &mac(number)).await;
+    follower.look(&people.db, &clock, &verifier).await.unwrap();
+    let (first, other) = (live(verify(1).await), live(verify(2).await));
+    for _ in 0..3 {
+        clock.advance(ALMOST);
+        follower.look(&people.db, &clock, &verifier).await.unwrap();
+        clock.advance(ALMOST);
+        assert!(Arc::ptr_eq(&first, &live(verify(1).await)));
+    }
+    people.end_session(&people.elsewhere().await, 0).await;
+    live(verify(1).await);
+    follower.look(&people.db, &clock, &verifier).await.unwrap();
+    assert!(matches!(verify(1).await, Ok(Verified::Dead(Dead::Ended))));
+    assert!(Arc::ptr_eq(&other, &live(verify(2).await)), "nothing happened to this one");
+    clock.advance(LONGEST);
+    follower.look(&people.db, &clock, &verifier).await.unwrap();
+    assert!(!Arc::ptr_eq(&other, &live(verify(2).await)), "not for ever");
+}
+
+#[tokio::test]
+async fn when_the_log_cannot_be_followed_nothing_outlives_the_bound() {
+    let people = SignedIn::open().await;
+    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let mut follower = Follower::default();
+    let verify = async || verifier.verify(&people.db, &clock, &mac(2)).await;
+    live(verify().await);
+    follower.look(&people.db, &clock, &verifier).await.unwrap();
+    let kept = live(verify().await);
+    people.db.close().await;
+    clock.advance(ALMOST);
+    assert!(follower.look(&people.db, &clock, &verifier).await.is_err());
+    assert!(Arc::ptr_eq(&kept, &live(verify().await)));
+    clock.advance(MILLISECOND);
+    assert!(matches!(verify().await, Err(Error::Unavailable)));
+}
+
+#[tokio::test]
+async fn a_log_that_does_not_go_on_where_it_was_left_dates_everything() {
+    let people = SignedIn::open().await;
+    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let mut follower = Follower::default();
+    let elsewhere = people.elsewhere().await;
+    let verify = async || live(verifier.verify(&people.db, &clock, &mac(2)).await);
+    people.end_session(&elsewhere, 0).await;
+    follower.look(&people.db, &clock, &verifier).await.unwrap();
+    let mut kept = verify().await;
+    let mut check = async |why: &str, log: &'static str, is_kept: bool| {
+        people.tamper(log).await;
+        follower.look(&people.db, &clock, &verifier).await.unwrap();
+        let now = verify().await;
+        assert_eq!(Arc::ptr_eq(&kept, &now), is_kept, "{why}");
+        kept = now;
+    };
+    let next = "INSERT INTO invalidations SELECT max(number) + 1, 99 FROM invalidations";
+    check("somebody else's change", next, true).await;
+    check(
+        "a gap",
+        "INSERT INTO invalidations SELECT max(number) + 2, 99 FROM invalidations",
+        false,
+    )
+    .await;
+    check("and on it goes", next, true).await;
+    check("an earlier state of the database", "DELETE FROM invalidations WHERE number > 1", false)
+        .await;
+    check("and on it goes", next, true).await;
+    check("a new database", "DELETE FROM invalidations", false).await;
+}
+
+/// A use or a renewal at another node is in no log.
+#[tokio::test]
+async fn who_looks_dead_from_here_is_asked_for_before_he_is_refused() {
+    let people = SignedIn::open().await;
+    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let mut follower = Follower::default();
+    let verify = async || verifier.verify(&people.db, &clock, &mac(1)).await;
+    follower.look(&people.db, &clock, &verifier).await.unwrap();
+    live(verify().await);
+    let elsewhere = people.elsewhere().await;
+    let mut tx = elsewhere.write_once().await.unwrap();
+    clock.advance(IDLE / 2);
+    credentials::touch(&mut tx, &mac(1), clock.now(), clock.now()).await.unwrap();
+    tx.commit().await.unwrap();
+    clock.advance(IDLE / 2);
+    follower.look(&people.db, &clock, &verifier).await.unwrap();
+    live(verify().await);
+    clock.advance(IDLE);
+    follower.look(&people.db, &clock, &verifier).await.unwrap();
+    assert!(matches!(verify().await, Ok(Verified::Dead(Dead::Idle))));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -186,35 +306,47 @@ async fn of_parallel_requests_one_reads() {
         if round % 2 == 0 {
             clock.advance(BOUND);
         } else {
-            verifier.revoke(people.users[1], &clock);
+            verifier.invalidate(Invalidation::User(people.users[1]));
         }
     }
 }
 
-fn reads(seen: &[Arc<Found>]) -> usize {
+fn reads(seen: &[Arc<Entry>]) -> usize {
     seen.iter().map(Arc::as_ptr).collect::<HashSet<_>>().len()
 }
 
 #[tokio::test]
-async fn who_is_late_does_not_throw_out_what_was_read_since() {
+async fn who_is_late_does_not_replace_what_was_read_since() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Verifier::new(BOUND), Clock::fake(NOW));
-    live(verifier.verify(&people.db, &clock, &mac(1)).await);
-    let stale = verifier.cache.get(&mac(1)).await;
+    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let read = async || live(verifier.verify(&people.db, &clock, &mac(1)).await);
+    let stale = read().await;
     clock.advance(BOUND);
-    let fresh = live(verifier.verify(&people.db, &clock, &mac(1)).await);
-    let late = verifier.read_once(&people.db, &clock, &mac(1), stale.clone()).await;
-    assert!(Arc::ptr_eq(&fresh, &late.unwrap().unwrap().found));
-    // Whoever is so late that this one is too old as well reads again.
+    let fresh = read().await;
+    verifier.remember(mac(1), &stale);
+    assert!(Arc::ptr_eq(&fresh, &read().await));
+}
+
+#[tokio::test]
+async fn sessions_of_one_user_share_what_is_known_of_him() {
+    let people = SignedIn::open().await;
+    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let read = async |number| live(verifier.verify(&people.db, &clock, &mac(number)).await);
+    let first = read(1).await;
     clock.advance(BOUND);
-    let late = verifier.read_once(&people.db, &clock, &mac(1), stale).await;
-    assert!(!Arc::ptr_eq(&fresh, &late.unwrap().unwrap().found));
+    let (again, other) = (read(1).await, read(2).await);
+    assert!(Arc::ptr_eq(&first.found.user, &again.found.user));
+    assert!(Arc::ptr_eq(&first.found.role, &other.found.role));
+    assert!(!Arc::ptr_eq(&first.found.user, &other.found.user));
+    clock.advance(LONGEST);
+    verifier.sweep(&clock);
+    assert_eq!(verifier.cache.len(), 0);
 }
 
 #[tokio::test]
 async fn a_good_credential_is_not_refused_for_a_use_that_cannot_be_written_down() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Verifier::new(Duration::from_hours(2)), Clock::fake(NOW));
+    let (verifier, clock) = (Arc::new(Verifier::new(Duration::from_hours(2))), Clock::fake(NOW));
     let verify = async |number| verifier.verify(&people.db, &clock, &mac(number)).await;
     live(verify(1).await);
     live(verify(2).await);

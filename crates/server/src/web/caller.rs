@@ -3,7 +3,6 @@
 //! without one.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 
 use portcullis_domain::csrf::AuthKind;
 use portcullis_domain::id::UserId;
@@ -13,6 +12,7 @@ use portcullis_store::credentials::Found;
 
 use super::error::{Error, Forbidden};
 use super::identify::Who;
+use crate::verify::Live;
 
 /// Whom a request acts as: a user, by one credential, with resolved permissions.
 #[derive(Clone)]
@@ -21,28 +21,28 @@ pub struct Caller {
     pub auth: AuthKind,
     /// Under what the store keeps the credential.
     pub mac: Mac,
-    found: Arc<Found>,
+    live: Live,
 }
 
 impl Caller {
     /// Only the door makes one, from what the store said.
-    pub(super) fn new(auth: AuthKind, mac: Mac, found: Arc<Found>) -> Self {
-        Self { auth, mac, found }
+    pub(super) fn new(auth: AuthKind, mac: Mac, live: Live) -> Self {
+        Self { auth, mac, live }
     }
 
     /// The credential, session, user and role.
     pub fn found(&self) -> &Found {
-        &self.found
+        self.live.found()
     }
 
     /// The user's id.
     pub fn user_id(&self) -> UserId {
-        self.found.user.id
+        self.found().user.id
     }
 
     /// What the user's role allows.
     pub fn grants(&self) -> &Grants {
-        &self.found.role.grants
+        &self.found().role.grants
     }
 }
 

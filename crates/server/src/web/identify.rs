@@ -100,7 +100,7 @@ async fn by_access_token(app: &App, token: &str) -> Result<Who, Error> {
 
 async fn look_up(app: &App, auth: AuthKind, mac: Mac) -> Result<Who, Error> {
     match app.verifier.verify(&app.db, &app.clock, &mac).await.map_err(Error::store)? {
-        Verified::Live(snapshot) => Ok(Ok(Caller::new(auth, mac, snapshot))),
+        Verified::Live(live) => Ok(Ok(Caller::new(auth, mac, live))),
         Verified::Dead(dead) => Ok(Err(dead.code())),
         Verified::Unknown => Ok(Err("credential_unknown")),
     }
@@ -140,7 +140,6 @@ async fn renew(
     }
     tx.commit().await?;
     if renewed {
-        app.verifier.revoke(caller.user_id(), &app.clock);
         facts.after().cookies.push(app.cookies.session(&secret.reveal(), now, until));
     }
     Ok(())

@@ -1,11 +1,13 @@
 //! Everything that verification needs to know about a credential, in one statement.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_domain::account::AccountStatus;
+use portcullis_domain::id::{SessionHandle, SessionId};
 use portcullis_domain::role::Role;
 use portcullis_domain::secret::Mac;
-use portcullis_domain::session::{CredentialFacts, Life};
+use portcullis_domain::session::{CredentialFacts, Life, SignInForm};
 use portcullis_domain::time::Time;
 
 use super::CredentialKind;
@@ -15,49 +17,50 @@ use crate::roles;
 use crate::sessions::{self, Session};
 use crate::users::{self, User};
 
-/// A credential with its session, its user and his role. Nothing here says that it is alive.
+/// A credential with what it hangs on: no more than requests ask for, because a server remembers
+/// a million of them. Nothing here says that it is alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     pub credential: Credential,
-    /// For a child. One whose parent is gone has a parent that ended.
-    pub parent: Option<Parent>,
-    pub session: Session,
-    pub user: User,
+    pub session: SessionFacts,
+    pub user: Arc<User>,
     /// With its grants.
-    pub role: Role,
+    pub role: Arc<Role>,
 }
 
-/// The life of a credential.
+/// The life of a credential. That of a child is bounded by its parent's: it ends with it, and a
+/// child whose parent is gone has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     pub kind: CredentialKind,
-    pub platform: Option<String>,
-    pub device_type: Option<String>,
-    pub app_version: Option<String>,
-    pub created_at: Time,
     pub life: Life,
     /// When its use was last written down.
     pub last_active: Time,
-    pub ended_at: Option<Time>,
+    /// It, its parent or its session was ended on purpose.
+    pub has_ended: bool,
 }
 
-/// The life of a child's parent.
+/// What requests ask of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parent {
-    pub expires_at: Time,
-    pub ended_at: Option<Time>,
+pub struct SessionFacts {
+    pub id: SessionId,
+    pub handle: SessionHandle,
+    /// The user's epoch when it began.
+    pub user_epoch: i64,
+    /// How it began.
+    pub form: SignInForm,
+    pub csrf_epoch: i64,
+    pub created_at: Time,
+    pub auth_time: Time,
 }
 
 impl Found {
     /// What decides whether the credential counts, with what it hangs on.
     pub fn facts(&self) -> CredentialFacts {
-        let parent = self.parent.as_ref();
         let life = self.credential.life;
-        let ends =
-            [self.credential.ended_at, self.session.ended_at, parent.and_then(|p| p.ended_at)];
         CredentialFacts {
-            ended: ends.iter().any(Option::is_some),
-            expires_at: parent.map_or(life.expires_at, |p| p.expires_at.min(life.expires_at)),
+            ended: self.credential.has_ended,
+            expires_at: life.expires_at,
             idle: life.idle,
             last_active: self.credential.last_active,
             user_active: self.user.status == AccountStatus::Active,
@@ -70,8 +73,7 @@ impl Found {
 /// The credential of a MAC.
 pub async fn find(tx: &mut Tx, mac: &Mac) -> Result<Option<Found>> {
     const SQL: &str = concat!(
-        "SELECT c.kind AS credential_kind, c.platform, c.device_type, c.app_version, \
-         c.created_at, c.expires_at, c.idle_ms, c.renew_until, c.last_active, c.ended_at, \
+        "SELECT c.kind AS credential_kind, c.expires_at, c.idle_ms, c.renew_until, c.last_active, c.ended_at, \
          c.parent_mac IS NOT NULL AS is_child, p.expires_at AS parent_expires_at, \
          p.ended_at AS parent_ended_at, ",
         sessions::columns!(),
@@ -91,41 +93,46 @@ pub async fn find(tx: &mut Tx, mac: &Mac) -> Result<Option<Found>> {
 
 fn found(row: &Row) -> Result<Found> {
     let session = sessions::session(row)?;
-    let is_child: bool = row.get("is_child")?;
     Ok(Found {
         credential: credential(row, &session)?,
-        parent: if is_child { Some(parent(row)?) } else { None },
-        user: users::user(row)?,
-        role: roles::role(row)?,
-        session,
+        user: Arc::new(users::user(row)?),
+        role: Arc::new(roles::role(row)?),
+        session: SessionFacts {
+            id: session.id,
+            handle: session.handle,
+            user_epoch: session.user_epoch,
+            form: session.form,
+            csrf_epoch: session.csrf_epoch,
+            created_at: session.created_at,
+            auth_time: session.auth_time,
+        },
     })
 }
 
 fn credential(row: &Row, session: &Session) -> Result<Credential> {
     let fault = || corrupt("credentials", "kind", session.id.as_str());
     let kind: String = row.get("credential_kind")?;
-    let known = |column| row.get::<String>(column).map(|text| Some(text).filter(|t| !t.is_empty()));
+    let (parent_ends, parent_has_ended) = parent(row)?;
+    let expires_at = Time(row.get("expires_at")?);
+    let has_ended = time(row, "ended_at")?.or(session.ended_at).is_some();
     Ok(Credential {
         kind: CredentialKind::parse(&kind).ok_or_else(fault)?,
-        platform: known("platform")?,
-        device_type: known("device_type")?,
-        app_version: row.get("app_version")?,
-        created_at: Time(row.get("created_at")?),
         life: Life {
-            expires_at: Time(row.get("expires_at")?),
+            expires_at: parent_ends.map_or(expires_at, |end| end.min(expires_at)),
             idle: idle(row.get("idle_ms")?, session)?,
             renew_until: time(row, "renew_until")?,
         },
         last_active: Time(row.get("last_active")?),
-        ended_at: time(row, "ended_at")?,
+        has_ended: has_ended || parent_has_ended,
     })
 }
 
-fn parent(row: &Row) -> Result<Parent> {
-    Ok(match time(row, "parent_expires_at")? {
-        Some(expires_at) => Parent { expires_at, ended_at: time(row, "parent_ended_at")? },
-        None => Parent { expires_at: Time(0), ended_at: Some(Time(0)) },
-    })
+/// When the parent of a child ends, and whether it was ended or is gone.
+fn parent(row: &Row) -> Result<(Option<Time>, bool)> {
+    let is_child: bool = row.get("is_child")?;
+    let ends = time(row, "parent_expires_at")?;
+    let was_ended = time(row, "parent_ended_at")?.is_some();
+    Ok((ends, is_child && (ends.is_none() || was_ended)))
 }
 
 fn time(row: &Row, column: &'static str) -> Result<Option<Time>> {

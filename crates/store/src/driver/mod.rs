@@ -7,10 +7,15 @@ mod ready;
 mod row;
 mod value;
 
+use std::sync::{Arc, OnceLock};
+
 use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, Pool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::error::{self, Error, Result};
+use crate::invalidations::{self, Invalidation};
+use crate::notify;
 
 pub use open::Options;
 pub use ready::NotReady;
@@ -23,7 +28,13 @@ pub(crate) use value::{Value, params};
 /// SQLite has exactly one writing connection: writers queue here, in order, instead of meeting
 /// `SQLITE_BUSY` inside the database.
 #[derive(Clone)]
-pub struct Db(Pools);
+pub struct Db {
+    pools: Pools,
+    committed: Arc<OnceLock<Hook>>,
+}
+
+/// Whom to tell of what a commit has made others read anew.
+type Hook = Box<dyn Fn(&[Invalidation]) + Send + Sync>;
 
 #[derive(Clone)]
 enum Pools {
@@ -38,6 +49,8 @@ enum Pools {
 pub struct Tx {
     link: Link,
     scope: Scope,
+    noted: Vec<Invalidation>,
+    committed: Arc<OnceLock<Hook>>,
 }
 
 enum Link {
@@ -62,54 +75,73 @@ impl Db {
     /// Opens the database named by `options.url`, and makes the file of an SQLite database that
     /// does not exist yet. Does not migrate: see [`crate::migrate::run`].
     pub async fn open(options: &Options) -> Result<Self> {
-        open::pools(options).await.map(Self)
+        let pools = open::pools(options).await?;
+        Ok(Self { pools, committed: Arc::default() })
     }
 
     /// A snapshot: every statement sees the database as it was at the first one.
     pub async fn read(&self) -> Result<Tx> {
-        let link = match &self.0 {
+        let link = match &self.pools {
             Pools::Sqlite { read, .. } => Link::Sqlite(read.begin().await?),
             Pools::Postgres { read, .. } => {
                 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
                 Link::Postgres(read.begin_with(SNAPSHOT).await?)
             }
         };
-        Ok(Tx { link, scope: Scope::Transaction })
+        Ok(self.tx(link, Scope::Transaction))
     }
 
     /// A transaction that may write. On SQLite it waits for its turn and holds it until the end.
     pub async fn write(&self) -> Result<Tx> {
-        let link = match &self.0 {
+        let link = match &self.pools {
             Pools::Sqlite { write, .. } => Link::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             Pools::Postgres { write, .. } => Link::Postgres(write.begin().await?),
         };
-        Ok(Tx { link, scope: Scope::Transaction })
+        Ok(self.tx(link, Scope::Transaction))
     }
 
     /// A handle for one reading statement, without the round trips of a transaction. A second
     /// statement is refused with [`Error::Driver`].
     pub async fn read_once(&self) -> Result<Tx> {
-        let link = match &self.0 {
+        let link = match &self.pools {
             Pools::Sqlite { read, .. } => Link::SqliteOnce(read.acquire().await?),
             Pools::Postgres { read, .. } => Link::PostgresOnce(read.acquire().await?),
         };
-        Ok(Tx { link, scope: Scope::OneStatement { spent: false } })
+        Ok(self.tx(link, Scope::OneStatement { spent: false }))
     }
 
     /// A handle for one writing statement, which is durable when its call returns; there is
     /// nothing to commit. A second statement is refused with [`Error::Driver`].
     pub async fn write_once(&self) -> Result<Tx> {
-        let link = match &self.0 {
+        let link = match &self.pools {
             Pools::Sqlite { write, .. } => Link::SqliteOnce(write.acquire().await?),
             Pools::Postgres { write, .. } => Link::PostgresOnce(write.acquire().await?),
         };
-        Ok(Tx { link, scope: Scope::OneStatement { spent: false } })
+        Ok(self.tx(link, Scope::OneStatement { spent: false }))
+    }
+
+    /// From now on `tell` is called right after every commit through this handle or a clone of it
+    /// that changes who may pass. The first call counts; a later one changes nothing.
+    pub fn on_invalidation(&self, tell: impl Fn(&[Invalidation]) + Send + Sync + 'static) {
+        drop(self.committed.set(Box::new(tell)));
+    }
+
+    /// How to reach the server, for what needs a connection of its own; `None` on SQLite.
+    pub(crate) fn postgres_options(&self) -> Option<PgConnectOptions> {
+        match &self.pools {
+            Pools::Sqlite { .. } => None,
+            Pools::Postgres { read, .. } => Some((*read.connect_options()).clone()),
+        }
+    }
+
+    fn tx(&self, link: Link, scope: Scope) -> Tx {
+        Tx { link, scope, noted: Vec::new(), committed: Arc::clone(&self.committed) }
     }
 
     /// Waits for running transactions and closes every connection. Readers go first, so that the
     /// last connection is the writer's and SQLite can fold its write-ahead log into the file.
     pub async fn close(&self) {
-        match &self.0 {
+        match &self.pools {
             Pools::Sqlite { read, write } => {
                 read.close().await;
                 write.close().await;
@@ -123,12 +155,30 @@ impl Db {
 }
 
 impl Tx {
-    /// Makes the changes durable and visible to everyone.
-    pub async fn commit(self) -> Result<()> {
+    /// Makes the changes durable and visible to everyone, and tells this process, and other nodes
+    /// as far as they listen, whom to read anew.
+    pub async fn commit(mut self) -> Result<()> {
+        let noted = std::mem::take(&mut self.noted);
+        if !noted.is_empty() {
+            invalidations::append(&mut self, &noted).await?;
+            notify::announce(&mut self).await?;
+        }
         match self.link {
-            Link::Sqlite(tx) => Ok(tx.commit().await?),
-            Link::Postgres(tx) => Ok(tx.commit().await?),
-            Link::SqliteOnce(_) | Link::PostgresOnce(_) => Ok(()),
+            Link::Sqlite(tx) => tx.commit().await?,
+            Link::Postgres(tx) => tx.commit().await?,
+            Link::SqliteOnce(_) | Link::PostgresOnce(_) => {}
+        }
+        if let Some(tell) = self.committed.get().filter(|_| !noted.is_empty()) {
+            tell(&noted);
+        }
+        Ok(())
+    }
+
+    /// Notes that what was read of these credentials before is not to be used after the commit.
+    /// Every function that changes who may pass calls it.
+    pub(crate) fn invalidate(&mut self, what: Invalidation) {
+        if !self.noted.contains(&what) {
+            self.noted.push(what);
         }
     }
 

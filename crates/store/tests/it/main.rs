@@ -8,6 +8,7 @@ mod csrf_spent;
 mod driver;
 mod events;
 mod harness;
+mod invalidations;
 mod limits;
 mod meta;
 mod migrate;

@@ -5,12 +5,13 @@ use http::StatusCode;
 use portcullis_domain::csrf::Kind;
 use portcullis_domain::role::Role;
 use portcullis_domain::time::Time;
-use portcullis_store::sessions::Session;
+use portcullis_store::sessions::{self, Session};
 use portcullis_store::users::User;
 
 use super::{in_words, shown_name};
 use crate::web::caller::SignedIn;
 use crate::web::door;
+use crate::web::error::Error;
 use crate::web::request::Call;
 use crate::web::table::Answer;
 
@@ -18,12 +19,16 @@ use crate::web::table::Answer;
 pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let found = caller.found();
     let life = found.credential.life;
+    let mut tx = call.app.db.read_once().await?;
+    // Whoever came this far had a session a moment ago.
+    let stored = sessions::by_id(&mut tx, &found.session.id).await?.ok_or(Error::NotFound)?;
+    drop(tx);
     let page = Account {
         name: shown_name(&found.user),
         user: &found.user,
         role: &found.role,
-        session: &found.session,
-        began: moment(found.session.created_at),
+        session: &stored,
+        began: moment(stored.created_at),
         ends: moment(life.expires_at),
         idle: life.idle.map(in_words),
         csrf_token: door::mint(&call.app, &caller, Kind::Session),
