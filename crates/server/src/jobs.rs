@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis_domain::time::Time;
 use portcullis_store::{
-    Db, Error, Tx, credentials, csrf_spent, lockouts, outbox, sessions, throttle,
+    Db, Error, Tx, credentials, csrf_spent, lockouts, outbox, remember, sessions, throttle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -80,17 +80,19 @@ enum Rows {
     SpentTokens,
     Credentials,
     Sessions,
+    RememberSeries,
     Outbox,
 }
 
 impl Rows {
     /// A session goes after its credentials.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Throttle,
         Self::Lockouts,
         Self::SpentTokens,
         Self::Credentials,
         Self::Sessions,
+        Self::RememberSeries,
         Self::Outbox,
     ];
 
@@ -103,6 +105,7 @@ impl Rows {
             Self::SpentTokens => csrf_spent::sweep(tx, over, SLICE).await,
             Self::Credentials => credentials::sweep(tx, kept, SLICE).await,
             Self::Sessions => sessions::sweep(tx, kept, SLICE).await,
+            Self::RememberSeries => remember::sweep(tx, kept, SLICE).await,
             Self::Outbox => outbox::sweep(tx, kept, SLICE).await,
         }
     }

@@ -17,6 +17,7 @@ pub mod lockouts;
 pub mod meta;
 pub mod migrate;
 pub mod outbox;
+pub mod remember;
 pub mod roles;
 #[cfg(feature = "scratch")]
 pub mod scratch;

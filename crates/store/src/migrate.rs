@@ -65,7 +65,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order. A file that was released never changes again.
-static MIGRATIONS: [Migration; 8] = [
+static MIGRATIONS: [Migration; 9] = [
     migration!(1, "0001_meta"),
     migration!(2, "0002_roles"),
     migration!(3, "0003_users"),
@@ -74,6 +74,7 @@ static MIGRATIONS: [Migration; 8] = [
     migration!(6, "0006_csrf"),
     migration!(7, "0007_events"),
     migration!(8, "0008_outbox"),
+    migration!(9, "0009_remember"),
 ];
 
 /// Runs what is missing in one transaction. Safe to call from many nodes at once: the others wait
