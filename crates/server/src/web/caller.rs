@@ -61,7 +61,7 @@ pub enum Level {
 
 /// What becomes of a browser that stays signed in and has no session just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remembered {
+pub enum IfRemembered {
     /// Nothing: nobody is asked for, or the handler sees to it.
     Left,
     /// A request that changes nothing signs it in again.
@@ -75,7 +75,7 @@ pub trait Access: Sized + Send + 'static {
     /// The level that the table shows.
     const LEVEL: Level;
     /// For a browser that stays signed in.
-    const REMEMBERED: Remembered;
+    const IF_REMEMBERED: IfRemembered;
 
     /// The value, for whoever the door found.
     fn admit(who: Who) -> Result<Self, Error>;
@@ -111,7 +111,7 @@ impl Permission for MobileAuthUse {
 
 impl Access for Anyone {
     const LEVEL: Level = Level::Anyone;
-    const REMEMBERED: Remembered = Remembered::Left;
+    const IF_REMEMBERED: IfRemembered = IfRemembered::Left;
 
     fn admit(_: Who) -> Result<Self, Error> {
         Ok(Self)
@@ -120,7 +120,7 @@ impl Access for Anyone {
 
 impl Access for Visitor {
     const LEVEL: Level = Level::Visitor;
-    const REMEMBERED: Remembered = Remembered::Left;
+    const IF_REMEMBERED: IfRemembered = IfRemembered::Left;
 
     fn admit(who: Who) -> Result<Self, Error> {
         Ok(Self(who.ok()))
@@ -129,7 +129,7 @@ impl Access for Visitor {
 
 impl Access for SignedIn {
     const LEVEL: Level = Level::SignedIn;
-    const REMEMBERED: Remembered = Remembered::BroughtBack;
+    const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
 
     fn admit(who: Who) -> Result<Self, Error> {
         who.map(Self).map_err(Error::SignIn)
@@ -138,7 +138,7 @@ impl Access for SignedIn {
 
 impl Access for Leaving {
     const LEVEL: Level = Level::SignedIn;
-    const REMEMBERED: Remembered = Remembered::Forgotten;
+    const IF_REMEMBERED: IfRemembered = IfRemembered::Forgotten;
 
     fn admit(who: Who) -> Result<Self, Error> {
         who.map(Self).map_err(Error::SignIn)
@@ -147,7 +147,7 @@ impl Access for Leaving {
 
 impl<P: Permission> Access for Allowed<P> {
     const LEVEL: Level = Level::Allowed(P::KEY);
-    const REMEMBERED: Remembered = Remembered::BroughtBack;
+    const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
 
     fn admit(who: Who) -> Result<Self, Error> {
         let SignedIn(caller) = SignedIn::admit(who)?;
