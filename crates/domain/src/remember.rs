@@ -228,7 +228,7 @@ mod tests {
         };
         check(30 * DAY, lifetimes.absolute);
         check(lifetimes.absolute, lifetimes.absolute);
-        check(Duration::from_secs(60), Duration::from_secs(60));
+        check(Duration::from_mins(1), Duration::from_mins(1));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Browsers that stay signed in: a sign-in begins a series of secrets, each of which brings the browser
 //! back once. Not here: what a secret is worth (`domain::remember`), and which requests may use one.
 
-use portcullis_domain::event::{Context, EndReason, Event, Text, TokenKind};
+use portcullis_domain::event::{Context, EndReason, Event, TokenKind};
 use portcullis_domain::id::{SeriesId, SessionId, UserId};
 use portcullis_domain::remember::{Ticket, Verdict, judge, terms};
 use portcullis_domain::secret::{Mac, Opaque, Purpose};
@@ -75,20 +75,11 @@ pub async fn begin(
         user_epoch: user.epoch,
         ip: context.ip.clone().unwrap_or_default(),
         peer: context.peer.clone().unwrap_or_default(),
-        user_agent: context
-            .user_agent
-            .as_deref()
-            .map(Text::clip)
-            .map_or_else(String::new, Into::into),
+        user_agent: context.user_agent.clone().unwrap_or_default(),
         expires_at: now.plus(life),
     };
     rows::insert(tx, &new, now).await?;
-    let event = Event::TokenCreated {
-        kind: TokenKind::Remember,
-        platform: None,
-        device_type: None,
-        app_version: None,
-    };
+    let event = credentials::token_created(TokenKind::Remember, &Device::default());
     let context = Context { actor: Some(user.id), subject: Some(user.id), ..context.clone() };
     record(tx, app.random, &event, &context, now).await?;
     let ticket = Ticket { series: new.id, counter: 0 };

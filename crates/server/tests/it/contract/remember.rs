@@ -219,6 +219,23 @@ async fn every_way_out_is_out_for_good() {
     .await;
 }
 
+#[tokio::test]
+async fn what_ends_a_session_from_elsewhere_ends_what_would_bring_it_back() {
+    on_each_database(async |server| {
+        server.add(&STAFF).await;
+        let browser = server.remembered(&STAFF).await;
+        let elsewhere = server.client();
+        for name in ["sessionid", "csrftoken"] {
+            elsewhere.set_cookie(name, &browser.cookie(name).unwrap());
+        }
+        let token = browser.cookie("csrftoken").unwrap();
+        let out = elsewhere.post("/api/auth/logout").header("x-csrftoken", &token);
+        assert_eq!(out.send().await.status, 201);
+        refused(&browser, "401 session_ended").await;
+    })
+    .await;
+}
+
 /// Signing out is signing out everything that came of one sign-in.
 #[tokio::test]
 async fn what_an_earlier_session_of_the_browser_still_holds_ends_with_it() {
@@ -312,7 +329,7 @@ async fn a_deployment_may_remember_nobody_or_for_a_time_of_its_own() {
         let page = server.client().get("/-/sign-in").send().await.text();
         assert!(page.contains("Keep me signed in for 7 days on this device"), "{page}");
         let client = server.remembered(&STAFF).await;
-        server.advance(DAY * 7 - MINUTE);
+        server.advance(DAY * 6 + MINUTE * (24 * 60 - 1));
         assert_eq!(me(&client).await, 200);
         server.advance(MINUTE);
         refused(&client, "401 session_expired").await;
