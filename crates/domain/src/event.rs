@@ -65,6 +65,8 @@ pub enum Event {
     },
     /// A token was ended.
     TokenRevoked { kind: TokenKind },
+    /// A token that is used once came again: two have it. What hung on it was ended.
+    TokenReused { kind: TokenKind },
     /// A caller was refused. `rule`: the gate's rule or our own route; `reason`: the stable code.
     AccessDenied { rule: Option<Text>, reason: &'static str, method: Text, path: Text },
     /// A session began.
@@ -114,6 +116,7 @@ impl Event {
             Self::PasswordDisabled => "authn_password_disabled",
             Self::TokenCreated { .. } => "authn_token_created",
             Self::TokenRevoked { .. } => "authn_token_revoked",
+            Self::TokenReused { .. } => "authn_token_reuse",
             Self::AccessDenied { .. } => "authz_fail",
             Self::SessionCreated { .. } => "session_created",
             Self::SessionRenewed { .. } => "session_renewed",
@@ -140,6 +143,7 @@ impl Event {
             | Self::SignInLimited { .. }
             | Self::SignInLocked { .. }
             | Self::PasswordDisabled
+            | Self::TokenReused { .. }
             | Self::AccessDenied { .. }
             | Self::CsrfFailed { .. }
             | Self::CredentialRefused { .. }
@@ -169,6 +173,7 @@ impl Event {
     pub fn severity(&self) -> Severity {
         match self {
             Self::PasswordDisabled
+            | Self::TokenReused { .. }
             | Self::CookieTossed { .. }
             | Self::RoleLevelChanged { .. }
             | Self::PermissionsChanged { .. } => Severity::Critical,
@@ -219,7 +224,9 @@ impl Event {
                 "device_type": text(device_type.as_ref()),
                 "app_version": text(app_version.as_ref()),
             }),
-            Self::TokenRevoked { kind } => json!({ "kind": kind.as_str() }),
+            Self::TokenRevoked { kind } | Self::TokenReused { kind } => {
+                json!({ "kind": kind.as_str() })
+            }
             Self::AccessDenied { rule, reason, method, path } => json!({
                 "rule": text(rule.as_ref()),
                 "reason": reason,
@@ -307,6 +314,12 @@ mod tests {
             json!({"kind": "mobile", "platform": "ios", "app_version": "1.2"}),
         );
         check(
+            Event::TokenReused { kind: TokenKind::Remember },
+            "authn_token_reuse",
+            refused,
+            json!({"kind": "remember"}),
+        );
+        check(
             Event::AccessDenied {
                 rule: None,
                 reason: "permission_missing",
@@ -338,6 +351,7 @@ mod tests {
         check(Event::Stopped, Severity::Info);
         check(Event::LimitExceeded { limit: LimitName::Login }, Severity::Warning);
         check(Event::CookieTossed { cookie: "sessionid" }, Severity::Critical);
+        check(Event::TokenReused { kind: TokenKind::Remember }, Severity::Critical);
         assert!(Severity::Critical > Severity::Warning && Severity::Warning > Severity::Info);
     }
 }

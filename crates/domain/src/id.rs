@@ -56,6 +56,28 @@ impl fmt::Debug for SessionId {
     }
 }
 
+/// A series of secrets that a remembered browser shows one after the other: 32 lower-case hex digits.
+/// The browser holds it, and it opens nothing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeriesId(String);
+
+impl SeriesId {
+    /// From 128 random bits.
+    pub fn from_random(bytes: [u8; 16]) -> Self {
+        Self(hex::encode(bytes))
+    }
+
+    /// Reads back what [`Self::as_str`] gave; `None` for any other form.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_lower_hex(text, 32).then(|| Self(text.to_owned()))
+    }
+
+    /// The 32 digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A session as clients may name it: `sess_` and 24 lower-case hex digits. It opens nothing.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionHandle(Ascii<29>);
@@ -131,6 +153,9 @@ mod tests {
         assert_eq!(id.as_str(), "ab".repeat(16));
         assert_eq!(SessionId::parse(id.as_str()), Some(id));
 
+        let series = SeriesId::from_random([0xcd; 16]);
+        assert_eq!(SeriesId::parse(series.as_str()), Some(series));
+
         let handle = SessionHandle::from_random([0x01; 12]);
         assert_eq!(handle.as_str(), format!("sess_{}", "01".repeat(12)));
         assert_eq!(SessionHandle::parse(handle.as_str()), Some(handle));
@@ -138,7 +163,10 @@ mod tests {
 
     #[test]
     fn other_forms_are_refused() {
-        let session = |text: &str| assert_eq!(SessionId::parse(text), None, "{text}");
+        let session = |text: &str| {
+            assert_eq!(SessionId::parse(text), None, "{text}");
+            assert_eq!(SeriesId::parse(text), None, "{text}");
+        };
         session("");
         session(&"a".repeat(31));
         session(&"a".repeat(33));

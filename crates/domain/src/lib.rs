@@ -11,6 +11,7 @@
 //! - [`password`]: the password policy and Argon2id hashes.
 //! - [`permission`]: permission keys, wildcards and sets of them.
 //! - [`redirect`]: where a person may be sent after signing in.
+//! - [`remember`]: browsers that stay signed in, and what one of their secrets is worth.
 //! - [`request_path`]: the one canonical reading of a request target.
 //! - [`role`]: levels, and who may give what to whom.
 //! - [`rule`]: the gate's table and its decision.
@@ -29,6 +30,7 @@ pub mod origin;
 pub mod password;
 pub mod permission;
 pub mod redirect;
+pub mod remember;
 pub mod request_path;
 pub mod role;
 pub mod rule;

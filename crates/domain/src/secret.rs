@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::csrf::CsrfKeys;
 use crate::id::{SessionHandle, UserId};
+use crate::remember::RememberKey;
 
 /// The generation of the keys. It is part of every label, so that a later generation shares nothing
 /// with this one.
@@ -50,6 +51,8 @@ pub struct Keys {
     pub csrf: CsrfKeys,
     /// For the cookie of a device that signed in before.
     pub device: DeviceKey,
+    /// For the cookie of a browser that stays signed in.
+    pub remember: RememberKey,
     seal_check: [u8; 32],
     signing_seed: Zeroizing<[u8; 32]>,
 }
@@ -68,6 +71,7 @@ impl Keys {
             credential: MacKey(hmac_key(&root, "credential")?),
             csrf: CsrfKeys::new(KID, hmac_key(&root, "csrf")?),
             device: DeviceKey(hmac_key(&root, "device")?),
+            remember: RememberKey::new(hmac_key(&root, "remember")?),
             seal_check: *expand(&root, "seal")?,
             signing_seed: expand(&root, "signing")?,
         })

@@ -19,6 +19,8 @@ pub enum SignInForm {
     Page,
     /// The mobile endpoint.
     Mobile,
+    /// A browser that stays signed in came back.
+    Remembered,
 }
 
 impl SignInForm {
@@ -29,6 +31,7 @@ impl SignInForm {
             Self::Email => "email",
             Self::Page => "page",
             Self::Mobile => "mobile",
+            Self::Remembered => "remembered",
         }
     }
 }
@@ -108,7 +111,7 @@ impl Lifetimes {
                 let api_token = (!shows_browser).then(|| fixed(self.api, None));
                 Terms { cookie: Some(web), api_token, access, ..none }
             }
-            SignInForm::Page => Terms { cookie: Some(web), ..none },
+            SignInForm::Page | SignInForm::Remembered => Terms { cookie: Some(web), ..none },
             SignInForm::Mobile => {
                 Terms { mobile_token: Some(fixed(self.mobile, self.mobile_idle)), ..none }
             }
@@ -237,6 +240,7 @@ mod tests {
         check(usual, SignInForm::Email, false, [web, life(90 * DAY, None, None), None, access]);
         check(usual, SignInForm::Email, true, [web, None, None, access]);
         check(usual, SignInForm::Page, true, [web, None, None, None]);
+        check(usual, SignInForm::Remembered, true, [web, None, None, None]);
         check(usual, SignInForm::Mobile, false, [None, None, life(365 * DAY, None, None), None]);
         let short = Lifetimes { username_login: None, mobile_idle: Some(DAY), ..usual };
         check(short, SignInForm::Username, false, [web, None, None, access]);

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use portcullis_domain::time::Time;
 use portcullis_store::{
-    Db, Error, Tx, credentials, csrf_spent, invalidations, lockouts, outbox, sessions, throttle,
+    Db, Error, Tx, credentials, csrf_spent, invalidations, lockouts, outbox, remember, sessions,
+    throttle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -83,18 +84,20 @@ enum Rows {
     SpentTokens,
     Credentials,
     Sessions,
+    RememberSeries,
     Outbox,
     Invalidations,
 }
 
 impl Rows {
     /// A session goes after its credentials.
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Throttle,
         Self::Lockouts,
         Self::SpentTokens,
         Self::Credentials,
         Self::Sessions,
+        Self::RememberSeries,
         Self::Outbox,
         Self::Invalidations,
     ];
@@ -108,6 +111,7 @@ impl Rows {
             Self::SpentTokens => csrf_spent::sweep(tx, over, SLICE).await,
             Self::Credentials => credentials::sweep(tx, kept, SLICE).await,
             Self::Sessions => sessions::sweep(tx, kept, SLICE).await,
+            Self::RememberSeries => remember::sweep(tx, kept, SLICE).await,
             Self::Outbox => outbox::sweep(tx, kept, SLICE).await,
             Self::Invalidations => invalidations::sweep(tx, SLICE).await,
         }

@@ -110,6 +110,16 @@ pub async fn password_disabled(
     put(app, tx, user, "Your password was switched off", body, now).await
 }
 
+/// Tells somebody that two had the cookie of a browser that stays signed in.
+pub async fn remember_reused(app: &App, tx: &mut Tx, user: &User, now: Time) -> Result<(), Error> {
+    let body = "A cookie that keeps a browser signed in to your account is good once, and came a \
+                second time. Somebody may have copied it, so that browser and whoever used the copy \
+                were signed out.\n\nPlease sign in again. If you cannot explain it, such as by a \
+                restored backup of the browser, set a new password: it signs everybody out.\n"
+        .to_owned();
+    put(app, tx, user, "You were signed out for safety", body, now).await
+}
+
 /// Delivers what is due, until the server stops.
 pub async fn run(app: App) {
     loop {

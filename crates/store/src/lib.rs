@@ -19,6 +19,7 @@ pub mod meta;
 pub mod migrate;
 pub mod notify;
 pub mod outbox;
+pub mod remember;
 pub mod roles;
 #[cfg(feature = "scratch")]
 pub mod scratch;

@@ -1,13 +1,14 @@
 //! Sign-ins: one row each, and everything it handed out hangs on it.
 
 use portcullis_domain::event::EndReason;
-use portcullis_domain::id::{SessionHandle, SessionId, UserId};
+use portcullis_domain::id::{SeriesId, SessionHandle, SessionId, UserId};
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
 use crate::invalidations::Invalidation;
+use crate::remember;
 
 /// A session to be made.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct NewSession {
     pub platform: Option<String>,
     pub device_type: Option<String>,
     pub app_version: Option<String>,
+    /// The series of a browser that stays signed in.
+    pub remember_series: Option<SeriesId>,
 }
 
 /// A session.
@@ -50,6 +53,8 @@ pub struct Session {
     pub platform: Option<String>,
     pub device_type: Option<String>,
     pub app_version: Option<String>,
+    /// The series that it belongs to. It ends with the session.
+    pub remember_series: Option<SeriesId>,
     /// When a CSRF token was first fetched on demand.
     pub fetched_csrf_at: Option<Time>,
     pub ended_at: Option<Time>,
@@ -64,7 +69,7 @@ macro_rules! columns {
          s.form, s.csrf_epoch, s.created_at AS session_created_at, s.auth_time, \
          s.ip, s.peer, s.user_agent, s.platform AS session_platform, \
          s.device_type AS session_device_type, s.app_version AS session_app_version, \
-         s.fetched_csrf_at, s.ended_at AS session_ended_at, s.end_reason"
+         s.remember_series, s.fetched_csrf_at, s.ended_at AS session_ended_at, s.end_reason"
     };
 }
 
@@ -73,8 +78,8 @@ macro_rules! columns {
 pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
     const SQL: &str = "INSERT INTO sessions (
             id, handle, user_id, user_epoch, form, csrf_epoch, created_at, auth_time, ip, peer,
-            user_agent, platform, device_type, app_version)
-        VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $12, $13)";
+            user_agent, platform, device_type, app_version, remember_series)
+        VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     let row = params![
         &new.id,
         &new.handle,
@@ -89,6 +94,7 @@ pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
         new.platform.as_deref(),
         new.device_type.as_deref(),
         new.app_version.as_deref(),
+        new.remember_series.as_ref(),
     ];
     tx.execute(SQL, row).await.map(drop)
 }
@@ -99,21 +105,27 @@ pub async fn by_id(tx: &mut Tx, id: &SessionId) -> Result<Option<Session>> {
     tx.fetch_optional(SQL, params![id]).await?.as_ref().map(session).transpose()
 }
 
-/// Ends a session and its credentials; `false` if it had ended or there is none.
+/// Ends a session and its credentials; `false` if it had ended or there is none. If its browser stays
+/// signed in, that ends too, with everything else that came of the same sign-in.
 pub async fn end(tx: &mut Tx, id: &SessionId, reason: EndReason, now: Time) -> Result<bool> {
     const SESSION: &str = "UPDATE sessions SET ended_at = $2, end_reason = $3
         WHERE id = $1 AND ended_at IS NULL RETURNING user_id";
     const CREDENTIALS: &str = "UPDATE credentials SET ended_at = $2
         WHERE session_id = $1 AND ended_at IS NULL";
+    let series = remember::end_of_session(tx, id, reason, now).await?;
     let row = tx.fetch_optional(SESSION, params![id, now, reason.as_str()]).await?;
-    let Some(row) = row else { return Ok(false) };
-    tx.execute(CREDENTIALS, params![id, now]).await?;
-    tx.invalidate(Invalidation::User(UserId(row.get("user_id")?)));
-    Ok(true)
+    if let Some(row) = &row {
+        tx.execute(CREDENTIALS, params![id, now]).await?;
+        tx.invalidate(Invalidation::User(UserId(row.get("user_id")?)));
+    }
+    if let Some(series) = series {
+        remember::end_sessions(tx, &series, reason, now).await?;
+    }
+    Ok(row.is_some())
 }
 
-/// Ends every session of a user, except one if it is given, with their credentials; how many
-/// sessions.
+/// Ends every session of a user, except one if it is given, with their credentials and the series of
+/// browsers that stay signed in; how many sessions.
 pub async fn end_all_of_user(
     tx: &mut Tx,
     user: UserId,
@@ -126,10 +138,20 @@ pub async fn end_all_of_user(
     const CREDENTIALS: &str = "UPDATE credentials SET ended_at = $2
         WHERE ended_at IS NULL AND session_id IN (
             SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NOT NULL)";
+    remember::end_all_of_user(tx, user, except, reason, now).await?;
     let ended = tx.execute(SESSIONS, params![user, now, reason.as_str(), except]).await?;
     tx.execute(CREDENTIALS, params![user, now]).await?;
     tx.invalidate(Invalidation::User(user));
     Ok(ended)
+}
+
+/// The public name of a session.
+pub async fn handle(tx: &mut Tx, id: &SessionId) -> Result<Option<SessionHandle>> {
+    const SQL: &str = "SELECT handle FROM sessions WHERE id = $1";
+    let Some(row) = tx.fetch_optional(SQL, params![id]).await? else { return Ok(None) };
+    let handle: String = row.get("handle")?;
+    let fault = || corrupt("sessions", "handle", id.as_str());
+    SessionHandle::parse(&handle).ok_or_else(fault).map(Some)
 }
 
 /// Raises the CSRF epoch if it is still `from_epoch` and the session lives: of parallel callers
@@ -169,6 +191,11 @@ pub(crate) fn session(row: &Row) -> Result<Session> {
     };
     let handle: String = row.get("handle")?;
     let form: String = row.get("form")?;
+    let series: Option<String> = row.get("remember_series")?;
+    let remember_series = match series {
+        Some(text) => Some(SeriesId::parse(&text).ok_or_else(fault("remember_series"))?),
+        None => None,
+    };
     let time = |column| row.get::<Option<i64>>(column).map(|time| time.map(Time));
     Ok(Session {
         id: SessionId::parse(&id).ok_or_else(fault("id"))?,
@@ -185,6 +212,7 @@ pub(crate) fn session(row: &Row) -> Result<Session> {
         platform: row.get("session_platform")?,
         device_type: row.get("session_device_type")?,
         app_version: row.get("session_app_version")?,
+        remember_series,
         fetched_csrf_at: time("fetched_csrf_at")?,
         ended_at: time("session_ended_at")?,
         end_reason: row.get("end_reason")?,
@@ -192,8 +220,8 @@ pub(crate) fn session(row: &Row) -> Result<Session> {
 }
 
 fn parse_form(text: &str) -> Option<SignInForm> {
-    use SignInForm::{Email, Mobile, Page, Username};
-    [Username, Email, Page, Mobile].into_iter().find(|form| form.as_str() == text)
+    use SignInForm::{Email, Mobile, Page, Remembered, Username};
+    [Username, Email, Page, Mobile, Remembered].into_iter().find(|form| form.as_str() == text)
 }
 
 pub(crate) use columns;

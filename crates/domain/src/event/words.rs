@@ -117,6 +117,8 @@ words! {
         Child = "child",
         /// A signed access token.
         Access = "access",
+        /// The cookie of a browser that stays signed in.
+        Remember = "remember",
     }
     /// Why a session ended before its time.
     EndReason {
@@ -124,6 +126,8 @@ words! {
         Logout = "logout",
         /// Another sign-in took its place.
         Replaced = "replaced",
+        /// Somebody else has a copy of the cookie that brought it.
+        Stolen = "stolen",
     }
     /// The limits that can be exceeded.
     LimitName {

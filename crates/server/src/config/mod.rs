@@ -89,6 +89,8 @@ pub enum Profile {
 pub struct Session {
     pub absolute: Duration,
     pub idle: Duration,
+    /// How long a browser that asks for it stays signed in; `None`: none does.
+    pub remember: Option<Duration>,
     /// `None`: a sign-in by username lives as long as any other.
     pub username_login: Option<Duration>,
     /// Zero: every request reads the store.

@@ -73,6 +73,8 @@ pub(super) fn read<T>(
 
 /// A cookie of a sign-in by username is renewed, but never lives longer than this.
 const LONGEST_USERNAME_LOGIN: Duration = Duration::from_hours(90 * 24);
+/// Browsers keep no cookie for longer (RFC 6265bis).
+const LONGEST_REMEMBER: Duration = Duration::from_hours(400 * 24);
 const LONGEST_REVOCATION_BOUND: Duration = Duration::from_mins(1);
 
 fn server(r: &mut Reader<'_>) -> Result<Server, Reported> {
@@ -116,6 +118,9 @@ fn cookies(r: &mut Reader<'_>) -> Result<Cookies, Reported> {
 fn session(r: &mut Reader<'_>) -> Result<Session, Reported> {
     let absolute = r.one("absolute", values::duration);
     let idle = r.one("idle", values::duration);
+    let remember = r.one_or_off("remember", |text| {
+        values::duration(text).filter(|life| *life <= LONGEST_REMEMBER)
+    });
     let username_login = r.one_or_off("username_login", |text| {
         values::duration(text).filter(|life| *life <= LONGEST_USERNAME_LOGIN)
     });
@@ -126,6 +131,7 @@ fn session(r: &mut Reader<'_>) -> Result<Session, Reported> {
     Ok(Session {
         absolute: absolute?,
         idle: idle?,
+        remember: remember?,
         username_login: username_login?,
         revocation_bound: revocation_bound?,
     })

@@ -101,6 +101,12 @@ const SESSION: &[Key] = &[
     text("absolute", Is("2h"), DURATION, "A session ends so long after the sign-in, used or not."),
     text("idle", Is("30m"), DURATION, "A session ends when it was not used for so long."),
     text(
+        "remember",
+        Is("30d"),
+        "a duration of at most 400d, or off",
+        "A browser that asks for it stays signed in for so long; with off none does.",
+    ),
+    text(
         "username_login",
         Is("14d"),
         "a duration of at most 90d, or off",

@@ -13,6 +13,7 @@ use portcullis_store::users::User;
 use portcullis_store::{Error, Tx};
 
 use super::record;
+use super::remember::Origin;
 use crate::app::App;
 use crate::fault::Failure;
 use crate::verify::access_token::Claims;
@@ -46,6 +47,8 @@ pub struct Occasion<'a> {
     pub now: Time,
     pub terms: Terms,
     pub device: &'a Device,
+    /// For the session of a browser that stays signed in; `None` for any other.
+    pub origin: Option<Origin<'a>>,
 }
 
 /// Makes a session with its credentials, and writes their events.
@@ -56,7 +59,7 @@ pub async fn issue(
     occasion: &Occasion<'_>,
     context: &Context,
 ) -> Result<Issued, Error> {
-    let Occasion { form, now, terms, device } = *occasion;
+    let Occasion { form, now, terms, device, .. } = *occasion;
     let issued = Issued {
         at: now,
         session: SessionId::from_random(app.random.bytes()),
@@ -74,7 +77,7 @@ pub async fn issue(
         session: Some(issued.handle.as_str().to_owned()),
         ..context.clone()
     };
-    sessions::insert(tx, &session_row(&issued, user, form, device, &context, now), now).await?;
+    sessions::insert(tx, &session_row(&issued, user, occasion, &context), now).await?;
     record(tx, app.random, &Event::SessionCreated { form }, &context, now).await?;
     for (kind, mac, life) in rows(app, &issued) {
         credentials::insert(tx, &credential_row(&issued, kind, mac, life, device), now).await?;
@@ -130,18 +133,17 @@ pub fn token_created(kind: TokenKind, device: &Device) -> Event {
 fn session_row(
     issued: &Issued,
     user: &User,
-    form: SignInForm,
-    device: &Device,
+    occasion: &Occasion<'_>,
     context: &Context,
-    now: Time,
 ) -> NewSession {
+    let Occasion { form, now, device, origin, .. } = *occasion;
     NewSession {
         id: issued.session.clone(),
         handle: issued.handle.clone(),
         user_id: user.id,
         user_epoch: user.epoch,
         form,
-        auth_time: now,
+        auth_time: origin.map_or(now, |origin| origin.auth_time),
         ip: context.ip.clone().unwrap_or_default(),
         peer: context.peer.clone().unwrap_or_default(),
         user_agent: context
@@ -151,6 +153,7 @@ fn session_row(
         platform: device.platform.clone(),
         device_type: device.device_type.clone(),
         app_version: device.app_version.clone(),
+        remember_series: origin.map(|origin| origin.series.clone()),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod csrf;
 pub mod limits;
 pub mod mobile;
+pub mod remember;
 pub mod roles;
 pub mod sign_in;
 pub mod sign_out;

@@ -9,6 +9,7 @@ use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, EndReason, Event, LimitName, SignInFailure, TokenKind};
 use portcullis_domain::id::{SessionHandle, SessionId, UserId};
 use portcullis_domain::password::Verdict;
+use portcullis_domain::remember::Ticket;
 use portcullis_domain::role::Role;
 use portcullis_domain::secret::Mac;
 use portcullis_domain::session::SignInForm;
@@ -16,11 +17,14 @@ use portcullis_domain::text::Identifier;
 use portcullis_domain::throttle::{Lock, PASSWORD_DISABLED_AFTER};
 use portcullis_domain::time::Time;
 use portcullis_store::users::{self, Password, User};
-use portcullis_store::{Error, Tx, credentials as credential_rows, lockouts, roles, sessions};
+use portcullis_store::{
+    Error, Tx, credentials as credential_rows, lockouts, remember as series_rows, roles, sessions,
+};
 
 use super::credentials::{self, Device, Issued};
 use super::limits::{self, LockKey, LoginStanding};
 use super::record;
+use super::remember::{self, Origin, Remembered};
 use crate::app::App;
 use crate::fault::Failure;
 use crate::mail;
@@ -39,6 +43,10 @@ pub struct Attempt<'a> {
     pub device: Device,
     /// Whose session cookie came along: it is replaced.
     pub before: Option<Before>,
+    /// Whether the browser is to stay signed in, if it gets a cookie.
+    pub remember: bool,
+    /// What its cookie for that held before: it is replaced.
+    pub ticket: Option<Ticket>,
     pub context: Context,
 }
 
@@ -80,6 +88,8 @@ pub struct SignedIn {
     pub issued: Issued,
     /// For the device cookie.
     pub device_cookie: String,
+    /// For a browser that stays signed in.
+    pub remembered: Option<Remembered>,
 }
 
 /// The account that an attempt is about, as far as there is one.
@@ -306,18 +316,23 @@ async fn succeed(app: &App, attempt: &Attempt<'_>, candidate: Candidate) -> Resu
     let event = success_event(attempt.form, password.failures);
     record(&mut tx, app.random, &event, &context, now).await?;
     let terms = app.config.lifetimes().terms(attempt.form, attempt.shows_browser, now);
-    let issued = credentials::issue(
-        app,
-        &mut tx,
-        &user,
-        &credentials::Occasion { form: attempt.form, now, terms, device: &attempt.device },
-        &context,
-    )
-    .await?;
+    let remembered = match terms.cookie {
+        Some(_) if attempt.remember => remember::begin(app, &mut tx, &user, &context, now).await?,
+        Some(_) | None => None,
+    };
+    let series = remembered.as_ref().map(|remembered| &remembered.ticket.series);
+    let occasion = credentials::Occasion {
+        form: attempt.form,
+        now,
+        terms,
+        device: &attempt.device,
+        origin: series.map(|series| Origin { series, auth_time: now }),
+    };
+    let issued = credentials::issue(app, &mut tx, &user, &occasion, &context).await?;
     replace(app, &mut tx, attempt, &user, &issued, &context).await?;
     tx.commit().await?;
     let device_cookie = app.keys.device.mint(user.id, app.random.bytes());
-    Ok(Outcome::SignedIn(Box::new(SignedIn { user, role, issued, device_cookie })))
+    Ok(Outcome::SignedIn(Box::new(SignedIn { user, role, issued, device_cookie, remembered })))
 }
 
 /// The account and its role as they are now, if nothing that the check rested on has changed while
@@ -331,7 +346,8 @@ async fn unchanged(tx: &mut Tx, seen: &User) -> Result<Option<(User, Role)>, Err
 }
 
 /// Ends what a new sign-in replaces: the session whose cookie came along (another user's whole,
-/// one's own by its cookie), and earlier API tokens where the deployment wants one at a time.
+/// one's own by its cookie), what would bring it back, and earlier API tokens where the deployment
+/// wants one at a time.
 async fn replace(
     app: &App,
     tx: &mut Tx,
@@ -342,8 +358,12 @@ async fn replace(
 ) -> Result<(), Error> {
     let now = app.clock.now();
     let gives_cookie = issued.cookie.is_some();
+    if let Some(ticket) = attempt.ticket.as_ref().filter(|_| gives_cookie) {
+        remember::replace(app, tx, ticket, user.id, context).await?;
+    }
     if let Some(before) = attempt.before.as_ref().filter(|_| gives_cookie) {
         let (ended, event) = if before.user == user.id {
+            series_rows::end_of_session(tx, &before.session, EndReason::Replaced, now).await?;
             let event = Event::TokenRevoked { kind: TokenKind::Cookie };
             (credential_rows::end(tx, &before.mac, now).await?, event)
         } else {

@@ -28,6 +28,7 @@ use crate::web::door;
 use crate::web::error::{Error, Forbidden};
 use crate::web::identify::{Who, identify, identify_if_ours};
 use crate::web::limits;
+use crate::web::remember;
 use crate::web::request::Facts;
 
 /// A request for the upstream.
@@ -135,6 +136,7 @@ async fn approach(app: &App, facts: &Facts, rule: Option<&Rule>) -> Result<(Who,
     let signal = wall?;
     let who =
         if is_open { identify_if_ours(app, facts).await? } else { identify(app, facts).await? };
+    let who = remember::bring_back(app, facts, who).await?;
     // Asked last: on closed rules and of safe methods nobody need look.
     let is_proven = || {
         matches!(

@@ -104,6 +104,7 @@ async fn sign_in(tx: &mut Tx, number: u8, kind: CredentialKind, idle: Option<Dur
         platform: None,
         device_type: None,
         app_version: None,
+        remember_series: None,
     };
     sessions::insert(tx, &session, NOW).await.unwrap();
     let credential = NewCredential {

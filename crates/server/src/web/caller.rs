@@ -59,10 +59,23 @@ pub enum Level {
     Allowed(&'static str),
 }
 
+/// What becomes of a browser that stays signed in and has no session just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfRemembered {
+    /// Nothing: nobody is asked for, or the handler sees to it.
+    Left,
+    /// A request that changes nothing signs it in again.
+    BroughtBack,
+    /// It wants out, and is forgotten.
+    Forgotten,
+}
+
 /// A right to run a handler.
 pub trait Access: Sized + Send + 'static {
     /// The level that the table shows.
     const LEVEL: Level;
+    /// For a browser that stays signed in.
+    const IF_REMEMBERED: IfRemembered;
 
     /// The value, for whoever the door found.
     fn admit(who: Who) -> Result<Self, Error>;
@@ -76,6 +89,9 @@ pub struct Visitor(pub Option<Caller>);
 
 /// Somebody signed in.
 pub struct SignedIn(pub Caller);
+
+/// Somebody signed in who wants out.
+pub struct Leaving(pub Caller);
 
 /// Somebody signed in who holds the permission `P`.
 pub struct Allowed<P>(pub Caller, pub PhantomData<P>);
@@ -95,6 +111,7 @@ impl Permission for MobileAuthUse {
 
 impl Access for Anyone {
     const LEVEL: Level = Level::Anyone;
+    const IF_REMEMBERED: IfRemembered = IfRemembered::Left;
 
     fn admit(_: Who) -> Result<Self, Error> {
         Ok(Self)
@@ -103,6 +120,7 @@ impl Access for Anyone {
 
 impl Access for Visitor {
     const LEVEL: Level = Level::Visitor;
+    const IF_REMEMBERED: IfRemembered = IfRemembered::Left;
 
     fn admit(who: Who) -> Result<Self, Error> {
         Ok(Self(who.ok()))
@@ -111,6 +129,16 @@ impl Access for Visitor {
 
 impl Access for SignedIn {
     const LEVEL: Level = Level::SignedIn;
+    const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
+
+    fn admit(who: Who) -> Result<Self, Error> {
+        who.map(Self).map_err(Error::SignIn)
+    }
+}
+
+impl Access for Leaving {
+    const LEVEL: Level = Level::SignedIn;
+    const IF_REMEMBERED: IfRemembered = IfRemembered::Forgotten;
 
     fn admit(who: Who) -> Result<Self, Error> {
         who.map(Self).map_err(Error::SignIn)
@@ -119,6 +147,7 @@ impl Access for SignedIn {
 
 impl<P: Permission> Access for Allowed<P> {
     const LEVEL: Level = Level::Allowed(P::KEY);
+    const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
 
     fn admit(who: Who) -> Result<Self, Error> {
         let SignedIn(caller) = SignedIn::admit(who)?;

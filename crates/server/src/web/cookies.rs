@@ -31,6 +31,7 @@ struct Names {
     session: &'static str,
     csrf: &'static str,
     device: &'static str,
+    remember: &'static str,
     /// Where anonymous tokens are bound to a browser.
     pre_session: Option<&'static str>,
     all: &'static [&'static str],
@@ -40,16 +41,24 @@ static COMPAT: Names = Names {
     session: "sessionid",
     csrf: "csrftoken",
     device: "portcullis_device",
+    remember: "remember",
     pre_session: None,
-    all: &["sessionid", "csrftoken", "portcullis_device"],
+    all: &["sessionid", "csrftoken", "portcullis_device", "remember"],
 };
 
 static HARDENED: Names = Names {
     session: "__Host-sessionid",
     csrf: "__Host-csrftoken",
     device: "__Host-portcullis_device",
+    remember: "__Host-remember",
     pre_session: Some("__Host-pre"),
-    all: &["__Host-sessionid", "__Host-csrftoken", "__Host-portcullis_device", "__Host-pre"],
+    all: &[
+        "__Host-sessionid",
+        "__Host-csrftoken",
+        "__Host-portcullis_device",
+        "__Host-remember",
+        "__Host-pre",
+    ],
 };
 
 impl CookieStyle {
@@ -75,6 +84,16 @@ impl CookieStyle {
     /// Every value that came under the session cookie's name.
     pub fn session_values<'h>(&self, headers: &'h HeaderMap) -> impl Iterator<Item = &'h str> {
         values(headers, self.names.session)
+    }
+
+    /// The name of the cookie of a browser that stays signed in.
+    pub fn remember_name(&self) -> &'static str {
+        self.names.remember
+    }
+
+    /// Every value that came under that name.
+    pub fn remember_values<'h>(&self, headers: &'h HeaderMap) -> impl Iterator<Item = &'h str> {
+        values(headers, self.names.remember)
     }
 
     /// Every value that came under the CSRF cookie's name.
@@ -109,12 +128,25 @@ impl CookieStyle {
         self.shared(&self.http_only(line))
     }
 
+    /// `Set-Cookie` of a browser that stays signed in until `expires`.
+    pub fn remember(&self, value: &str, now: Time, expires: Time) -> String {
+        let line = Line { name: self.names.remember, value, now, life: expires.since(now) };
+        self.shared(&self.http_only(line))
+    }
+
     /// `Set-Cookie` that makes the browser forget the session: for this host alone, and for the
     /// shared domain where one is configured.
     pub fn forget_session(&self) -> Vec<String> {
-        let forgotten =
-            || Line { name: self.names.session, value: "", now: Time(0), life: Duration::ZERO };
-        let here = self.http_only(forgotten());
+        self.forget(self.names.session)
+    }
+
+    /// The same for the cookie of a browser that stays signed in.
+    pub fn forget_remember(&self) -> Vec<String> {
+        self.forget(self.names.remember)
+    }
+
+    fn forget(&self, name: &'static str) -> Vec<String> {
+        let here = self.http_only(Line { name, value: "", now: Time(0), life: Duration::ZERO });
         match &self.domain {
             Some(_) => vec![self.shared(&here), here],
             None => vec![here],

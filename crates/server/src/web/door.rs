@@ -12,10 +12,11 @@ use portcullis_domain::csrf::{
 use portcullis_domain::event::{Event, LimitName, Text};
 use portcullis_domain::origin::{self, Signal, WallFacts};
 
-use super::caller::{Access, Caller, Level};
+use super::caller::{Access, Caller, IfRemembered, Level};
 use super::error::{Error, Forbidden};
 use super::identify::{Who, identify};
 use super::input::{self, Fields};
+use super::remember;
 use super::request::{Call, Facts};
 use super::table::{Answer, Csrf};
 use crate::app::App;
@@ -41,6 +42,14 @@ where
     let who = match A::LEVEL {
         Level::Anyone => Err("credential_missing"),
         Level::Visitor | Level::SignedIn | Level::Allowed(_) => identify(&app, &facts).await?,
+    };
+    let who = match (A::IF_REMEMBERED, who) {
+        (IfRemembered::BroughtBack, who) => remember::bring_back(&app, &facts, who).await?,
+        (IfRemembered::Forgotten, Err(code)) => {
+            Box::pin(remember::forget(&app, &facts)).await?;
+            Err(code)
+        }
+        (IfRemembered::Left | IfRemembered::Forgotten, who) => who,
     };
     refuse_strangers(A::LEVEL, &who)?;
     let fields = if is_safe(&facts.method) {

@@ -98,7 +98,8 @@ async fn by_access_token(app: &App, token: &str) -> Result<Who, Error> {
     look_up(app, AuthKind::Jwt, app.keys.credential.access_mac(&handle)).await
 }
 
-async fn look_up(app: &App, auth: AuthKind, mac: Mac) -> Result<Who, Error> {
+/// What the verifier says of a credential that came in this way.
+pub(super) async fn look_up(app: &App, auth: AuthKind, mac: Mac) -> Result<Who, Error> {
     match app.verifier.verify(&app.db, &app.clock, &mac).await.map_err(Error::store)? {
         Verified::Live(live) => Ok(Ok(Caller::new(auth, mac, live))),
         Verified::Dead(dead) => Ok(Err(dead.code())),

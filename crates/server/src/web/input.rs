@@ -40,6 +40,18 @@ impl Fields {
         self.values.contains_key(name)
     }
 
+    /// Whether the field says yes: `true`, `1`, `yes` or `on`, which a ticked box sends.
+    pub fn says_yes(&self, name: &str) -> bool {
+        match self.values.get(name) {
+            Some(Value::Bool(yes)) => *yes,
+            Some(Value::Number(number)) => number.as_u64() == Some(1),
+            Some(Value::String(text)) => {
+                ["true", "1", "yes", "on"].iter().any(|word| text.eq_ignore_ascii_case(word))
+            }
+            Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => false,
+        }
+    }
+
     /// A text that must be there, not be empty, and not be longer than `max` characters.
     pub fn required(&self, name: &'static str, max: usize) -> Result<&str, Fault> {
         match self.values.get(name) {

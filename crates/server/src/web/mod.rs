@@ -14,6 +14,7 @@ pub mod input;
 pub mod limits;
 pub mod pages;
 pub mod refusal;
+pub mod remember;
 pub mod reply;
 pub mod request;
 pub mod routes;

@@ -82,6 +82,8 @@ const LOGIN: Doc = Doc {
         ("username", false, "The username; gives a cookie for 14 days."),
         ("email", false, "The e-mail address; gives a cookie for 2 hours."),
         ("password", true, "The password."),
+        ("remember", false, "true keeps the browser signed in by the cookie remember."),
+        ("remember_me", false, "The same."),
     ],
     answer: (
         201,

@@ -1,7 +1,7 @@
 //! The four kinds of parameter that both databases take, and `params!`, which makes a list of
 //! them. A null keeps its kind, because PostgreSQL refuses a null of unknown type.
 
-use portcullis_domain::id::{RoleId, SessionHandle, SessionId, UserId};
+use portcullis_domain::id::{RoleId, SeriesId, SessionHandle, SessionId, UserId};
 use portcullis_domain::secret::Mac;
 use portcullis_domain::time::Time;
 
@@ -55,6 +55,7 @@ into_value! {
     &'a str, value => Text(value);
     &'a String, value => Text(value.as_str());
     &'a SessionId, value => Text(value.as_str());
+    &'a SeriesId, value => Text(value.as_str());
     &'a SessionHandle, value => Text(value.as_str());
     &'a [u8], value => Blob(value);
     &'a [u8; 12], value => Blob(value.as_slice());

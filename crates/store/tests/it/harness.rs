@@ -197,6 +197,7 @@ pub(crate) fn new_session(number: u8, user_id: UserId) -> NewSession {
         platform: None,
         device_type: None,
         app_version: None,
+        remember_series: None,
     }
 }
 

@@ -13,6 +13,7 @@ mod limits;
 mod meta;
 mod migrate;
 mod outbox;
+mod remember;
 mod roles;
 mod schema;
 mod sessions;

@@ -39,6 +39,7 @@ async fn a_session_reads_back_with_and_without_the_optional() {
                 platform: new.platform,
                 device_type: new.device_type,
                 app_version: new.app_version,
+                remember_series: None,
                 fetched_csrf_at: None,
                 ended_at: None,
                 end_reason: None,

@@ -19,6 +19,7 @@ use crate::web::caller::Anyone;
 use crate::web::error::{Error, Fault, Forbidden};
 use crate::web::identify;
 use crate::web::input::Fields;
+use crate::web::remember;
 use crate::web::reply::{json_reply, redirect_reply};
 use crate::web::request::{Call, Facts};
 use crate::web::table::Answer;
@@ -62,6 +63,8 @@ pub async fn attempt(
         device_cookie: app.cookies.device_value(&facts.headers),
         device,
         before: before(app, facts).await?,
+        remember: wants_to_be_remembered(&call.fields),
+        ticket: remember::ticket(app, facts),
         context: facts.context(),
     };
     let answer = sign_in::sign_in(app, &attempt).await?;
@@ -107,6 +110,11 @@ pub async fn before(app: &App, facts: &Facts) -> Result<Option<Before>, Error> {
     }))
 }
 
+/// Whether a sign-in asks that its browser stays signed in, by any of the documented keys.
+pub fn wants_to_be_remembered(fields: &Fields) -> bool {
+    fields.says_yes("remember") || fields.says_yes("remember_me")
+}
+
 fn read(fields: &Fields) -> Result<(SignInForm, &str, &str), Vec<Fault>> {
     let (form, key) = match (fields.has("username"), fields.has("email")) {
         (false, true) => (SignInForm::Email, "email"),
@@ -140,7 +148,8 @@ fn wanted_next(call: &Call) -> Result<Option<Next>, Error> {
     next.map(Some).ok_or_else(fault)
 }
 
-/// The cookies of a sign-in: the session, its CSRF token, and the mark of the device.
+/// The cookies of a sign-in: the session, its CSRF token, the mark of the device, and what brings the
+/// browser back if it stays signed in.
 pub fn set_cookies(call: &Call, signed_in: &SignedIn) {
     let (app, now) = (&call.app, signed_in.issued.at);
     let Some((secret, life)) = &signed_in.issued.cookie else { return };
@@ -150,6 +159,15 @@ pub fn set_cookies(call: &Call, signed_in: &SignedIn) {
         app.cookies.csrf(&csrf, now),
         app.cookies.device(&signed_in.device_cookie, now),
     ]);
+    match &signed_in.remembered {
+        Some(remembered) => {
+            let value = app.keys.remember.seal(&remembered.ticket);
+            let line = app.cookies.remember(&value, now, remembered.until);
+            call.facts.after().cookies.push(line);
+        }
+        // What came along was replaced.
+        None => remember::throw_away(app, &call.facts),
+    }
 }
 
 /// The superset of the documented bodies (C2).

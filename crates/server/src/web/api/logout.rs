@@ -5,29 +5,31 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::flows::sign_out;
-use crate::web::caller::{Caller, SignedIn};
+use crate::web::caller::{Caller, Leaving};
+use crate::web::error::Error;
+use crate::web::remember;
 use crate::web::reply::{empty_reply, json_reply};
 use crate::web::request::Call;
 use crate::web::table::Answer;
 
 /// `POST /api/auth/logout`.
-pub async fn post(call: Call, SignedIn(caller): SignedIn) -> Answer {
+pub async fn post(call: Call, Leaving(caller): Leaving) -> Answer {
     end(&call, &caller).await?;
     let body = json!({"success": true, "message": "Successfully logged out"});
     Ok(json_reply(StatusCode::CREATED, &body))
 }
 
 /// `DELETE /api/auth/logout`.
-pub async fn delete(call: Call, SignedIn(caller): SignedIn) -> Answer {
+pub async fn delete(call: Call, Leaving(caller): Leaving) -> Answer {
     end(&call, &caller).await?;
     Ok(empty_reply(StatusCode::NO_CONTENT))
 }
 
-async fn end(call: &Call, caller: &Caller) -> Result<(), portcullis_store::Error> {
+async fn end(call: &Call, caller: &Caller) -> Result<(), Error> {
     let found = caller.found();
     let context = call.facts.context_of(caller);
     sign_out::end_session(&call.app, found.user.id, &found.session.id, &context).await?;
     // In place of a renewed cookie that the door may have gathered.
     call.facts.after().cookies = call.app.cookies.forget_session();
-    Ok(())
+    remember::forget(&call.app, &call.facts).await
 }

@@ -65,6 +65,7 @@ const SUBMIT_SIGN_IN: Doc = Doc {
     fields: &[
         ("username", true, "The e-mail address or username."),
         ("password", true, "The password."),
+        ("remember", false, "1 keeps the browser signed in for session.remember."),
         ("next", false, "Where to go on to: a path, or an address of an allowed origin."),
         ("csrf_token", true, "The token of the form."),
     ],
@@ -135,7 +136,8 @@ fn in_words(span: std::time::Duration) -> String {
     let (count, unit) = match seconds {
         0..=120 => (seconds, "second"),
         121..=7200 => (seconds.div_ceil(60), "minute"),
-        _ => (seconds.div_ceil(3600), "hour"),
+        7201..=172_800 => (seconds.div_ceil(3600), "hour"),
+        _ => (seconds.div_ceil(86_400), "day"),
     };
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {unit}{plural}")
@@ -167,6 +169,9 @@ mod tests {
         check(120_001, "3 minutes");
         check(900_000, "15 minutes");
         check(7_200_001, "3 hours");
+        check(172_800_000, "48 hours");
+        check(172_800_001, "3 days");
+        check(2_592_000_000, "30 days");
     }
 
     /// The hash in the policy is of what stands between the tags, to the byte.

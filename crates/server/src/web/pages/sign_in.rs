@@ -19,6 +19,7 @@ use crate::flows::sign_in::{Attempt, Before, Outcome, SignedIn, sign_in};
 use crate::web::api::login;
 use crate::web::caller::{Anyone, Caller, Visitor};
 use crate::web::door;
+use crate::web::remember;
 use crate::web::reply::{Reply, redirect_reply, set_header};
 use crate::web::request::Call;
 use crate::web::table::Answer;
@@ -29,9 +30,17 @@ const MAX_NAME: usize = 255;
 /// `GET /-/sign-in`.
 pub(super) async fn show(call: Call, Visitor(caller): Visitor) -> Answer {
     let next = next(&call.app, call.facts.query("next").as_deref());
-    match caller.filter(|caller| caller.auth == AuthKind::Cookie) {
-        Some(caller) => already_in(&call, &caller, &next),
-        None => form(&call, StatusCode::OK, &Filled { next: &next, name: "", problem: None }),
+    if let Some(caller) = caller.filter(|caller| caller.auth == AuthKind::Cookie) {
+        return already_in(&call, &caller, &next);
+    }
+    // Whoever is signed in by this very request was on the way to somewhere else.
+    match remember::bring_back(&call.app, &call.facts, Err("credential_missing")).await? {
+        Ok(_) => Ok(redirect_reply(StatusCode::SEE_OTHER, next.as_str())),
+        Err(_) => form(
+            &call,
+            StatusCode::OK,
+            &Filled { next: &next, name: "", remember: false, problem: None },
+        ),
     }
 }
 
@@ -40,8 +49,9 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let next = next(&call.app, call.fields.text("next"));
     let name = call.fields.text("username").unwrap_or_default().trim();
     let password = call.fields.text("password").unwrap_or_default();
+    let remember = login::wants_to_be_remembered(&call.fields);
     let again = |status, problem| {
-        form(&call, status, &Filled { next: &next, name, problem: Some(problem) })
+        form(&call, status, &Filled { next: &next, name, remember, problem: Some(problem) })
     };
     if let Err(refusal) = check_token(&call) {
         door::record_csrf(&call.app, &call.facts, None, refusal).await;
@@ -73,6 +83,9 @@ struct Form<'a> {
     csrf_token: String,
     next: &'a str,
     name: &'a str,
+    /// How long a browser stays signed in; `None` where none does.
+    stays: Option<String>,
+    remember: bool,
     problem: Option<&'a Problem>,
 }
 
@@ -96,6 +109,7 @@ struct AlreadyIn<'a> {
 struct Filled<'a> {
     next: &'a Next,
     name: &'a str,
+    remember: bool,
     problem: Option<Problem>,
 }
 
@@ -152,6 +166,8 @@ fn form(call: &Call, status: StatusCode, filled: &Filled<'_>) -> Answer {
         csrf_token: door::mint_anonymous(&call.app, &call.facts),
         next: filled.next.as_str(),
         name: filled.name,
+        stays: call.app.config.session.remember.map(in_words),
+        remember: filled.remember,
         problem: filled.problem.as_ref(),
     };
     let mut reply = super::show(status, &page)?;
@@ -200,6 +216,8 @@ fn attempt<'a>(
         device_cookie: call.app.cookies.device_value(&call.facts.headers),
         device: Device::default(),
         before,
+        remember: login::wants_to_be_remembered(&call.fields),
+        ticket: remember::ticket(&call.app, &call.facts),
         context: call.facts.context(),
     }
 }
@@ -226,7 +244,10 @@ mod tests {
 
     fn html(name: &str, problem: Option<&Problem>) -> String {
         let csrf_token = "0f".repeat(32);
-        Form { csrf_token, next: "/jobs?a=1&b=\"2", name, problem }.render().unwrap()
+        let stays = Some("30 days".to_owned());
+        let remember = problem.is_some();
+        let next = "/jobs?a=1&b=\"2";
+        Form { csrf_token, next, name, stays, remember, problem }.render().unwrap()
     }
 
     #[test]
@@ -239,9 +260,11 @@ mod tests {
         let first = html("", None);
         check(&first, &["method=\"post\" action=\"/-/sign-in\"", "autocomplete=\"username\""]);
         check(&first, &["autocomplete=\"current-password\"", "value=\"/jobs?a=1&#38;b=&#34;2\""]);
+        check(&first, &["name=\"remember\" type=\"checkbox\" value=\"1\">", "for 30 days on"]);
         assert!(!first.contains("role=\"alert\"") && !first.contains("aria-invalid="));
         let again = html("<ada>", Some(&Problem::WRONG));
         check(&again, &["role=\"alert\"", "Invalid email or password", "aria-invalid=\"true\""]);
+        check(&again, &["type=\"checkbox\" value=\"1\" checked>"]);
         check(&again, &["<title>Error: Sign in", "value=\"&#60;ada&#62;\""]);
         let locked = html("ada", Some(&Problem::locked(Duration::from_mins(15))));
         check(&locked, &["try again in 15 minutes"]);

@@ -9,30 +9,35 @@ use portcullis_domain::origin::{Origin, Signal};
 
 use super::{SIGN_IN, shown_name};
 use crate::flows::sign_out::end_session;
-use crate::web::caller::{Caller, SignedIn, Visitor};
+use crate::web::caller::{Caller, Leaving, Visitor};
 use crate::web::door;
 use crate::web::error::Error;
-use crate::web::reply::{Reply, redirect_reply, set_header};
+use crate::web::remember;
+use crate::web::reply::{redirect_reply, set_header};
 use crate::web::request::{Call, Facts};
 use crate::web::table::Answer;
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
 /// `POST /-/sign-out`.
-pub(super) async fn submit(call: Call, SignedIn(caller): SignedIn) -> Answer {
+pub(super) async fn submit(call: Call, Leaving(caller): Leaving) -> Answer {
     end(&call, &caller).await?;
-    Ok(gone(&call, StatusCode::SEE_OTHER))
+    gone(&call, StatusCode::SEE_OTHER).await
 }
 
 /// `GET /logout`.
 pub(super) async fn logout(call: Call, Visitor(caller): Visitor) -> Answer {
     let signal = door::look(&call.app, &call.facts).unwrap_or(Signal::Unproven);
     match caller {
+        None if is_meant(&call.facts, signal, &call.app.own_origins) => {
+            remember::forget(&call.app, &call.facts).await?;
+            Ok(redirect_reply(StatusCode::FOUND, SIGN_IN))
+        }
         // Nothing ended, so nothing is cleared: any site may send people here.
         None => Ok(redirect_reply(StatusCode::FOUND, SIGN_IN)),
         Some(caller) if is_meant(&call.facts, signal, &call.app.own_origins) => {
             end(&call, &caller).await?;
-            Ok(gone(&call, StatusCode::FOUND))
+            gone(&call, StatusCode::FOUND).await
         }
         Some(caller) => ask(&call, &caller),
     }
@@ -82,14 +87,15 @@ async fn end(call: &Call, caller: &Caller) -> Result<(), Error> {
 /// To the sign-in page, and nothing of the session stays in the browser. Cookies are named one by
 /// one: `"cookies"` would also take those of sibling hosts and of the application (RFC draft
 /// Clear-Site-Data, section 3.1).
-fn gone(call: &Call, status: StatusCode) -> Reply {
+async fn gone(call: &Call, status: StatusCode) -> Answer {
     // Instead of what the door queued, which may renew the cookie that is over now.
     call.facts.after().cookies = call.app.cookies.forget_session();
+    remember::forget(&call.app, &call.facts).await?;
     let mut reply = redirect_reply(status, SIGN_IN);
     if call.app.public_url.is_https() {
         set_header(&mut reply, CLEAR_SITE_DATA, "\"cache\", \"storage\"");
     }
-    reply
+    Ok(reply)
 }
 
 fn ask(call: &Call, caller: &Caller) -> Answer {

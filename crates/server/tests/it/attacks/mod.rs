@@ -15,6 +15,7 @@ mod matrix;
 mod paths;
 mod races;
 mod redirect;
+mod remember;
 mod session;
 mod strangers;
 

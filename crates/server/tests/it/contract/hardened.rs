@@ -68,6 +68,38 @@ async fn r14_under_hardened_the_bare_names_are_the_applications() {
 }
 
 #[tokio::test]
+async fn r02_a_browser_stays_signed_in_by_a_cookie_of_this_host() {
+    on_each_database_with(setup("hardened"), async |server| {
+        server.add(&Z1).await;
+        let client = server.client();
+        let body = json!({"email": Z1.email, "password": PASSWORD, "remember": true});
+        let answer = here(client.post("/api/auth/login")).json(&body).send().await;
+        let line = answer.set_cookie("__Host-remember").unwrap();
+        let attributes = "; Max-Age=2592000; Path=/; SameSite=Lax; Secure; HttpOnly";
+        assert!(line.ends_with(attributes), "{line}");
+        let remember = client.cookie("__Host-remember").unwrap();
+        // The bare name is the application's, in both directions.
+        let bare = format!("remember={remember}");
+        let get = async |cookies: &str| {
+            here(server.client().get("/api/leads")).header("cookie", cookies).send().await
+        };
+        assert_eq!(get(&bare).await.verdict(), "401 credential_missing");
+        let both = format!("remember=theirs; __Host-remember={remember}");
+        let theirs = http::Response::builder()
+            .header("set-cookie", "remember=theirs")
+            .header("set-cookie", "__Host-remember=tossed");
+        server.upstream.answer_next(theirs.body(bytes::Bytes::new().into()).unwrap());
+        let answer = get(&both).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(server.upstream.last().headers["cookie"], "remember=theirs");
+        assert!(answer.set_cookie("remember").is_some(), "{answer:?}");
+        let next = answer.set_cookie("__Host-remember").unwrap();
+        assert!(next.ends_with(attributes) && !next.contains("tossed"), "{next}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_anonymous_token_is_bound_to_the_browser() {
     on_each_database_with(setup("hardened"), async |server| {
         let visitor = server.client();

@@ -13,6 +13,7 @@ mod login_settings;
 mod mobile;
 mod mobile_tokens;
 mod permissions;
+mod remember;
 mod session;
 mod sign_out;
 

@@ -31,6 +31,10 @@ async fn tp57_a_browser_session_ends_when_idle_and_after_two_hours() {
         }
         server.advance(MINUTE * 10);
         assert_eq!(used.get(ME).send().await.verdict(), "401 session_expired");
+
+        let stays = server.remembered(&STAFF).await;
+        server.advance(DAY * 29);
+        assert_eq!(me(&stays).await, 200, "29 days, where it was asked for");
     })
     .await;
 }

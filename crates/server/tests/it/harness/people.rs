@@ -115,6 +115,17 @@ impl TestApp {
         client
     }
 
+    /// Signs in by e-mail as a browser that is to stay signed in.
+    pub(crate) async fn remembered(&self, person: &Person) -> Client {
+        let client = self.client();
+        let body = json!({"email": person.email, "password": PASSWORD, "remember": true});
+        let sending = client.post("/api/auth/login").from_own_page().json(&body);
+        let answer = sending.send().await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert!(answer.set_cookie("remember").is_some(), "{answer:?}");
+        client
+    }
+
     /// Makes a person's account and a mobile bearer token: a client that sends it.
     pub(crate) async fn by_bearer(&self, person: &Person) -> Client {
         self.add(person).await;

@@ -80,6 +80,10 @@ fn sign_in(code: &str) -> &'static str {
         "session_expired" | "session_idle" | "session_ended" | "session_revoked" => {
             "Your session is over. Sign in again to go on; what you sent was not carried out."
         }
+        "remember_reused" => {
+            "What kept you signed in on this device was used somewhere else, too, so it was ended for \
+             safety. Sign in again to go on."
+        }
         "account_disabled" => "This account is disabled. Please ask whoever runs this service.",
         "credential_missing" => "This is only for people who are signed in.",
         _ => "What you signed in with is not valid, or not any longer.",
