@@ -65,10 +65,12 @@ enum Format {
     Portcullis,
     /// What manage.py dumpdata auth.user prints, also of a custom model that is called user.
     Django,
-    /// A first line that names columns, in any order: email, username, first_name, last_name,
-    /// phone, branch, account_type, role, active, password_hash. Only email is needed.
+    #[value(help = COLUMNS)]
     Csv,
 }
+
+const COLUMNS: &str = "A first line that names columns, in any order: email, username, first_name, \
+    last_name, phone, branch, account_type, role, active, password_hash. Only email is needed";
 
 impl Format {
     fn flow(self) -> (import_users::Format, Origin) {

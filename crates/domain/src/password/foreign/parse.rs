@@ -17,9 +17,9 @@ const MAX_TEXT: usize = 1024;
 const MIN_OUTPUT: usize = 16;
 /// More bytes of a hash are made by nobody.
 const MAX_OUTPUT: usize = 128;
-/// bcrypt takes about four seconds at this cost, and twice as long at the next.
+/// bcrypt takes three to four seconds at this cost, and twice as long at the next.
 const MAX_BCRYPT_COST: u32 = 16;
-/// About as long with the fastest digest.
+/// PBKDF2 takes two to five seconds, by the digest.
 const MAX_PBKDF2_ITERATIONS: u32 = 10_000_000;
 /// Bytes that one scrypt hash may hold at a time.
 const MAX_SCRYPT_MEMORY: u64 = 256 << 20;

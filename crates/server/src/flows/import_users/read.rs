@@ -105,7 +105,7 @@ impl<R: Read> Csv<R> {
     }
 
     fn row(&self, record: &csv::ByteRecord) -> Row {
-        let feeds = record.as_slice().iter().filter(|byte| **byte == b'\n').count();
+        let feeds = memchr::memchr_iter(b'\n', record.as_slice()).count();
         let after = self.reader.position().line();
         let at = after.saturating_sub(1 + u64::try_from(feeds).unwrap_or_default());
         Row { at, cells: self.cells(record) }
@@ -231,7 +231,7 @@ impl<R: Read> Iterator for Django<R> {
     fn next(&mut self) -> Option<Self::Item> {
         self.at += 1;
         self.input.get_mut().left = MAX_RECORD;
-        match self.to_element() {
+        match self.go_to_element() {
             Ok(true) => {}
             Ok(false) => return None,
             Err(fault) => return Some(Err(fault)),
@@ -248,7 +248,7 @@ impl<R: Read> Iterator for Django<R> {
 
 impl<R: Read> Django<R> {
     /// Goes to where the next element begins; `false` at the end of the array.
-    fn to_element(&mut self) -> Result<bool, FileFault> {
+    fn go_to_element(&mut self) -> Result<bool, FileFault> {
         let before = if self.at == 1 { [b'['].as_slice() } else { b",]" };
         let Some(found) = self.glyph()?.filter(|glyph| before.contains(glyph)) else {
             return Err(FileFault::Broken { at: self.at });

@@ -10,8 +10,8 @@ const HASH: &str = "$2b$04$abcdefghijklmnopqrstuumeEFg6zY3F9UMkjHzpfyE4WkVj6Z2cW
 const SECRETS: [&str; 4] = ["abcdefghijkl", "stuumeEFg6zY3F9", "hunter2", "$2b$"];
 
 /// Writes a file and imports it; machines get one object, whatever the exit code is.
-fn import(place: &Place, name: &str, content: &str, more: &str, code: i32) -> Value {
-    let ran = place.run(&line(place, name, content, &format!("{more} --json")));
+fn import(place: &Place, format: &str, content: &str, more: &str, code: i32) -> Value {
+    let ran = place.run(&line(place, format, content, &format!("{more} --json")));
     assert_eq!(ran.code, code, "{ran:?}");
     for secret in SECRETS {
         assert!(!ran.out.contains(secret) && !ran.err.contains(secret), "{ran:?}");
@@ -19,15 +19,13 @@ fn import(place: &Place, name: &str, content: &str, more: &str, code: i32) -> Va
     serde_json::from_str(if ran.out.is_empty() { &ran.err } else { &ran.out }).unwrap()
 }
 
-fn line(place: &Place, name: &str, content: &str, more: &str) -> String {
-    let file = place.directory().join(name);
+fn line(place: &Place, format: &str, content: &str, more: &str) -> String {
+    let file = place.directory().join(format);
     std::fs::write(&file, content).unwrap();
-    let format = if name.ends_with(".csv") { "csv" } else { more };
-    let more = if format == more { "" } else { more };
     format!("import users {} --format {format} {more}", file.display())
 }
 
-async fn emails(place: &Place) -> Vec<String> {
+fn emails(place: &Place) -> Vec<String> {
     let listed = place.run("user list --json").assert(0).json();
     let listed = listed.as_array().unwrap().clone();
     listed.iter().map(|user| user["email"].as_str().unwrap().to_owned()).collect()
@@ -45,11 +43,11 @@ async fn a_dry_run_says_the_same_and_writes_nothing() {
              tom@example.com,,nobody,,{HASH}\nkim@example.com,,,,{HASH}x\n\
              tim@example.com,,owner,no,\n"
         );
-        let dry = import(place, "people.csv", &file, "--dry-run", 1);
-        assert_eq!(emails(place).await, ["ada@example.com"]);
+        let dry = import(place, "csv", &file, "--dry-run", 1);
+        assert_eq!(emails(place), ["ada@example.com"]);
         assert_eq!(place.events().await, before);
-        let wet = import(place, "people.csv", &file, "", 1);
-        assert_eq!(emails(place).await, ["ada@example.com", "eve@example.com", "tim@example.com"]);
+        let wet = import(place, "csv", &file, "", 1);
+        assert_eq!(emails(place), ["ada@example.com", "eve@example.com", "tim@example.com"]);
         assert_eq!((&dry["dry_run"], &wet["dry_run"]), (&json!(true), &json!(false)));
         for told in [&dry, &wet] {
             assert_eq!(told["created"], 2, "{told}");
@@ -79,8 +77,8 @@ async fn a_file_without_faults_ends_with_0_also_the_second_time() {
     on_each_place(async |place| {
         let file = format!("email,password_hash\nada@example.com,{HASH}\n");
         let more = "--account-type staff --role OWNER";
-        assert_eq!(import(place, "people.csv", &file, more, 0)["created"], 1);
-        let again = import(place, "people.csv", &file, more, 0);
+        assert_eq!(import(place, "csv", &file, more, 0)["created"], 1);
+        let again = import(place, "csv", &file, more, 0);
         assert_eq!((&again["created"], &again["skipped"][0]["number"]), (&json!(0), &json!(2)));
         let listed = place.run("user list --json").assert(0).json();
         assert_eq!((&listed[0]["account_type"], &listed[0]["role"]), (&json!("staff"), &json!("owner")));
@@ -104,7 +102,7 @@ async fn djangos_users_and_our_own_come_along() {
             fields("eve@example.com", r#""is_active": false, "password": "!unusable""#),
             fields("", r#""username": "root", "password": "md5$hunter2$hunter2""#),
         );
-        let told = import(place, "users.json", &dump, "django", 1);
+        let told = import(place, "django", &dump, "", 1);
         assert_eq!((&told["created"], &told["without_password"]), (&json!(2), &json!(1)));
         assert_eq!(told["refused"][0]["number"], 3);
         let listed = place.run("user list --json").assert(0).json();
@@ -116,7 +114,7 @@ async fn djangos_users_and_our_own_come_along() {
         let (_, password) = place.user("own@example.com").await.unwrap();
         let phc = password.phc.unwrap().reveal().to_owned();
         let lines = json!({ "email": "moved@example.com", "branch": 4, "password_hash": phc });
-        import(place, "users.jsonl", &lines.to_string(), "portcullis", 0);
+        import(place, "portcullis", &lines.to_string(), "", 0);
         let (moved, password) = place.user("moved@example.com").await.unwrap();
         assert_eq!((moved.branch_id, password.phc.unwrap().reveal()), (4, phc.as_str()));
     })
@@ -127,7 +125,7 @@ async fn djangos_users_and_our_own_come_along() {
 async fn a_file_that_cannot_be_understood_changes_nothing() {
     on_each_place(async |place| {
         let refused = |content: &str, more: &str, code: &str, says: &str| {
-            let told = import(place, "people.csv", content, more, 1);
+            let told = import(place, "csv", content, more, 1);
             assert_eq!(told["code"], code, "{content}: {told}");
             assert!(told["error"].as_str().unwrap().contains(says), "{content}: {told}");
         };
@@ -138,9 +136,9 @@ async fn a_file_that_cannot_be_understood_changes_nothing() {
         place.run("import users nothing.csv --format csv").assert(3);
         place.run("import users nothing.csv --format xml").assert(2);
         place.run("import users nothing.csv").assert(2);
-        assert!(emails(place).await.is_empty());
-        import(place, "people.csv", "email\na@example.com\n", "", 0);
-        assert_eq!(emails(place).await, ["a@example.com"]);
+        assert!(emails(place).is_empty());
+        import(place, "csv", "email\na@example.com\n", "", 0);
+        assert_eq!(emails(place), ["a@example.com"]);
     })
     .await;
 }
@@ -151,7 +149,7 @@ async fn people_read_a_line_for_each_row_that_was_not_taken() {
         place.make_user("ada@example.com", "");
         let file =
             "email,active\nada@example.com,\nbad,\ntom@example.com,perhaps\neve@example.com,\n";
-        let ran = place.run(&line(place, "people.csv", file, "--dry-run"));
+        let ran = place.run(&line(place, "csv", file, "--dry-run"));
         assert_eq!(ran.code, 1);
         let expected = "line 2: ada@example.com is here already.\n\
                         line 3: email: Enter a valid email address.\n\
