@@ -10,7 +10,7 @@ mod words;
 
 use serde_json::{Value, json};
 
-use crate::account::AccountType;
+use crate::account::{AccountStatus, AccountType};
 use crate::csrf;
 use crate::id::UserId;
 use crate::session::SignInForm;
@@ -85,6 +85,8 @@ pub enum Event {
     LimitExceeded { limit: LimitName },
     /// An account was made.
     UserCreated { account_type: AccountType, role: Text },
+    /// An account was made from the record of another system.
+    UserImported { account_type: AccountType, role: Text, status: AccountStatus },
     /// An account was disabled.
     UserDisabled,
     /// An account was enabled again.
@@ -125,7 +127,7 @@ impl Event {
             Self::CredentialRefused { .. } => "authn_credential_fail",
             Self::CookieTossed { .. } => "cookie_toss",
             Self::LimitExceeded { .. } => "excess_rate_limit_exceeded",
-            Self::UserCreated { .. } => "user_created",
+            Self::UserCreated { .. } | Self::UserImported { .. } => "user_created",
             Self::UserDisabled | Self::UserEnabled => "user_updated",
             Self::UserUnlocked => "user_unlocked",
             Self::RoleCreated { .. } => "role_created",
@@ -158,6 +160,7 @@ impl Event {
             | Self::SessionRenewed { .. }
             | Self::SessionEnded { .. }
             | Self::UserCreated { .. }
+            | Self::UserImported { .. }
             | Self::UserDisabled
             | Self::UserEnabled
             | Self::UserUnlocked
@@ -186,6 +189,7 @@ impl Event {
             | Self::CsrfFailed { .. }
             | Self::LimitExceeded { .. }
             | Self::UserCreated { .. }
+            | Self::UserImported { .. }
             | Self::UserDisabled
             | Self::UserEnabled
             | Self::UserUnlocked
@@ -245,6 +249,12 @@ impl Event {
             Self::UserCreated { account_type, role } => {
                 json!({ "account_type": account_type.name(), "role": role.as_str() })
             }
+            Self::UserImported { account_type, role, status } => json!({
+                "account_type": account_type.name(),
+                "role": role.as_str(),
+                "status": status.name(),
+                "origin": "import",
+            }),
             Self::UserDisabled => json!({ "field": "status", "value": "disabled" }),
             Self::UserEnabled => json!({ "field": "status", "value": "active" }),
             Self::RoleCreated { role, level } | Self::RoleLevelChanged { role, level } => {

@@ -1,12 +1,19 @@
 //! Passwords: what is accepted as one, and Argon2id (RFC 9106) over it. Every password is normalised
-//! to NFC first, because keyboards disagree about the bytes of one character. Not here: threads, the
-//! queue in front of them, and lists of breached passwords.
+//! to NFC first, because keyboards disagree about the bytes of one character. Hashes that other
+//! systems made are `foreign`. Not here: threads, the queue in front of them, and lists of breached
+//! passwords.
+
+mod foreign;
 
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Version};
 use subtle::ConstantTimeEq as _;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
+
+pub use foreign::{ForeignFault, Imported};
+
+use foreign::Foreign;
 
 /// The longest text that is looked at, in bytes. It leaves room for 255 characters of any script.
 pub const MAX_BYTES: usize = 1024;
@@ -136,11 +143,11 @@ pub fn hash(
 pub enum Verdict {
     /// It is the one.
     Match,
-    /// It is the one, and the hash is cheaper than new ones are: hash it again.
+    /// It is the one, and the hash is cheaper than new ones are or another system's: hash it again.
     MatchNeedsRehash,
     /// It is another.
     Mismatch,
-    /// The stored text is no Argon2id hash, or there was no memory to check it. It admits nobody.
+    /// The stored text is no hash, or there was no memory to check it. It admits nobody.
     Unreadable,
 }
 
@@ -148,9 +155,7 @@ pub enum Verdict {
 /// cannot be read costs as much time as one that can.
 pub fn verify(target: &Params, memory: &mut Memory, phc: &str, password: &str) -> Verdict {
     let Some(stored) = Stored::parse(phc) else {
-        // The work is done all the same, so that the time of the answer tells nothing.
-        let (Ok(_) | Err(_)) = hash(target, memory, password, &[0; 16]);
-        return Verdict::Unreadable;
+        return verify_foreign(target, memory, phc, password);
     };
     let expected = stored.output.as_bytes();
     let mut output = Zeroizing::new(vec![0; expected.len()]);
@@ -163,6 +168,19 @@ pub fn verify(target: &Params, memory: &mut Memory, phc: &str, password: &str) -
             Verdict::MatchNeedsRehash
         }
         true => Verdict::Match,
+    }
+}
+
+fn verify_foreign(target: &Params, memory: &mut Memory, text: &str, password: &str) -> Verdict {
+    let Ok(foreign) = Foreign::parse(text) else {
+        // The work is done all the same, so that the time of the answer tells nothing.
+        let (Ok(_) | Err(_)) = hash(target, memory, password, &[0; 16]);
+        return Verdict::Unreadable;
+    };
+    match foreign.matches(password) {
+        Some(true) => Verdict::MatchNeedsRehash,
+        Some(false) => Verdict::Mismatch,
+        None => Verdict::Unreadable,
     }
 }
 
@@ -324,13 +342,14 @@ mod tests {
         check("password");
         check("$argon2id$v=19$m=256,t=2,p=1");
         check("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ");
-        check(&format!("$argon2i$v=19$m=256,t=2,p=1{rest}"));
-        check(&format!("$argon2id$v=16$m=256,t=2,p=1{rest}"));
-        check(&format!("$argon2id$m=256,t=2,p=1{rest}"));
+        check(&format!("$argon2$v=19$m=256,t=2,p=1{rest}"));
+        check(&format!("$argon2id$v=17$m=256,t=2,p=1{rest}"));
+        check(&format!("$argon2id$v=19$m=256,t=2{}", "$c29tZXNhbHQ$nf65EOgL"));
         check(&format!("$argon2id$v=19$m=4294967295,t=2,p=1{rest}"));
         check(&format!("$argon2id$v=19$m=256,t=4294967295,p=1{rest}"));
         check(&format!("$argon2id$v=19$m=256,t=2,p=16777215{rest}"));
-        check("$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW");
+        check("$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMU");
+        check("$2b$17$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod demo;
+pub mod import;
 pub mod open;
 pub mod output;
 pub mod role;
@@ -47,6 +48,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             output::log_trouble();
             Box::pin(role::run(args)).await
         }
+        Command::Import(args) => {
+            output::log_trouble();
+            Box::pin(import::run(args)).await
+        }
     };
     result.unwrap_or_else(|error| {
         output::error(&format!("{error:#}"));
@@ -87,6 +92,8 @@ enum Command {
     User(user::Args),
     /// Makes roles and changes what they permit, also beside a running server.
     Role(role::Args),
+    /// Brings what another system knows, also beside a running server.
+    Import(import::Args),
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or different, 2 wrong usage or \

@@ -55,6 +55,15 @@ impl Output {
         }
     }
 
+    /// How far long work is, in the place of what was said of it before. Only a person at a
+    /// terminal gets it.
+    pub fn progress(self, text: &str) {
+        let is_watched = matches!(self, Self::Person) && io::stderr().is_terminal();
+        if is_watched {
+            drop(write!(io::stderr().lock(), "\r\x1b[2K{text}"));
+        }
+    }
+
     /// The command was understood and is not carried out. `code` is a stable word.
     pub fn refuse(self, code: &str, sentence: &str) -> ExitCode {
         match self {

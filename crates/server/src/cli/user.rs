@@ -251,7 +251,7 @@ fn unknown(email: &Email, output: Output) -> ExitCode {
     output.refuse("user_unknown", &format!("There is no user with the address {email}."))
 }
 
-fn account_type() -> impl TypedValueParser<Value = AccountType> {
+pub(super) fn account_type() -> impl TypedValueParser<Value = AccountType> {
     PossibleValuesParser::new(AccountType::ALL.map(word))
         .try_map(|text| AccountType::parse(&text).ok_or("this is no account type"))
 }

@@ -3,6 +3,7 @@
 
 mod beside;
 mod config;
+mod import;
 mod roles;
 mod start;
 mod users;

@@ -13,6 +13,7 @@ mod contract;
 mod docs;
 mod doors;
 mod harness;
+mod imported;
 mod lifecycle;
 mod seeds;
 mod sign_in;

@@ -6,7 +6,7 @@ use portcullis_domain::time::Time;
 use crate::driver::{Tx, params};
 use crate::error::{Error, Result};
 
-/// An Argon2 hash in PHC form. It has no `Debug` and no `Display`.
+/// An Argon2 hash in PHC form, or the hash of another system that was imported. It has no `Debug` and no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordPhc(String);
 
