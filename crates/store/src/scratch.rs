@@ -31,6 +31,16 @@ pub async fn tamper(database_url: &str, sql: &'static str) -> Result<()> {
     Ok(connection.close().await?)
 }
 
+/// Cuts the connections on which nodes hear of commits: what is announced until they are back is
+/// lost.
+pub async fn deafen(database_url: &str) -> Result<()> {
+    let mut connection = PgConnection::connect(database_url).await?;
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE application_name = 'portcullis listener' AND datname = current_database()";
+    connection.execute(sql).await?;
+    Ok(connection.close().await?)
+}
+
 /// Every row of every table of the database at this address, as the server writes it: a line a
 /// row, bytes as hexadecimal digits. For tests of what is kept.
 pub async fn dump(database_url: &str) -> Result<String> {

@@ -75,7 +75,7 @@ impl Place {
     }
 
     async fn store(&self) -> Db {
-        Db::open(&self.database.options()).await.unwrap()
+        Db::open(&self.database.options(None)).await.unwrap()
     }
 
     async fn user(&self, email: &str) -> Option<(User, Password)> {

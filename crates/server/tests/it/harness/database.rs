@@ -1,5 +1,6 @@
 //! A database of a test's own: a file, or a copy of a template on the server of the tests.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -68,11 +69,23 @@ impl Database {
         }
     }
 
-    /// How the store opens it.
-    pub(crate) fn options(&self) -> Options {
-        let url = match self.postgres {
-            Some(_) => self.url(),
-            None => format!("sqlite:{}", self.directory().join("portcullis.db").display()),
+    /// Where its server listens, if it has one.
+    pub(crate) fn server(&self) -> Option<SocketAddr> {
+        let (server, _) = self.postgres.as_ref()?;
+        url::Url::parse(server).unwrap().socket_addrs(|| Some(5432)).unwrap().pop()
+    }
+
+    /// How the store opens it, if need be through another address.
+    pub(crate) fn options(&self, through: Option<SocketAddr>) -> Options {
+        let url = match (&self.postgres, through) {
+            (Some(_), None) => self.url(),
+            (Some(_), Some(address)) => {
+                let mut url = url::Url::parse(&self.url()).unwrap();
+                url.set_ip_host(address.ip()).unwrap();
+                url.set_port(Some(address.port())).unwrap();
+                url.into()
+            }
+            (None, _) => format!("sqlite:{}", self.directory().join("portcullis.db").display()),
         };
         let mut options = Options::new(url);
         options.sqlite_synchronous_full = false;

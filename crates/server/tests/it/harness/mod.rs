@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod people;
 pub(crate) mod raw;
+pub(crate) mod relay;
 pub(crate) mod upstream;
 
 use std::net::SocketAddr;
@@ -17,7 +18,7 @@ use portcullis_domain::time::Time;
 use portcullis_server::app::{App, Outside};
 use portcullis_server::clock::Clock;
 use portcullis_server::config::Config;
-use portcullis_server::serve;
+use portcullis_server::{jobs, serve};
 use portcullis_store::events::{self, EventFilter, StoredEvent};
 use portcullis_store::{Db, migrate, roles};
 use tokio::net::TcpListener;
@@ -45,12 +46,21 @@ pub(crate) struct Setup {
     pub(crate) config: String,
     /// What passwords are hashed with, where the cheapest will not do.
     pub(crate) argon2: Option<Params>,
+    /// As it is served: by the machine's clock, and with its jobs.
+    pub(crate) is_served: bool,
+    /// Where the server of its database is to be found, if not where it is.
+    pub(crate) through: Option<SocketAddr>,
 }
 
 impl Setup {
     /// With this TOML beside the usual configuration.
     pub(crate) fn with(config: &str) -> Self {
-        Self { config: config.to_owned(), argon2: None }
+        Self { config: config.to_owned(), ..Self::default() }
+    }
+
+    /// As it is served: by the machine's clock, and with its jobs.
+    pub(crate) fn served() -> Self {
+        Self { is_served: true, ..Self::default() }
     }
 }
 
@@ -88,8 +98,8 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let secret = MasterSecret::from_random([7; 32]);
-        let db = Db::open(&database.options()).await.unwrap();
-        let clock = Clock::fake(start_time());
+        let db = Db::open(&database.options(setup.through)).await.unwrap();
+        let clock = if setup.is_served { Clock::system() } else { Clock::fake(start_time()) };
         let seal_check = Keys::derive(&secret).unwrap().seal_check();
         let options = migrate::MigrateOptions { seal_check, now: clock.now() };
         migrate::run(&db, &options).await.unwrap();
@@ -98,9 +108,27 @@ impl TestApp {
         tx.commit().await.unwrap();
         let data_dir = database.directory();
         let app = App::build(Outside { config, db, secret, clock, listening: address }).unwrap();
+        if setup.is_served {
+            jobs::start(&app);
+        }
         let stop = CancellationToken::new();
         spawn(serve::serve(app.clone(), listener, stop.clone()));
         Self { app, address, upstream, kind, data_dir, stop, database }
+    }
+
+    /// The same database, as another program would open it.
+    pub(crate) async fn another_handle(&self) -> Db {
+        Db::open(&self.database.options(None)).await.unwrap()
+    }
+
+    /// The address of its database.
+    pub(crate) fn database_url(&self) -> String {
+        self.database.url()
+    }
+
+    /// Where the server of its database listens, if it has one.
+    pub(crate) fn database_server(&self) -> Option<SocketAddr> {
+        self.database.server()
     }
 
     /// Somebody with a cookie jar of their own and no credential.
