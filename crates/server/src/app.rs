@@ -23,8 +23,8 @@ use crate::mail::Mailer;
 use crate::random::Random;
 use crate::record::Recorder;
 use crate::spend::Spender;
-use crate::verify::Verifier;
 use crate::verify::access_token::AccessTokens;
+use crate::verify::{Toucher, Verifier};
 use crate::web::cookies::{CSRF_COOKIE_LIFE, CookieStyle};
 use crate::web::hosts::Hosts;
 use crate::web::limits::RequestLimiter;
@@ -115,9 +115,16 @@ impl App {
         let (recorder, recording) = Recorder::new(db.clone(), random);
         spawn(&tasks, spending);
         spawn(&tasks, recording);
-        let verifier = Arc::new(Verifier::new(config.session.revocation_bound));
-        let told = Arc::clone(&verifier);
-        db.on_invalidation(move |changes| changes.iter().for_each(|what| told.invalidate(*what)));
+        let (toucher, touching) = Toucher::new(db.clone());
+        spawn(&tasks, touching);
+        let verifier = Arc::new(Verifier::new(config.session.revocation_bound, toucher));
+        // Weakly: what the verifier has started holds the database, too.
+        let told = Arc::downgrade(&verifier);
+        db.on_invalidation(move |changes| {
+            if let Some(verifier) = told.upgrade() {
+                changes.iter().for_each(|what| verifier.invalidate(*what));
+            }
+        });
         let parts = Parts {
             hasher: Hasher::start(threads, config.password.argon2).map_err(BuildError::Threads)?,
             verifier,

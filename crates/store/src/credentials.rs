@@ -1,6 +1,7 @@
 //! What a session handed out: cookies, tokens and their children, found by keyed MAC.
 
 mod found;
+mod touched;
 
 use portcullis_domain::id::{SessionId, UserId};
 use portcullis_domain::secret::Mac;
@@ -12,6 +13,7 @@ use crate::error::Result;
 use crate::invalidations::Invalidation;
 
 pub use found::{Credential, Found, SessionFacts, find};
+pub use touched::{TOUCHES, touch};
 
 /// What the client holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,15 +87,6 @@ pub async fn replace_child(tx: &mut Tx, new: &NewCredential, now: Time) -> Resul
     insert(tx, new, now).await?;
     invalidate_owner(tx, &new.mac).await?;
     Ok(true)
-}
-
-/// Notes that a credential was used, if the note is older than `before`. A credential that ended
-/// or was idle for too long is not brought back.
-pub async fn touch(tx: &mut Tx, mac: &Mac, now: Time, before: Time) -> Result<bool> {
-    const SQL: &str = "UPDATE credentials SET last_active = $2
-        WHERE mac = $1 AND last_active < $3 AND ended_at IS NULL
-            AND (idle_ms IS NULL OR last_active + idle_ms > $2)";
-    tx.changed(SQL, params![mac, now, before]).await
 }
 
 /// Moves the expiry, if it is still `old_expires` and `new_expires` is within what may be; of

@@ -17,6 +17,7 @@ mod interned;
 pub mod presented;
 #[cfg(test)]
 pub(crate) mod tests;
+mod touch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -36,6 +37,7 @@ use quick_cache::sync::Cache;
 use self::flights::{Flight, Flights};
 use self::generation::{Generation, Generations};
 use self::interned::Interned;
+pub use self::touch::Toucher;
 use crate::clock::Clock;
 use crate::fault::shared;
 
@@ -58,6 +60,7 @@ pub struct Verifier {
     users: Interned<UserId, User>,
     roles: Interned<RoleId, Role>,
     generations: Generations,
+    toucher: Toucher,
     /// When the log was last seen, in milliseconds of monotonic time from 1; 0: never.
     confirmed: AtomicU64,
     bound: Duration,
@@ -90,7 +93,7 @@ pub enum Verified {
 impl Verifier {
     /// `bound`: how long an answer may be used without asking again; zero reads the store each
     /// time.
-    pub fn new(bound: Duration) -> Self {
+    pub fn new(bound: Duration, toucher: Toucher) -> Self {
         Self {
             cache: Cache::new(CAPACITY),
             unknown: Cache::new(UNKNOWN_CAPACITY),
@@ -98,6 +101,7 @@ impl Verifier {
             users: Interned::new(),
             roles: Interned::new(),
             generations: Generations::new(),
+            toucher,
             confirmed: AtomicU64::new(0),
             bound,
         }
@@ -126,7 +130,7 @@ impl Verifier {
             return Ok(Verified::Dead(dead));
         }
         if session::touch_due(facts.last_active, facts.idle, now) {
-            Box::pin(touch(db, mac, &entry, &facts, now)).await?;
+            Box::pin(self.toucher.touch(mac, &entry, &facts, now)).await?;
         }
         Ok(Verified::Live(Live(entry)))
     }
@@ -188,7 +192,13 @@ impl Verifier {
         }
         loop {
             let read_at = clock.monotonic();
-            let read = self.flights.join(*mac, || self.read(db, *mac, read_at)).await;
+            // Somebody's flight may have ended since we looked into the cache.
+            let landed = || self.cache.get(mac).filter(|entry| self.is_good_for(entry, asked));
+            let fetch = || match landed() {
+                Some(entry) => Box::pin(std::future::ready(Ok(Some(entry)))),
+                None => self.read(db, *mac, read_at),
+            };
+            let read = self.flights.join(*mac, fetch).await;
             match read.map_err(|error| shared(&error))? {
                 None => {
                     self.unknown.insert(*mac, read_at);
@@ -250,42 +260,4 @@ async fn load(db: &Db, mac: &Mac) -> Result<Option<Found>, Error> {
 fn facts(entry: &Entry) -> CredentialFacts {
     let last_active = Time(entry.touched.load(Ordering::SeqCst));
     CredentialFacts { last_active, ..entry.found.facts() }
-}
-
-/// Writes down that the credential was used. The statement itself refuses to wake what is idle
-/// for too long or has ended, so a slow request cannot resurrect anything. Of parallel requests
-/// one writes.
-///
-/// A good credential is not refused because this failed: the next request tries again. Only when
-/// its idle time is nearly over the failure counts, because soon after it would be dead for all
-/// others, who know nothing of this use.
-async fn touch(
-    db: &Db,
-    mac: &Mac,
-    entry: &Entry,
-    facts: &CredentialFacts,
-    now: Time,
-) -> Result<(), Error> {
-    let (seen, to) = (facts.last_active.0, now.0);
-    if entry.touched.compare_exchange(seen, to, Ordering::SeqCst, Ordering::SeqCst).is_err() {
-        return Ok(());
-    }
-    let Err(error) = write_touch(db, mac, now).await else { return Ok(()) };
-    if entry.touched.compare_exchange(to, seen, Ordering::SeqCst, Ordering::SeqCst).is_err() {
-        // A later request has taken over.
-        return Ok(());
-    }
-    let enough = session::touch_after(facts.idle) * 2;
-    let idle_ends = facts.idle.map(|idle| facts.last_active.plus(idle));
-    if idle_ends.is_some_and(|end| end.since(now) < enough) {
-        return Err(error);
-    }
-    tracing::debug!(error = &error as &dyn std::error::Error, "a use was not written down");
-    Ok(())
-}
-
-async fn write_touch(db: &Db, mac: &Mac, now: Time) -> Result<(), Error> {
-    let mut tx = db.write_once().await?;
-    credentials::touch(&mut tx, mac, now, now).await?;
-    tx.commit().await
 }

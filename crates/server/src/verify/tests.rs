@@ -38,7 +38,7 @@ impl SignedIn {
     pub(crate) async fn open() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", directory.path().join("test.db").display());
-        let acquire_timeout = Duration::from_millis(50);
+        let acquire_timeout = Duration::from_millis(300);
         let options =
             Options { acquire_timeout, sqlite_synchronous_full: false, ..Options::new(&url) };
         let db = Db::open(&options).await.unwrap();
@@ -68,6 +68,13 @@ impl SignedIn {
     /// Does what no function of the store does.
     async fn tamper(&self, sql: &'static str) {
         scratch::tamper(&self.url, sql).await.unwrap();
+    }
+
+    /// A verifier that writes uses down.
+    fn verifier(&self, bound: Duration) -> Arc<Verifier> {
+        let (toucher, touching) = Toucher::new(self.db.clone());
+        spawn(touching);
+        Arc::new(Verifier::new(bound, toucher))
     }
 
     async fn last_active(&self, mac: &Mac) -> Time {
@@ -137,7 +144,7 @@ fn live(verified: Result<Verified, Error>) -> Arc<Entry> {
 #[tokio::test]
 async fn an_answer_is_used_again_up_to_the_bound_and_never_after_it() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let verify = async || verifier.verify(&people.db, &clock, &mac(1)).await;
     let first = live(verify().await);
     clock.advance(ALMOST);
@@ -155,7 +162,7 @@ async fn an_answer_is_used_again_up_to_the_bound_and_never_after_it() {
 #[tokio::test]
 async fn with_no_bound_every_answer_is_read() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Arc::new(Verifier::new(Duration::ZERO)), Clock::fake(NOW));
+    let (verifier, clock) = (people.verifier(Duration::ZERO), Clock::fake(NOW));
     let mut seen = Vec::new();
     for _ in 0..3 {
         seen.push(live(verifier.verify(&people.db, &clock, &mac(1)).await));
@@ -167,7 +174,7 @@ async fn with_no_bound_every_answer_is_read() {
 #[tokio::test]
 async fn a_change_through_this_process_is_felt_at_once_by_those_it_is_about() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let told = Arc::clone(&verifier);
     people.db.on_invalidation(move |changes| changes.iter().for_each(|c| told.invalidate(*c)));
     let verify = async |number| verifier.verify(&people.db, &clock, &mac(number)).await;
@@ -186,7 +193,7 @@ async fn a_change_through_this_process_is_felt_at_once_by_those_it_is_about() {
 #[tokio::test]
 async fn what_nobody_knows_is_remembered_apart_and_shortly() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let verify = async || verifier.verify(&people.db, &clock, &mac(9)).await;
     assert!(matches!(verify().await, Ok(Verified::Unknown)));
     assert_eq!(verifier.cache.len(), 0);
@@ -200,7 +207,7 @@ async fn what_nobody_knows_is_remembered_apart_and_shortly() {
 #[tokio::test]
 async fn while_the_log_is_followed_answers_are_used_for_longer_than_the_bound() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let mut follower = Follower::default();
     let verify = async |number| verifier.verify(&people.db, &clock, &mac(number)).await;
     follower.look(&people.db, &clock, &verifier).await.unwrap();
@@ -224,7 +231,7 @@ async fn while_the_log_is_followed_answers_are_used_for_longer_than_the_bound() 
 #[tokio::test]
 async fn when_the_log_cannot_be_followed_nothing_outlives_the_bound() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let mut follower = Follower::default();
     let verify = async || verifier.verify(&people.db, &clock, &mac(2)).await;
     live(verify().await);
@@ -241,7 +248,7 @@ async fn when_the_log_cannot_be_followed_nothing_outlives_the_bound() {
 #[tokio::test]
 async fn a_log_that_does_not_go_on_where_it_was_left_dates_everything() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let mut follower = Follower::default();
     let elsewhere = people.elsewhere().await;
     let verify = async || live(verifier.verify(&people.db, &clock, &mac(2)).await);
@@ -274,7 +281,7 @@ async fn a_log_that_does_not_go_on_where_it_was_left_dates_everything() {
 #[tokio::test]
 async fn who_looks_dead_from_here_is_asked_for_before_he_is_refused() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let mut follower = Follower::default();
     let verify = async || verifier.verify(&people.db, &clock, &mac(1)).await;
     follower.look(&people.db, &clock, &verifier).await.unwrap();
@@ -282,7 +289,7 @@ async fn who_looks_dead_from_here_is_asked_for_before_he_is_refused() {
     let elsewhere = people.elsewhere().await;
     let mut tx = elsewhere.write_once().await.unwrap();
     clock.advance(IDLE / 2);
-    credentials::touch(&mut tx, &mac(1), clock.now(), clock.now()).await.unwrap();
+    credentials::touch(&mut tx, &[mac(1)], clock.now()).await.unwrap();
     tx.commit().await.unwrap();
     clock.advance(IDLE / 2);
     follower.look(&people.db, &clock, &verifier).await.unwrap();
@@ -295,7 +302,7 @@ async fn who_looks_dead_from_here_is_asked_for_before_he_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn of_parallel_requests_one_reads() {
     let people = SignedIn::open().await;
-    let (db, verifier) = (people.db.clone(), Arc::new(Verifier::new(BOUND)));
+    let (db, verifier) = (people.db.clone(), people.verifier(BOUND));
     let clock = Arc::new(Clock::fake(NOW));
     for round in 0..50 {
         let mut requests = JoinSet::new();
@@ -319,7 +326,7 @@ fn reads(seen: &[Arc<Entry>]) -> usize {
 #[tokio::test]
 async fn who_is_late_does_not_replace_what_was_read_since() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let read = async || live(verifier.verify(&people.db, &clock, &mac(1)).await);
     let stale = read().await;
     clock.advance(BOUND);
@@ -331,7 +338,7 @@ async fn who_is_late_does_not_replace_what_was_read_since() {
 #[tokio::test]
 async fn sessions_of_one_user_share_what_is_known_of_him() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Arc::new(Verifier::new(BOUND)), Clock::fake(NOW));
+    let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let read = async |number| live(verifier.verify(&people.db, &clock, &mac(number)).await);
     let first = read(1).await;
     clock.advance(BOUND);
@@ -347,14 +354,15 @@ async fn sessions_of_one_user_share_what_is_known_of_him() {
 #[tokio::test]
 async fn a_good_credential_is_not_refused_for_a_use_that_cannot_be_written_down() {
     let people = SignedIn::open().await;
-    let (verifier, clock) = (Arc::new(Verifier::new(Duration::from_hours(2))), Clock::fake(NOW));
+    let (verifier, clock) = (people.verifier(Duration::from_hours(2)), Clock::fake(NOW));
     let verify = async |number| verifier.verify(&people.db, &clock, &mac(number)).await;
     live(verify(1).await);
     live(verify(2).await);
     let writer = people.db.write().await.unwrap();
-    // Up to two minutes before it would be idle; the other never is.
+    // Up to two minutes before it would be idle nobody waits; the other never is.
     clock.advance(Duration::from_mins(28));
-    live(verify(1).await);
+    let entry = live(verify(1).await);
+    until(async || entry.touched.load(Ordering::SeqCst) == NOW.0).await;
     clock.advance(Duration::from_secs(1));
     assert!(matches!(verify(1).await, Err(Error::Unavailable)));
     live(verify(2).await);
@@ -363,9 +371,28 @@ async fn a_good_credential_is_not_refused_for_a_use_that_cannot_be_written_down(
     drop(writer);
     live(verify(1).await);
     assert_eq!(people.last_active(&mac(1)).await, clock.now());
+    until(async || live(verify(2).await).touched.load(Ordering::SeqCst) == clock.now().0).await;
+    until(async || people.last_active(&mac(2)).await == clock.now()).await;
     let writer = people.db.write().await.unwrap();
     clock.advance(IDLE);
     assert!(matches!(verify(1).await, Ok(Verified::Dead(Dead::Idle))));
     live(verify(2).await);
     drop(writer);
+}
+
+/// Waits for what is done beside the requests.
+async fn until(condition: impl AsyncFn() -> bool) {
+    for _ in 0..1000 {
+        if condition().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it does not come about");
+}
+
+/// A task of the test's own, which ends with its runtime.
+#[expect(clippy::disallowed_methods, reason = "nobody waits for a task of a test")]
+fn spawn(work: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(work);
 }

@@ -150,7 +150,7 @@ async fn facts_are_those_of_all_it_hangs_on() {
 }
 
 #[tokio::test]
-async fn a_touch_is_rare_and_raises_nobody() {
+async fn a_touch_only_moves_forward_and_raises_nobody() {
     each(async |test| {
         let id = one_session(test).await;
         let mut tx = test.write().await;
@@ -158,16 +158,23 @@ async fn a_touch_is_rare_and_raises_nobody() {
         new.life.idle = Some(Duration::from_secs(100));
         credentials::insert(&mut tx, &new, NOW).await.unwrap();
         credential(&mut tx, 2, &id, CredentialKind::Api).await;
-        let touch = async |tx: &mut Tx, number, now, before| {
-            credentials::touch(tx, &mac(number), later(now), later(before)).await.unwrap()
+        let touch = async |tx: &mut Tx, numbers: &[u8], now| {
+            let macs: Vec<_> = numbers.iter().map(|number| mac(*number)).collect();
+            credentials::touch(tx, &macs, later(now)).await.unwrap()
         };
-        assert!(!touch(&mut tx, 1, 9, 0).await, "noted lately");
-        assert!(touch(&mut tx, 1, 99, 39).await);
+        assert_eq!(touch(&mut tx, &[1], 0).await, 0, "noted already");
+        assert_eq!(touch(&mut tx, &[1], 99).await, 1);
         assert_eq!(find(&mut tx, 1).await.credential.last_active, later(99));
-        assert!(!touch(&mut tx, 1, 199, 139).await, "idle");
-        assert!(touch(&mut tx, 2, 9999, 9939).await, "no idle limit");
+        assert_eq!(touch(&mut tx, &[1], 98).await, 0, "noted later");
+        assert_eq!(touch(&mut tx, &[1], 199).await, 0, "idle");
+        assert_eq!(touch(&mut tx, &[2, 9], 9999).await, 1, "no idle limit, and nobody");
         credentials::end(&mut tx, &mac(2), NOW).await.unwrap();
-        assert!(!touch(&mut tx, 2, 99_999, 99_939).await, "ended");
+        assert_eq!(touch(&mut tx, &[2], 99_999).await, 0, "ended");
+        for number in 10..=200 {
+            credential(&mut tx, number, &id, CredentialKind::Api).await;
+        }
+        let many: Vec<u8> = (1..=200).chain(1..=200).collect();
+        assert_eq!(touch(&mut tx, &many, 150).await, 192, "each once");
     })
     .await;
 }
