@@ -2,7 +2,7 @@
 //! Nothing else in this crate reads a clock.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use portcullis_domain::time::Time;
 
@@ -10,8 +10,8 @@ use portcullis_domain::time::Time;
 pub enum Clock {
     /// The machine's clock.
     System {
-        /// The zero of [`Clock::monotonic`].
-        started: Instant,
+        /// The zero of [`Clock::monotonic`], on the clock that goes on while the machine sleeps.
+        started: Duration,
     },
     /// A clock that stands still until it is advanced; milliseconds since the Unix epoch.
     Fake(AtomicI64),
@@ -19,9 +19,8 @@ pub enum Clock {
 
 impl Clock {
     /// The machine's clock.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn system() -> Self {
-        Self::System { started: Instant::now() }
+        Self::System { started: since_boot() }
     }
 
     /// A clock that stands still at `now`.
@@ -41,10 +40,11 @@ impl Clock {
         }
     }
 
-    /// Time that never runs backwards, for ages of cached things.
+    /// Time that never runs backwards, for ages of cached things. It goes on while the machine
+    /// sleeps: what was remembered before is old when it wakes.
     pub fn monotonic(&self) -> Duration {
         match self {
-            Self::System { started } => started.elapsed(),
+            Self::System { started } => since_boot().saturating_sub(*started),
             Self::Fake(now) => {
                 Duration::from_millis(u64::try_from(now.load(Ordering::SeqCst)).unwrap_or_default())
             }
@@ -57,4 +57,9 @@ impl Clock {
             now.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
         }
     }
+}
+
+fn since_boot() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(now).unwrap_or_default()
 }

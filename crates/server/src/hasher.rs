@@ -10,6 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 /// How many requests may wait, per thread, before the next is told to come back.
 const QUEUE_PER_THREAD: usize = 4;
 
+/// How much later than others a hashing thread gets the processor, in steps of `nice`: about a
+/// third of the time where it competes.
+const COURTESY: i32 = 5;
+
 /// A bounded pool of hashing threads. Clones share it.
 #[derive(Clone)]
 pub struct Hasher {
@@ -93,6 +97,10 @@ impl Hasher {
 
 fn work_until_closed(jobs: &Mutex<mpsc::Receiver<Job>>, params: Params) {
     let mut memory = Memory::default();
+    // Those who are signed in come first. Where that is not allowed, all are equal.
+    if let Err(error) = rustix::process::nice(COURTESY) {
+        tracing::debug!(%error, "password threads run at the usual priority");
+    }
     loop {
         let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
