@@ -13,11 +13,13 @@ use serde_json::{Value, json};
 use crate::account::{AccountStatus, AccountType};
 use crate::csrf;
 use crate::id::UserId;
+use crate::one_time_link::LinkPurpose;
 use crate::session::SignInForm;
 use crate::time::Time;
 
 pub use words::{
-    EndReason, LimitName, Outcome, PasswordChanger, Severity, SignInFailure, Text, TokenKind,
+    EndReason, LimitName, LinkRefusal, Outcome, PasswordChanger, Severity, SignInFailure, Text,
+    TokenKind,
 };
 
 /// Who did it to whom, and from where. Stored in columns beside the event.
@@ -67,6 +69,12 @@ pub enum Event {
     TokenRevoked { kind: TokenKind },
     /// A token that is used once came again: two have it. What hung on it was ended.
     TokenReused { kind: TokenKind },
+    /// A one-time link was made; it can be used until then.
+    LinkCreated { purpose: LinkPurpose, until: Time },
+    /// A one-time link was used.
+    LinkUsed { purpose: LinkPurpose },
+    /// The code of a one-time link was sent that is not good (any longer).
+    LinkRefused { purpose: LinkPurpose, reason: LinkRefusal },
     /// A caller was refused. `rule`: the gate's rule or our own route; `reason`: the stable code.
     AccessDenied { rule: Option<Text>, reason: &'static str, method: Text, path: Text },
     /// A session began.
@@ -91,6 +99,8 @@ pub enum Event {
     UserDisabled,
     /// An account was enabled again.
     UserEnabled,
+    /// An account was given another e-mail address.
+    EmailChanged,
     /// Wrong passwords were forgiven.
     UserUnlocked,
     /// A role was made.
@@ -119,6 +129,9 @@ impl Event {
             Self::TokenCreated { .. } => "authn_token_created",
             Self::TokenRevoked { .. } => "authn_token_revoked",
             Self::TokenReused { .. } => "authn_token_reuse",
+            Self::LinkCreated { .. } => "authn_link_created",
+            Self::LinkUsed { .. } => "authn_link_used",
+            Self::LinkRefused { .. } => "authn_link_fail",
             Self::AccessDenied { .. } => "authz_fail",
             Self::SessionCreated { .. } => "session_created",
             Self::SessionRenewed { .. } => "session_renewed",
@@ -128,7 +141,7 @@ impl Event {
             Self::CookieTossed { .. } => "cookie_toss",
             Self::LimitExceeded { .. } => "excess_rate_limit_exceeded",
             Self::UserCreated { .. } | Self::UserImported { .. } => "user_created",
-            Self::UserDisabled | Self::UserEnabled => "user_updated",
+            Self::UserDisabled | Self::UserEnabled | Self::EmailChanged => "user_updated",
             Self::UserUnlocked => "user_unlocked",
             Self::RoleCreated { .. } => "role_created",
             Self::RoleLevelChanged { .. } => "role_updated",
@@ -146,6 +159,7 @@ impl Event {
             | Self::SignInLocked { .. }
             | Self::PasswordDisabled
             | Self::TokenReused { .. }
+            | Self::LinkRefused { .. }
             | Self::AccessDenied { .. }
             | Self::CsrfFailed { .. }
             | Self::CredentialRefused { .. }
@@ -156,6 +170,8 @@ impl Event {
             | Self::PasswordChanged { .. }
             | Self::TokenCreated { .. }
             | Self::TokenRevoked { .. }
+            | Self::LinkCreated { .. }
+            | Self::LinkUsed { .. }
             | Self::SessionCreated { .. }
             | Self::SessionRenewed { .. }
             | Self::SessionEnded { .. }
@@ -163,6 +179,7 @@ impl Event {
             | Self::UserImported { .. }
             | Self::UserDisabled
             | Self::UserEnabled
+            | Self::EmailChanged
             | Self::UserUnlocked
             | Self::RoleCreated { .. }
             | Self::RoleLevelChanged { .. }
@@ -185,6 +202,8 @@ impl Event {
             | Self::SignInFailed { .. }
             | Self::SignInLimited { .. }
             | Self::SignInLocked { .. }
+            | Self::LinkCreated { .. }
+            | Self::LinkRefused { .. }
             | Self::AccessDenied { .. }
             | Self::CsrfFailed { .. }
             | Self::LimitExceeded { .. }
@@ -192,12 +211,14 @@ impl Event {
             | Self::UserImported { .. }
             | Self::UserDisabled
             | Self::UserEnabled
+            | Self::EmailChanged
             | Self::UserUnlocked
             | Self::RoleCreated { .. } => Severity::Warning,
             Self::SignedIn { .. }
             | Self::PasswordChanged { .. }
             | Self::TokenCreated { .. }
             | Self::TokenRevoked { .. }
+            | Self::LinkUsed { .. }
             | Self::SessionCreated { .. }
             | Self::SessionRenewed { .. }
             | Self::SessionEnded { .. }
@@ -231,6 +252,13 @@ impl Event {
             Self::TokenRevoked { kind } | Self::TokenReused { kind } => {
                 json!({ "kind": kind.as_str() })
             }
+            Self::LinkCreated { purpose, until } => {
+                json!({ "purpose": purpose.as_str(), "until": until.iso() })
+            }
+            Self::LinkUsed { purpose } => json!({ "purpose": purpose.as_str() }),
+            Self::LinkRefused { purpose, reason } => {
+                json!({ "purpose": purpose.as_str(), "reason": reason.as_str() })
+            }
             Self::AccessDenied { rule, reason, method, path } => json!({
                 "rule": text(rule.as_ref()),
                 "reason": reason,
@@ -257,6 +285,7 @@ impl Event {
             }),
             Self::UserDisabled => json!({ "field": "status", "value": "disabled" }),
             Self::UserEnabled => json!({ "field": "status", "value": "active" }),
+            Self::EmailChanged => json!({ "field": "email" }),
             Self::RoleCreated { role, level } | Self::RoleLevelChanged { role, level } => {
                 json!({ "role": role.as_str(), "level": level })
             }
@@ -350,6 +379,13 @@ mod tests {
             refused,
             json!({"code": "csrf_used", "method": "POST", "path": "/x"}),
         );
+        check(
+            Event::LinkRefused { purpose: LinkPurpose::FirstRun, reason: LinkRefusal::Expired },
+            "authn_link_fail",
+            refused,
+            json!({"purpose": "first_run", "reason": "expired"}),
+        );
+        check(Event::EmailChanged, "user_updated", done, json!({"field": "email"}));
         let disabled = json!({"field": "status", "value": "disabled"});
         check(Event::UserDisabled, "user_updated", done, disabled);
         check(Event::Stopped, "sys_shutdown", done, json!({}));

@@ -7,6 +7,7 @@
 //! - [`csrf`]: the kinds of CSRF token, their bytes and the verdict on a request.
 //! - [`event`]: every event that can be written to the audit log.
 //! - [`id`]: typed identifiers of users, roles and sessions.
+//! - [`one_time_link`]: links that can be used once: what for, how long, whether they still can.
 //! - [`origin`]: web origins, and the wall that unsafe requests from elsewhere meet.
 //! - [`password`]: the password policy and Argon2id hashes.
 //! - [`permission`]: permission keys, wildcards and sets of them.
@@ -26,6 +27,7 @@ pub mod client_address;
 pub mod csrf;
 pub mod event;
 pub mod id;
+pub mod one_time_link;
 pub mod origin;
 pub mod password;
 pub mod permission;

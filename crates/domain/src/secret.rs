@@ -133,6 +133,8 @@ pub enum Purpose {
     Cookie,
     /// A 64-digit bearer token, mobile or for an API.
     Bearer,
+    /// The link of the first run.
+    FirstRunLink,
 }
 
 /// The key of [`Mac`]s.
@@ -146,6 +148,7 @@ impl MacKey {
         let label = match purpose {
             Purpose::Cookie => b"sess",
             Purpose::Bearer => b"bear",
+            Purpose::FirstRunLink => b"frun",
         };
         let mut mac = hmac::Context::with_key(&self.0);
         mac.update(label);
@@ -292,6 +295,7 @@ mod tests {
         check(&keys(1), Purpose::Cookie, 7, true);
         check(&two, Purpose::Cookie, 7, false);
         check(&one, Purpose::Bearer, 7, false);
+        check(&one, Purpose::FirstRunLink, 7, false);
         check(&one, Purpose::Cookie, 8, false);
         assert_eq!(Mac::from_bytes(mac.as_bytes()), Some(mac));
         assert_eq!(Mac::from_bytes(&[0; 31]), None);

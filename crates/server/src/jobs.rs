@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use portcullis_domain::time::Time;
 use portcullis_store::{
-    Db, Error, Tx, credentials, csrf_spent, invalidations, lockouts, outbox, remember, sessions,
-    throttle,
+    Db, Error, Tx, credentials, csrf_spent, invalidations, lockouts, one_time_links, outbox,
+    remember, sessions, throttle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -87,11 +87,12 @@ enum Rows {
     RememberSeries,
     Outbox,
     Invalidations,
+    OneTimeLinks,
 }
 
 impl Rows {
     /// A session goes after its credentials.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Throttle,
         Self::Lockouts,
         Self::SpentTokens,
@@ -100,6 +101,7 @@ impl Rows {
         Self::RememberSeries,
         Self::Outbox,
         Self::Invalidations,
+        Self::OneTimeLinks,
     ];
 
     /// Deletes at most [`SLICE`] rows by one statement; how many.
@@ -114,6 +116,7 @@ impl Rows {
             Self::RememberSeries => remember::sweep(tx, kept, SLICE).await,
             Self::Outbox => outbox::sweep(tx, kept, SLICE).await,
             Self::Invalidations => invalidations::sweep(tx, SLICE).await,
+            Self::OneTimeLinks => one_time_links::sweep(tx, kept, SLICE).await,
         }
     }
 }

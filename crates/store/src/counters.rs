@@ -11,3 +11,9 @@ pub async fn next(tx: &mut Tx, name: &str) -> Result<i64> {
         RETURNING value";
     tx.fetch_one(SQL, params![name]).await?.get("value")
 }
+
+/// Waits for those who take a number, and lets nobody take one until this transaction ends.
+pub async fn hold(tx: &mut Tx, name: &str) -> Result<()> {
+    const SQL: &str = "UPDATE counters SET value = value WHERE name = $1";
+    tx.execute(SQL, params![name]).await.map(drop)
+}

@@ -1,5 +1,6 @@
 //! People who can sign in, without their passwords: those are in [`password`].
 
+mod first_password;
 mod password;
 
 use portcullis_domain::account::{AccountStatus, AccountType};
@@ -12,6 +13,7 @@ use crate::driver::{Row, Tx, params};
 use crate::error::{Error, Result, corrupt};
 use crate::invalidations::Invalidation;
 
+pub use first_password::{FirstPassword, role_has_password, set_first_password, without_password};
 pub use password::{
     Password, PasswordPhc, disable_password, password, password_failed, password_succeeded, rehash,
     set_password, unlock,

@@ -104,6 +104,17 @@ words! {
     PasswordChanger {
         /// Somebody at the command line of the server.
         Operator = "operator",
+        /// Somebody with a one-time link to the account.
+        Link = "link",
+    }
+    /// Why the code of a one-time link was refused.
+    LinkRefusal {
+        /// No link has this code.
+        Unknown = "unknown",
+        /// It was used before, or a newer link took its place.
+        Used = "used",
+        /// Its time is over.
+        Expired = "expired",
     }
     /// The credentials that a session may have.
     TokenKind {

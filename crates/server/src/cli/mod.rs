@@ -7,6 +7,7 @@
 pub mod config;
 pub mod demo;
 pub mod import;
+pub mod init;
 pub mod open;
 pub mod output;
 pub mod role;
@@ -38,6 +39,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = match cli.command {
         Command::Serve(args) => Box::pin(serve::run(args)).await,
+        Command::Init(args) => {
+            output::log_trouble();
+            Box::pin(init::run(args)).await
+        }
         Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Config(args) => config::run(args),
         Command::User(args) => {
@@ -81,6 +86,9 @@ struct Cli {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    /// Sets the gate up in front of an application: writes a configuration, and prints the link with
+    /// which its owner sets a password.
+    Init(init::Args),
     /// Serves the gate.
     Serve(serve::Args),
     /// Serves everything on one port of this machine to try it out: sample users, a sample

@@ -19,6 +19,9 @@ fn the_description_of_the_arguments_is_sound() {
 #[test]
 fn commands_are_spelled_as_documented() {
     let check = |line: &str| assert_eq!(parse(line).err(), None, "{line}");
+    check("init --upstream http://127.0.0.1:3000");
+    check("init --upstream https://a.b --config c --public-url https://d.e --email a@b.de --json");
+    check("init --config c");
     check("config sample");
     check("config check --config c");
     check("user create --config c --email a@b.de");
@@ -46,6 +49,13 @@ fn what_is_misspelled_is_wrong_usage() {
     check("");
     check("nothing");
     check("user");
+    check("init --upstream");
+    check("init --upstream 127.0.0.1:3000");
+    check("init --upstream http://127.0.0.1:3000/path");
+    check("init --upstream http://a:b@127.0.0.1:3000");
+    check("init --upstream http://a.b --public-url https://a.b/c");
+    check("init --public-url https://a.b");
+    check("init --upstream http://a.b --email nobody");
     check("config check");
     check("user list");
     check("user create --config c");

@@ -13,6 +13,7 @@ mod read;
 mod sample;
 mod sections;
 mod source;
+mod starter;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use url::Url;
 
 pub use fault::{Fault, Faults, Place};
 pub use sample::{reference, sample};
+pub use starter::{Starter, public_url, upstream};
 
 /// Everything that a deployment decides.
 #[derive(Debug, Clone)]

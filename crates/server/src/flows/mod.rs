@@ -5,6 +5,7 @@
 
 pub mod credentials;
 pub mod csrf;
+pub mod first_run;
 pub mod import_users;
 pub mod limits;
 pub mod mobile;

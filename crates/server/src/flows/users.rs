@@ -80,6 +80,11 @@ impl<'a> Accepted<'a> {
         Ok(Self(password))
     }
 
+    /// The text, to be hashed elsewhere.
+    pub(super) fn as_str(&self) -> &str {
+        self.0
+    }
+
     /// Hashes it on this thread, which takes tens of milliseconds.
     pub fn hash(&self, params: &Params, salt: &[u8; 16]) -> Result<NewPassword, HashError> {
         password::hash(params, &mut Memory::default(), self.0, salt).map(NewPassword)

@@ -4,6 +4,7 @@
 mod beside;
 mod config;
 mod import;
+mod init;
 mod roles;
 mod start;
 mod users;

@@ -12,6 +12,7 @@ mod cli;
 mod contract;
 mod docs;
 mod doors;
+mod first_run;
 mod harness;
 mod imported;
 mod lifecycle;

@@ -14,7 +14,8 @@ use portcullis_store::notify::Listener;
 use portcullis_store::{Db, Tx, roles, sessions, users};
 
 use crate::credentials::child_of;
-use crate::harness::{NOW, TestDb, ada, credential, each, later, mac, race, session};
+use crate::harness::{NOW, TestDb, ada, credential, each, later, mac, new_user, race, session};
+use crate::one_time_links::first_password;
 
 /// Every function that changes who may pass, and whom it makes others read anew.
 #[tokio::test]
@@ -62,6 +63,14 @@ async fn whatever_changes_who_may_pass_is_logged() {
         .await;
         check(test, "epoch", hers, async |tx| {
             users::bump_epoch(tx, user).await.unwrap();
+        })
+        .await;
+        let mut tx = test.write().await;
+        let grace = users::insert(&mut tx, &new_user("grace", role), NOW).await.unwrap();
+        tx.commit().await.unwrap();
+        check(test, "first password", Invalidation::User(grace), async |tx| {
+            let new = first_password("grace@example.org");
+            assert!(users::set_first_password(tx, grace, &new, NOW).await.unwrap());
         })
         .await;
         check(test, "role", hers, async |tx| drop(users::set_role(tx, user, role, NOW).await))

@@ -1,9 +1,11 @@
-//! Pages for people, rendered here and working without scripts; there are none. Every page brings
-//! its own style sheet inside it, named by its hash in the content policy, so that a refusal looks
-//! right even when nothing else can be fetched. Not here: what the pages do, which is in `flows`.
+//! Pages for people, rendered here and working without scripts; only the first run has one, for
+//! comfort. Every page brings its own style sheet inside it, named by its hash in the content policy,
+//! so that a refusal looks right even when nothing else can be fetched. Not here: what the pages do,
+//! which is in `flows`.
 
 mod account;
 mod docs;
+mod first_run;
 mod refusal;
 mod sign_in;
 mod sign_out;
@@ -31,6 +33,8 @@ pub const STYLE: &str = include_str!("../../../templates/style.css");
 
 /// Where people sign in.
 pub const SIGN_IN: &str = "/-/sign-in";
+/// Where an owner without a password sets one.
+pub const FIRST_RUN: &str = "/-/first-run";
 /// Where they sign out.
 const SIGN_OUT: &str = "/-/sign-out";
 
@@ -41,6 +45,8 @@ pub fn rows() -> Vec<Row> {
     vec![
         row(Method::GET, SIGN_IN, SHOW_SIGN_IN, sign_in::show),
         row(Method::POST, SIGN_IN, SUBMIT_SIGN_IN, sign_in::submit),
+        row(Method::GET, FIRST_RUN, SHOW_FIRST_RUN, first_run::show),
+        row(Method::POST, FIRST_RUN, SUBMIT_FIRST_RUN, first_run::submit),
         row(Method::POST, SIGN_OUT, SUBMIT_SIGN_OUT, sign_out::submit),
         row(Method::GET, "/logout", LOGOUT, sign_out::logout),
         row(Method::GET, "/-/account", SHOW_ACCOUNT, account::show),
@@ -67,6 +73,29 @@ const SUBMIT_SIGN_IN: Doc = Doc {
         ("password", true, "The password."),
         ("remember", false, "1 keeps the browser signed in for session.remember."),
         ("next", false, "Where to go on to: a path, or an address of an allowed origin."),
+        ("csrf_token", true, "The token of the form."),
+    ],
+    answer: (303, ""),
+    ..SHOW_SIGN_IN
+};
+
+const SHOW_FIRST_RUN: Doc = Doc {
+    id: "show_first_run",
+    summary: "The form in which the first owner sets a password, as a page.",
+    ..SHOW_SIGN_IN
+};
+
+const SUBMIT_FIRST_RUN: Doc = Doc {
+    id: "submit_first_run",
+    summary: "Sets the first owner's address and password with the code of the link that portcullis \
+              init prints, and signs in.",
+    csrf: Csrf::Exempt,
+    fields: &[
+        ("code", true, "The code of the link, or the whole link."),
+        ("email", true, "The e-mail address."),
+        ("first_name", false, "The first name."),
+        ("last_name", false, "The last name."),
+        ("password", true, "The new password."),
         ("csrf_token", true, "The token of the form."),
     ],
     answer: (303, ""),
@@ -118,6 +147,13 @@ fn let_forms_lead_to(reply: &mut Reply, next: &Next) {
     }
     let origin = next.as_str().splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
     let policy = POLICY.replace("form-action 'self'", &format!("form-action 'self' {origin}"));
+    set_header(reply, CONTENT_SECURITY_POLICY, &policy);
+}
+
+/// Lets one script run, the text that stands in the page.
+fn allow_script(reply: &mut Reply, script: &str) {
+    let hash = BASE64.encode(digest(&SHA256, script.as_bytes()));
+    let policy = POLICY.replace("style-src", &format!("script-src 'sha256-{hash}'; style-src"));
     set_header(reply, CONTENT_SECURITY_POLICY, &policy);
 }
 
@@ -194,6 +230,17 @@ mod tests {
         #[template(path = "base.html")]
         struct Empty;
         Empty.render().unwrap()
+    }
+
+    #[test]
+    fn one_script_is_allowed_by_its_hash() {
+        let mut reply = html_reply(StatusCode::OK, String::new());
+        allow_script(&mut reply, "let a = 1;");
+        let hash = BASE64.encode(digest(&SHA256, b"let a = 1;"));
+        let policy = reply.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        let scripts = policy.split("; ").filter(|part| part.starts_with("script-src"));
+        assert_eq!(scripts.collect::<Vec<_>>(), [format!("script-src 'sha256-{hash}'")]);
+        assert!(policy.starts_with("default-src 'none'; ") && policy.contains("; style-src 'sha"));
     }
 
     #[test]

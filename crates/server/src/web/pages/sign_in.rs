@@ -187,7 +187,7 @@ fn already_in(call: &Call, caller: &Caller, next: &Next) -> Answer {
 }
 
 /// Judges the token of the form as if nobody were signed in, which is what the form was made for.
-fn check_token(call: &Call) -> Result<(), Refusal> {
+pub(super) fn check_token(call: &Call) -> Result<(), Refusal> {
     let body = call.fields.token();
     let facts = csrf::Facts {
         presented: csrf::present(&[], &[], &body)?,

@@ -84,7 +84,8 @@ async fn a50_each_person_at_each_route() {
                     }
                     None => {
                         let is_refused = verdict.starts_with("401") || verdict.starts_with("403");
-                        let asks_for_form_token = row.doc.id == "submit_sign_in";
+                        let asks_for_form_token =
+                            matches!(row.doc.id, "submit_sign_in" | "submit_first_run");
                         assert!(!is_refused || asks_for_form_token, "{why}: {verdict}");
                     }
                 }

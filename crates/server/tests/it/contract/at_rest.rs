@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use super::{post_job, text};
+use crate::first_run;
 use crate::harness::on_each_database_with;
 use crate::harness::people::{PASSWORD, STAFF, TENANT};
 use crate::harness::{Setup, TestApp};
@@ -16,7 +17,7 @@ async fn tx06_no_secret_is_kept_as_it_is() {
         let written = server.everything_written().await;
         let holds = |needle: &[u8]| written.windows(needle.len()).any(|found| found == needle);
         // Proof that the search finds what is there.
-        for known in [STAFF.email, "authn_token_created", "$argon2id$"] {
+        for known in [STAFF.email, "authn_token_created", "authn_link_used", "$argon2id$"] {
             assert!(holds(known.as_bytes()), "{known} should be there");
         }
         for (what, secret) in &secrets {
@@ -25,16 +26,24 @@ async fn tx06_no_secret_is_kept_as_it_is() {
                 assert!(!holds(&bytes), "{what} is kept as bytes: {secret}");
             }
         }
-        assert!(secrets.len() >= 14, "{secrets:?}");
+        assert!(secrets.len() >= 17, "{secrets:?}");
     })
     .await;
 }
 
 /// Goes through everything that hands out or takes a secret.
 async fn make_secrets(server: &TestApp) -> Vec<(&'static str, String)> {
+    // First, because it is for a server without an owner who has a password.
+    let unused = first_run::new_code(server).await;
+    let used = first_run::new_code(server).await;
+    assert_eq!(first_run::send(&server.client(), &used, &[]).await.status, 303);
+    assert_eq!(first_run::send(&server.client(), &unused, &[]).await.status, 410);
     server.add(&STAFF).await;
     server.add(&TENANT).await;
     let mut secrets = vec![("password", PASSWORD.to_owned())];
+    secrets.push(("code of a link", used));
+    secrets.push(("code of an older link", unused));
+    secrets.push(("password of the first run", first_run::PASSWORD.to_owned()));
     let login = server.login_by_email(&STAFF).await;
     let body = login.json();
     let access = text(&body, "/accessToken");

@@ -1,0 +1,88 @@
+//! One-time links: what each is for, how long it may wait, and whether it can still be spent. Not
+//! here: the secret that it carries (`secret`), and the spending itself, which is a statement of
+//! the store that one use can win.
+
+use std::time::Duration;
+
+use crate::secret::Purpose;
+use crate::time::Time;
+
+/// What a link is for. Its secret is good for nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LinkPurpose {
+    /// To give the first owner an address and a password.
+    FirstRun,
+}
+
+impl LinkPurpose {
+    /// The word for it in rows and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstRun => "first_run",
+        }
+    }
+
+    /// How long it may wait for its use (ASVS 5.0, 6.4.1: initial secrets expire soon).
+    pub fn life(self) -> Duration {
+        match self {
+            Self::FirstRun => Duration::from_hours(24),
+        }
+    }
+
+    /// What its secret is MAC'd for.
+    pub fn of_secret(self) -> Purpose {
+        match self {
+            Self::FirstRun => Purpose::FirstRunLink,
+        }
+    }
+}
+
+/// What is known of a link that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    pub expires_at: Time,
+    /// It was used, or a newer one took its place.
+    pub is_spent: bool,
+    /// The account has changed since, such as by a new password.
+    pub is_outdated: bool,
+}
+
+/// Whether a link can be spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    Good,
+    /// Used, replaced, or overtaken by a change of the account.
+    Used,
+    /// Its time is over, and it was never used.
+    Expired,
+}
+
+/// What may be said to whoever holds the secret of the link.
+pub fn standing(facts: Facts, now: Time) -> Standing {
+    if facts.is_spent || facts.is_outdated {
+        Standing::Used
+    } else if facts.expires_at <= now {
+        Standing::Expired
+    } else {
+        Standing::Good
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_good_once_and_until_its_end() {
+        let check = |end: i64, is_spent: bool, is_outdated: bool, expected| {
+            let facts = Facts { expires_at: Time(1_000 + end), is_spent, is_outdated };
+            assert_eq!(standing(facts, Time(1_000)), expected, "{facts:?}");
+        };
+        check(1, false, false, Standing::Good);
+        check(0, false, false, Standing::Expired);
+        check(-1, false, false, Standing::Expired);
+        check(1, true, false, Standing::Used);
+        check(1, false, true, Standing::Used);
+        check(-1, true, false, Standing::Used);
+    }
+}

@@ -1,0 +1,261 @@
+//! The first run: an owner who has no password yet, the one-time link to the page where he sets
+//! one, and what he sets there. Until somebody with the link has done so nobody signs in as him;
+//! there is no other way in, and no account that comes with a password.
+//!
+//! Not here: the page (`web/pages/first_run`), and the words of the command (`cli/init`).
+
+use std::time::Duration;
+
+use portcullis_domain::account::AccountType;
+use portcullis_domain::client_address::ClientAddress;
+use portcullis_domain::event::{Context, Event, LinkRefusal, PasswordChanger, Text};
+use portcullis_domain::id::UserId;
+use portcullis_domain::one_time_link::{LinkPurpose, Standing, standing};
+use portcullis_domain::role::{self, Refusal, Role};
+use portcullis_domain::secret::{Mac, MacKey, Opaque};
+use portcullis_domain::session::SignInForm;
+use portcullis_domain::text::{Email, Name};
+use portcullis_domain::time::Time;
+use portcullis_store::one_time_links::{self, NewLink};
+use portcullis_store::users::{self, FirstPassword, NewUser, User};
+use portcullis_store::{Error, Tx, roles};
+
+use super::credentials::{self, Device};
+use super::limits::LoginStanding;
+use super::record;
+use super::roles::Acting;
+use super::sign_in::{SignedIn, count_unreadable};
+use super::users::Accepted;
+use crate::app::App;
+use crate::fault::Failure;
+
+/// The address of an owner until he gives his own. No mail reaches it.
+pub const PLACEHOLDER: &str = "owner@localhost";
+
+const PURPOSE: LinkPurpose = LinkPurpose::FirstRun;
+
+/// The built-in role that may do everything.
+const OWNER: &str = "owner";
+
+/// What became of preparing the first run.
+pub enum Prepared {
+    Link(Link),
+    Hindered(Hindrance),
+}
+
+/// Why there is no link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hindrance {
+    /// An owner has a password: the first run is over.
+    OwnerExists,
+    /// The address is another user's.
+    EmailTaken,
+    Refused(Refusal),
+}
+
+/// A link that was just made. Its code goes to whoever asked for it and nowhere else.
+pub struct Link {
+    pub code: Opaque,
+    pub expires_at: Time,
+    /// The address of the owner now.
+    pub email: Email,
+}
+
+/// What somebody with the code of a link asks for.
+pub struct Attempt<'a> {
+    /// `None` where what was typed cannot be a code.
+    pub code: Option<Opaque>,
+    pub email: Email,
+    pub first_name: Name,
+    pub last_name: Name,
+    pub password: Accepted<'a>,
+    /// Whether the request shows a browser.
+    pub shows_browser: bool,
+    pub from: ClientAddress,
+    pub context: Context,
+}
+
+/// What became of an attempt.
+pub enum Outcome {
+    /// The owner has his password and is signed in.
+    SignedIn(Box<SignedIn>),
+    Refused(LinkRefusal),
+    /// The address is another user's. The link is still good.
+    EmailTaken,
+    /// Too many attempts from this address.
+    TooMany {
+        retry_after: Duration,
+    },
+}
+
+/// An outcome, and what the limit headers say of it.
+pub struct Answer {
+    pub outcome: Outcome,
+    pub standing: Option<LoginStanding>,
+}
+
+/// Makes a link for the owner who has no password, and the owner himself where there is none, under
+/// the address. Links that were made for him before are void.
+pub async fn prepare(acting: &Acting<'_>, key: &MacKey, email: &Email) -> Result<Prepared, Error> {
+    let mut tx = acting.db.write().await?;
+    let Some(role) = roles::by_name(&mut tx, OWNER).await? else { return Err(Error::Conflict) };
+    if let Err(refusal) = role::may_assign(acting.authority, &role) {
+        return Ok(Prepared::Hindered(Hindrance::Refused(refusal)));
+    }
+    if users::role_has_password(&mut tx, role.id).await? {
+        return Ok(Prepared::Hindered(Hindrance::OwnerExists));
+    }
+    let owner = match users::without_password(&mut tx, role.id).await? {
+        Some(owner) => owner,
+        None => match make_owner(acting, &mut tx, &role, email).await {
+            Err(Error::Conflict) => return Ok(Prepared::Hindered(Hindrance::EmailTaken)),
+            made => made?,
+        },
+    };
+    let link = issue(acting, &mut tx, key, owner).await?;
+    tx.commit().await?;
+    Ok(Prepared::Link(link))
+}
+
+/// Gives the owner his address, names and password, and signs him in: all of it, or nothing and the
+/// link stays as it was. Of several who send the same code one wins.
+pub async fn finish(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure> {
+    let seat = app.hasher.seat()?;
+    let standing = count_unreadable(app, &attempt.from, &attempt.context).await?;
+    let answer = |outcome| Ok(Answer { outcome, standing });
+    if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
+        return answer(Outcome::TooMany { retry_after });
+    }
+    let purpose = PURPOSE.of_secret();
+    let mac = attempt.code.as_ref().map(|code| app.keys.credential.credential_mac(purpose, code));
+    let Some(mac) = mac else { return answer(Outcome::Refused(LinkRefusal::Unknown)) };
+    // Looked at before the work of a hash; what counts is the spending.
+    if let Some(refusal) = refusal(app, &mac).await? {
+        return answer(Outcome::Refused(refusal));
+    }
+    let password = attempt.password.as_str();
+    let phc = app.hasher.hash(seat, password, app.random.bytes()).await?;
+    answer(spend(app, attempt, &mac, phc).await?)
+}
+
+async fn make_owner(
+    acting: &Acting<'_>,
+    tx: &mut Tx,
+    role: &Role,
+    email: &Email,
+) -> Result<User, Error> {
+    let account_type = AccountType::Staff;
+    let new = NewUser {
+        uuid: acting.random.row_id(acting.now),
+        email: email.clone(),
+        username: None,
+        first_name: Name::default(),
+        last_name: Name::default(),
+        phone: None,
+        branch_id: 1,
+        account_type,
+        role_id: role.id,
+        password_phc: None,
+    };
+    let id = users::insert(tx, &new, acting.now).await?;
+    let event = Event::UserCreated { account_type, role: Text::clip(&role.name) };
+    acting.record(tx, &event, Some(id)).await?;
+    users::by_id(tx, id).await?.ok_or(Error::Conflict)
+}
+
+async fn issue(acting: &Acting<'_>, tx: &mut Tx, key: &MacKey, owner: User) -> Result<Link, Error> {
+    let code = Opaque::from_random(acting.random.bytes());
+    let expires_at = acting.now.plus(PURPOSE.life());
+    let new = NewLink {
+        mac: key.credential_mac(PURPOSE.of_secret(), &code),
+        purpose: PURPOSE,
+        user_id: owner.id,
+        user_epoch: owner.epoch,
+        expires_at,
+    };
+    one_time_links::issue(tx, &new, acting.now).await?;
+    let event = Event::LinkCreated { purpose: PURPOSE, until: expires_at };
+    acting.record(tx, &event, Some(owner.id)).await?;
+    Ok(Link { code, expires_at, email: owner.email })
+}
+
+/// Why a code is not good, if it is not.
+async fn refusal(app: &App, mac: &Mac) -> Result<Option<LinkRefusal>, Error> {
+    let found = one_time_links::find(&mut app.db.read_once().await?, PURPOSE, mac).await?;
+    Ok(match found.map(|facts| standing(facts, app.clock.now())) {
+        None => Some(LinkRefusal::Unknown),
+        Some(Standing::Used) => Some(LinkRefusal::Used),
+        Some(Standing::Expired) => Some(LinkRefusal::Expired),
+        Some(Standing::Good) => None,
+    })
+}
+
+/// The link and what it buys, in one transaction. Whatever does not come to its end leaves both.
+async fn spend(app: &App, attempt: &Attempt<'_>, mac: &Mac, phc: String) -> Result<Outcome, Error> {
+    let now = app.clock.now();
+    let mut tx = app.db.write().await?;
+    let Some(id) = one_time_links::spend(&mut tx, PURPOSE, mac, now).await? else {
+        drop(tx);
+        // Somebody was faster.
+        return Ok(Outcome::Refused(refusal(app, mac).await?.unwrap_or(LinkRefusal::Used)));
+    };
+    let before = users::by_id(&mut tx, id).await?.ok_or(Error::Conflict)?;
+    let new = FirstPassword {
+        email: attempt.email.clone(),
+        first_name: attempt.first_name.clone(),
+        last_name: attempt.last_name.clone(),
+        phc,
+    };
+    match users::set_first_password(&mut tx, id, &new, now).await {
+        Ok(true) => {}
+        Ok(false) => return Ok(Outcome::Refused(LinkRefusal::Used)),
+        Err(Error::Conflict) => return Ok(Outcome::EmailTaken),
+        Err(error) => return Err(error),
+    }
+    // What hung on the account before it had an owner is dead.
+    users::bump_epoch(&mut tx, id).await?;
+    write_events(app, &mut tx, attempt, &before, now).await?;
+    let signed_in = sign_in(app, &mut tx, attempt, id, now).await?;
+    tx.commit().await?;
+    Ok(Outcome::SignedIn(Box::new(signed_in)))
+}
+
+async fn write_events(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &Attempt<'_>,
+    before: &User,
+    now: Time,
+) -> Result<(), Error> {
+    let has_other_address = before.email != attempt.email;
+    let events = [
+        Some(Event::LinkUsed { purpose: PURPOSE }),
+        has_other_address.then_some(Event::EmailChanged),
+        Some(Event::PasswordChanged { by: PasswordChanger::Link }),
+        Some(Event::SignedIn { form: SignInForm::Page }),
+    ];
+    let context = Context { subject: Some(before.id), ..attempt.context.clone() };
+    for event in events.iter().flatten() {
+        record(tx, app.random, event, &context, now).await?;
+    }
+    Ok(())
+}
+
+/// As on the sign-in page.
+async fn sign_in(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &Attempt<'_>,
+    id: UserId,
+    now: Time,
+) -> Result<SignedIn, Error> {
+    let user = users::by_id(tx, id).await?.ok_or(Error::Conflict)?;
+    let role = roles::by_id(tx, user.role_id).await?.ok_or(Error::Conflict)?;
+    let form = SignInForm::Page;
+    let terms = app.config.lifetimes().terms(form, attempt.shows_browser, now);
+    let device = &Device::default();
+    let occasion = credentials::Occasion { form, now, terms, device, origin: None };
+    let issued = credentials::issue(app, tx, &user, &occasion, &attempt.context).await?;
+    let device_cookie = app.keys.device.mint(user.id, app.random.bytes());
+    Ok(SignedIn { user, role, issued, device_cookie, remembered: None })
+}

@@ -1,0 +1,73 @@
+//! Accounts before their first password: finding those of a role, and giving one its address, its
+//! names and its password.
+
+use portcullis_domain::account::AccountStatus;
+use portcullis_domain::id::{RoleId, UserId};
+use portcullis_domain::text::{Email, Name};
+use portcullis_domain::time::Time;
+
+use super::{User, columns, select, user};
+use crate::counters;
+use crate::driver::{Tx, params};
+use crate::error::{Error, Result};
+use crate::invalidations::Invalidation;
+
+/// What an account is given with its first password.
+#[derive(Clone)]
+pub struct FirstPassword {
+    pub email: Email,
+    pub first_name: Name,
+    pub last_name: Name,
+    pub phc: String,
+}
+
+/// Whether anybody of the role has a password.
+pub async fn role_has_password(tx: &mut Tx, role: RoleId) -> Result<bool> {
+    const SQL: &str = "SELECT u.id FROM users u
+        WHERE u.role_id = $1 AND u.password_phc IS NOT NULL LIMIT 1";
+    Ok(tx.fetch_optional(SQL, params![role]).await?.is_some())
+}
+
+/// The first open account of the role that has no password.
+pub async fn without_password(tx: &mut Tx, role: RoleId) -> Result<Option<User>> {
+    const SQL: &str = select!(
+        "WHERE u.role_id = $1 AND u.password_phc IS NULL AND u.status = $2 ORDER BY u.id LIMIT 1"
+    );
+    let row = tx.fetch_optional(SQL, params![role, AccountStatus::Active.id()]).await?;
+    row.as_ref().map(user).transpose()
+}
+
+/// Sets address, names and password of an account that has no password yet; `false` if it has one
+/// or there is no such user. [`Error::Conflict`] if the address belongs to another user, as address
+/// or as username.
+pub async fn set_first_password(
+    tx: &mut Tx,
+    id: UserId,
+    new: &FirstPassword,
+    now: Time,
+) -> Result<bool> {
+    const TAKEN: &str = "SELECT u.id FROM users u
+        WHERE u.id <> $1 AND (u.email_folded = $2 OR u.username_folded = $2) LIMIT 1";
+    const SQL: &str = "UPDATE users SET email = $2, email_folded = $3, first_name = $4,
+            last_name = $5, password_phc = $6, updated_at = $7
+        WHERE id = $1 AND password_phc IS NULL";
+    // Whoever makes a user holds the same counter, so nobody takes the address in between.
+    counters::hold(tx, "users").await?;
+    if tx.fetch_optional(TAKEN, params![id, new.email.folded()]).await?.is_some() {
+        return Err(Error::Conflict);
+    }
+    let row = params![
+        id,
+        new.email.as_str(),
+        new.email.folded(),
+        new.first_name.as_str(),
+        new.last_name.as_str(),
+        &new.phc,
+        now,
+    ];
+    if !tx.changed(SQL, row).await? {
+        return Ok(false);
+    }
+    tx.invalidate(Invalidation::User(id));
+    Ok(true)
+}
