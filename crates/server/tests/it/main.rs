@@ -15,6 +15,7 @@ mod doors;
 mod harness;
 mod imported;
 mod lifecycle;
+mod proxies;
 mod seeds;
 mod sign_in;
 mod smoke;
