@@ -11,7 +11,11 @@ use crate::harness::raw::exchange;
 /// A raw request with this session; the status, and what the application saw.
 async fn raw(fronted: &Fronted, target: &str, session: &str, more: &str) -> (u16, Option<String>) {
     let before = fronted.server.upstream.seen().len();
-    let host = if more.starts_with("Host:") { String::new() } else { format!("Host: {}\r\n", fronted.address) };
+    let host = if more.starts_with("Host:") {
+        String::new()
+    } else {
+        format!("Host: {}\r\n", fronted.address)
+    };
     let close = if more.contains("Connection:") { "" } else { "Connection: close\r\n" };
     let request =
         format!("GET {target} HTTP/1.1\r\n{host}Cookie: sessionid={session}\r\n{more}{close}\r\n");
@@ -59,7 +63,8 @@ async fn d1_02_cve_2026_48794_a_host_has_one_spelling() {
         let agent = session(fronted, &AGENT).await;
         let staff = session(fronted, &STAFF).await;
         let port = fronted.address.port();
-        for host in [format!("127.0.0.1:{port}"), format!("127.0.0.1.:{port}"), "127.0.0.1".into()] {
+        for host in [format!("127.0.0.1:{port}"), format!("127.0.0.1.:{port}"), "127.0.0.1".into()]
+        {
             let line = format!("Host: {host}\r\n");
             // Spellings of the host of a rule are in `endpoint`; a proxy may refuse some itself.
             let (_, reached) = raw(fronted, "/admin", &agent, &line).await;

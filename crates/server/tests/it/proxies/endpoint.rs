@@ -128,7 +128,8 @@ async fn yes_brings_who_it_is_and_nothing_else() {
 async fn no_is_401_for_scripts_and_the_way_to_sign_in_for_people() {
     on_each_database_with(Setup::with(CONFIG), async |server| {
         let stranger = server.client();
-        let way = "https://app.example.org/-/sign-in?next=https%3A%2F%2Fapp.example.org%2Fadmin%3Fa%3Db";
+        let way =
+            "https://app.example.org/-/sign-in?next=https%3A%2F%2Fapp.example.org%2Fadmin%3Fa%3Db";
         for kind in KINDS {
             let asked = get(kind, "/admin?a=b");
             let script = asked.ask(&stranger, &[("accept", "*/*")]).await;
@@ -258,7 +259,8 @@ async fn what_is_not_clear_is_refused() {
             assert_eq!(answer.verdict(), "400 forwarded_target", "{kind}");
             assert!(answer.text().to_lowercase().contains(doubled[0].0), "{kind}: {answer:?}");
         }
-        for path in ["/forward-auth", "/forward-auth/", "/forward-auth/apache", "/forward-auth/nginx/x"]
+        for path in
+            ["/forward-auth", "/forward-auth/", "/forward-auth/apache", "/forward-auth/nginx/x"]
         {
             let answer = staff.get(path).header("host", HOST).send().await;
             assert_eq!(answer.verdict(), "404 not_found", "{path}");
@@ -278,7 +280,10 @@ async fn only_trusted_peers_may_ask() {
             let answer = get(kind, "/admin").ask(&staff, &[]).await;
             assert_eq!(answer.verdict(), "403 untrusted_proxy", "{kind}");
             let text = answer.text();
-            assert!(text.contains("127.0.0.1") && text.contains("server.trusted_proxies"), "{text}");
+            assert!(
+                text.contains("127.0.0.1") && text.contains("server.trusted_proxies"),
+                "{text}"
+            );
         }
     })
     .await;
@@ -332,7 +337,9 @@ async fn questions_are_not_counted_and_carry_the_clients_address() {
 #[tokio::test]
 async fn the_page_leads_to_the_hosts_of_rules_and_ends_a_circle() {
     let shared = format!("{CONFIG}\n[cookies]\ndomain = \"example.org\"");
-    for (config, said) in [(CONFIG, "cookies.domain"), (shared.as_str(), "does not hand the cookie")] {
+    for (config, said) in
+        [(CONFIG, "cookies.domain"), (shared.as_str(), "does not hand the cookie")]
+    {
         on_each_database_with(Setup::with(config), async |server| {
             let browser = session_of(server, &STAFF).await;
             let page = async |next: &str| {

@@ -7,6 +7,7 @@ mod endpoint;
 mod every;
 mod recipe;
 mod running;
+mod security;
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -75,14 +76,22 @@ impl Fronted {
             let address = server.address;
             return Self { front, server, address, _proxy: None };
         }
-        let address = free_address();
-        let config = format!(
-            "[server]\npublic_url = \"http://{address}\"\ntrusted_proxies = [\"127.0.0.1\"]"
-        );
-        let server = TestApp::start(kind, &Setup::with(&config)).await;
-        let recipe = recipe::of(front, address, server.address, server.upstream.address);
-        let proxy = Running::start(front, &recipe, address).await;
-        Self { front, server, address, _proxy: Some(proxy) }
+        let mut fault = String::new();
+        // Between asking for a free port and listening on it, somebody else may take it.
+        for _ in 0..3 {
+            let address = free_address();
+            let config = format!(
+                "[server]\npublic_url = \"http://{address}\"\ntrusted_proxies = [\"127.0.0.1\"]"
+            );
+            let server = TestApp::start(kind, &Setup::with(&config)).await;
+            let recipe = recipe::of(front, address, server.address, server.upstream.address);
+            match Running::start(front, &recipe, address).await {
+                Ok(proxy) => return Self { front, server, address, _proxy: Some(proxy) },
+                Err(log) => fault = log,
+            }
+            server.finish().await;
+        }
+        panic!("{front:?} does not run: {fault}");
     }
 
     /// Somebody at the front with no credential.
