@@ -124,3 +124,28 @@ async fn a78_too_much_is_refused_and_others_are_served() {
     })
     .await;
 }
+
+/// A client of a trusted proxy must not be able to ask in the proxy's name.
+#[tokio::test]
+async fn questions_of_clients_get_no_answer() {
+    with_each(&Front::ALL, async |fronted| {
+        fronted.server.add(&STAFF).await;
+        let browser = fronted.sign_in(&STAFF).await;
+        for path in
+            ["/forward-auth/traefik", "/%66orward-auth/traefik", "/forward-auth/envoy/admin"]
+        {
+            let asked = browser
+                .get(path)
+                .header("x-forwarded-method", "GET")
+                .header("x-forwarded-proto", "http")
+                .header("x-forwarded-host", &fronted.address.to_string())
+                .header("x-forwarded-uri", "/admin");
+            let answer = asked.send().await;
+            let named = answer.headers.keys().find(|name| name.as_str().starts_with("x-auth-user"));
+            assert_eq!(named, None, "{:?} {path}: {answer:?}", fronted.front);
+            // Where the proxy asks, it is a path of the application like any other.
+            assert_eq!(answer.status == 200, fronted.front.asks(), "{:?} {path}", fronted.front);
+        }
+    })
+    .await;
+}
