@@ -79,6 +79,34 @@ async fn people_sign_in_on_the_page_and_come_back() {
     .await;
 }
 
+/// A proxy may lose the cookies of our answers, so what can be used once is left for our own page.
+#[tokio::test]
+async fn a_browser_that_stays_signed_in_comes_back_on_the_page_alone() {
+    with_each(&Front::ASKING, async |fronted| {
+        let Fronted { front, server, .. } = fronted;
+        server.add(&STAFF).await;
+        let body = json!({"email": STAFF.email, "password": PASSWORD, "remember": true});
+        let first = fronted.client();
+        assert_eq!(first.post("/api/auth/login").json(&body).send().await.status, 201);
+        let browser = fronted.client();
+        let remember = first.cookie("remember").unwrap();
+        browser.set_cookie("remember", &remember);
+        let script = browser.get("/admin").send().await;
+        assert_eq!(script.verdict(), "401 credential_missing", "{front:?}: {script:?}");
+        let sent = browser.get("/admin").header("accept", "text/html").send().await;
+        assert_eq!(sent.status, 302, "{front:?}: {sent:?}");
+        assert_eq!(browser.cookie("remember").as_ref(), Some(&remember), "{front:?}");
+        let base = format!("http://{}", fronted.address);
+        let path = sent.header("location").unwrap().replace(&base, "");
+        let page = browser.get(&path).header("accept", "text/html").send().await;
+        assert_eq!(page.status, 303, "{front:?}: {page:?}");
+        assert_eq!(page.header("location"), Some(format!("{base}/admin").as_str()), "{front:?}");
+        assert_ne!(browser.cookie("remember"), Some(remember), "{front:?}");
+        assert_eq!(browser.get("/admin").send().await.status, 200, "{front:?}");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_application_is_told_who_calls() {
     with_each(&Front::ALL, async |fronted| {
