@@ -37,6 +37,25 @@ need_build_tools() {
     fi
 }
 
+# The proxies that the tests run with the handbook's examples. Debian's packages would also start
+# servers on the usual ports; nobody asked for those.
+need_proxies() {
+    local name missing=()
+    for name in nginx caddy haproxy; do
+        PATH="$PATH:/usr/local/sbin:/usr/sbin" command -v "$name" >/dev/null || missing+=("$name")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    local policy=/usr/sbin/policy-rc.d made= outcome=0
+    if [ "$(id -u)" = 0 ] && [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        made=yes
+    fi
+    (install_packages "the proxies are missing that the tests run" "${missing[@]}") || outcome=$?
+    [ -z "$made" ] || rm -f "$policy"
+    return "$outcome"
+}
+
 # The two components that a minimal toolchain leaves out.
 need_lint_tools() {
     cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 && return

@@ -40,6 +40,13 @@ impl Next {
         &self.0
     }
 
+    /// The origin it names; `None` for a path of ours.
+    pub fn origin(&self) -> Option<Origin> {
+        let (scheme, rest) = self.0.split_once("://").filter(|_| !self.is_local())?;
+        let authority = rest.split('/').next().unwrap_or_default();
+        Origin::parse(&format!("{scheme}://{authority}")).ok()
+    }
+
     /// Whether it is a path of ours.
     pub fn is_local(&self) -> bool {
         self.0.starts_with('/')
@@ -123,6 +130,9 @@ mod tests {
         }
         assert!(next("/x").unwrap().is_local() && Next::home().is_local());
         assert!(!next("https://app.example/x").unwrap().is_local());
+        let origin = |text: &str| next(text).unwrap().origin().map(|origin| origin.to_string());
+        assert_eq!(origin("/x?next=https://evil/"), None);
+        assert_eq!(origin("https://app.example/x?y").as_deref(), Some("https://app.example"));
     }
 
     proptest! {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use portcullis_domain::csrf::{self, Binding, Kind};
 use portcullis_domain::origin::{self, Origin};
+use portcullis_domain::redirect::Next;
 use portcullis_domain::secret::{KeyFault, Keys, MasterSecret};
 use portcullis_domain::throttle::Limit;
 use portcullis_store::Db;
@@ -26,7 +27,7 @@ use crate::spend::Spender;
 use crate::verify::access_token::AccessTokens;
 use crate::verify::{Toucher, Verifier};
 use crate::web::cookies::{CSRF_COOKIE_LIFE, CookieStyle};
-use crate::web::hosts::Hosts;
+use crate::web::hosts::{Hosts, origins_of_rules};
 use crate::web::limits::RequestLimiter;
 use crate::web::table::RouteTable;
 
@@ -65,6 +66,8 @@ pub struct Parts {
     pub public_url: Origin,
     /// The origins that are this server.
     pub own_origins: Vec<Origin>,
+    /// The other origins that a sign-in may lead to.
+    pub next_origins: Vec<Origin>,
     pub hosts: Hosts,
     pub upstreams: Upstreams,
     /// Work that outlives its request; shutdown waits for it.
@@ -106,6 +109,8 @@ impl App {
         let Outside { config, db, secret, clock, listening } = outside;
         let public_url = config.server.public_url_at(listening);
         let own_origins = origin::own_origins(Some(&public_url), listening);
+        let mut next_origins = origins_of_rules(&public_url, &config.gate.rules);
+        next_origins.extend(config.sign_in.redirect_origins.iter().cloned());
         let issuer = public_url.to_string();
         let keys = Keys::derive(&secret)?;
         let random = Random;
@@ -149,9 +154,15 @@ impl App {
             recorder,
             public_url,
             own_origins,
+            next_origins,
             tasks,
         };
         Ok(Self(Arc::new(parts)))
+    }
+
+    /// Where somebody may be sent after signing in; `None` if not there.
+    pub fn next(&self, text: &str) -> Option<Next> {
+        Next::parse(text, &self.own_origins, &self.next_origins)
     }
 
     /// How long a spent one-time token must be remembered: as long as any session may live.

@@ -21,7 +21,8 @@ pub(super) fn gate(source: &Source, faults: &mut Faults) -> Result<Gate, Reporte
         let default = r.one("default", word(&defaults));
         let csrf_body = r.one("csrf_body", values::size);
         let families = families(r);
-        let nowhere = matches!((&upstream, &default), (Ok(None), Ok(DefaultRule::SignedIn)));
+        let leads_on = leads_on(source);
+        let nowhere = !leads_on && matches!(&default, Ok(DefaultRule::SignedIn));
         if nowhere {
             return Err(r.refuse("default", "signed_in leads nowhere", "deny, or a gate.upstream"));
         }
@@ -37,13 +38,20 @@ fn families(r: &mut Reader<'_>) -> Result<Families, Reported> {
     Ok(Families { p: on.contains(&'p'), s: on.contains(&'s'), z: on.contains(&'z') })
 }
 
+/// Whether a rule needs no upstream of its own: there is a usual one, or a proxy that asks by
+/// forward-auth leads to the application itself.
+fn leads_on(source: &Source) -> bool {
+    let is_set = |section, key| source.setting(section, key).is_some();
+    is_set("gate", "upstream") || is_set("server", "trusted_proxies")
+}
+
 /// The rules that are faulty themselves are left out of the comparison of all.
 fn rules(source: &Source, faults: &mut Faults) -> Result<RuleTable, Reported> {
-    let has_upstream = source.setting("gate", "upstream").is_some();
+    let leads_on = leads_on(source);
     let mut good = Vec::new();
     let mut outcome = Ok(());
     for settings in &source.rules {
-        match rule(&mut Reader::new(&RULE, settings.clone(), faults), has_upstream) {
+        match rule(&mut Reader::new(&RULE, settings.clone(), faults), leads_on) {
             Ok(rule) => good.push(rule),
             Err(reported) => outcome = Err(reported),
         }
@@ -59,7 +67,7 @@ fn rules(source: &Source, faults: &mut Faults) -> Result<RuleTable, Reported> {
     }
 }
 
-fn rule(r: &mut Reader<'_>, has_upstream: bool) -> Result<Rule, Reported> {
+fn rule(r: &mut Reader<'_>, leads_on: bool) -> Result<Rule, Reported> {
     let id = r.one("id", name);
     let host = r.optional("host", |text| Host::parse(text).ok());
     let path = r.one("path", |text| RequestPath::parse(text).ok());
@@ -68,8 +76,9 @@ fn rule(r: &mut Reader<'_>, has_upstream: bool) -> Result<Rule, Reported> {
     let upstream = r.optional("upstream", values::http_url);
     let csrf = r.optional("csrf", CsrfMode::parse);
     let allow = r.whole("allow", allow);
-    if !has_upstream && matches!(upstream, Ok(None)) {
-        return Err(r.refuse("upstream", "is missing, and gate.upstream too", "one of the two"));
+    if !leads_on && matches!(upstream, Ok(None)) {
+        let accepted = "one of the two, or server.trusted_proxies for forward-auth";
+        return Err(r.refuse("upstream", "is missing, and gate.upstream too", accepted));
     }
     let allow = allow?;
     Ok(Rule {

@@ -1,8 +1,9 @@
-//! The reverse proxy in front of the upstream: choose the rule, decide, check the CSRF token, take
-//! away what only we may say, set what we say, and stream. No rule means no.
+//! The reverse proxy in front of the upstream: have the request decided on, take away what only we
+//! may say, set what we say, and stream. No rule means no.
 
 pub mod body_token;
 mod cookies;
+pub mod decide;
 pub mod forward;
 pub mod headers;
 
@@ -12,23 +13,20 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, Version};
 use hyper::body::Incoming;
-use portcullis_domain::csrf::{Accepted, AuthKind, BodyToken, Kind};
+use portcullis_domain::csrf::{AuthKind, Kind};
 use portcullis_domain::event::LimitName;
-use portcullis_domain::origin::Signal;
-use portcullis_domain::rule::{Allow, CallerFacts, CsrfMode, Decision, Rule, decide};
+use portcullis_domain::rule::Rule;
 use url::Url;
 
-use self::body_token::Replay;
+use self::decide::Held;
 use self::forward::{ForwardError, ResponseBody};
 use self::headers::{Consumed, Forwarded, Identity};
 use crate::app::App;
 use crate::config::Gate;
 use crate::web::caller::Caller;
 use crate::web::door;
-use crate::web::error::{Error, Forbidden};
-use crate::web::identify::{Who, identify, identify_if_ours};
+use crate::web::error::Error;
 use crate::web::limits;
-use crate::web::remember;
 use crate::web::request::Facts;
 
 /// A request for the upstream.
@@ -73,31 +71,16 @@ impl Upstreams {
 pub async fn answer(app: &App, inbound: Inbound) -> Result<Response<ResponseBody>, Error> {
     let Inbound { facts, version, body } = inbound;
     if !is_passed_on(&facts.method) {
-        return Err(Error::Method("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned()));
+        return Err(Error::Method(PASSED_ON.to_owned()));
     }
     limit(app, &facts).await?;
     let mut headers = facts.headers.clone();
     headers::strip_request(&mut headers).map_err(|refusal| Error::Malformed(refusal.code()))?;
-    let gate = &app.config.gate;
-    let rule = gate.rules.choose(&facts.host, facts.target.path(), facts.method.as_str());
-    let (who, signal) = approach(app, &facts, rule).await?;
-    let caller = who.as_ref().ok();
-    let (replay, accepted) = match (caller, csrf_mode(rule)) {
-        (Some(caller), CsrfMode::Token) => check_token(app, &facts, caller, signal, body).await?,
-        (Some(_), CsrfMode::Origin | CsrfMode::Off) | (None, _) => {
-            (Replay::whole(body), Accepted::Reusable)
-        }
-    };
-    if let Err(error) = permit(app, rule, &who) {
-        return Err(door::record_denial(app, &facts, caller, error).await);
-    }
-    if let Some(caller) = caller {
-        door::spend(app, &facts, caller, accepted).await?;
-    }
-    let upstream = app.upstreams.of(rule).ok_or(Error::NotFound)?;
-    let parts = outbound(app, &facts, (version, headers), caller);
+    let passed = decide::pass(app, &facts, body, Held::ByGate).await?;
+    let upstream = app.upstreams.of(passed.rule).ok_or(Error::NotFound)?;
+    let parts = outbound(app, &facts, (version, headers), passed.caller.as_ref());
     let target = facts.target.to_string();
-    let answer = app.forwarder.forward(parts, replay, upstream, &target).await;
+    let answer = app.forwarder.forward(parts, passed.body, upstream, &target).await;
     let mut response = answer.map_err(|error| failed(&facts, &error))?;
     // A proxy speaks its own version, not the upstream's (RFC 9110, section 2.5).
     *response.version_mut() = Version::HTTP_11;
@@ -107,9 +90,12 @@ pub async fn answer(app: &App, inbound: Inbound) -> Result<Response<ResponseBody
     Ok(response)
 }
 
+/// What an application is usually asked with, for the header `Allow`.
+pub const PASSED_ON: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// Whether an application is asked with this method at all. Methods are told apart by case, but some
 /// applications fold them: `get` would slip past a rule that names GET and be answered as one.
-fn is_passed_on(method: &Method) -> bool {
+pub fn is_passed_on(method: &Method) -> bool {
     let leads_elsewhere = matches!(method.as_str(), "CONNECT" | "TRACE" | "TRACK");
     let is_in_capitals = !method.as_str().bytes().any(|byte| byte.is_ascii_lowercase());
     is_in_capitals && !leads_elsewhere
@@ -122,74 +108,6 @@ async fn limit(app: &App, facts: &Facts) -> Result<(), Error> {
             Ok(())
         }
         Err(refused) => Err(limits::refuse(app, facts, refused, LimitName::Upstream).await),
-    }
-}
-
-/// The origin wall, and who is there. Where everybody may pass, a credential that is not ours is
-/// the application's own business, and a cross-site request is nobody's.
-async fn approach(app: &App, facts: &Facts, rule: Option<&Rule>) -> Result<(Who, Signal), Error> {
-    let is_open = rule.is_some_and(|rule| rule.allow == Allow::Anyone);
-    let wall = match csrf_mode(rule) {
-        CsrfMode::Off => Ok(door::signal(app, facts).unwrap_or(Signal::Unproven)),
-        CsrfMode::Token | CsrfMode::Origin => door::wall(app, facts).await,
-    };
-    let signal = wall?;
-    let who =
-        if is_open { identify_if_ours(app, facts).await? } else { identify(app, facts).await? };
-    let who = remember::bring_back(app, facts, who).await?;
-    // Asked last: on closed rules and of safe methods nobody need look.
-    let is_proven = || {
-        matches!(
-            door::look(app, facts),
-            Some(Signal::SameOrigin | Signal::NoBrowser | Signal::Trusted)
-        )
-    };
-    let is_forged = is_open
-        && !door::is_safe(&facts.method)
-        && who.as_ref().is_ok_and(|caller| caller.auth == AuthKind::Cookie)
-        && !is_proven();
-    Ok((if is_forged { Err("csrf_origin") } else { who }, signal))
-}
-
-fn csrf_mode(rule: Option<&Rule>) -> CsrfMode {
-    rule.map_or(CsrfMode::Token, |rule| rule.csrf)
-}
-
-/// Judges the token of an unsafe request. A body is looked into only when no header holds a token.
-async fn check_token(
-    app: &App,
-    facts: &Facts,
-    caller: &Caller,
-    signal: Signal,
-    body: Incoming,
-) -> Result<(Replay, Accepted), Error> {
-    let looks_into_body = !door::is_safe(&facts.method)
-        && door::needs_token(app, facts, caller)
-        && !door::has_token_header(&facts.headers);
-    let (token, replay) = if looks_into_body {
-        body_token::find(&facts.headers, body, app.config.gate.csrf_body).await?
-    } else {
-        (BodyToken::NotLooked, Replay::whole(body))
-    };
-    let accepted = door::check_csrf(app, facts, caller, signal, &token).await?;
-    Ok((replay, accepted))
-}
-
-/// The decision of the rules, as an error where it is no.
-fn permit(app: &App, rule: Option<&Rule>, who: &Who) -> Result<(), Error> {
-    let caller = who.as_ref().ok().map(|caller| CallerFacts {
-        account_type: caller.found().user.account_type,
-        grants: caller.grants(),
-    });
-    match decide(rule, app.config.gate.default, caller) {
-        Decision::Allow => Ok(()),
-        Decision::SignIn { .. } => {
-            Err(Error::SignIn(who.as_ref().err().copied().unwrap_or("credential_missing")))
-        }
-        Decision::Deny { reason, rule } => Err(Error::Forbidden(Forbidden::Permission {
-            code: reason.code(),
-            rule: rule.map(ToOwned::to_owned),
-        })),
     }
 }
 
@@ -229,7 +147,7 @@ fn outbound(
 }
 
 /// Tells the upstream who is calling.
-fn introduce(app: &App, caller: &Caller, headers: &mut HeaderMap) {
+pub fn introduce(app: &App, caller: &Caller, headers: &mut HeaderMap) {
     let found = caller.found();
     let permissions: Vec<_> = caller.grants().iter().map(ToString::to_string).collect();
     let name = format!("{} {}", found.user.first_name, found.user.last_name);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use http::header::COOKIE;
+use portcullis_domain::text::Host;
 use portcullis_domain::time::Time;
 
 use crate::config::{Cookies, Profile};
@@ -79,6 +80,16 @@ impl CookieStyle {
     /// The name of the session cookie.
     pub fn session_name(&self) -> &'static str {
         self.names.session
+    }
+
+    /// Whether a browser that got the session cookie from one host sends it to the other, too.
+    pub fn is_shared(&self, from: &Host, with: &Host) -> bool {
+        let domain = self.domain.as_deref();
+        let is_below = |domain: &str| match with.as_str().strip_suffix(domain) {
+            Some(rest) => rest.is_empty() || rest.ends_with('.'),
+            None => false,
+        };
+        from == with || domain.is_some_and(is_below)
     }
 
     /// Every value that came under the session cookie's name.

@@ -2,9 +2,12 @@
 //! inside. Its text is chosen by variant; there is no path from a source error to a body.
 //! How it looks in each family is in [`super::refusal`].
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use portcullis_domain::csrf;
+
+use super::forward_auth;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub enum Error {
     Invalid(Vec<Fault>),
     /// 400: the request itself cannot be read in exactly one way.
     Malformed(&'static str),
+    /// 400: a proxy does not say which request it asks about.
+    Forwarded(forward_auth::Fault),
     /// 408: the client did not finish sending.
     Slow,
     /// 409: it exists already.
@@ -55,6 +60,8 @@ pub enum Forbidden {
         /// The rule or route that denied, by name.
         rule: Option<String>,
     },
+    /// A peer asks or speaks as a proxy, and is not one that the operator named.
+    UntrustedProxy(IpAddr),
     /// A refusal that one flow makes, by its stable code.
     Other(&'static str),
 }
@@ -64,6 +71,7 @@ impl Forbidden {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Csrf(refusal) => refusal.code(),
+            Self::UntrustedProxy(_) => "untrusted_proxy",
             Self::Permission { code, .. } | Self::Other(code) => code,
         }
     }
@@ -120,6 +128,7 @@ impl Error {
             | Self::Upstream(code) => code,
             Self::WrongCredentials => "wrong_credentials",
             Self::Forbidden(forbidden) => forbidden.code(),
+            Self::Forwarded(_) => "forwarded_target",
             Self::NotFound => "not_found",
             Self::Method(_) => "method_not_allowed",
             Self::Invalid(_) => "invalid",
@@ -139,7 +148,7 @@ impl Error {
             Self::Forbidden(_) => Status::FORBIDDEN,
             Self::NotFound => Status::NOT_FOUND,
             Self::Method(_) => Status::METHOD_NOT_ALLOWED,
-            Self::Invalid(_) | Self::Malformed(_) => Status::BAD_REQUEST,
+            Self::Invalid(_) | Self::Malformed(_) | Self::Forwarded(_) => Status::BAD_REQUEST,
             Self::Slow => Status::REQUEST_TIMEOUT,
             Self::Conflict(_) => Status::CONFLICT,
             Self::TooLarge => Status::PAYLOAD_TOO_LARGE,

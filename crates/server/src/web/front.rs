@@ -21,6 +21,7 @@ use portcullis_domain::request_path::RequestTarget;
 
 use super::caller::Level;
 use super::error::Error;
+use super::forward_auth;
 use super::framing::{Fault, MALFORMED_HEADER, MALFORMED_PATH};
 use super::limits;
 use super::refusal::{self, Family};
@@ -61,8 +62,8 @@ async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: Strin
     let (parts, body) = request.into_parts();
     let version = parts.version;
     let wants_page = wants_page(&parts);
-    let facts = match read(&app, peer, parts, &id) {
-        Ok(facts) => Arc::new(facts),
+    let mut facts = match read(&app, peer, parts, &id) {
+        Ok(facts) => facts,
         Err(error) => {
             let reply = if wants_page {
                 pages::refusal_page(&error, &id)
@@ -72,6 +73,15 @@ async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: Strin
             return without_facts(&app, peer, &id, reply).map(Either::Left);
         }
     };
+    if forward_auth::is_here(facts.target.path().as_str()) {
+        let mut reply = Box::pin(forward_auth::answer(&app, &mut facts, body)).await;
+        if !reply.status().is_success() {
+            own_headers(&app, reply.headers_mut());
+        }
+        after_headers(&app, &facts, reply.headers_mut());
+        return reply.map(Either::Left);
+    }
+    let facts = Arc::new(facts);
     let path = facts.target.path().as_str();
     match app.routes.find(&facts.method, path) {
         Match::Row(row) => own(&app, row, &facts, body).await.map(Either::Left),
@@ -124,8 +134,8 @@ fn read(app: &App, peer: SocketAddr, parts: Parts, id: &str) -> Result<Facts, Er
     let target = RequestTarget::parse(raw).map_err(|_| Error::Malformed("ambiguous_path"))?;
     let named = app.hosts.named(authority(&parts)?).ok_or(Error::Malformed("bad_host"))?;
     let path = target.path().as_str();
-    // What stands in for a malformed request names no host of anybody's.
-    let is_anywhere = is_health(path) || path == MALFORMED_PATH;
+    // What stands in for a malformed request names no host of anybody's, and a proxy may ask by any.
+    let is_anywhere = is_health(path) || path == MALFORMED_PATH || forward_auth::is_here(path);
     if !is_anywhere && !named.is_served {
         return Err(Error::Misdirected);
     }

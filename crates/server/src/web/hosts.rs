@@ -48,3 +48,9 @@ impl Hosts {
         Some(Named { host, text, is_served })
     }
 }
+
+/// Where the hosts of the rules are reached by a browser: they have the public scheme and port.
+pub fn origins_of_rules(public: &Origin, rules: &RuleTable) -> Vec<Origin> {
+    let hosts = rules.rules().iter().filter_map(|rule| rule.host.as_ref());
+    hosts.map(|host| Origin::new(public.scheme(), host.clone(), public.port())).collect()
+}

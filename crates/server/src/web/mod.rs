@@ -6,6 +6,7 @@ pub mod caller;
 pub mod cookies;
 pub mod door;
 pub mod error;
+pub mod forward_auth;
 pub mod framing;
 pub mod front;
 pub mod hosts;

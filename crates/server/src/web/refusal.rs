@@ -85,10 +85,13 @@ pub fn add_headers(reply: &mut Reply, error: &Error) {
                 headers.insert(ALLOW, value);
             }
         }
-        Error::Forbidden(Forbidden::Csrf(_) | Forbidden::Other(_))
+        Error::Forbidden(
+            Forbidden::Csrf(_) | Forbidden::UntrustedProxy(_) | Forbidden::Other(_),
+        )
         | Error::NotFound
         | Error::Invalid(_)
         | Error::Malformed(_)
+        | Error::Forwarded(_)
         | Error::Slow
         | Error::Conflict(_)
         | Error::TooLarge
@@ -118,6 +121,7 @@ pub fn sentence(error: &Error) -> String {
             }
         },
         Error::Malformed(code) => format!("The request cannot be read: {}", code.replace('_', " ")),
+        Error::Forwarded(fault) => format!("What the proxy asks about is not known: {fault}"),
         Error::Slow => "The request was not sent in time".to_owned(),
         Error::Conflict(_) => "It exists already".to_owned(),
         Error::TooLarge => "The request is too large".to_owned(),
@@ -145,6 +149,10 @@ fn forbidden_sentence(forbidden: &Forbidden) -> String {
                 .to_owned()
         }
         Forbidden::Csrf(_) => "Invalid or missing CSRF token".to_owned(),
+        Forbidden::UntrustedProxy(peer) => format!(
+            "This question came from {peer}, which is not in server.trusted_proxies. If that is \
+             your proxy, add its address there"
+        ),
         Forbidden::Permission { .. } | Forbidden::Other(_) => {
             "You do not have permission to perform this action".to_owned()
         }
@@ -205,7 +213,7 @@ fn z_code(error: &Error) -> &'static str {
         Error::Forbidden(_) => "permission_denied",
         Error::TooMany { .. } => "throttled",
         Error::Conflict(_) => "resource_conflict",
-        Error::Malformed(_) => "parse_error",
+        Error::Malformed(_) | Error::Forwarded(_) => "parse_error",
         other => other.code(),
     }
 }

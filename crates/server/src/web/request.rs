@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::{HeaderMap, Method};
 use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Text};
-use portcullis_domain::origin::Signal;
+use portcullis_domain::origin::{Scheme, Signal};
 use portcullis_domain::request_path::RequestTarget;
 use portcullis_domain::text::Host;
 
@@ -97,6 +97,11 @@ impl Facts {
     pub fn set_login_standing(&self, login: LoginStanding) {
         let LoginStanding { limit, remaining, reset, retry_after: _ } = login;
         self.after().standing = Some(Standing { limit, remaining, reset });
+    }
+
+    /// The origin that the client asked, where it came by this scheme.
+    pub fn origin(&self, scheme: Scheme) -> String {
+        format!("{}://{}", scheme.as_str(), self.authority)
     }
 
     /// The token after `Bearer `, as it was sent.

@@ -69,12 +69,14 @@ async fn who_may_pass_which_door() {
     .await;
 }
 
-/// Every row of our own table, and requests to the upstream that fall under each rule and none.
+/// Every row of our own table, the endpoint beside it, and requests to the upstream that fall under each rule and none.
 fn doors() -> Vec<(Method, String)> {
     let mut doors: Vec<_> =
         routes::rows().into_iter().map(|row| (row.method, row.path.to_owned())).collect();
     doors.sort_by(|a, b| (&a.1, a.0.as_str()).cmp(&(&b.1, b.0.as_str())));
     for (method, path) in [
+        (Method::GET, "/forward-auth/nginx"),
+        (Method::POST, "/forward-auth/envoy/public"),
         (Method::GET, "/"),
         (Method::POST, "/"),
         (Method::GET, "/public/about"),

@@ -17,6 +17,7 @@ mod harness;
 mod imported;
 mod lifecycle;
 mod nodes;
+mod proxies;
 mod seeds;
 mod sign_in;
 mod smoke;

@@ -72,9 +72,11 @@ fn every_fault_of_a_rule_is_listed() {
 #[test]
 fn a_rule_leads_somewhere() {
     let rule = "[[gate.rule]]\nid = \"one\"\npath = \"/a\"\nallow = \"anyone\"\n";
-    let missing = "gate.rule.upstream: is missing, and gate.upstream too; accepted: one of the two";
+    let missing = "gate.rule.upstream: is missing, and gate.upstream too; accepted: one of the \
+                   two, or server.trusted_proxies for forward-auth";
     check(rule, &[], &[&format!("1: {missing}")]);
     check(&format!("{rule}upstream = \"http://127.0.0.1:1\""), &[], &[]);
+    check(&format!("[server]\ntrusted_proxies = [\"127.0.0.1\"]\n{rule}"), &[], &[]);
     check(rule, &[("PORTCULLIS__GATE__UPSTREAM", "http://127.0.0.1:1")], &[]);
     let default = "[gate]\ndefault = \"signed_in\"\n";
     check(

@@ -142,8 +142,7 @@ fn too_many<T>(retry_after: Duration) -> Result<T, Error> {
 /// Where to go afterwards; off-site only where the operator allows it.
 fn wanted_next(call: &Call) -> Result<Option<Next>, Error> {
     let Some(text) = call.facts.query("redirect_to") else { return Ok(None) };
-    let allowed = &call.app.config.sign_in.redirect_origins;
-    let next = Next::parse(&text, &call.app.own_origins, allowed);
+    let next = call.app.next(&text);
     let fault = || Error::Invalid(vec![Fault::invalid("redirect_to", "is not an allowed target")]);
     next.map(Some).ok_or_else(fault)
 }

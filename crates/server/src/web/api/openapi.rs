@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 
 use crate::web::caller::{Anyone, Level};
 use crate::web::door::is_safe;
+use crate::web::forward_auth;
 use crate::web::refusal::Family;
 use crate::web::reply::json_reply;
 use crate::web::request::Call;
-use crate::web::table::{Answer, Csrf, Row};
+use crate::web::table::{Answer, Csrf, Doc, Row};
 
 /// `GET /-/openapi.json`.
 pub async fn show(call: Call, _: Anyone) -> Answer {
@@ -31,6 +32,7 @@ pub fn document<'r>(server: &str, cookie: &str, rows: impl Iterator<Item = &'r R
             methods.insert(row.method.as_str().to_ascii_lowercase(), operation(row));
         }
     }
+    paths.insert(format!("{}/{{proxy}}", forward_auth::PATH), decision());
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -48,12 +50,27 @@ pub fn document<'r>(server: &str, cookie: &str, rows: impl Iterator<Item = &'r R
     })
 }
 
+/// The one endpoint that is not in the table.
+fn decision() -> Value {
+    let kinds: Vec<_> = forward_auth::Kind::ALL.iter().map(|kind| kind.name()).collect();
+    json!({"get": {
+        "operationId": forward_auth::DOC.id,
+        "summary": forward_auth::DOC.summary,
+        "tags": [tag(forward_auth::DOC.family)],
+        "parameters": [{
+            "name": "proxy", "in": "path", "required": true,
+            "schema": {"type": "string", "enum": kinds},
+        }],
+        "responses": responses(&forward_auth::DOC),
+    }})
+}
+
 fn operation(row: &Row) -> Value {
     let mut operation = json!({
         "operationId": row.doc.id,
         "summary": row.doc.summary,
         "tags": [tag(row.doc.family)],
-        "responses": responses(row),
+        "responses": responses(&row.doc),
     });
     let Value::Object(keys) = &mut operation else { return operation };
     match row.level {
@@ -107,8 +124,8 @@ fn request_body(row: &Row) -> Value {
     json!({"required": true, "content": content})
 }
 
-fn responses(row: &Row) -> Value {
-    let (status, example) = row.doc.answer;
+fn responses(doc: &Doc) -> Value {
+    let (status, example) = doc.answer;
     let success = match serde_json::from_str::<Value>(example) {
         Ok(example) => {
             json!({"description": "Done.", "content": {"application/json": {"example": example}}})

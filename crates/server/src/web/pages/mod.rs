@@ -26,7 +26,7 @@ use super::refusal::Family;
 use super::reply::{Reply, html_reply, set_header};
 use super::table::{Csrf, Doc, Row, row};
 
-pub use refusal::{page as refusal_page, refusal};
+pub use refusal::{page as refusal_page, refusal, way_to_sign_in};
 
 /// The style sheet of every page.
 pub const STYLE: &str = include_str!("../../../templates/style.css");

@@ -21,7 +21,7 @@ use words::{Words, words};
 /// The answer to a person whose request was refused: the sign-in page where that helps, and
 /// otherwise a page that says why.
 pub fn refusal(app: &App, facts: &Facts, error: &Error) -> Reply {
-    match (error, way_to_sign_in(facts)) {
+    match (error, way_to_sign_in(facts, None)) {
         (Error::SignIn(_), Some(location)) => redirect_reply(StatusCode::FOUND, &location),
         (error, _) => {
             let mut words = words(error);
@@ -76,22 +76,26 @@ struct Action {
 
 /// Where to send somebody who must sign in first, with the way back. None where it would lead
 /// round in a circle: signing in gives a cookie, which does not help a request that brings another
-/// credential, and what a form sent cannot be asked for again by an address.
-fn way_to_sign_in(facts: &Facts) -> Option<String> {
+/// credential, and what a form sent cannot be asked for again by an address. `public` is given
+/// where the request may have come to another host than the sign-in page's: then both addresses
+/// are whole ones.
+pub fn way_to_sign_in(facts: &Facts, public: Option<&Origin>) -> Option<String> {
     let path = facts.target.path().as_str();
     let is_explicit =
         facts.headers.contains_key(AUTHORIZATION) || facts.headers.contains_key(API_KEY_HEADER);
     if is_explicit || path == SIGN_IN {
         return None;
     }
+    let host = public.map(ToString::to_string).unwrap_or_default();
     if path == SIGN_OUT {
-        return Some(SIGN_IN.to_owned());
+        return Some(format!("{host}{SIGN_IN}"));
     }
     let can_come_back = matches!(facts.method, Method::GET | Method::HEAD);
     can_come_back.then(|| {
-        let target = facts.target.to_string();
+        let origin = public.map(|public| facts.origin(public.scheme())).unwrap_or_default();
+        let target = format!("{origin}{}", facts.target);
         let next: String = form_urlencoded::byte_serialize(target.as_bytes()).collect();
-        format!("{SIGN_IN}?next={next}")
+        format!("{host}{SIGN_IN}?next={next}")
     })
 }
 

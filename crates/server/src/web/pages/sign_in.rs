@@ -103,6 +103,8 @@ struct AlreadyIn<'a> {
     email: &'a str,
     next: &'a str,
     csrf_token: String,
+    /// Why somebody who is signed in may have been sent here all the same.
+    why_back: Option<String>,
 }
 
 /// What stands in the form when it is shown. The password is never sent back.
@@ -157,8 +159,7 @@ impl Problem {
 
 /// Where to go on to: what was asked for if it is a safe place, and home otherwise.
 fn next(app: &App, asked: Option<&str>) -> Next {
-    let allowed = &app.config.sign_in.redirect_origins;
-    asked.and_then(|text| Next::parse(text, &app.own_origins, allowed)).unwrap_or_else(Next::home)
+    asked.and_then(|text| app.next(text)).unwrap_or_else(Next::home)
 }
 
 fn form(call: &Call, status: StatusCode, filled: &Filled<'_>) -> Answer {
@@ -182,8 +183,30 @@ fn already_in(call: &Call, caller: &Caller, next: &Next) -> Answer {
         email: user.email.as_str(),
         next: next.as_str(),
         csrf_token: door::mint(&call.app, caller, Kind::Session),
+        why_back: why_back(call, next),
     };
     super::show(StatusCode::OK, &page)
+}
+
+/// This page is where going round in a circle ends: whoever is signed in here and was sent here by a
+/// proxy that asks by forward-auth has a cookie that does not get there.
+fn why_back(call: &Call, next: &Next) -> Option<String> {
+    let there = next.origin()?;
+    let (host, cookies) = (there.host(), &call.app.cookies);
+    Some(if cookies.is_shared(&call.facts.host, host) {
+        format!(
+            "If that leads you back here, the proxy in front of {host} does not hand the cookie \
+             {} on to the gate. Please tell whoever runs this service.",
+            cookies.session_name()
+        )
+    } else {
+        format!(
+            "But your browser does not show that to {host}: the cookie is for {} alone. Whoever \
+             runs this service can set cookies.domain to a domain above both, or serve this page \
+             under {host}.",
+            call.facts.host
+        )
+    })
 }
 
 /// Judges the token of the form as if nobody were signed in, which is what the form was made for.

@@ -161,7 +161,7 @@ fn people_without_a_session_are_sent_to_sign_in_and_back() {
             let read = RequestTarget::parse(target).unwrap();
             let facts =
                 Facts::new(ID.to_owned(), read, Host::parse("localhost").unwrap(), client, head);
-            assert_eq!(way_to_sign_in(&facts).as_deref(), expected, "{target}");
+            assert_eq!(way_to_sign_in(&facts, None).as_deref(), expected, "{target}");
         };
     let get = || Method::GET;
     check(get(), "/jobs", None, Some("/-/sign-in?next=%2Fjobs"));

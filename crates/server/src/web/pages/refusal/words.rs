@@ -22,6 +22,9 @@ pub(super) fn words(error: &Error) -> Words {
         Error::WrongCredentials => said("You are not signed in", &[&sentence(error)]),
         Error::Forbidden(Forbidden::Csrf(refusal)) => csrf(*refusal),
         Error::Forbidden(Forbidden::Permission { code, .. }) => permission(code),
+        Error::Forbidden(Forbidden::UntrustedProxy(_)) => {
+            said("This proxy is not trusted", &[&sentence(error)])
+        }
         Error::Forbidden(Forbidden::Other(_)) => said("You may not do this", &[&sentence(error)]),
         Error::NotFound => said(
             "There is nothing here",
@@ -36,6 +39,7 @@ pub(super) fn words(error: &Error) -> Words {
             lines: faults.iter().map(fault).collect(),
         },
         Error::Malformed(code) => said("This request cannot be read", &[malformed(code)]),
+        Error::Forwarded(_) => said("This request cannot be read", &[&sentence(error)]),
         Error::Slow => said("That took too long", &["The request was not sent in time."]),
         Error::Conflict(_) => said("It exists already", &["Something else has that name."]),
         Error::TooLarge => said("That is too large", &["The request holds more than fits here."]),
