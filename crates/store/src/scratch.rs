@@ -24,8 +24,29 @@ pub async fn drop(server_url: &str, name: &str) -> Result<()> {
     Ok(connection.close().await?)
 }
 
-/// Does to an SQLite database what no function of the store does.
-pub async fn tamper(database_url: &str, sql: &'static str) -> Result<()> {
+/// What may happen to the log of changes of an SQLite database, though not by this program.
+#[derive(Clone, Copy, Debug)]
+pub enum LogFault {
+    /// None: somebody else's change is logged.
+    Grown,
+    /// A number is missing.
+    Gap,
+    /// The database is as it was after the first change.
+    GoneBack,
+    /// The database is another.
+    Empty,
+}
+
+/// Does this to the log.
+pub async fn tamper_with_log(database_url: &str, fault: LogFault) -> Result<()> {
+    let sql = match fault {
+        LogFault::Grown => {
+            "INSERT INTO invalidations SELECT max(number) + 1, 99 FROM invalidations"
+        }
+        LogFault::Gap => "INSERT INTO invalidations SELECT max(number) + 2, 99 FROM invalidations",
+        LogFault::GoneBack => "DELETE FROM invalidations WHERE number > 1",
+        LogFault::Empty => "DELETE FROM invalidations",
+    };
     let mut connection = SqliteConnection::connect(database_url).await?;
     connection.execute(sql).await?;
     Ok(connection.close().await?)

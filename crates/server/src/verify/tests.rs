@@ -9,9 +9,10 @@ use portcullis_domain::session::{Life, SignInForm};
 use portcullis_domain::text::{Email, Name};
 use portcullis_store::credentials::{CredentialKind, NewCredential};
 use portcullis_store::migrate::{self, MigrateOptions};
+use portcullis_store::scratch::{self, LogFault};
 use portcullis_store::sessions::{self, NewSession};
 use portcullis_store::users::{self, NewUser};
-use portcullis_store::{Options, Tx, roles, scratch};
+use portcullis_store::{Options, Tx, roles};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -63,11 +64,6 @@ impl SignedIn {
         let mut tx = through.write().await.unwrap();
         sessions::end(&mut tx, &self.sessions[index], EndReason::Logout, NOW).await.unwrap();
         tx.commit().await.unwrap();
-    }
-
-    /// Does what no function of the store does.
-    async fn tamper(&self, sql: &'static str) {
-        scratch::tamper(&self.url, sql).await.unwrap();
     }
 
     /// A verifier that writes uses down.
@@ -255,26 +251,19 @@ async fn a_log_that_does_not_go_on_where_it_was_left_dates_everything() {
     people.end_session(&elsewhere, 0).await;
     follower.look(&people.db, &clock, &verifier).await.unwrap();
     let mut kept = verify().await;
-    let mut check = async |why: &str, log: &'static str, is_kept: bool| {
-        people.tamper(log).await;
+    let mut check = async |fault, is_kept: bool| {
+        scratch::tamper_with_log(&people.url, fault).await.unwrap();
         follower.look(&people.db, &clock, &verifier).await.unwrap();
         let now = verify().await;
-        assert_eq!(Arc::ptr_eq(&kept, &now), is_kept, "{why}");
+        assert_eq!(Arc::ptr_eq(&kept, &now), is_kept, "{fault:?}");
         kept = now;
     };
-    let next = "INSERT INTO invalidations SELECT max(number) + 1, 99 FROM invalidations";
-    check("somebody else's change", next, true).await;
-    check(
-        "a gap",
-        "INSERT INTO invalidations SELECT max(number) + 2, 99 FROM invalidations",
-        false,
-    )
-    .await;
-    check("and on it goes", next, true).await;
-    check("an earlier state of the database", "DELETE FROM invalidations WHERE number > 1", false)
-        .await;
-    check("and on it goes", next, true).await;
-    check("a new database", "DELETE FROM invalidations", false).await;
+    check(LogFault::Grown, true).await;
+    check(LogFault::Gap, false).await;
+    check(LogFault::Grown, true).await;
+    check(LogFault::GoneBack, false).await;
+    check(LogFault::Grown, true).await;
+    check(LogFault::Empty, false).await;
 }
 
 /// A use or a renewal at another node is in no log.
