@@ -126,8 +126,9 @@ impl App {
         // Weakly: what the verifier has started holds the database, too.
         let told = Arc::downgrade(&verifier);
         db.on_invalidation(move |changes| {
-            if let Some(verifier) = told.upgrade() {
-                changes.iter().for_each(|what| verifier.invalidate(*what));
+            let Some(verifier) = told.upgrade() else { return };
+            for what in changes {
+                verifier.invalidate(*what);
             }
         });
         let parts = Parts {

@@ -96,7 +96,7 @@ async fn write_batches(db: Db, mut uses: mpsc::Receiver<Use>) {
             tracing::debug!(error = error as &dyn std::error::Error, "uses were not written down");
         }
         for mut used in batch.drain(..) {
-            let told = outcome.as_ref().map(|()| ()).map_err(shared);
+            let told = outcome.as_ref().copied().map_err(shared);
             if told.is_err() {
                 used.give_back();
             }

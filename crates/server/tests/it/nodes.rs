@@ -1,6 +1,12 @@
 //! The revocation bound, measured: three nodes over one database, by the machine's clock, with the
 //! jobs that a served node runs. The figures are printed; run with `--nocapture` to see them.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "it measures by the machine's clock, and tells the figures"
+)]
+
 use std::time::{Duration, Instant};
 
 use http::Method;
