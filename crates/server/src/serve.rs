@@ -6,20 +6,24 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use portcullis_domain::event::{Context, Event, Text};
 use portcullis_integrity::Digest;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::connections::{Connections, Place};
+use crate::connections::Connections;
 use crate::flows::record;
 use crate::web::framing::Strict;
 use crate::web::front;
+use crate::web::socket::Socket;
 
 /// How long a kept-alive connection may be silent between requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -48,7 +52,11 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
             Ok((socket, peer)) => {
                 let trusted = &app.config.server.trusted_proxies;
                 let Some(place) = connections.admit(peer.ip(), trusted) else { continue };
-                let accepted = Accepted { socket, peer, place };
+                // A small answer must not wait for the acknowledgement of the one before it.
+                if let Err(error) = socket.set_nodelay(true) {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "no TCP_NODELAY");
+                }
+                let accepted = Accepted { socket: Socket::new(socket, place), peer };
                 converse(&app, &builder, &graceful, accepted);
             }
             Err(error) => {
@@ -96,9 +104,8 @@ fn protocol() -> auto::Builder<TokioExecutor> {
 
 /// A connection that was let in.
 struct Accepted {
-    socket: TcpStream,
+    socket: Socket,
     peer: SocketAddr,
-    place: Place,
 }
 
 /// One connection, on a task of its own.
@@ -108,24 +115,23 @@ fn converse(
     graceful: &GracefulShutdown,
     accepted: Accepted,
 ) {
-    let Accepted { socket, peer, place } = accepted;
-    // A small answer must not wait for the acknowledgement of the one before it.
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(error = &error as &dyn std::error::Error, "no TCP_NODELAY");
-    }
+    let Accepted { socket, peer } = accepted;
     let of_requests = app.clone();
-    let service = service_fn(move |request| {
+    let io = Strict::new(socket);
+    let pass_through = io.pass_through();
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let app = of_requests.clone();
+        if request.extensions().get::<OnUpgrade>().is_some() {
+            request.extensions_mut().insert(pass_through.clone());
+        }
         async move { Ok::<_, Infallible>(front::respond(app, peer, request).await) }
     });
-    let io = TokioIo::new(Strict::new(socket));
-    let connection = builder.serve_connection(io, service).into_owned();
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(io), service).into_owned();
     let connection = graceful.watch(connection);
     app.spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%peer, error = &*error, "a connection ended early");
         }
-        drop(place);
     });
 }
 

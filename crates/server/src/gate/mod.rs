@@ -6,12 +6,16 @@ mod cookies;
 pub mod decide;
 pub mod forward;
 pub mod headers;
+mod lease;
+mod passage;
+mod tunnel;
+pub mod upgrade;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, Version};
+use http::{HeaderMap, HeaderValue, Method, Response, Version};
 use hyper::body::Incoming;
 use portcullis_domain::csrf::{AuthKind, Kind};
 use portcullis_domain::event::LimitName;
@@ -19,8 +23,11 @@ use portcullis_domain::rule::Rule;
 use url::Url;
 
 use self::decide::Held;
-use self::forward::{ForwardError, ResponseBody};
+use self::forward::ResponseBody;
 use self::headers::{Consumed, Forwarded, Identity};
+use self::lease::Lease;
+use self::passage::Passage;
+use self::upgrade::Switch;
 use crate::app::App;
 use crate::config::Gate;
 use crate::web::caller::Caller;
@@ -34,6 +41,8 @@ pub struct Inbound {
     pub facts: Arc<Facts>,
     pub version: Version,
     pub body: Incoming,
+    /// Where the connection can be taken over.
+    pub switch: Option<Switch>,
 }
 
 /// Where requests go, read once.
@@ -69,25 +78,24 @@ impl Upstreams {
 
 /// Passes the request on, if the rules let it.
 pub async fn answer(app: &App, inbound: Inbound) -> Result<Response<ResponseBody>, Error> {
-    let Inbound { facts, version, body } = inbound;
+    let Inbound { facts, version, body, switch } = inbound;
     if !is_passed_on(&facts.method) {
         return Err(Error::Method(PASSED_ON.to_owned()));
     }
     limit(app, &facts).await?;
     let mut headers = facts.headers.clone();
     headers::strip_request(&mut headers).map_err(|refusal| Error::Malformed(refusal.code()))?;
+    let handshake = upgrade::read(switch, &facts, version, &headers)?;
     let passed = decide::pass(app, &facts, body, Held::ByGate).await?;
     let upstream = app.upstreams.of(passed.rule).ok_or(Error::NotFound)?;
-    let parts = outbound(app, &facts, (version, headers), passed.caller.as_ref());
-    let target = facts.target.to_string();
-    let answer = app.forwarder.forward(parts, passed.body, upstream, &target).await;
-    let mut response = answer.map_err(|error| failed(&facts, &error))?;
-    // A proxy speaks its own version, not the upstream's (RFC 9110, section 2.5).
-    *response.version_mut() = Version::HTTP_11;
-    for name in headers::strip_response(response.headers_mut(), app.cookies.own_names()) {
-        tracing::warn!(request_id = facts.id, cookie = name, "the upstream set a cookie of ours");
+    let caller = passed.caller.as_ref();
+    let parts = outbound(app, &facts, (version, headers), caller);
+    let lease = caller.map(|caller| Lease::new(app, &facts, caller));
+    let passage = Passage { facts: &facts, upstream, parts, lease };
+    match handshake {
+        Some(handshake) => Box::pin(passage.shake_hands(app, handshake)).await,
+        None => passage.pass(app, passed.body).await,
     }
-    Ok(response)
 }
 
 /// What an application is usually asked with, for the header `Allow`.
@@ -137,7 +145,7 @@ fn outbound(
         request_id: &facts.id,
     };
     headers::set_forwarded(&mut parts.headers, &forwarded);
-    if let Ok(host) = http::HeaderValue::from_str(host) {
+    if let Ok(host) = HeaderValue::from_str(host) {
         parts.headers.insert(http::header::HOST, host);
     }
     if let Some(caller) = caller {
@@ -161,16 +169,4 @@ pub fn introduce(app: &App, caller: &Caller, headers: &mut HeaderMap) {
         csrf_token: &door::mint(app, caller, Kind::Session),
     };
     headers::set_identity(headers, &identity);
-}
-
-fn failed(facts: &Facts, error: &ForwardError) -> Error {
-    let cause = error as &dyn std::error::Error;
-    tracing::warn!(request_id = facts.id, error = cause, "the upstream did not answer");
-    match error {
-        ForwardError::Unreachable(_) => Error::Upstream("upstream_unreachable"),
-        ForwardError::Timeout => Error::Upstream("upstream_timeout"),
-        ForwardError::Broken(_) => Error::Upstream("upstream_broken"),
-        ForwardError::ClientStalled => Error::Slow,
-        ForwardError::ClientBroken(_) => Error::Malformed("body_broken_off"),
-    }
 }
