@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::{Config, Profile};
 use crate::gate::forward::Forwarder;
-use crate::gate::{BadUpstream, Upstreams};
+use crate::gate::{Assertions, BadUpstream, Upstreams};
 use crate::hasher::Hasher;
 use crate::mail::Mailer;
 use crate::random::Random;
@@ -70,6 +70,7 @@ pub struct Parts {
     pub next_origins: Vec<Origin>,
     pub hosts: Hosts,
     pub upstreams: Upstreams,
+    pub assertions: Assertions,
     /// Work that outlives its request; shutdown waits for it.
     pub tasks: TaskTracker,
     /// Says that the server is shutting down.
@@ -145,6 +146,7 @@ impl App {
             stopping: CancellationToken::new(),
             hosts: Hosts::new(&own_origins, &config.gate.rules),
             upstreams: Upstreams::new(&config.gate)?,
+            assertions: Assertions::default(),
             config,
             db,
             clock,

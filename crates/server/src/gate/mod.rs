@@ -1,6 +1,7 @@
 //! The reverse proxy in front of the upstream: have the request decided on, take away what only we
 //! may say, set what we say, and stream. No rule means no.
 
+mod assertion;
 pub mod body_token;
 mod cookies;
 pub mod decide;
@@ -15,13 +16,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Version};
 use hyper::body::Incoming;
 use portcullis_domain::csrf::{AuthKind, Kind};
 use portcullis_domain::event::LimitName;
 use portcullis_domain::rule::Rule;
 use url::Url;
 
+pub use self::assertion::Assertions;
 use self::decide::Held;
 use self::forward::ResponseBody;
 use self::headers::{Consumed, Forwarded, Identity};
@@ -36,6 +38,8 @@ use crate::web::error::Error;
 use crate::web::limits;
 use crate::web::request::Facts;
 
+const ASSERTION: HeaderName = HeaderName::from_static("x-auth-assertion");
+
 /// A request for the upstream.
 pub struct Inbound {
     pub facts: Arc<Facts>,
@@ -48,8 +52,16 @@ pub struct Inbound {
 /// Where requests go, read once.
 #[derive(Debug, Default)]
 pub struct Upstreams {
-    usual: Option<Url>,
-    named: HashMap<String, Url>,
+    usual: Option<Upstream>,
+    named: HashMap<String, Upstream>,
+}
+
+/// An application behind the gate.
+#[derive(Debug)]
+struct Upstream {
+    url: Url,
+    /// Whom assertions are meant for.
+    origin: Arc<str>,
 }
 
 /// The configuration names an upstream that is no address.
@@ -63,16 +75,23 @@ impl Upstreams {
         let mut named = HashMap::new();
         for text in gate.rules.rules().iter().filter_map(|rule| rule.upstream.as_ref()) {
             let url = Url::parse(text).map_err(|_| BadUpstream(text.clone()))?;
-            named.insert(text.clone(), url);
+            named.insert(text.clone(), Upstream::new(url));
         }
-        Ok(Self { usual: gate.upstream.clone(), named })
+        Ok(Self { usual: gate.upstream.clone().map(Upstream::new), named })
     }
 
-    fn of(&self, rule: Option<&Rule>) -> Option<&Url> {
+    fn of(&self, rule: Option<&Rule>) -> Option<&Upstream> {
         match rule.and_then(|rule| rule.upstream.as_ref()) {
             Some(text) => self.named.get(text),
             None => self.usual.as_ref(),
         }
+    }
+}
+
+impl Upstream {
+    fn new(url: Url) -> Self {
+        let origin = url.origin().ascii_serialization().into();
+        Self { url, origin }
     }
 }
 
@@ -89,9 +108,12 @@ pub async fn answer(app: &App, inbound: Inbound) -> Result<Response<ResponseBody
     let passed = decide::pass(app, &facts, body, Held::ByGate).await?;
     let upstream = app.upstreams.of(passed.rule).ok_or(Error::NotFound)?;
     let caller = passed.caller.as_ref();
-    let parts = outbound(app, &facts, (version, headers), caller);
+    let mut parts = outbound(app, &facts, (version, headers), caller);
+    if let Some(caller) = caller {
+        swear(app, caller, upstream, &mut parts.headers)?;
+    }
     let lease = caller.map(|caller| Lease::new(app, &facts, caller));
-    let passage = Passage { facts: &facts, upstream, parts, lease };
+    let passage = Passage { facts: &facts, upstream: &upstream.url, parts, lease };
     match handshake {
         Some(handshake) => Box::pin(passage.shake_hands(app, handshake)).await,
         None => passage.pass(app, passed.body).await,
@@ -169,4 +191,21 @@ pub fn introduce(app: &App, caller: &Caller, headers: &mut HeaderMap) {
         csrf_token: &door::mint(app, caller, Kind::Session),
     };
     headers::set_identity(headers, &identity);
+}
+
+/// Tells the upstream so that it can check it.
+fn swear(
+    app: &App,
+    caller: &Caller,
+    upstream: &Upstream,
+    headers: &mut HeaderMap,
+) -> Result<(), Error> {
+    let (tokens, now) = (&app.access_tokens, app.clock.now());
+    let assertion = app.assertions.about(tokens, caller, &upstream.origin, now);
+    let assertion = assertion.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "nobody could be introduced");
+        Error::Internal
+    })?;
+    headers.insert(ASSERTION, assertion);
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! The reverse proxy before applications with manners of their own: WebSocket, streams, lies, silence;
 //! over plain connections and TLS. What the rules decide is in `attacks/` and `contract/`.
 
+mod assertion;
 mod streams;
 mod websocket;
 
