@@ -1,5 +1,5 @@
-//! Connections: accepting them, guarding their framing, speaking HTTP/1.1 and HTTP/2 on them, and
-//! shutting down without cutting anybody off.
+//! Connections: accepting them, speaking TLS where that is asked for, guarding their framing, speaking
+//! HTTP/1.1 and HTTP/2 on them, and shutting down without cutting anybody off.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -12,15 +12,17 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use portcullis_domain::event::{Context, Event, Text};
 use portcullis_integrity::Digest;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::connections::Connections;
 use crate::flows::record;
+use crate::tls::{self, Tls};
 use crate::web::framing::Strict;
 use crate::web::front;
 use crate::web::socket::Socket;
@@ -40,6 +42,7 @@ const MAX_STREAMS: u32 = 128;
 /// work. Returns when everything is written down.
 pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
     app.spawn(note_start(app.clone()));
+    app.spawn(tls::watch(app.clone()));
     let graceful = GracefulShutdown::new();
     let builder = protocol();
     let connections = Arc::new(Connections::default());
@@ -115,24 +118,58 @@ fn converse(
     graceful: &GracefulShutdown,
     accepted: Accepted,
 ) {
+    let (talk, builder, watcher) = (app.clone(), builder.clone(), graceful.watcher());
+    app.spawn(async move {
+        let peer = accepted.peer;
+        let ended = match &talk.tls {
+            None => speak_http(&talk, &builder, watcher, accepted.socket, peer).await,
+            // Boxed, so that a plain connection need not carry the room for keys.
+            Some(tls) => Box::pin(speak_tls(&talk, tls, &builder, watcher, accepted)).await,
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%peer, error = &*error, "a connection ended early");
+        }
+    });
+}
+
+type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+async fn speak_tls(
+    app: &App,
+    tls: &Tls,
+    builder: &auto::Builder<TokioExecutor>,
+    watcher: Watcher,
+    accepted: Accepted,
+) -> Ended {
     let Accepted { socket, peer } = accepted;
-    let of_requests = app.clone();
-    let io = Strict::new(socket);
+    let stream = tokio::select! {
+        stream = tls.accept(socket) => stream?,
+        () = app.stopping.cancelled() => return Ok(()),
+    };
+    speak_http(app, builder, watcher, stream, peer).await
+}
+
+async fn speak_http<IO>(
+    app: &App,
+    builder: &auto::Builder<TokioExecutor>,
+    watcher: Watcher,
+    io: IO,
+    peer: SocketAddr,
+) -> Ended
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let io = Strict::new(io);
     let pass_through = io.pass_through();
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let app = of_requests.clone();
+        let app = app.clone();
         if request.extensions().get::<OnUpgrade>().is_some() {
             request.extensions_mut().insert(pass_through.clone());
         }
         async move { Ok::<_, Infallible>(front::respond(app, peer, request).await) }
     });
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(io), service).into_owned();
-    let connection = graceful.watch(connection);
-    app.spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%peer, error = &*error, "a connection ended early");
-        }
-    });
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(io), service);
+    watcher.watch(connection).await
 }
 
 /// Which program started: its version and the digest of its file, read beside the first requests.

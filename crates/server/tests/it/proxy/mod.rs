@@ -3,6 +3,7 @@
 
 mod assertion;
 mod streams;
+mod tls;
 mod websocket;
 
 use std::net::SocketAddr;
