@@ -2,8 +2,11 @@
 //! over plain connections and TLS. What the rules decide is in `attacks/` and `contract/`.
 
 mod assertion;
+mod idle;
+mod liars;
 mod streams;
 mod tls;
+mod upstreams;
 mod websocket;
 
 use std::net::SocketAddr;
