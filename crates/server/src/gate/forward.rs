@@ -7,6 +7,7 @@
 
 mod answer;
 mod body;
+mod relay;
 #[cfg(test)]
 mod tests;
 

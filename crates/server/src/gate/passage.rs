@@ -36,9 +36,16 @@ impl Passage<'_> {
     ) -> Result<Response<ResponseBody>, Error> {
         let Self { facts, upstream, parts, lease } = self;
         let target = facts.target.to_string();
+        let version = parts.version;
         let answer = app.forwarder.forward(parts, body, upstream, &target).await;
         let answer = answer.map_err(|error| failed(facts, &error))?;
-        Ok(bounded(app, stripped(app, facts, answer), lease))
+        let answer = bounded(app, stripped(app, facts, answer), lease);
+        let is_multiplexed = version == Version::HTTP_2;
+        Ok(answer.map(
+            |body| {
+                if is_multiplexed { body.relayed(|work| app.spawn(work)) } else { body }
+            },
+        ))
     }
 
     /// Passes a WebSocket's handshake on. If the upstream agrees, the connection is a tunnel from

@@ -16,7 +16,7 @@ use crate::connections::Place;
 /// How long a client may leave untouched what is sent to it. Long enough for a telephone in a
 /// tunnel; without it a client that stops reading holds an upstream's answer for ever. Silence of
 /// the upstream does not count: then there is nothing to take.
-const STALL: Duration = Duration::from_mins(5);
+pub const STALL: Duration = Duration::from_mins(5);
 
 /// A client's connection.
 pub struct Socket {

@@ -12,16 +12,24 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::BoxError;
+use super::relay::Relay;
 use crate::gate::lease::Lease;
+use crate::web::socket::STALL;
 
 /// The upstream's body. An error means that the upstream broke off, or that the caller's credential
 /// is good no longer; the client's connection is then broken off as well, so that half an answer is
 /// never taken for a whole one.
 pub struct ResponseBody {
-    body: Incoming,
+    source: Source,
     watch: Option<Watch>,
     /// Ready when the server stops; for answers that have no end of their own.
     stopping: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+}
+
+/// Where the pieces come from.
+enum Source {
+    Upstream(Incoming),
+    Relay(Relay),
 }
 
 /// Asks now and then whether the answer may go on. A short answer is over before the first time.
@@ -38,7 +46,21 @@ struct Ended;
 
 impl ResponseBody {
     pub(super) const fn new(body: Incoming) -> Self {
-        Self { body, watch: None, stopping: None }
+        Self { source: Source::Upstream(body), watch: None, stopping: None }
+    }
+
+    /// The same body, fetched by a task that does not wait for ever for the client: on HTTP/2 its
+    /// socket does not show that it takes nothing.
+    #[must_use]
+    pub fn relayed(self, start: impl FnOnce(Pin<Box<dyn Future<Output = ()> + Send>>)) -> Self {
+        match self.source {
+            Source::Upstream(body) if !body.is_end_stream() => {
+                let (relay, work) = Relay::new(body, STALL);
+                start(Box::pin(work));
+                Self { source: Source::Relay(relay), ..self }
+            }
+            source @ (Source::Upstream(_) | Source::Relay(_)) => Self { source, ..self },
+        }
     }
 
     /// The same body, which goes on only while the lease does.
@@ -59,7 +81,18 @@ impl ResponseBody {
 
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseBody").field("body", &self.body).finish_non_exhaustive()
+        f.debug_struct("ResponseBody").finish_non_exhaustive()
+    }
+}
+
+impl Source {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Self::Upstream(body) => {
+                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|it| it.map_err(Into::into)))
+            }
+            Self::Relay(relay) => relay.poll(cx).map(|piece| piece.map(|it| it.map(Frame::data))),
+        }
     }
 }
 
@@ -98,9 +131,9 @@ impl Body for ResponseBody {
             {
                 return Poll::Ready(Some(Err(Ended.into())));
             }
-            match Pin::new(&mut self.body).poll_frame(cx) {
+            match self.source.poll(cx) {
                 Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => {}
-                Poll::Ready(frame) => return Poll::Ready(frame.map(|it| it.map_err(Into::into))),
+                Poll::Ready(frame) => return Poll::Ready(frame),
                 Poll::Pending => {
                     let stopping =
                         self.stopping.as_mut().map(|stopping| stopping.as_mut().poll(cx));
@@ -115,10 +148,16 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        match &self.source {
+            Source::Upstream(body) => body.is_end_stream(),
+            Source::Relay(relay) => relay.is_over(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.source {
+            Source::Upstream(body) => body.size_hint(),
+            Source::Relay(relay) => relay.hint(),
+        }
     }
 }
