@@ -18,12 +18,13 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::{Config, Profile};
 use crate::gate::forward::Forwarder;
-use crate::gate::{BadUpstream, Upstreams};
+use crate::gate::{Assertions, BadUpstream, Upstreams};
 use crate::hasher::Hasher;
 use crate::mail::Mailer;
 use crate::random::Random;
 use crate::record::Recorder;
 use crate::spend::Spender;
+use crate::tls::{Tls, TlsFault};
 use crate::verify::access_token::AccessTokens;
 use crate::verify::{Toucher, Verifier};
 use crate::web::cookies::{CSRF_COOKIE_LIFE, CookieStyle};
@@ -70,6 +71,9 @@ pub struct Parts {
     pub next_origins: Vec<Origin>,
     pub hosts: Hosts,
     pub upstreams: Upstreams,
+    pub assertions: Assertions,
+    /// `None` where plain HTTP is spoken.
+    pub tls: Option<Tls>,
     /// Work that outlives its request; shutdown waits for it.
     pub tasks: TaskTracker,
     /// Says that the server is shutting down.
@@ -89,6 +93,8 @@ pub enum BuildError {
     Signing,
     #[error("the directory for mail could not be made")]
     Mail(#[source] std::io::Error),
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
     #[error("the client for upstreams could not be built")]
     Forwarder,
 }
@@ -146,6 +152,8 @@ impl App {
             stopping: CancellationToken::new(),
             hosts: Hosts::new(&own_origins, &config.gate.rules),
             upstreams: Upstreams::new(&config.gate)?,
+            assertions: Assertions::default(),
+            tls: config.server.tls.as_ref().map(Tls::new).transpose()?,
             config,
             db,
             clock,

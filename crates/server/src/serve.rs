@@ -1,28 +1,40 @@
-//! Connections: accepting them, guarding their framing, speaking HTTP/1.1 and HTTP/2 on them, and
-//! shutting down without cutting anybody off.
+//! Connections: accepting them, speaking TLS where that is asked for, guarding their framing, speaking
+//! HTTP/1.1 and HTTP/2 on them, and shutting down without cutting anybody off.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use portcullis_domain::event::{Context, Event, Text};
 use portcullis_integrity::Digest;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::connections::{Connections, Place};
+use crate::connections::Connections;
 use crate::flows::record;
+use crate::tls;
 use crate::web::framing::Strict;
 use crate::web::front;
+use crate::web::socket::Socket;
 
 /// How long a kept-alive connection may be silent between requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// After how much silence the system asks whether the peer is still there.
+const PROBE_AFTER: Duration = Duration::from_mins(1);
 /// How long requests in flight may take to finish once the server is asked to stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long to wait before accepting again when the system is out of descriptors.
@@ -36,6 +48,7 @@ const MAX_STREAMS: u32 = 128;
 /// work. Returns when everything is written down.
 pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
     app.spawn(note_start(app.clone()));
+    app.spawn(tls::watch(app.clone()));
     let graceful = GracefulShutdown::new();
     let builder = protocol();
     let connections = Arc::new(Connections::default());
@@ -48,7 +61,8 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
             Ok((socket, peer)) => {
                 let trusted = &app.config.server.trusted_proxies;
                 let Some(place) = connections.admit(peer.ip(), trusted) else { continue };
-                let accepted = Accepted { socket, peer, place };
+                tune(&socket);
+                let accepted = Accepted { socket: Socket::new(socket, place), peer };
                 converse(&app, &builder, &graceful, accepted);
             }
             Err(error) => {
@@ -63,6 +77,17 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
         tracing::warn!("requests in flight did not finish in time");
     }
     finish(app).await;
+}
+
+/// A small answer must not wait for the acknowledgement of the one before it; and a peer that has
+/// gone without a word must not hold a tunnel, in which silence is no fault, for ever.
+fn tune(socket: &TcpStream) {
+    let probes = TcpKeepalive::new().with_time(PROBE_AFTER);
+    let set =
+        socket.set_nodelay(true).and_then(|()| SockRef::from(socket).set_tcp_keepalive(&probes));
+    if let Err(error) = set {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a socket was not tuned");
+    }
 }
 
 /// Ends the background work: the queues close with the last handle of the application.
@@ -96,37 +121,71 @@ fn protocol() -> auto::Builder<TokioExecutor> {
 
 /// A connection that was let in.
 struct Accepted {
-    socket: TcpStream,
+    socket: Socket,
     peer: SocketAddr,
-    place: Place,
 }
 
-/// One connection, on a task of its own.
+/// One connection, on a task of its own. What is awaited is no larger than it must be: there may be
+/// many thousands of them.
 fn converse(
     app: &App,
     builder: &auto::Builder<TokioExecutor>,
     graceful: &GracefulShutdown,
     accepted: Accepted,
 ) {
-    let Accepted { socket, peer, place } = accepted;
-    // A small answer must not wait for the acknowledgement of the one before it.
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(error = &error as &dyn std::error::Error, "no TCP_NODELAY");
-    }
-    let of_requests = app.clone();
-    let service = service_fn(move |request| {
-        let app = of_requests.clone();
-        async move { Ok::<_, Infallible>(front::respond(app, peer, request).await) }
-    });
-    let io = TokioIo::new(Strict::new(socket));
-    let connection = builder.serve_connection(io, service).into_owned();
-    let connection = graceful.watch(connection);
-    app.spawn(async move {
-        if let Err(error) = connection.await {
+    let Accepted { socket, peer } = accepted;
+    let log = move |ended: Ended| {
+        if let Err(error) = ended {
             tracing::debug!(%peer, error = &*error, "a connection ended early");
         }
-        drop(place);
+    };
+    if app.tls.is_some() {
+        let (app, builder, watcher) = (app.clone(), builder.clone(), graceful.watcher());
+        let of_tasks = app.clone();
+        of_tasks.spawn(async move {
+            log(match shake_hands(&app, socket).await {
+                Some(Ok(stream)) => speak_http(&app, &builder, watcher, stream, peer).await,
+                Some(Err(error)) => Err(error.into()),
+                None => Ok(()),
+            });
+        });
+    } else {
+        app.spawn(speak_http(app, builder, graceful.watcher(), socket, peer).map(log));
+    }
+}
+
+type Ended = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// Agrees on keys; `None` when the server stops first.
+async fn shake_hands(app: &App, socket: Socket) -> Option<io::Result<TlsStream<Socket>>> {
+    tokio::select! {
+        stream = app.tls.as_ref()?.accept(socket) => Some(stream),
+        () = app.stopping.cancelled() => None,
+    }
+}
+
+fn speak_http<IO>(
+    app: &App,
+    builder: &auto::Builder<TokioExecutor>,
+    watcher: Watcher,
+    io: IO,
+    peer: SocketAddr,
+) -> impl Future<Output = Ended> + use<IO>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let app = app.clone();
+    let io = Strict::new(io);
+    let pass_through = io.pass_through();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let app = app.clone();
+        if request.extensions().get::<OnUpgrade>().is_some() {
+            request.extensions_mut().insert(pass_through.clone());
+        }
+        async move { Ok::<_, Infallible>(front::respond(app, peer, request).await) }
     });
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(io), service);
+    watcher.watch(connection.into_owned())
 }
 
 /// Which program started: its version and the digest of its file, read beside the first requests.

@@ -17,6 +17,10 @@ pub(super) fn check(
     let mut refuse = |section: &str, name: &str, found: String, accepted: &str| {
         faults.push(contradiction(source, section, name, found, accepted));
     };
+    if server.tls.is_some() && !public_url.is_https() {
+        let found = format!("{public_url} is not where server.tls_cert serves");
+        refuse("server", "public_url", found, "an https address, or no tls_cert and tls_key");
+    }
     if let Some(cookies) = cookies {
         let hardened = cookies.profile == Profile::Hardened;
         if hardened && !public_url.is_https() {

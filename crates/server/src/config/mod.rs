@@ -62,6 +62,15 @@ pub struct Server {
     pub data_dir: PathBuf,
     pub secret_file: PathBuf,
     pub trusted_proxies: Vec<IpNet>,
+    /// `None`: plain HTTP.
+    pub tls: Option<TlsFiles>,
+}
+
+/// The PEM files of TLS.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
 }
 
 /// Where the database is. No `Debug` of the URL: it may hold a password.
@@ -203,12 +212,13 @@ impl Config {
 
 impl Server {
     /// The address that people type, once the listener is bound: `public_url`, or else the bound
-    /// address over http (this machine where that is every address).
+    /// address (this machine where that is every address) by what is spoken there.
     pub fn public_url_at(&self, bound: SocketAddr) -> Origin {
         self.public_url.clone().unwrap_or_else(|| {
             let every_address = bound.ip().is_unspecified();
             let ip = if every_address { Ipv4Addr::LOCALHOST.into() } else { bound.ip() };
-            Origin::new(Scheme::Http, Host::from_ip(ip), bound.port())
+            let scheme = if self.tls.is_some() { Scheme::Https } else { Scheme::Http };
+            Origin::new(scheme, Host::from_ip(ip), bound.port())
         })
     }
 }

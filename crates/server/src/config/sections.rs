@@ -17,7 +17,7 @@ use super::source::Source;
 use super::values::{self, word};
 use super::{
     Config, Cookies, Csrf, Database, Limits, Mail, Password, Profile, Server, Session, SignIn,
-    Tokens, Transport, agreement, gate, keys,
+    TlsFiles, Tokens, Transport, agreement, gate, keys,
 };
 
 /// The whole configuration, or every fault of it.
@@ -83,6 +83,7 @@ fn server(r: &mut Reader<'_>) -> Result<Server, Reported> {
     let data_dir = r.one("data_dir", values::path);
     let secret_file = r.optional("secret_file", values::path);
     let trusted_proxies = r.list("trusted_proxies", values::network);
+    let tls = tls(r);
     let data_dir = data_dir?;
     Ok(Server {
         listen: listen?,
@@ -90,7 +91,20 @@ fn server(r: &mut Reader<'_>) -> Result<Server, Reported> {
         secret_file: secret_file?.unwrap_or_else(|| data_dir.join("secret")),
         data_dir,
         trusted_proxies: trusted_proxies?,
+        tls: tls?,
     })
+}
+
+/// Both files or none: one alone would silently leave the port without TLS.
+fn tls(r: &mut Reader<'_>) -> Result<Option<TlsFiles>, Reported> {
+    let cert = r.optional("tls_cert", values::path);
+    let key = r.optional("tls_key", values::path);
+    match (cert?, key?) {
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(r.refuse("tls_cert", "tls_key is missing", "both, or neither")),
+        (None, Some(_)) => Err(r.refuse("tls_key", "tls_cert is missing", "both, or neither")),
+    }
 }
 
 fn database(r: &mut Reader<'_>, data_dir: &Path) -> Result<Database, Reported> {

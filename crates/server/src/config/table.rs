@@ -69,6 +69,18 @@ const SERVER: &[Key] = &[
         "addresses and networks such as 10.0.0.5 or 10.0.0.0/8, but not every address (/0)",
         "The proxies in front of the gate, whose `X-Forwarded-For` is believed.",
     ),
+    text(
+        "tls_cert",
+        Follows { words: "none: plain HTTP", example: "\"/etc/portcullis/cert.pem\"" },
+        "a PEM file of the certificate and the chain behind it, together with tls_key",
+        "The certificate, where the gate speaks TLS by itself; read again when the file changes.",
+    ),
+    text(
+        "tls_key",
+        Follows { words: "none: plain HTTP", example: "\"/etc/portcullis/key.pem\"" },
+        "a PEM file of the private key, together with tls_cert",
+        "The private key of the certificate.",
+    ),
 ];
 
 const DATABASE: &[Key] = &[Key {

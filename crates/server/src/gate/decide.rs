@@ -8,6 +8,7 @@ use portcullis_domain::origin::Signal;
 use portcullis_domain::rule::{self, Allow, CallerFacts, CsrfMode, Decision, Rule};
 
 use super::body_token::{self, Replay};
+use super::upgrade;
 use crate::app::App;
 use crate::web::caller::Caller;
 use crate::web::door;
@@ -46,6 +47,9 @@ pub async fn pass<'a>(
     let gate = &app.config.gate;
     let rule = gate.rules.choose(&facts.host, facts.target.path(), facts.method.as_str());
     let (who, signal) = approach(app, facts, rule, held).await?;
+    if upgrade::opens_websocket(&facts.headers) {
+        upgrade::wall(app, facts, &who).await?;
+    }
     let caller = who.as_ref().ok();
     let (body, accepted) = match (caller, csrf_mode(rule)) {
         (Some(caller), CsrfMode::Token) => {

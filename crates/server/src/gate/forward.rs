@@ -5,7 +5,9 @@
 //! whatever the size of a body. Dropping the future, or the answer's body, ends the upstream's
 //! request: so a client that goes away cancels it.
 
+mod answer;
 mod body;
+mod relay;
 #[cfg(test)]
 mod tests;
 
@@ -16,14 +18,16 @@ use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Uri, Version};
-use hyper::body::Body;
+use hyper::body::{Body, Incoming};
+use hyper::upgrade::OnUpgrade;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use url::Url;
 
-pub use body::{BoxError, ResponseBody};
+pub use answer::ResponseBody;
+pub use body::BoxError;
 use body::{End, Progress, Upload};
 
 /// An idle connection to the upstream is closed after this time: less than the five seconds of
@@ -125,7 +129,7 @@ impl Forwarder {
     /// [`strip_response`](super::headers::strip_response).
     pub async fn forward<B>(
         &self,
-        mut parts: Parts,
+        parts: Parts,
         body: B,
         upstream: &Url,
         path_and_query: &str,
@@ -134,19 +138,45 @@ impl Forwarder {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        name_host(&mut parts);
-        let uri = target(upstream, path_and_query);
-        parts.uri = uri.map_err(|error| ForwardError::Broken(error.into()))?;
-        parts.version = Version::HTTP_11;
-        parts.extensions.clear();
-        // We have answered `Expect` ourselves, by reading the body.
-        parts.headers.remove(header::EXPECT);
-        parts.headers.remove(header::TRANSFER_ENCODING);
-
+        let parts = prepare(parts, upstream, path_and_query)?;
         let is_repeatable = parts.method.is_safe() && body.is_end_stream();
+        let upload = Upload::new(body, self.limits.upload_idle);
+        let answer = self.send(parts, upload, is_repeatable).await?;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(ForwardError::Broken("an upgrade that nobody asked for".into()));
+        }
+        Ok(answer.map(ResponseBody::new))
+    }
+
+    /// The same for a request that asks to speak WebSocket from then on. `parts` holds the headers
+    /// that ask for it.
+    pub async fn upgrade(
+        &self,
+        parts: Parts,
+        upstream: &Url,
+        path_and_query: &str,
+    ) -> Result<Upgraded, ForwardError> {
+        let parts = prepare(parts, upstream, path_and_query)?;
+        let mut answer = self.send(parts, Upload::empty(), true).await?;
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Upgraded::Not(answer.map(ResponseBody::new)));
+        }
+        if !speaks_websocket(&answer) {
+            return Err(ForwardError::Broken("an upgrade to another protocol".into()));
+        }
+        let connection = hyper::upgrade::on(&mut answer);
+        Ok(Upgraded::Switched { answer: answer.map(ResponseBody::new), connection })
+    }
+
+    /// Sends a request; once more where that can do no harm and the connection broke.
+    async fn send(
+        &self,
+        parts: Parts,
+        upload: Upload,
+        is_repeatable: bool,
+    ) -> Result<Response<Incoming>, ForwardError> {
         let again = is_repeatable.then(|| parts.clone());
-        let outcome = self.attempt(parts, Upload::new(body, self.limits.upload_idle)).await;
-        match (outcome, again) {
+        match (self.attempt(parts, upload).await, again) {
             // Most likely a pooled connection that the upstream was just closing.
             (Err(ForwardError::Broken(_)), Some(parts)) => {
                 self.attempt(parts, Upload::empty()).await
@@ -159,7 +189,7 @@ impl Forwarder {
         &self,
         parts: Parts,
         upload: Upload,
-    ) -> Result<Response<ResponseBody>, ForwardError> {
+    ) -> Result<Response<Incoming>, ForwardError> {
         let progress = upload.progress();
         let answer = self.client.request(Request::from_parts(parts, upload));
         let mut answer = std::pin::pin!(answer);
@@ -171,12 +201,36 @@ impl Forwarder {
                 Err(_) => {}
             }
         };
-        let answer = answer.map_err(|error| explain(error, &progress))?;
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(ForwardError::Broken("an upgrade that nobody asked for".into()));
-        }
-        Ok(answer.map(ResponseBody::new))
+        answer.map_err(|error| explain(error, &progress))
     }
+}
+
+/// What the upstream said to a request for an upgrade.
+pub enum Upgraded {
+    /// Yes: after this answer the connection speaks WebSocket.
+    Switched { answer: Response<ResponseBody>, connection: OnUpgrade },
+    /// An answer like any other.
+    Not(Response<ResponseBody>),
+}
+
+/// The request as it goes over the wire.
+fn prepare(mut parts: Parts, upstream: &Url, path_and_query: &str) -> Result<Parts, ForwardError> {
+    name_host(&mut parts);
+    let uri = target(upstream, path_and_query);
+    parts.uri = uri.map_err(|error| ForwardError::Broken(error.into()))?;
+    parts.version = Version::HTTP_11;
+    parts.extensions.clear();
+    // We have answered `Expect` ourselves, by reading the body.
+    parts.headers.remove(header::EXPECT);
+    parts.headers.remove(header::TRANSFER_ENCODING);
+    Ok(parts)
+}
+
+/// Whether a 101 switches to what was asked for.
+fn speaks_websocket(answer: &Response<Incoming>) -> bool {
+    let mut protocols = answer.headers().get_all(header::UPGRADE).iter();
+    let protocol = protocols.next().map(HeaderValue::as_bytes).unwrap_or_default();
+    protocol.eq_ignore_ascii_case(b"websocket") && protocols.next().is_none()
 }
 
 /// HTTP/2 names the host in its target; HTTP/1 in a header.

@@ -1,26 +1,35 @@
 //! The reverse proxy in front of the upstream: have the request decided on, take away what only we
 //! may say, set what we say, and stream. No rule means no.
 
+mod assertion;
 pub mod body_token;
 mod cookies;
 pub mod decide;
 pub mod forward;
 pub mod headers;
+mod lease;
+mod passage;
+mod tunnel;
+pub mod upgrade;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Version};
 use hyper::body::Incoming;
 use portcullis_domain::csrf::{AuthKind, Kind};
 use portcullis_domain::event::LimitName;
 use portcullis_domain::rule::Rule;
 use url::Url;
 
+pub use self::assertion::Assertions;
 use self::decide::Held;
-use self::forward::{ForwardError, ResponseBody};
+use self::forward::ResponseBody;
 use self::headers::{Consumed, Forwarded, Identity};
+use self::lease::Lease;
+use self::passage::Passage;
+use self::upgrade::Switch;
 use crate::app::App;
 use crate::config::Gate;
 use crate::web::caller::Caller;
@@ -29,18 +38,30 @@ use crate::web::error::Error;
 use crate::web::limits;
 use crate::web::request::Facts;
 
+const ASSERTION: HeaderName = HeaderName::from_static("x-auth-assertion");
+
 /// A request for the upstream.
 pub struct Inbound {
     pub facts: Arc<Facts>,
     pub version: Version,
     pub body: Incoming,
+    /// Where the connection can be taken over.
+    pub switch: Option<Switch>,
 }
 
 /// Where requests go, read once.
 #[derive(Debug, Default)]
 pub struct Upstreams {
-    usual: Option<Url>,
-    named: HashMap<String, Url>,
+    usual: Option<Upstream>,
+    named: HashMap<String, Upstream>,
+}
+
+/// An application behind the gate.
+#[derive(Debug)]
+struct Upstream {
+    url: Url,
+    /// Whom assertions are meant for.
+    origin: Arc<str>,
 }
 
 /// The configuration names an upstream that is no address.
@@ -54,12 +75,12 @@ impl Upstreams {
         let mut named = HashMap::new();
         for text in gate.rules.rules().iter().filter_map(|rule| rule.upstream.as_ref()) {
             let url = Url::parse(text).map_err(|_| BadUpstream(text.clone()))?;
-            named.insert(text.clone(), url);
+            named.insert(text.clone(), Upstream::new(url));
         }
-        Ok(Self { usual: gate.upstream.clone(), named })
+        Ok(Self { usual: gate.upstream.clone().map(Upstream::new), named })
     }
 
-    fn of(&self, rule: Option<&Rule>) -> Option<&Url> {
+    fn of(&self, rule: Option<&Rule>) -> Option<&Upstream> {
         match rule.and_then(|rule| rule.upstream.as_ref()) {
             Some(text) => self.named.get(text),
             None => self.usual.as_ref(),
@@ -67,27 +88,36 @@ impl Upstreams {
     }
 }
 
+impl Upstream {
+    fn new(url: Url) -> Self {
+        let origin = url.origin().ascii_serialization().into();
+        Self { url, origin }
+    }
+}
+
 /// Passes the request on, if the rules let it.
 pub async fn answer(app: &App, inbound: Inbound) -> Result<Response<ResponseBody>, Error> {
-    let Inbound { facts, version, body } = inbound;
+    let Inbound { facts, version, body, switch } = inbound;
     if !is_passed_on(&facts.method) {
         return Err(Error::Method(PASSED_ON.to_owned()));
     }
     limit(app, &facts).await?;
     let mut headers = facts.headers.clone();
     headers::strip_request(&mut headers).map_err(|refusal| Error::Malformed(refusal.code()))?;
+    let handshake = upgrade::read(switch, &facts, version, &headers)?;
     let passed = decide::pass(app, &facts, body, Held::ByGate).await?;
     let upstream = app.upstreams.of(passed.rule).ok_or(Error::NotFound)?;
-    let parts = outbound(app, &facts, (version, headers), passed.caller.as_ref());
-    let target = facts.target.to_string();
-    let answer = app.forwarder.forward(parts, passed.body, upstream, &target).await;
-    let mut response = answer.map_err(|error| failed(&facts, &error))?;
-    // A proxy speaks its own version, not the upstream's (RFC 9110, section 2.5).
-    *response.version_mut() = Version::HTTP_11;
-    for name in headers::strip_response(response.headers_mut(), app.cookies.own_names()) {
-        tracing::warn!(request_id = facts.id, cookie = name, "the upstream set a cookie of ours");
+    let caller = passed.caller.as_ref();
+    let mut parts = outbound(app, &facts, (version, headers), caller);
+    if let Some(caller) = caller {
+        swear(app, caller, upstream, &mut parts.headers)?;
     }
-    Ok(response)
+    let lease = caller.map(|caller| Lease::new(app, &facts, caller));
+    let passage = Passage { facts: &facts, upstream: &upstream.url, parts, lease };
+    match handshake {
+        Some(handshake) => Box::pin(passage.shake_hands(app, handshake)).await,
+        None => passage.pass(app, passed.body).await,
+    }
 }
 
 /// What an application is usually asked with, for the header `Allow`.
@@ -137,7 +167,7 @@ fn outbound(
         request_id: &facts.id,
     };
     headers::set_forwarded(&mut parts.headers, &forwarded);
-    if let Ok(host) = http::HeaderValue::from_str(host) {
+    if let Ok(host) = HeaderValue::from_str(host) {
         parts.headers.insert(http::header::HOST, host);
     }
     if let Some(caller) = caller {
@@ -163,14 +193,19 @@ pub fn introduce(app: &App, caller: &Caller, headers: &mut HeaderMap) {
     headers::set_identity(headers, &identity);
 }
 
-fn failed(facts: &Facts, error: &ForwardError) -> Error {
-    let cause = error as &dyn std::error::Error;
-    tracing::warn!(request_id = facts.id, error = cause, "the upstream did not answer");
-    match error {
-        ForwardError::Unreachable(_) => Error::Upstream("upstream_unreachable"),
-        ForwardError::Timeout => Error::Upstream("upstream_timeout"),
-        ForwardError::Broken(_) => Error::Upstream("upstream_broken"),
-        ForwardError::ClientStalled => Error::Slow,
-        ForwardError::ClientBroken(_) => Error::Malformed("body_broken_off"),
-    }
+/// Tells the upstream so that it can check it.
+fn swear(
+    app: &App,
+    caller: &Caller,
+    upstream: &Upstream,
+    headers: &mut HeaderMap,
+) -> Result<(), Error> {
+    let (tokens, now) = (&app.access_tokens, app.clock.now());
+    let assertion = app.assertions.about(tokens, caller, &upstream.origin, now);
+    let assertion = assertion.map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "nobody could be introduced");
+        Error::Internal
+    })?;
+    headers.insert(ASSERTION, assertion);
+    Ok(())
 }

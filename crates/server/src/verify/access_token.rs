@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// The `typ` of our access tokens (RFC 9068, section 2.1).
 const TYPE: &str = "at+jwt";
 
+/// The `typ` of what we assert to upstreams. Never accepted as a credential.
+const ASSERTION_TYPE: &str = "fwd+jwt";
+
 /// What an access token says. Times are seconds since the Unix epoch.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Claims {
@@ -73,8 +76,24 @@ impl AccessTokens {
 
     /// The signed token.
     pub fn sign(&self, claims: &Claims) -> Result<String, jsonwebtoken::errors::Error> {
+        self.sign_as(TYPE, claims)
+    }
+
+    /// A signed statement for an upstream; it opens no door of ours.
+    pub fn sign_assertion(
+        &self,
+        claims: &impl Serialize,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
+        self.sign_as(ASSERTION_TYPE, claims)
+    }
+
+    fn sign_as(
+        &self,
+        kind: &str,
+        claims: &impl Serialize,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
         let mut header = Header::new(Algorithm::EdDSA);
-        header.typ = Some(TYPE.to_owned());
+        header.typ = Some(kind.to_owned());
         header.kid = Some(self.key_id.clone());
         jsonwebtoken::encode(&header, claims, &self.signing)
     }
@@ -109,5 +128,37 @@ impl AccessTokens {
             "kid": self.key_id,
             "x": URL_SAFE_NO_PAD.encode(&self.public),
         }]})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time(1_795_309_323_000);
+
+    fn claims(issuer: &str) -> Claims {
+        Claims {
+            iss: issuer.to_owned(),
+            aud: issuer.to_owned(),
+            sub: "u".to_owned(),
+            sid: "s".to_owned(),
+            jti: "j".to_owned(),
+            iat: NOW.secs(),
+            exp: NOW.secs() + 60,
+            email: "ada@example.com".to_owned(),
+            role: "user".to_owned(),
+            organization_id: None,
+        }
+    }
+
+    #[test]
+    fn an_assertion_is_no_access_token_whatever_it_claims() {
+        let tokens = AccessTokens::new(&[7; 32], "https://gate.example").unwrap();
+        let claims = claims("https://gate.example");
+        let token = tokens.sign(&claims).unwrap();
+        assert!(tokens.verify(&token, NOW).is_some(), "control");
+        let assertion = tokens.sign_assertion(&claims).unwrap();
+        assert!(tokens.verify(&assertion, NOW).is_none());
     }
 }

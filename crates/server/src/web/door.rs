@@ -101,8 +101,17 @@ pub fn signal(app: &App, facts: &Facts) -> Option<Signal> {
 
 /// The same, of a request with a safe method, too.
 pub fn look(app: &App, facts: &Facts) -> Option<Signal> {
+    look_at(app, facts, !is_safe(&facts.method))
+}
+
+/// The same, of a request that can change things although its method is safe.
+pub fn look_as_unsafe(app: &App, facts: &Facts) -> Option<Signal> {
+    look_at(app, facts, true)
+}
+
+fn look_at(app: &App, facts: &Facts, unsafe_method: bool) -> Option<Signal> {
     let wall = WallFacts {
-        unsafe_method: !is_safe(&facts.method),
+        unsafe_method,
         sec_fetch_site: single(&facts.headers, "sec-fetch-site"),
         origin: single(&facts.headers, "origin"),
         other_browser_sign: ["sec-fetch-mode", "sec-fetch-dest", "referer"]

@@ -238,6 +238,10 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Strict<IO> {
         let this = self.get_mut();
         if !this.machine.is_through() && this.upgraded.has_begun() {
             this.switch();
+            if this.ending != Ending::None {
+                // It sent what is no request before it was told that it need not be one.
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
         }
         loop {
             if this.released > 0 || out.remaining() == 0 {

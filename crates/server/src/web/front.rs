@@ -59,8 +59,9 @@ fn without_facts(app: &App, peer: SocketAddr, id: &str, mut reply: Reply) -> Rep
 }
 
 async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: String) -> Outgoing {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let version = parts.version;
+    let switch = gate::upgrade::Switch::take(&mut parts.extensions);
     let wants_page = wants_page(&parts);
     let mut facts = match read(&app, peer, parts, &id) {
         Ok(facts) => facts,
@@ -95,7 +96,7 @@ async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: Strin
             refuse(&app, &facts, &Error::NotFound).map(Either::Left)
         }
         Match::None => {
-            let request = gate::Inbound { facts: Arc::clone(&facts), version, body };
+            let request = gate::Inbound { facts: Arc::clone(&facts), version, body, switch };
             match Box::pin(gate::answer(&app, request)).await {
                 Ok(mut response) => {
                     keep_from_caches(&facts, response.headers_mut());

@@ -19,4 +19,5 @@ pub mod remember;
 pub mod reply;
 pub mod request;
 pub mod routes;
+pub mod socket;
 pub mod table;

@@ -18,6 +18,7 @@ mod imported;
 mod lifecycle;
 mod nodes;
 mod proxies;
+mod proxy;
 mod seeds;
 mod sign_in;
 mod smoke;

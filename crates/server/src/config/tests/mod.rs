@@ -115,7 +115,7 @@ fn an_unknown_name_is_a_fault() {
         ],
         &[
             "2: server.listen_on: there is no such key; accepted: listen, public_url, data_dir, \
-             secret_file, trusted_proxies",
+             secret_file, trusted_proxies, tls_cert, tls_key",
             &format!("3: metrics: there is no such section; accepted: {SECTION_NAMES}"),
             "PORTCULLIS__MAIL__FORM: mail.form: there is no such key; accepted: transport, from",
             &format!(
@@ -262,6 +262,28 @@ fn a_public_url_is_an_origin() {
     let server = accepted("[server]\nlisten = \"0.0.0.0:0\"", &[]).server;
     let bound = "0.0.0.0:4000".parse().unwrap();
     assert_eq!(server.public_url_at(bound).to_string(), "http://127.0.0.1:4000");
+}
+
+#[test]
+fn tls_needs_both_files_and_an_https_address() {
+    let cert = "[server]\ntls_cert = \"c.pem\"";
+    let both = format!("{cert}\ntls_key = \"k.pem\"");
+    let server = accepted(&both, &[]).server;
+    assert_eq!(server.public_url_at(server.listen).to_string(), "https://127.0.0.1:8080");
+    accepted(&format!("{both}\n[cookies]\nprofile = \"hardened\""), &[]);
+    accepted(&format!("{both}\npublic_url = \"https://localhost\""), &[]);
+    check(cert, &[], &["2: server.tls_cert: tls_key is missing; accepted: both, or neither"]);
+    check(
+        "[server]\ntls_key = \"k.pem\"",
+        &[],
+        &["2: server.tls_key: tls_cert is missing; accepted: both, or neither"],
+    );
+    check(
+        &format!("{both}\npublic_url = \"http://localhost\""),
+        &[],
+        &["4: server.public_url: http://localhost is not where server.tls_cert serves; accepted: \
+           an https address, or no tls_cert and tls_key"],
+    );
 }
 
 #[test]

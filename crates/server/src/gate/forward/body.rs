@@ -1,5 +1,5 @@
-//! The two bodies of a forwarded request: the client's on its way up, the upstream's on its way
-//! down. Both pass data as it comes and drop trailers; neither keeps bytes.
+//! The body of a forwarded request on its way up. Passes data as it comes, drops trailers and keeps
+//! no bytes. The body of the answer is in [`super::answer`].
 
 use std::error::Error;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
 /// Any error of a body.
@@ -139,41 +139,5 @@ impl Body for Upload {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// The upstream's body. An error means that the upstream broke off; the client's connection is
-/// then broken off as well, so that half an answer is never taken for a whole one.
-#[derive(Debug)]
-pub struct ResponseBody(Incoming);
-
-impl ResponseBody {
-    pub(super) const fn new(body: Incoming) -> Self {
-        Self(body)
-    }
-}
-
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        loop {
-            match ready!(Pin::new(&mut self.0).poll_frame(cx)) {
-                Some(Ok(frame)) if frame.is_trailers() => {}
-                frame => return Poll::Ready(frame),
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
     }
 }

@@ -213,6 +213,20 @@ async fn each_failure_has_its_name() {
 }
 
 #[tokio::test]
+async fn a78_an_upstream_that_says_continue_for_ever_is_left() {
+    let upstream = bare(async |mut socket| {
+        assert!(socket.read(&mut [0; 1024]).await.unwrap() > 0);
+        let flood = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(1000);
+        while socket.write_all(&flood).await.is_ok() {}
+    })
+    .await;
+    let gate = forwarder(QUICK);
+    let asked = gate.forward(parts("GET", &[("host", "a")]), empty(), &upstream, "/");
+    let answer = tokio::time::timeout(QUICK.response_head * 4, asked).await;
+    assert!(matches!(answer, Ok(Err(ForwardError::Timeout))), "{answer:?}");
+}
+
+#[tokio::test]
 async fn half_an_answer_is_an_error_in_its_body() {
     for head in
         ["content-length: 10\r\n\r\nhello", "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"]

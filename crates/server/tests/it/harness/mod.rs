@@ -4,6 +4,7 @@
 pub(crate) mod client;
 pub(crate) mod database;
 pub(crate) mod people;
+pub(crate) mod program;
 pub(crate) mod raw;
 pub(crate) mod relay;
 pub(crate) mod upstream;

@@ -1,0 +1,55 @@
+//! The real program in a process of its own: for tests that measure it, or that need more
+//! descriptors than one process has. Not for what a server inside the test can show.
+
+use std::io::BufRead as _;
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A serving program; it ends when this is dropped.
+pub(crate) struct Program {
+    pub(crate) address: SocketAddr,
+    child: Child,
+    _directory: TempDir,
+}
+
+impl Program {
+    /// Serves with this TOML beside a port and a directory of its own, with as many descriptors as
+    /// the machine allows.
+    pub(crate) fn serve(config: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("portcullis.toml");
+        let data = directory.path().display();
+        let text = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"{data}\"\n{config}");
+        std::fs::write(&file, text).unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", "ulimit -n $(ulimit -H -n); exec \"$0\" serve --json --config \"$1\""])
+            .arg(env!("CARGO_BIN_EXE_portcullis"))
+            .arg(&file)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let told: serde_json::Value = serde_json::from_str(&line).expect("it does not serve");
+        let address = told["listening"].as_str().unwrap().parse().unwrap();
+        Self { address, child, _directory: directory }
+    }
+
+    /// Bytes of it that are in memory.
+    pub(crate) fn resident(&self) -> usize {
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap();
+        statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
