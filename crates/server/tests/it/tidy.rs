@@ -257,10 +257,12 @@ fn begins_function(line: &str) -> bool {
     words.next() == Some("fn")
 }
 
+/// The crates in a folder; the examples in other languages are none.
 fn members(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(root().join(folder)).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.map(|name| format!("{folder}/{name}")).collect()
+    let paths = names.map(|name| format!("{folder}/{name}"));
+    paths.filter(|path| root().join(path).join("Cargo.toml").exists()).collect()
 }
 
 /// The names under every `[…dependencies]` of a manifest.

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -136,8 +137,15 @@ impl Sending<'_> {
     }
 
     /// Sends it and reads the answer whole. A `host` header of the test's own replaces the usual.
-    #[expect(clippy::disallowed_methods, reason = "a client of the tests, not of the product")]
     pub(crate) async fn send(self) -> Answer {
+        let (parts, body) = self.stream().await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// The same, with a body that is still to come.
+    #[expect(clippy::disallowed_methods, reason = "a client of the tests, not of the product")]
+    pub(crate) async fn stream(self) -> Response<Incoming> {
         let mut request = Request::builder().method(self.method).uri(self.path.as_str());
         let has_host = self.headers.iter().any(|(name, _)| name == "host");
         if !has_host {
@@ -155,10 +163,9 @@ impl Sending<'_> {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
         spawn(async move { drop(connection.await) });
-        let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        self.client.keep_cookies(&parts.headers);
-        Answer { status: parts.status, headers: parts.headers, body }
+        let response = sender.send_request(request).await.unwrap();
+        self.client.keep_cookies(response.headers());
+        response
     }
 }
 
