@@ -96,8 +96,10 @@ function page(request) {
   return `<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <meta name="csrf-token" content="${token}">
 <title>Notes</title>
+<style>body { font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 2rem auto; padding: 0 1rem; }</style>
 <h1>Notes</h1>
 <p>${escape(name)} (${escape(email)}), here ${request.session.visits} times. <a href="/logout">Sign out</a></p>
 <form method="post" action="/notes">
