@@ -52,7 +52,7 @@ def whoami(request):
     told = {
         name: value
         for name, value in request.META.items()
-        if name.startswith(("HTTP_X_", "REMOTE_")) and "TOKEN" not in name
+        if name.startswith(("HTTP_X_", "HTTP_REMOTE_", "REMOTE_")) and "TOKEN" not in name
     }
     return JsonResponse(
         {
