@@ -4,6 +4,7 @@
 use http::Method;
 
 use super::Place;
+use super::socket::asking;
 use crate::harness::TestApp;
 use crate::harness::client::{Answer, Client, Sending};
 use crate::harness::people::{PASSWORD, Person};
@@ -72,8 +73,16 @@ impl Browser {
 
     /// A form on its way, without its body yet.
     pub(super) fn submission(&self, action: &str, site: &str) -> Sending<'_> {
-        let origin = if site == "cross-site" { "https://evil.example" } else { &self.origin };
-        self.navigation(Method::POST, action, site).header("origin", origin)
+        self.navigation(Method::POST, action, site).header("origin", self.origin_of(site))
+    }
+
+    /// `new WebSocket(path)` by a page of this `site`.
+    pub(super) fn dial(&self, path: &str, site: &str) -> Sending<'_> {
+        asking(self.request(Method::GET, path))
+            .header("origin", self.origin_of(site))
+            .header("sec-fetch-site", site)
+            .header("sec-fetch-mode", "websocket")
+            .header("sec-fetch-dest", "websocket")
     }
 
     /// Follows where an answer to `path` leads.
@@ -95,6 +104,10 @@ impl Browser {
         assert!(page.path.starts_with("/-/sign-in?next="), "{page:?}");
         let fields = [("username", person.email), ("password", PASSWORD)];
         self.submit(&page, "/-/sign-in", &fields).await
+    }
+
+    fn origin_of(&self, site: &str) -> &str {
+        if site == "cross-site" { "https://evil.example" } else { &self.origin }
     }
 
     fn navigation(&self, method: Method, path: &str, site: &str) -> Sending<'_> {

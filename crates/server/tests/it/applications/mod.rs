@@ -6,6 +6,7 @@ mod browser;
 mod django;
 mod node;
 mod process;
+mod socket;
 
 use std::fs;
 use std::path::{Path, PathBuf};

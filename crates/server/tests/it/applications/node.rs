@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::browser::{Browser, Page};
 use super::process::{Process, installed};
+use super::socket::Socket;
 use super::{COMPAT, HARDENED, Place, examples};
 use crate::harness::people::STAFF;
 use crate::harness::{TestApp, on_each_database_with};
@@ -40,6 +41,7 @@ async fn works(place: Place) {
         forms_show_the_token(&browser, &page).await;
         events_come_one_by_one(&browser, &page).await;
         downloads_are_streamed(&browser).await;
+        a_socket_echoes(&browser, &user).await;
         nothing_opens_after_signing_out(&browser, place).await;
     })
     .await;
@@ -141,10 +143,31 @@ async fn downloads_are_streamed(browser: &Browser) {
     }
 }
 
+async fn a_socket_echoes(browser: &Browser, user: &str) {
+    let dialled = browser.dial("/socket", "same-origin").header("x-auth-user", "forged");
+    let mut socket = Socket::open(dialled).await;
+    let seen: Value = serde_json::from_slice(&socket.hear().await).unwrap();
+    assert_eq!(seen, json!({ "user": user, "email": STAFF.email }));
+    socket.say("Hello").await;
+    assert_eq!(socket.hear().await, b"Hello");
+    let large: Vec<u8> = (0..200_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+    socket.say_bytes(&large).await;
+    assert!(socket.hear().await == large, "200,000 bytes came back changed");
+    socket.close().await;
+
+    let from_elsewhere = browser.dial("/socket", "cross-site").send().await;
+    assert_eq!(from_elsewhere.verdict(), "403 csrf_origin");
+}
+
 async fn nothing_opens_after_signing_out(browser: &Browser, place: Place) {
+    let mut open = Socket::open(browser.dial("/socket", "same-origin")).await;
+    open.hear().await;
     let page = browser.open("/logout").await;
     page.assert_shows("/-/sign-in", "Sign in");
     assert_eq!(browser.cookie(&place.own_cookie("sessionid")), None);
+    open.has_ended().await;
+    let refused = browser.dial("/socket", "same-origin").send().await;
+    assert_eq!(refused.verdict(), "401 credential_missing");
     assert!(browser.cookie("session.sig").is_some(), "the application's own cookie stays");
     for path in ["/api/me", "/events", "/download/1"] {
         let answer = browser.fetch(Method::GET, path).send().await;

@@ -162,7 +162,7 @@ impl Sending<'_> {
         let socket = TcpStream::connect(self.client.address).await.unwrap();
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
-        spawn(async move { drop(connection.await) });
+        spawn(async move { drop(connection.with_upgrades().await) });
         let response = sender.send_request(request).await.unwrap();
         self.client.keep_cookies(response.headers());
         response
