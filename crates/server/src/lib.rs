@@ -17,5 +17,6 @@ pub mod record;
 pub mod secret_file;
 pub mod serve;
 pub mod spend;
+pub mod telemetry;
 pub mod verify;
 pub mod web;

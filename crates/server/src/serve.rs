@@ -68,13 +68,14 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
 /// Ends the background work: the queues close with the last handle of the application.
 async fn finish(app: App) {
     note(&app, &Event::Stopped).await;
-    let (tasks, db) = (app.tasks.clone(), app.db.clone());
+    let (tasks, db, spans) = (app.tasks.clone(), app.db.clone(), app.telemetry.spans.clone());
     drop(app);
     tasks.close();
     if tokio::time::timeout(PATIENCE, tasks.wait()).await.is_err() {
         tracing::warn!("background work did not finish in time");
     }
     db.close().await;
+    spans.flush().await;
 }
 
 fn protocol() -> auto::Builder<TokioExecutor> {
@@ -121,11 +122,12 @@ fn converse(
     let io = TokioIo::new(Strict::new(socket));
     let connection = builder.serve_connection(io, service).into_owned();
     let connection = graceful.watch(connection);
+    let open = app.telemetry.metrics.connection();
     app.spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%peer, error = &*error, "a connection ended early");
         }
-        drop(place);
+        drop((place, open));
     });
 }
 

@@ -78,10 +78,11 @@ pub async fn answer(app: &App, inbound: Inbound) -> Result<Response<ResponseBody
     headers::strip_request(&mut headers).map_err(|refusal| Error::Malformed(refusal.code()))?;
     let passed = decide::pass(app, &facts, body, Held::ByGate).await?;
     let upstream = app.upstreams.of(passed.rule).ok_or(Error::NotFound)?;
-    let parts = outbound(app, &facts, (version, headers), passed.caller.as_ref());
+    let mut parts = outbound(app, &facts, (version, headers), passed.caller.as_ref());
     let target = facts.target.to_string();
-    let answer = app.forwarder.forward(parts, passed.body, upstream, &target).await;
-    let mut response = answer.map_err(|error| failed(&facts, &error))?;
+    let span = app.telemetry.spans.upstream(&mut parts.headers);
+    let call = span.around(app.forwarder.forward(parts, passed.body, upstream, &target));
+    let mut response = app.telemetry.upstream(call, |error| failed(&facts, error)).await?;
     // A proxy speaks its own version, not the upstream's (RFC 9110, section 2.5).
     *response.version_mut() = Version::HTTP_11;
     for name in headers::strip_response(response.headers_mut(), app.cookies.own_names()) {

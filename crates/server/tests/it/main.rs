@@ -21,4 +21,5 @@ mod proxies;
 mod seeds;
 mod sign_in;
 mod smoke;
+mod telemetry;
 mod tidy;
