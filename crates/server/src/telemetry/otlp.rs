@@ -104,7 +104,9 @@ impl HttpClient for Collector {
         'a: 'f,
         Self: 'f,
     {
-        let sending = tokio::time::timeout(PATIENCE, send(self.client.clone(), request));
+        let client = self.client.clone();
+        // The clock of a timeout is the runtime's.
+        let sending = async { tokio::time::timeout(PATIENCE, send(client, request)).await };
         let sending = self.runtime.spawn(sending);
         Box::pin(async move {
             let sent = sending.await?.map_err(HttpError::from).flatten();

@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use opentelemetry::context::{FutureExt as _, WithContext};
 use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{
@@ -91,6 +91,9 @@ impl Spans {
         headers.remove(TRACE_PARENT);
         headers.remove(TRACE_STATE);
         TraceContextPropagator::new().inject_context(&context, &mut HeaderInjector(headers));
+        if headers.get(TRACE_STATE).is_some_and(HeaderValue::is_empty) {
+            headers.remove(TRACE_STATE);
+        }
         UpstreamSpan(Some(context))
     }
 

@@ -212,6 +212,24 @@ async fn nothing_that_a_client_sends_becomes_a_label() {
 }
 
 #[tokio::test]
+async fn every_figure_is_in_the_handbook() {
+    let handbook = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/metrics.md");
+    let handbook = std::fs::read_to_string(handbook).unwrap();
+    on_each_database(async |server| {
+        let address = listen(server).await;
+        let page = Client::new(address).get("/metrics").send().await.text();
+        let mut names: Vec<&str> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+            .collect();
+        assert!(names.len() > 12, "{page}");
+        names.retain(|name| !handbook.contains(&format!("`{name}")));
+        assert_eq!(names, [""; 0], "docs/src/metrics.md lacks these");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_address_of_the_figures_has_nothing_else_and_the_gate_has_no_figures() {
     on_each_database(async |server| {
         let address = listen(server).await;
