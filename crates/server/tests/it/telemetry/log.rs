@@ -17,6 +17,7 @@ fn requests(log: &str) -> Vec<Value> {
 async fn each_request_has_a_line_without_secrets() {
     let mut served = Served::start("[log]\nrequests = \"all\"\nformat = \"json\"", &[]).await;
     let (count, secrets) = served.visit().await;
+    assert_eq!(served.upstream.seen().len(), 2, "the requests that were let through");
     assert_eq!(served.stop().await, 0);
     let log = served.log();
     for secret in secrets {
