@@ -79,6 +79,7 @@ async fn requests_and_refusals_are_counted_one_by_one() {
             ("/api/auth/me", "401 credential_missing"),
             ("/-/nothing", "404 not_found"),
             ("/public//c", "400 ambiguous_path"),
+            ("/forward-auth/nginx", "403 untrusted_proxy"),
         ] {
             assert_eq!(client.get(path).send().await.verdict(), verdict);
         }
@@ -91,8 +92,11 @@ async fn requests_and_refusals_are_counted_one_by_one() {
                 ("refusals_total{code=\"ambiguous_path\"}", 1),
                 ("refusals_total{code=\"credential_missing\"}", 3),
                 ("refusals_total{code=\"not_found\"}", 1),
+                ("refusals_total{code=\"untrusted_proxy\"}", 1),
+                ("request_duration_seconds_count{surface=\"forward_auth\"}", 1),
                 ("request_duration_seconds_count{surface=\"gate\"}", 4),
                 ("request_duration_seconds_count{surface=\"own\"}", 6),
+                ("requests_total{surface=\"forward_auth\",class=\"4xx\"}", 1),
                 ("requests_total{surface=\"gate\",class=\"2xx\"}", 2),
                 ("requests_total{surface=\"gate\",class=\"3xx\"}", 1),
                 ("requests_total{surface=\"gate\",class=\"4xx\"}", 1),
