@@ -24,6 +24,7 @@ use crate::mail::Mailer;
 use crate::random::Random;
 use crate::record::Recorder;
 use crate::spend::Spender;
+use crate::telemetry::Telemetry;
 use crate::tls::{Tls, TlsFault};
 use crate::verify::access_token::AccessTokens;
 use crate::verify::{Toucher, Verifier};
@@ -61,6 +62,7 @@ pub struct Parts {
     pub stranger_limiter: RequestLimiter,
     pub forwarder: Forwarder,
     pub mailer: Mailer,
+    pub telemetry: Telemetry,
     pub cookies: CookieStyle,
     pub routes: RouteTable,
     /// The address that people type.
@@ -128,7 +130,11 @@ impl App {
         spawn(&tasks, recording);
         let (toucher, touching) = Toucher::new(db.clone());
         spawn(&tasks, touching);
-        let verifier = Arc::new(Verifier::new(config.session.revocation_bound, toucher));
+        let telemetry = Telemetry::new(config.log.requests);
+        let times = telemetry.metrics.hash_times();
+        let hasher = Hasher::start(threads, config.password.argon2, times);
+        let verifier = Verifier::new(config.session.revocation_bound, toucher);
+        let verifier = Arc::new(verifier.watched_by(&telemetry));
         // Weakly: what the verifier has started holds the database, too.
         let told = Arc::downgrade(&verifier);
         db.on_invalidation(move |changes| {
@@ -138,7 +144,7 @@ impl App {
             }
         });
         let parts = Parts {
-            hasher: Hasher::start(threads, config.password.argon2).map_err(BuildError::Threads)?,
+            hasher: hasher.map_err(BuildError::Threads)?,
             verifier,
             access_tokens: AccessTokens::new(keys.signing_seed(), &issuer)
                 .map_err(|_| BuildError::Signing)?,
@@ -161,6 +167,7 @@ impl App {
             keys,
             spender,
             recorder,
+            telemetry,
             public_url,
             own_origins,
             next_origins,

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use portcullis_domain::password::{self, Memory, Params, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::telemetry::metrics::HashTimes;
+
 /// How many requests may wait, per thread, before the next is told to come back.
 const QUEUE_PER_THREAD: usize = 4;
 
@@ -19,6 +21,7 @@ const COURTESY: i32 = 5;
 pub struct Hasher {
     queue: mpsc::SyncSender<Job>,
     seats: Arc<Semaphore>,
+    all_seats: usize,
     dummy: Arc<str>,
 }
 
@@ -46,20 +49,26 @@ enum Work {
 
 impl Hasher {
     /// Starts `threads` threads that hash with `params`. They end when the last clone is dropped.
-    pub fn start(threads: usize, params: Params) -> std::io::Result<Self> {
+    pub fn start(threads: usize, params: Params, times: HashTimes) -> std::io::Result<Self> {
         let threads = threads.max(1);
-        let seats = threads * (1 + QUEUE_PER_THREAD);
-        let (queue, jobs) = mpsc::sync_channel(seats);
+        let all_seats = threads * (1 + QUEUE_PER_THREAD);
+        let (queue, jobs) = mpsc::sync_channel(all_seats);
+        let times = Arc::new(times);
         let jobs = Arc::new(Mutex::new(jobs));
         for index in 0..threads {
-            let jobs = Arc::clone(&jobs);
+            let (jobs, times) = (Arc::clone(&jobs), Arc::clone(&times));
             let name = format!("password-{index}");
             std::thread::Builder::new()
                 .name(name)
-                .spawn(move || work_until_closed(&jobs, params))?;
+                .spawn(move || work_until_closed(&jobs, params, &times))?;
         }
-        let seats = Arc::new(Semaphore::new(seats));
-        Ok(Self { queue, seats, dummy: password::dummy_phc(&params).into() })
+        let seats = Arc::new(Semaphore::new(all_seats));
+        Ok(Self { queue, seats, all_seats, dummy: password::dummy_phc(&params).into() })
+    }
+
+    /// How many passwords are being hashed or wait for it.
+    pub fn waiting(&self) -> usize {
+        self.all_seats.saturating_sub(self.seats.available_permits())
     }
 
     /// Takes a place in the queue, if there is one.
@@ -95,7 +104,7 @@ impl Hasher {
     }
 }
 
-fn work_until_closed(jobs: &Mutex<mpsc::Receiver<Job>>, params: Params) {
+fn work_until_closed(jobs: &Mutex<mpsc::Receiver<Job>>, params: Params, times: &HashTimes) {
     let mut memory = Memory::default();
     // Those who are signed in come first. Where that is not allowed, all are equal.
     if let Err(error) = rustix::process::nice(COURTESY) {
@@ -107,11 +116,13 @@ fn work_until_closed(jobs: &Mutex<mpsc::Receiver<Job>>, params: Params) {
         // A caller who went away meanwhile does not want the answer.
         match job.work {
             Work::Hash { salt, reply } => {
-                reply.send(password::hash(&params, &mut memory, &job.password, &salt)).ok();
+                let hash = || password::hash(&params, &mut memory, &job.password, &salt);
+                reply.send(times.time(hash)).ok();
             }
             Work::Verify { phc, reply } => {
                 if !reply.is_closed() {
-                    let verdict = password::verify(&params, &mut memory, &phc, &job.password);
+                    let verify = || password::verify(&params, &mut memory, &phc, &job.password);
+                    let verdict = times.time(verify);
                     // The caller may have gone away while the work was done.
                     reply.send(verdict).ok();
                 }

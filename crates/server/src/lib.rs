@@ -17,6 +17,7 @@ pub mod record;
 pub mod secret_file;
 pub mod serve;
 pub mod spend;
+pub mod telemetry;
 pub mod tls;
 pub mod verify;
 pub mod web;

@@ -62,7 +62,8 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
                 let trusted = &app.config.server.trusted_proxies;
                 let Some(place) = connections.admit(peer.ip(), trusted) else { continue };
                 tune(&socket);
-                let accepted = Accepted { socket: Socket::new(socket, place), peer };
+                let open = app.telemetry.metrics.connection();
+                let accepted = Accepted { socket: Socket::new(socket, place, open), peer };
                 converse(&app, &builder, &graceful, accepted);
             }
             Err(error) => {
@@ -93,13 +94,14 @@ fn tune(socket: &TcpStream) {
 /// Ends the background work: the queues close with the last handle of the application.
 async fn finish(app: App) {
     note(&app, &Event::Stopped).await;
-    let (tasks, db) = (app.tasks.clone(), app.db.clone());
+    let (tasks, db, spans) = (app.tasks.clone(), app.db.clone(), app.telemetry.spans.clone());
     drop(app);
     tasks.close();
     if tokio::time::timeout(PATIENCE, tasks.wait()).await.is_err() {
         tracing::warn!("background work did not finish in time");
     }
     db.close().await;
+    spans.flush().await;
 }
 
 fn protocol() -> auto::Builder<TokioExecutor> {

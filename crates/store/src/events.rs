@@ -61,7 +61,9 @@ pub async fn append(
         context.request_id.as_deref(),
         &detail,
     ];
-    tx.execute(SQL, row).await.map(drop)
+    tx.execute(SQL, row).await?;
+    tx.note_event();
+    Ok(())
 }
 
 /// The newest events that match, newest first.

@@ -28,5 +28,5 @@ pub mod sessions;
 pub mod throttle;
 pub mod users;
 
-pub use driver::{Db, NotReady, Options, Tx};
+pub use driver::{Counts, Db, NotReady, Options, Tx};
 pub use error::{Error, Fault, Result};

@@ -65,6 +65,12 @@ pub async fn failed(tx: &mut Tx, id: &str, next_at: Time) -> Result<bool> {
     tx.changed(SQL, params![id, next_at]).await
 }
 
+/// How much mail has not gone out yet.
+pub async fn waiting(tx: &mut Tx) -> Result<i64> {
+    const SQL: &str = "SELECT COUNT(*) AS waiting FROM outbox WHERE sent_at IS NULL";
+    tx.fetch_one(SQL, params![]).await?.get("waiting")
+}
+
 /// Forgets mail that was sent before `before`, and mail that was queued before it and never got
 /// out, at most `limit` of it; how much.
 pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {

@@ -19,6 +19,8 @@ use tokio::net::TcpListener;
 
 use super::open::{self, Opened};
 use super::{output, serve};
+use crate::config::LogFormat;
+use crate::telemetry::log;
 
 /// What `demo` takes.
 #[derive(Debug, clap::Args)]
@@ -73,7 +75,7 @@ const OFFICE: [&str; 4] = [
 
 /// Serves the demo until a signal asks it to stop.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    serve::log_to_stderr();
+    log::to_stderr(LogFormat::Text);
     let stop = serve::stop_on_signal()?;
     let (directory, _temporary) = directory(args.data.as_deref())?;
     let upstream = start_upstream().await?;

@@ -1,6 +1,6 @@
 //! `portcullis serve`: opens everything, serves until it is asked to stop, and says so.
 
-use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,11 +9,11 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 use super::open::{self, Opened};
 use super::output;
 use crate::app::{App, Outside};
+use crate::telemetry::{listener, log};
 use crate::{jobs, serve};
 
 /// What `serve` takes.
@@ -30,16 +30,12 @@ pub struct Args {
 /// Serves until a signal asks it to stop. The port is open when the address is printed, and the
 /// server is ready when `GET /readyz` says 200.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    log_to_stderr();
-    let opened = open::open(open::load(&args.config)?).await?;
+    let config = open::load(&args.config)?;
+    log::to_stderr(config.log.format);
+    let opened = open::open(config).await?;
     let stop = stop_on_signal()?;
     let running = start(opened).await?;
-    let address = running.address;
-    if args.json {
-        output::print(&json!({"listening": address.to_string()}).to_string())?;
-    } else {
-        output::print(&format!("Listening on {}", running.app.public_url))?;
-    }
+    output::print(&running.announcement(args.json))?;
     running.until(stop).await;
     Ok(ExitCode::SUCCESS)
 }
@@ -47,26 +43,56 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// A server whose port is open.
 pub struct Running {
     pub app: App,
-    pub address: std::net::SocketAddr,
+    pub address: SocketAddr,
     listener: TcpListener,
+    metrics: Option<(SocketAddr, TcpListener)>,
 }
 
 /// Opens the port and builds the application.
 pub async fn start(opened: Opened) -> anyhow::Result<Running> {
     let Opened { config, db, secret, clock, .. } = opened;
-    let listen = config.server.listen;
-    let listener = TcpListener::bind(listen).await.with_context(|| {
-        format!("cannot listen on {listen} (server.listen); is another program there?")
-    })?;
-    let address = listener.local_addr().context("the open port has no address")?;
+    let (address, listener) = bind(config.server.listen, "server.listen").await?;
+    let metrics = match config.metrics.listen {
+        Some(listen) => Some(bind(listen, "metrics.listen").await?),
+        None => None,
+    };
     let app = App::build(Outside { config, db, secret, clock, listening: address })?;
-    Ok(Running { app, address, listener })
+    app.telemetry.spans.export(open::environment()).context("traces cannot be exported")?;
+    Ok(Running { app, address, listener, metrics })
+}
+
+/// Opens the port that this key of the configuration names.
+async fn bind(listen: SocketAddr, key: &str) -> anyhow::Result<(SocketAddr, TcpListener)> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen} ({key}); is another program there?"))?;
+    let address = listener.local_addr().context("the open port has no address")?;
+    Ok((address, listener))
 }
 
 impl Running {
+    /// What is printed once the ports are open.
+    fn announcement(&self, json: bool) -> String {
+        let metrics = self.metrics.as_ref().map(|(address, _)| address.to_string());
+        match (json, metrics) {
+            (true, None) => json!({"listening": self.address.to_string()}).to_string(),
+            (true, Some(metrics)) => {
+                json!({"listening": self.address.to_string(), "metrics": metrics}).to_string()
+            }
+            (false, None) => format!("Listening on {}", self.app.public_url),
+            (false, Some(metrics)) => {
+                let url = &self.app.public_url;
+                format!("Listening on {url}\nMetrics on http://{metrics}/metrics")
+            }
+        }
+    }
+
     /// Serves until `stop`.
     pub async fn until(self, stop: CancellationToken) {
         jobs::start(&self.app);
+        if let Some((_, metrics)) = self.metrics {
+            self.app.spawn(listener::serve(self.app.clone(), metrics));
+        }
         serve::serve(self.app, self.listener, stop).await;
     }
 }
@@ -86,18 +112,4 @@ pub fn stop_on_signal() -> anyhow::Result<CancellationToken> {
         cancelled.cancel();
     });
     Ok(stop)
-}
-
-/// What is logged where `RUST_LOG` says nothing. The database drivers remark on what is normal.
-const USUAL_LOG: &str = "info,sqlx=warn";
-
-/// The log of a serving process: to the standard error, at the level that `RUST_LOG` says.
-pub fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(USUAL_LOG));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    // Somebody else may have set up the log of this process; then that one is good enough.
-    drop(log.try_init());
 }

@@ -51,6 +51,8 @@ pub struct Config {
     pub limits: Limits,
     pub mail: Mail,
     pub gate: Gate,
+    pub metrics: Metrics,
+    pub log: Log,
 }
 
 #[derive(Debug, Clone)]
@@ -181,6 +183,36 @@ pub struct Families {
     pub p: bool,
     pub s: bool,
     pub z: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// `None`: nobody can ask for them.
+    pub listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Log {
+    pub requests: LoggedRequests,
+    pub format: LogFormat,
+}
+
+/// Which requests have a line in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoggedRequests {
+    Off,
+    /// Those that were answered with 400 or above.
+    Refused,
+    All,
+}
+
+/// The form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 impl Config {

@@ -16,8 +16,8 @@ use super::read::Reader;
 use super::source::Source;
 use super::values::{self, word};
 use super::{
-    Config, Cookies, Csrf, Database, Limits, Mail, Password, Profile, Server, Session, SignIn,
-    TlsFiles, Tokens, Transport, agreement, gate, keys,
+    Config, Cookies, Csrf, Database, Limits, Log, LogFormat, LoggedRequests, Mail, Metrics,
+    Password, Profile, Server, Session, SignIn, TlsFiles, Tokens, Transport, agreement, gate, keys,
 };
 
 /// The whole configuration, or every fault of it.
@@ -42,6 +42,8 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
     let limits = read(source, "limits", faults, limits);
     let mail = read(source, "mail", faults, |r| mail(r, data_dir));
     let gate = gate::gate(source, faults);
+    let metrics = read(source, "metrics", faults, metrics);
+    let log = read(source, "log", faults, log);
     if let Ok(server) = &server {
         agreement::check(source, server, cookies.as_ref().ok(), faults);
     }
@@ -57,6 +59,8 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
         limits: limits?,
         mail: mail?,
         gate: gate?,
+        metrics: metrics?,
+        log: log?,
     })
 }
 
@@ -251,4 +255,20 @@ fn mail(r: &mut Reader<'_>, data_dir: &Path) -> Result<Mail, Reported> {
     let by_default = || Transport::Directory(data_dir.join("outbox"));
     let from = r.one("from", |text| Email::parse(text).ok());
     Ok(Mail { transport: transport?.unwrap_or_else(by_default), from: from? })
+}
+
+fn metrics(r: &mut Reader<'_>) -> Result<Metrics, Reported> {
+    Ok(Metrics { listen: r.optional("listen", |text| text.parse().ok())? })
+}
+
+fn log(r: &mut Reader<'_>) -> Result<Log, Reported> {
+    let which = [
+        ("off", LoggedRequests::Off),
+        ("refused", LoggedRequests::Refused),
+        ("all", LoggedRequests::All),
+    ];
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let requests = r.one("requests", word(&which));
+    let format = r.one("format", word(&formats));
+    Ok(Log { requests: requests?, format: format? })
 }

@@ -27,6 +27,8 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { name: "limits", doc: "How often and how much.", keys: LIMITS },
     Section { name: "mail", doc: "How mail leaves.", keys: MAIL },
     Section { name: "gate", doc: "The application behind the gate.", keys: GATE },
+    Section { name: "metrics", doc: "Figures for Prometheus.", keys: METRICS },
+    Section { name: "log", doc: "What the log holds, and in which form.", keys: LOG },
 ];
 
 /// An array of tables, in the file only.
@@ -271,6 +273,23 @@ const GATE: &[Key] = &[
         "The families of our own paths that are served; leave one out to keep its paths for the \
          application.",
     ),
+];
+
+const METRICS: &[Key] = &[text(
+    "listen",
+    Follows { words: "none", example: "\"127.0.0.1:9464\"" },
+    "an address and port such as 127.0.0.1:9464",
+    "The address of `GET /metrics`, apart from everything else and open to whoever reaches it.",
+)];
+
+const LOG: &[Key] = &[
+    text(
+        "requests",
+        Is("refused"),
+        "off, refused or all",
+        "Which requests have a line in the log: none, those answered with 400 or above, or all.",
+    ),
+    text("format", Is("text"), "text or json", "The form of the log of `serve`."),
 ];
 
 const RULES: &[Key] = &[

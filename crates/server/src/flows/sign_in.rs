@@ -75,6 +75,19 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// The word in the figures.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::SignedIn(_) => "signed_in",
+            Self::Refused => "refused",
+            Self::Disabled => "disabled",
+            Self::Locked { .. } => "locked",
+            Self::TooMany { .. } => "limited",
+        }
+    }
+}
+
 /// An outcome, and what the limit headers say of it.
 pub struct Answer {
     pub outcome: Outcome,
@@ -108,6 +121,12 @@ enum Counted {
 
 /// Signs somebody in, or says why not.
 pub async fn sign_in(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure> {
+    let answer = judge(app, attempt).await?;
+    app.telemetry.metrics.sign_in(answer.outcome.word());
+    Ok(answer)
+}
+
+async fn judge(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure> {
     let now = app.clock.now();
     let name = Identifier::parse(attempt.name).ok();
     if let Some(answer) = turn_away(app, attempt, name.as_ref(), now).await? {

@@ -34,11 +34,12 @@ impl Passage<'_> {
         app: &App,
         body: Replay,
     ) -> Result<Response<ResponseBody>, Error> {
-        let Self { facts, upstream, parts, lease } = self;
+        let Self { facts, upstream, mut parts, lease } = self;
         let target = facts.target.to_string();
         let version = parts.version;
-        let answer = app.forwarder.forward(parts, body, upstream, &target).await;
-        let answer = answer.map_err(|error| failed(facts, &error))?;
+        let span = app.telemetry.spans.upstream(&mut parts.headers);
+        let call = span.around(app.forwarder.forward(parts, body, upstream, &target));
+        let answer = app.telemetry.upstream(call, |error| failed(facts, error)).await?;
         let answer = bounded(app, stripped(app, facts, answer), lease);
         let is_multiplexed = version == Version::HTTP_2;
         Ok(answer.map(
@@ -57,8 +58,10 @@ impl Passage<'_> {
     ) -> Result<Response<ResponseBody>, Error> {
         let Self { facts, upstream, mut parts, lease } = self;
         upgrade::set_upgrade(&mut parts.headers);
-        let answer = app.forwarder.upgrade(parts, upstream, &facts.target.to_string()).await;
-        match answer.map_err(|error| failed(facts, &error))? {
+        let target = facts.target.to_string();
+        let span = app.telemetry.spans.upstream(&mut parts.headers);
+        let call = span.around(app.forwarder.upgrade(parts, upstream, &target));
+        match app.telemetry.upstream(call, |error| failed(facts, error)).await? {
             Upgraded::Not(answer) => Ok(bounded(app, stripped(app, facts, answer), lease)),
             Upgraded::Switched { answer, connection } => {
                 let ends = tunnel::Ends { client: handshake.switch(), upstream: connection };

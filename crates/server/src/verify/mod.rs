@@ -40,6 +40,9 @@ use self::interned::Interned;
 pub use self::touch::Toucher;
 use crate::clock::Clock;
 use crate::fault::shared;
+use crate::telemetry::Telemetry;
+use crate::telemetry::metrics::Verification;
+use crate::telemetry::spans::Spans;
 
 /// How many credentials are remembered at most; each takes about 250 bytes.
 const CAPACITY: usize = 1 << 20;
@@ -64,6 +67,8 @@ pub struct Verifier {
     /// When the log was last seen, in milliseconds of monotonic time from 1; 0: never.
     confirmed: AtomicU64,
     bound: Duration,
+    counts: Verification,
+    spans: Spans,
 }
 
 struct Entry {
@@ -104,7 +109,16 @@ impl Verifier {
             toucher,
             confirmed: AtomicU64::new(0),
             bound,
+            counts: Verification::default(),
+            spans: Spans::default(),
         }
+    }
+
+    /// Counts and traces there from now on.
+    #[must_use]
+    pub fn watched_by(self, telemetry: &Telemetry) -> Self {
+        let counts = telemetry.metrics.verification.clone();
+        Self { counts, spans: telemetry.spans.clone(), ..self }
     }
 
     /// What the store says of the credential with this MAC, at most the bound ago, and whether it
@@ -117,11 +131,11 @@ impl Verifier {
     ) -> Result<Verified, Error> {
         let now = clock.now();
         let remembered = self.cache.get(mac).filter(|entry| self.is_usable(entry, clock, now));
-        let entry = match remembered {
-            Some(entry) => entry,
+        let (entry, good) = match remembered {
+            Some(entry) => (entry, &self.counts.hit),
             // Boxed, so that a hit need not carry the room for a miss.
             None => match Box::pin(self.read_once(db, clock, mac)).await? {
-                Some(entry) => entry,
+                Some(entry) => (entry, &self.counts.read),
                 None => return Ok(Verified::Unknown),
             },
         };
@@ -132,6 +146,7 @@ impl Verifier {
         if session::touch_due(facts.last_active, facts.idle, now) {
             Box::pin(self.toucher.touch(mac, &entry, &facts, now)).await?;
         }
+        good.inc();
         Ok(Verified::Live(Live(entry)))
     }
 
@@ -223,7 +238,8 @@ impl Verifier {
         let (verifier, db) = (Arc::clone(self), db.clone());
         let generation = self.generations.now();
         Box::pin(async move {
-            let Some(mut found) = load(&db, &mac).await.map_err(Arc::new)? else { return Ok(None) };
+            let load = verifier.spans.around("read credential", load(&db, &mac));
+            let Some(mut found) = load.await.map_err(Arc::new)? else { return Ok(None) };
             found.user = verifier.users.share(found.user.id, found.user);
             found.role = verifier.roles.share(found.role.id, found.role);
             let touched = AtomicI64::new(found.credential.last_active.0);

@@ -29,6 +29,8 @@ use super::reply::{Outgoing, Reply};
 use super::request::{Facts, Head};
 use super::table::{Match, Row};
 use crate::app::App;
+use crate::telemetry::metrics::Surface;
+use crate::telemetry::request::{Known, Observed, Reason};
 use crate::{gate, web::pages};
 
 /// Every answer of the server names the request with it; so does every log line and event.
@@ -40,12 +42,16 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Answers one request. Never fails and never panics: a panic is a 500 with its request id.
 pub async fn respond(app: App, peer: SocketAddr, request: Request<Incoming>) -> Outgoing {
     let id = hex::encode(app.random.bytes::<12>());
-    let entered = AssertUnwindSafe(enter(app.clone(), peer, request, id.clone()));
-    entered.catch_unwind().await.unwrap_or_else(|_| {
+    let observed = Observed::begin(&app, peer, &request);
+    let entered = AssertUnwindSafe(enter(app.clone(), peer, request, id.clone())).catch_unwind();
+    let (known, answer) = observed.within(entered).await.unwrap_or_else(|_| {
         tracing::error!(request_id = id, "a handler panicked");
-        let reply = refusal::reply(&Error::Internal, Family::Every, &id);
-        without_facts(&app, peer, &id, reply).map(Either::Left)
-    })
+        let mut reply = refusal::reply(&Error::Internal, Family::Every, &id);
+        reply.extensions_mut().insert(Reason(Error::Internal.code()));
+        (Known::default(), without_facts(&app, peer, &id, reply).map(Either::Left))
+    });
+    observed.end(&app, &id, &known, &answer);
+    answer
 }
 
 /// What every answer carries, where nothing is known of the request but its peer.
@@ -58,7 +64,12 @@ fn without_facts(app: &App, peer: SocketAddr, id: &str, mut reply: Reply) -> Rep
     reply
 }
 
-async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: String) -> Outgoing {
+async fn enter(
+    app: App,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+    id: String,
+) -> (Known, Outgoing) {
     let (mut parts, body) = request.into_parts();
     let version = parts.version;
     let switch = gate::upgrade::Switch::take(&mut parts.extensions);
@@ -66,12 +77,14 @@ async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: Strin
     let mut facts = match read(&app, peer, parts, &id) {
         Ok(facts) => facts,
         Err(error) => {
-            let reply = if wants_page {
+            let mut reply = if wants_page {
                 pages::refusal_page(&error, &id)
             } else {
                 refusal::reply(&error, Family::Every, &id)
             };
-            return without_facts(&app, peer, &id, reply).map(Either::Left);
+            reply.extensions_mut().insert(Reason(error.code()));
+            let reply = without_facts(&app, peer, &id, reply);
+            return (Known::default(), reply.map(Either::Left));
         }
     };
     if forward_auth::is_here(facts.target.path().as_str()) {
@@ -80,11 +93,15 @@ async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: Strin
             own_headers(&app, reply.headers_mut());
         }
         after_headers(&app, &facts, reply.headers_mut());
-        return reply.map(Either::Left);
+        let known = Known { surface: Surface::ForwardAuth, facts: Some(Arc::new(facts)) };
+        return (known, reply.map(Either::Left));
     }
     let facts = Arc::new(facts);
     let path = facts.target.path().as_str();
-    match app.routes.find(&facts.method, path) {
+    let found = app.routes.find(&facts.method, path);
+    let is_ours = !matches!(found, Match::None) || path == "/-" || path.starts_with("/-/");
+    let surface = if is_ours { Surface::Own } else { Surface::Gate };
+    let answer = match found {
         Match::Row(row) => own(&app, row, &facts, body).await.map(Either::Left),
         Match::OtherMethods(methods) => {
             refuse(&app, &facts, &Error::Method(methods.to_owned())).map(Either::Left)
@@ -106,7 +123,8 @@ async fn enter(app: App, peer: SocketAddr, request: Request<Incoming>, id: Strin
                 Err(error) => refuse(&app, &facts, &error).map(Either::Left),
             }
         }
-    }
+    };
+    (Known { surface, facts: Some(facts) }, answer)
 }
 
 /// Whether a person's browser waits for a page, as far as the head alone tells.
@@ -209,6 +227,7 @@ fn refuse_as(app: &App, facts: &Facts, error: &Error, family: Family) -> Reply {
     } else {
         refusal::reply(error, family, &facts.id)
     };
+    reply.extensions_mut().insert(Reason(error.code()));
     own_headers(app, reply.headers_mut());
     after_headers(app, facts, reply.headers_mut());
     reply

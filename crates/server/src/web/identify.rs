@@ -39,6 +39,14 @@ pub async fn identify_if_ours(app: &App, facts: &Facts) -> Result<Who, Error> {
 }
 
 async fn find(app: &App, facts: &Facts) -> Result<Who, Error> {
+    let found = look_for(app, facts).await;
+    if let Ok(Ok(caller)) = &found {
+        facts.note_user(caller.found().user.id);
+    }
+    found
+}
+
+async fn look_for(app: &App, facts: &Facts) -> Result<Who, Error> {
     match present(&facts.headers, &app.cookies) {
         Presented::Nothing => Ok(Err("credential_missing")),
         Presented::Cookie(secret) => by_cookie(app, facts, &secret).await,
@@ -100,7 +108,11 @@ async fn by_access_token(app: &App, token: &str) -> Result<Who, Error> {
 
 /// What the verifier says of a credential that came in this way.
 pub(super) async fn look_up(app: &App, auth: AuthKind, mac: Mac) -> Result<Who, Error> {
-    match app.verifier.verify(&app.db, &app.clock, &mac).await.map_err(Error::store)? {
+    let (verifier, telemetry) = (&app.verifier, &app.telemetry);
+    let verify = verifier.verify(&app.db, &app.clock, &mac);
+    let verified = telemetry.spans.around("verify credential", verify).await;
+    telemetry.metrics.verification.note(&verified);
+    match verified.map_err(Error::store)? {
         Verified::Live(live) => Ok(Ok(Caller::new(auth, mac, live))),
         Verified::Dead(dead) => Ok(Err(dead.code())),
         Verified::Unknown => Ok(Err("credential_unknown")),

@@ -1,10 +1,12 @@
 //! What is known of a request before anybody looks at who sent it, and what a handler is given.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{HeaderMap, Method};
 use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Text};
+use portcullis_domain::id::UserId;
 use portcullis_domain::origin::{Scheme, Signal};
 use portcullis_domain::request_path::RequestTarget;
 use portcullis_domain::text::Host;
@@ -26,6 +28,8 @@ pub struct Facts {
     /// Host with port, as the client asked for it.
     pub authority: String,
     after: Mutex<After>,
+    /// Who sent it, as far as is known; nobody has the id 0.
+    user: AtomicI64,
 }
 
 /// What is gathered on the way for the answer, whether it becomes one or a refusal.
@@ -56,12 +60,23 @@ impl Facts {
         head: Head,
     ) -> Self {
         let Head { method, headers, authority } = head;
-        Self { id, method, target, headers, client, host, authority, after: Mutex::default() }
+        let (after, user) = (Mutex::default(), AtomicI64::new(0));
+        Self { id, method, target, headers, client, host, authority, after, user }
     }
 
     /// What is gathered for the answer.
     pub fn after(&self) -> MutexGuard<'_, After> {
         self.after.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes who sent it, for whoever reads the log.
+    pub fn note_user(&self, user: UserId) {
+        self.user.store(user.0, Ordering::Relaxed);
+    }
+
+    /// Who sent it, if that was found out.
+    pub fn user(&self) -> Option<i64> {
+        Some(self.user.load(Ordering::Relaxed)).filter(|user| *user != 0)
     }
 
     /// The value of a header that is text and came exactly once.

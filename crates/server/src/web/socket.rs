@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use crate::connections::Place;
+use crate::telemetry::metrics::OpenConnection;
 
 /// How long a client may leave untouched what is sent to it. Long enough for a telephone in a
 /// tunnel; without it a client that stops reading holds an upstream's answer for ever. Silence of
@@ -23,13 +24,13 @@ pub struct Socket {
     tcp: TcpStream,
     limit: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
-    _place: Place,
+    _held: (Place, OpenConnection),
 }
 
 impl Socket {
     /// With the usual limit.
-    pub fn new(tcp: TcpStream, place: Place) -> Self {
-        Self { tcp, limit: STALL, stalled: None, _place: place }
+    pub fn new(tcp: TcpStream, place: Place, open: OpenConnection) -> Self {
+        Self { tcp, limit: STALL, stalled: None, _held: (place, open) }
     }
 
     /// What came of a write, or that it has been waiting for too long.
@@ -99,6 +100,7 @@ mod tests {
 
     use super::*;
     use crate::connections::Connections;
+    use crate::telemetry::metrics::Metrics;
 
     const LIMIT: Duration = Duration::from_millis(300);
 
@@ -108,7 +110,7 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (tcp, peer) = listener.accept().await.unwrap();
         let place = Arc::new(Connections::default()).admit(peer.ip(), &[]).unwrap();
-        (client, Socket { limit: LIMIT, ..Socket::new(tcp, place) })
+        (client, Socket { limit: LIMIT, ..Socket::new(tcp, place, Metrics::new().connection()) })
     }
 
     #[tokio::test]

@@ -23,4 +23,5 @@ mod proxy;
 mod seeds;
 mod sign_in;
 mod smoke;
+mod telemetry;
 mod tidy;

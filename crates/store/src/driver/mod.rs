@@ -2,6 +2,7 @@
 //! Not a query builder: SQL is written once, as `&'static str` with `$1` placeholders, by the
 //! files of nouns beside this folder.
 
+mod counts;
 mod open;
 mod ready;
 mod row;
@@ -17,6 +18,7 @@ use crate::error::{self, Error, Result};
 use crate::invalidations::{self, Invalidation};
 use crate::notify;
 
+pub use counts::Counts;
 pub use open::Options;
 pub use ready::NotReady;
 pub(crate) use row::Row;
@@ -31,6 +33,7 @@ pub(crate) use value::{Value, params};
 pub struct Db {
     pools: Pools,
     committed: Arc<OnceLock<Hook>>,
+    counts: Arc<Counts>,
 }
 
 /// Whom to tell of what a commit has made others read anew.
@@ -51,6 +54,9 @@ pub struct Tx {
     scope: Scope,
     noted: Vec<Invalidation>,
     committed: Arc<OnceLock<Hook>>,
+    counts: Arc<Counts>,
+    /// How many were written; they count once they are committed.
+    events: u64,
 }
 
 enum Link {
@@ -76,16 +82,16 @@ impl Db {
     /// does not exist yet. Does not migrate: see [`crate::migrate::run`].
     pub async fn open(options: &Options) -> Result<Self> {
         let pools = open::pools(options).await?;
-        Ok(Self { pools, committed: Arc::default() })
+        Ok(Self { pools, committed: Arc::default(), counts: Arc::default() })
     }
 
     /// A snapshot: every statement sees the database as it was at the first one.
     pub async fn read(&self) -> Result<Tx> {
         let link = match &self.pools {
-            Pools::Sqlite { read, .. } => Link::Sqlite(read.begin().await?),
+            Pools::Sqlite { read, .. } => Link::Sqlite(self.counts.watch(read.begin().await)?),
             Pools::Postgres { read, .. } => {
                 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-                Link::Postgres(read.begin_with(SNAPSHOT).await?)
+                Link::Postgres(self.counts.watch(read.begin_with(SNAPSHOT).await)?)
             }
         };
         Ok(self.tx(link, Scope::Transaction))
@@ -94,8 +100,12 @@ impl Db {
     /// A transaction that may write. On SQLite it waits for its turn and holds it until the end.
     pub async fn write(&self) -> Result<Tx> {
         let link = match &self.pools {
-            Pools::Sqlite { write, .. } => Link::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::Postgres { write, .. } => Link::Postgres(write.begin().await?),
+            Pools::Sqlite { write, .. } => {
+                Link::Sqlite(self.counts.watch(write.begin_with("BEGIN IMMEDIATE").await)?)
+            }
+            Pools::Postgres { write, .. } => {
+                Link::Postgres(self.counts.watch(write.begin().await)?)
+            }
         };
         Ok(self.tx(link, Scope::Transaction))
     }
@@ -104,8 +114,12 @@ impl Db {
     /// statement is refused with [`Error::Driver`].
     pub async fn read_once(&self) -> Result<Tx> {
         let link = match &self.pools {
-            Pools::Sqlite { read, .. } => Link::SqliteOnce(read.acquire().await?),
-            Pools::Postgres { read, .. } => Link::PostgresOnce(read.acquire().await?),
+            Pools::Sqlite { read, .. } => {
+                Link::SqliteOnce(self.counts.watch(read.acquire().await)?)
+            }
+            Pools::Postgres { read, .. } => {
+                Link::PostgresOnce(self.counts.watch(read.acquire().await)?)
+            }
         };
         Ok(self.tx(link, Scope::OneStatement { spent: false }))
     }
@@ -114,8 +128,12 @@ impl Db {
     /// nothing to commit. A second statement is refused with [`Error::Driver`].
     pub async fn write_once(&self) -> Result<Tx> {
         let link = match &self.pools {
-            Pools::Sqlite { write, .. } => Link::SqliteOnce(write.acquire().await?),
-            Pools::Postgres { write, .. } => Link::PostgresOnce(write.acquire().await?),
+            Pools::Sqlite { write, .. } => {
+                Link::SqliteOnce(self.counts.watch(write.acquire().await)?)
+            }
+            Pools::Postgres { write, .. } => {
+                Link::PostgresOnce(self.counts.watch(write.acquire().await)?)
+            }
         };
         Ok(self.tx(link, Scope::OneStatement { spent: false }))
     }
@@ -134,8 +152,14 @@ impl Db {
         }
     }
 
+    /// What was counted so far.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
     fn tx(&self, link: Link, scope: Scope) -> Tx {
-        Tx { link, scope, noted: Vec::new(), committed: Arc::clone(&self.committed) }
+        let (committed, counts) = (Arc::clone(&self.committed), Arc::clone(&self.counts));
+        Tx { link, scope, noted: Vec::new(), committed, counts, events: 0 }
     }
 
     /// Waits for running transactions and closes every connection. Readers go first, so that the
@@ -163,11 +187,13 @@ impl Tx {
             invalidations::append(&mut self, &noted).await?;
             notify::announce(&mut self).await?;
         }
-        match self.link {
-            Link::Sqlite(tx) => tx.commit().await?,
-            Link::Postgres(tx) => tx.commit().await?,
-            Link::SqliteOnce(_) | Link::PostgresOnce(_) => {}
-        }
+        let committed = match self.link {
+            Link::Sqlite(tx) => tx.commit().await,
+            Link::Postgres(tx) => tx.commit().await,
+            Link::SqliteOnce(_) | Link::PostgresOnce(_) => Ok(()),
+        };
+        self.counts.watch(committed)?;
+        self.counts.commit_events(self.events);
         if let Some(tell) = self.committed.get().filter(|_| !noted.is_empty()) {
             tell(&noted);
         }
@@ -184,6 +210,11 @@ impl Tx {
 
     /// Runs one statement and says how many rows it changed.
     pub(crate) async fn execute(&mut self, sql: &'static str, params: &[Value<'_>]) -> Result<u64> {
+        let outcome = self.try_execute(sql, params).await;
+        self.counts.watch(outcome)
+    }
+
+    async fn try_execute(&mut self, sql: &'static str, params: &[Value<'_>]) -> Result<u64> {
         Ok(match self.connection()? {
             Connection::Sqlite(to) => {
                 value::bind!(sqlx::query::<Sqlite>(sql), params).execute(to).await?.rows_affected()
@@ -209,6 +240,11 @@ impl Tx {
         sql: &'static str,
         params: &[Value<'_>],
     ) -> Result<Vec<Row>> {
+        let outcome = self.try_fetch_all(sql, params).await;
+        self.counts.watch(outcome)
+    }
+
+    async fn try_fetch_all(&mut self, sql: &'static str, params: &[Value<'_>]) -> Result<Vec<Row>> {
         Ok(match self.connection()? {
             Connection::Sqlite(to) => {
                 let rows = value::bind!(sqlx::query::<Sqlite>(sql), params).fetch_all(to).await?;
@@ -222,6 +258,15 @@ impl Tx {
     }
 
     pub(crate) async fn fetch_optional(
+        &mut self,
+        sql: &'static str,
+        params: &[Value<'_>],
+    ) -> Result<Option<Row>> {
+        let outcome = self.try_fetch_optional(sql, params).await;
+        self.counts.watch(outcome)
+    }
+
+    async fn try_fetch_optional(
         &mut self,
         sql: &'static str,
         params: &[Value<'_>],
@@ -255,6 +300,11 @@ impl Tx {
             Connection::Postgres(to) => sqlx::raw_sql(sql).execute(to).await.map(drop)?,
         }
         Ok(())
+    }
+
+    /// An event was written; it counts if this is committed.
+    pub(crate) fn note_event(&mut self) {
+        self.events += 1;
     }
 
     /// For the few files that may fork by dialect.

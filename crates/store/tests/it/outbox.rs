@@ -24,7 +24,9 @@ async fn a_mail_is_claimed_sent_and_forgotten() {
         assert!(outbox::failed(&mut tx, "a", later(500)).await.unwrap());
         assert_eq!(claim(&mut tx, 499, 9).await, [""; 0]);
         assert_eq!(claim(&mut tx, 500, 9).await, ["a"]);
+        assert_eq!(outbox::waiting(&mut tx).await.unwrap(), 1);
         assert!(outbox::sent(&mut tx, "a", later(501)).await.unwrap());
+        assert_eq!(outbox::waiting(&mut tx).await.unwrap(), 0);
         assert!(!outbox::sent(&mut tx, "a", later(502)).await.unwrap());
         assert!(!outbox::failed(&mut tx, "a", later(503)).await.unwrap());
         assert_eq!(claim(&mut tx, 9999, 9).await, [""; 0]);

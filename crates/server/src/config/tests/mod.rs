@@ -45,7 +45,7 @@ fn accepted(file: &str, env: &[(&str, &str)]) -> Config {
 const LISTEN: &str = "an address and port such as 127.0.0.1:8080";
 const DURATION: &str = "a duration such as 30s, 15m, 2h or 30d";
 const SECTION_NAMES: &str = "server, database, cookies, session, tokens, csrf, password, sign_in, \
-                             limits, mail, gate";
+                             limits, mail, gate, metrics, log";
 
 #[test]
 fn nothing_written_gives_the_documented_defaults() {
@@ -107,7 +107,7 @@ fn a_value_that_is_not_accepted_is_named_with_what_is() {
 #[test]
 fn an_unknown_name_is_a_fault() {
     check(
-        "[server]\nlisten_on = \"127.0.0.1:1\"\n[metrics]\nlisten = \"x\"\n",
+        "[server]\nlisten_on = \"127.0.0.1:1\"\n[metric]\nlisten = \"x\"\n",
         &[
             ("PORTCULLIS__MAIL__FORM", "x"),
             ("PORTCULLIS__server__LISTEN", "x"),
@@ -116,7 +116,7 @@ fn an_unknown_name_is_a_fault() {
         &[
             "2: server.listen_on: there is no such key; accepted: listen, public_url, data_dir, \
              secret_file, trusted_proxies, tls_cert, tls_key",
-            &format!("3: metrics: there is no such section; accepted: {SECTION_NAMES}"),
+            &format!("3: metric: there is no such section; accepted: {SECTION_NAMES}"),
             "PORTCULLIS__MAIL__FORM: mail.form: there is no such key; accepted: transport, from",
             &format!(
                 "PORTCULLIS__X: there is no such setting; accepted: PORTCULLIS__SECTION__KEY with \

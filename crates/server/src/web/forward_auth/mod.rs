@@ -20,6 +20,7 @@ use super::table::{Csrf, Doc};
 use crate::app::App;
 use crate::gate;
 use crate::gate::decide::{self, Held, Passed};
+use crate::telemetry::request::Reason;
 
 /// Everything below it is ours.
 pub const PATH: &str = "/forward-auth";
@@ -132,6 +133,7 @@ fn refuse(app: &App, kind: Option<Kind>, facts: &Facts, error: &Error) -> Reply 
     if let Some(location) = sign_in.filter(|_| is_nginx) {
         set_header(&mut reply, SIGN_IN_AT, &location);
     }
+    reply.extensions_mut().insert(Reason(error.code()));
     set_header(&mut reply, CODE, error.code());
     if let Error::Forbidden(Forbidden::Permission { rule: Some(rule), .. }) = error {
         set_header(&mut reply, RULE, rule);

@@ -1,0 +1,113 @@
+//! `GET /metrics`, on an address of its own and nothing else there: figures are not for clients.
+//! Whoever reaches the address reads them, so it belongs on an inner network.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use portcullis_store::{Db, outbox};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::metrics::Moment;
+use super::process::Process;
+use crate::app::App;
+
+/// Connections at once: for a few collectors, and for nobody's flood.
+const CONNECTIONS: usize = 32;
+/// How long a connection may be silent. Collectors ask every minute at the latest.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How long the store may take to say how much mail waits.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait before accepting again when the system is out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Answers until the server stops.
+pub async fn serve(app: App, listener: TcpListener) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            () = app.stopping.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, _)) => {
+                // Without a place the connection is closed.
+                if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+                    app.spawn(converse(app.clone(), socket, place));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// One connection. It ends with the server, so that a collector that keeps it does not hold up the
+/// shutdown.
+async fn converse(app: App, socket: TcpStream, place: OwnedSemaphorePermit) {
+    let asked = &app;
+    let service = service_fn(move |request: Request<Incoming>| async move {
+        Ok::<_, Infallible>(answer(asked, &request).await)
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(KEEP_ALIVE);
+    let connection = builder.serve_connection(TokioIo::new(socket), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = app.stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a collector went away");
+    }
+    drop(place);
+}
+
+async fn answer(app: &App, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let (status, body) = match (request.method(), request.uri().path()) {
+        (&Method::GET, "/metrics") => (StatusCode::OK, scrape(app).await),
+        (_, "/metrics") => (StatusCode::METHOD_NOT_ALLOWED, "Only GET.\n".to_owned()),
+        _ => (StatusCode::NOT_FOUND, "Only /metrics is here.\n".to_owned()),
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let kind = if status == StatusCode::OK { OPEN_METRICS } else { "text/plain" };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+    }
+    response
+}
+
+/// Every figure as it is now.
+async fn scrape(app: &App) -> String {
+    let process = tokio::task::spawn_blocking(Process::look).await.unwrap_or_default();
+    let mail = tokio::time::timeout(PATIENCE, mail_waiting(&app.db)).await;
+    app.telemetry.metrics.render(&Moment {
+        store: app.db.counts(),
+        mail_waiting: mail.ok().and_then(Result::ok),
+        passwords_waiting: app.hasher.waiting(),
+        process,
+    })
+}
+
+async fn mail_waiting(db: &Db) -> Result<i64, portcullis_store::Error> {
+    let mut tx = db.read_once().await?;
+    outbox::waiting(&mut tx).await
+}
