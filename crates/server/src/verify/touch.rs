@@ -1,12 +1,12 @@
 //! Writing down that credentials were used: many in one statement, beside the requests. Only one
-//! whose idle time is nearly over waits for it, because soon after it would be dead for all other
+//! whose idle time is half over waits for it, because in as long again it would be dead for all other
 //! nodes, which know nothing of this use.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use portcullis_domain::secret::Mac;
-use portcullis_domain::session::{self, CredentialFacts};
+use portcullis_domain::session::CredentialFacts;
 use portcullis_domain::time::Time;
 use portcullis_store::{Db, Error, credentials};
 use tokio::sync::{mpsc, oneshot};
@@ -41,7 +41,7 @@ impl Toucher {
     }
 
     /// Notes a use at `now`. Of parallel requests with the same credential one does. A good
-    /// credential is not refused because this failed, unless its idle time is nearly over.
+    /// credential is not refused because this failed, unless its idle time is half over.
     pub(super) async fn touch(
         &self,
         mac: &Mac,
@@ -54,7 +54,7 @@ impl Toucher {
             return Ok(());
         }
         let (written, answer) = oneshot::channel();
-        let is_urgent = is_nearly_over(facts, now);
+        let is_urgent = is_half_over(facts, now);
         let written = is_urgent.then_some(written);
         let used = Use { mac: *mac, entry: Arc::clone(entry), seen, now, written };
         if let Err(refused) = self.0.try_send(used) {
@@ -67,10 +67,8 @@ impl Toucher {
     }
 }
 
-fn is_nearly_over(facts: &CredentialFacts, now: Time) -> bool {
-    let enough = session::touch_after(facts.idle) * 2;
-    let idle_ends = facts.idle.map(|idle| facts.last_active.plus(idle));
-    idle_ends.is_some_and(|end| end.since(now) < enough)
+fn is_half_over(facts: &CredentialFacts, now: Time) -> bool {
+    facts.idle.is_some_and(|idle| now.since(facts.last_active) >= idle / 2)
 }
 
 impl Entry {
