@@ -32,6 +32,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub struct Tls {
     acceptor: TlsAcceptor,
     files: TlsFiles,
+    /// What the files looked like before they were read.
+    marks: Marks,
     served: Arc<Served>,
 }
 
@@ -73,6 +75,7 @@ impl Tls {
     /// Reads the files.
     pub fn new(files: &TlsFiles) -> Result<Self, TlsFault> {
         let provider = Arc::new(aws_lc_rs::default_provider());
+        let marks = marks(files);
         let pair = read(files, &provider)?;
         let served = Arc::new(Served(RwLock::new(Arc::new(pair))));
         let builder = ServerConfig::builder_with_provider(provider)
@@ -81,7 +84,8 @@ impl Tls {
         let resolver: Arc<dyn ResolvesServerCert> = Arc::<Served>::clone(&served);
         let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), files: files.clone(), served })
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Ok(Self { acceptor, files: files.clone(), marks, served })
     }
 
     /// Agrees with a client on keys; fails if it speaks something else, or is too slow.
@@ -103,8 +107,8 @@ impl Tls {
 
 /// Looks at the files now and then until the server stops.
 pub async fn watch(app: App) {
-    let Some(files) = app.tls.as_ref().map(|tls| tls.files.clone()) else { return };
-    let mut watched = Watched { known: marks(&files), is_good: true };
+    let Some(known) = app.tls.as_ref().map(|tls| tls.marks) else { return };
+    let mut watched = Watched { known, is_good: true };
     loop {
         tokio::select! {
             () = app.stopping.cancelled() => return,
