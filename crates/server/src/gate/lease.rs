@@ -8,7 +8,7 @@ use std::time::Duration;
 use portcullis_domain::rule::{CallerFacts, Decision, decide};
 use portcullis_domain::secret::Mac;
 
-use crate::app::App;
+use crate::app::{App, Parts};
 use crate::verify::Verified;
 use crate::web::caller::Caller;
 use crate::web::request::Facts;
@@ -30,15 +30,16 @@ impl Lease {
         Self { app: app.clone(), facts: Arc::clone(facts), mac: caller.mac }
     }
 
-    /// How often to ask. What is asked may have been read up to the bound ago, so half of it more
-    /// is the longest that a revoked credential lives here.
+    /// How often to ask, and how old the answer may be. Twice this is the longest that a revoked
+    /// credential lives here.
     pub fn every(&self) -> Duration {
         (self.app.config.session.revocation_bound / 2).max(SHORTEST)
     }
 
     /// Whether it may go on. What cannot be found out, or not soon, is no.
     pub async fn holds(self) -> bool {
-        let asked = self.app.verifier.verify(&self.app.db, &self.app.clock, &self.mac);
+        let Parts { verifier, db, clock, .. } = &*self.app;
+        let asked = verifier.verify_within(self.every(), db, clock, &self.mac);
         let holds = match tokio::time::timeout(self.every().max(SHORTEST * 2), asked).await {
             Ok(Ok(Verified::Live(live))) => {
                 let found = live.found();

@@ -129,12 +129,24 @@ impl Verifier {
         clock: &Clock,
         mac: &Mac,
     ) -> Result<Verified, Error> {
+        self.verify_within(self.bound, db, clock, mac).await
+    }
+
+    /// The same, from what the store said at most this long ago.
+    pub async fn verify_within(
+        self: &Arc<Self>,
+        within: Duration,
+        db: &Db,
+        clock: &Clock,
+        mac: &Mac,
+    ) -> Result<Verified, Error> {
         let now = clock.now();
-        let remembered = self.cache.get(mac).filter(|entry| self.is_usable(entry, clock, now));
+        let is_usable = |entry: &Arc<Entry>| self.is_usable(entry, within, clock, now);
+        let remembered = self.cache.get(mac).filter(is_usable);
         let (entry, good) = match remembered {
             Some(entry) => (entry, &self.counts.hit),
             // Boxed, so that a hit need not carry the room for a miss.
-            None => match Box::pin(self.read_once(db, clock, mac)).await? {
+            None => match Box::pin(self.read_once(within, db, clock, mac)).await? {
                 Some(entry) => (entry, &self.counts.read),
                 None => return Ok(Verified::Unknown),
             },
@@ -172,21 +184,21 @@ impl Verifier {
 
     /// Whether an entry may be used without a read. What the log cannot tell is that another node
     /// has lengthened a life: only what is alive is believed for longer than the bound.
-    fn is_usable(&self, entry: &Entry, clock: &Clock, now: Time) -> bool {
+    fn is_usable(&self, entry: &Entry, within: Duration, clock: &Clock, now: Time) -> bool {
         let monotonic = clock.monotonic();
         let age = monotonic.saturating_sub(entry.read_at);
         let is_confirmed = || {
             age < LONGEST
-                && self.was_confirmed_lately(monotonic)
+                && self.was_confirmed(within, monotonic)
                 && session::alive(&facts(entry), now).is_ok()
         };
-        self.is_current(entry) && (age < self.bound || is_confirmed())
+        self.is_current(entry) && (age < within || is_confirmed())
     }
 
-    fn was_confirmed_lately(&self, now: Duration) -> bool {
+    fn was_confirmed(&self, within: Duration, now: Duration) -> bool {
         let millis = self.confirmed.load(Ordering::SeqCst);
         let moment = millis.checked_sub(1).map(Duration::from_millis);
-        moment.is_some_and(|moment| now.saturating_sub(moment) < self.bound)
+        moment.is_some_and(|moment| now.saturating_sub(moment) < within)
     }
 
     fn is_current(&self, entry: &Entry) -> bool {
@@ -197,6 +209,7 @@ impl Verifier {
     /// that was too old when this request came, or was overtaken by a change, is read again.
     async fn read_once(
         self: &Arc<Self>,
+        within: Duration,
         db: &Db,
         clock: &Clock,
         mac: &Mac,
@@ -208,7 +221,8 @@ impl Verifier {
         loop {
             let read_at = clock.monotonic();
             // Somebody's flight may have ended since we looked into the cache.
-            let landed = || self.cache.get(mac).filter(|entry| self.is_good_for(entry, asked));
+            let landed =
+                || self.cache.get(mac).filter(|entry| self.is_good_for(entry, within, asked));
             let fetch = || match landed() {
                 Some(entry) => Box::pin(std::future::ready(Ok(Some(entry)))),
                 None => self.read(db, *mac, read_at),
@@ -219,7 +233,7 @@ impl Verifier {
                     self.unknown.insert(*mac, read_at);
                     return Ok(None);
                 }
-                Some(entry) if self.is_good_for(&entry, asked) => return Ok(Some(entry)),
+                Some(entry) if self.is_good_for(&entry, within, asked) => return Ok(Some(entry)),
                 Some(_) => {}
             }
         }
@@ -227,9 +241,9 @@ impl Verifier {
 
     /// Whether an entry answers a request that came at `asked`. A read that is slower than the bound
     /// still answers those who came before it started.
-    fn is_good_for(&self, entry: &Entry, asked: Duration) -> bool {
-        let within_bound = asked.saturating_sub(entry.read_at) < self.bound;
-        (entry.read_at >= asked || within_bound) && self.is_current(entry)
+    fn is_good_for(&self, entry: &Entry, within: Duration, asked: Duration) -> bool {
+        let is_young = asked.saturating_sub(entry.read_at) < within;
+        (entry.read_at >= asked || is_young) && self.is_current(entry)
     }
 
     /// The generation is that of before the read starts, like the time. The answer is in the cache

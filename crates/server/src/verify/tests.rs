@@ -155,6 +155,26 @@ async fn an_answer_is_used_again_up_to_the_bound_and_never_after_it() {
     assert!(matches!(verify().await, Err(Error::Unavailable)));
 }
 
+/// For those who ask only now and then, such as open streams.
+#[tokio::test]
+async fn a_younger_answer_can_be_asked_for() {
+    let people = SignedIn::open().await;
+    let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
+    let verify =
+        async |within| live(verifier.verify_within(within, &people.db, &clock, &mac(1)).await);
+    let first = verify(BOUND).await;
+    clock.advance(BOUND / 2);
+    assert!(Arc::ptr_eq(&first, &verify(BOUND).await));
+    let second = verify(BOUND / 2).await;
+    assert!(!Arc::ptr_eq(&first, &second));
+    let mut follower = Follower::default();
+    follower.look(&people.db, &clock, &verifier).await.unwrap();
+    let third = verify(BOUND / 2).await;
+    clock.advance(BOUND / 2);
+    follower.look(&people.db, &clock, &verifier).await.unwrap();
+    assert!(Arc::ptr_eq(&third, &verify(BOUND / 2).await), "the log was seen lately");
+}
+
 #[tokio::test]
 async fn with_no_bound_every_answer_is_read() {
     let people = SignedIn::open().await;

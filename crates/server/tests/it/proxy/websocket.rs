@@ -296,7 +296,7 @@ async fn what_is_no_agreement_is_an_answer_like_any_other() {
     .await;
 }
 
-/// How long after a revocation a tunnel may live: one and a half times the default bound, and some
+/// How long after a revocation a tunnel may live: the default bound of two seconds, and some
 /// time for a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 
