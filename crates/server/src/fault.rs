@@ -1,5 +1,7 @@
 //! Failures that several requests share, and failures of flows.
 
+use std::time::Duration;
+
 use portcullis_store::Error;
 
 use crate::hasher::Busy;
@@ -16,6 +18,15 @@ pub fn shared(error: &Error) -> Error {
             Error::Unavailable
         }
     }
+}
+
+/// How long a statement that requests wait for may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Work on the store that others wait for: a database that has fallen silent is one that does not
+/// answer.
+pub async fn in_time<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(Error::Unavailable))
 }
 
 /// Why a flow did not come to an outcome.

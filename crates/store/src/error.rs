@@ -99,12 +99,13 @@ fn database_kind(error: &dyn DatabaseError) -> Kind {
 fn passes_by_itself(code: &str) -> bool {
     const BUSY_LOCKED_IO_FULL_CANTOPEN: [i64; 5] = [5, 6, 10, 13, 14];
     const CONNECTION_ROLLBACK_RESOURCES_OPERATOR: [&str; 4] = ["08", "40", "53", "57"];
-    /// A write on a server that became a replica: the pool will find the new primary.
-    const READ_ONLY: &str = "25006";
+    /// A write on a server that became a replica (the pool will find the new primary), a transaction
+    /// in which we were silent for too long, and a lock that others hold.
+    const READ_ONLY_IDLE_LOCKED: [&str; 3] = ["25006", "25P03", "55P03"];
     match code.parse::<i64>() {
         Ok(number) if code.len() != 5 => BUSY_LOCKED_IO_FULL_CANTOPEN.contains(&(number & 0xff)),
         _ => {
-            code == READ_ONLY
+            READ_ONLY_IDLE_LOCKED.contains(&code)
                 || CONNECTION_ROLLBACK_RESOURCES_OPERATOR
                     .iter()
                     .any(|class| code.starts_with(class))

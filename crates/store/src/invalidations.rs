@@ -6,7 +6,6 @@
 
 use portcullis_domain::id::UserId;
 
-use crate::counters;
 use crate::driver::{Tx, params};
 use crate::error::Result;
 
@@ -64,7 +63,7 @@ pub async fn sweep(tx: &mut Tx, limit: u32) -> Result<u64> {
 pub(crate) async fn append(tx: &mut Tx, noted: &[Invalidation]) -> Result<()> {
     const SQL: &str = "INSERT INTO invalidations (number, user_id) VALUES ($1, $2)";
     for what in noted {
-        let number = counters::next(tx, "invalidations").await?;
+        let number = next_number(tx).await?;
         let user = match what {
             Invalidation::User(id) => Some(*id),
             Invalidation::Everybody => None,
@@ -72,4 +71,16 @@ pub(crate) async fn append(tx: &mut Tx, noted: &[Invalidation]) -> Result<()> {
         tx.execute(SQL, params![number, user]).await?;
     }
     Ok(())
+}
+
+/// The next number, with the counter locked from here on. A row that somebody wrote by hand is not
+/// written over: the numbers go on behind it.
+async fn next_number(tx: &mut Tx) -> Result<i64> {
+    const SQL: &str = "INSERT INTO counters (name, value)
+        SELECT 'invalidations', COALESCE(MAX(number), 0) + 1 FROM invalidations WHERE TRUE
+        ON CONFLICT (name) DO UPDATE SET value = 1 + CASE
+            WHEN counters.value < (SELECT COALESCE(MAX(number), 0) FROM invalidations)
+            THEN (SELECT MAX(number) FROM invalidations) ELSE counters.value END
+        RETURNING value";
+    tx.fetch_one(SQL, params![]).await?.get("value")
 }

@@ -109,6 +109,8 @@ async fn lock(tx: &mut Tx) -> Result<()> {
     /// Any number that is ours alone among the advisory locks of this database.
     const PORTCULLIS: i64 = 0x706f_7274_6375_6c6c;
     if tx.is_postgres() {
+        // Another node may be at work for longer than anything else is waited for.
+        tx.run_script("SET LOCAL lock_timeout = 0").await?;
         tx.execute("SELECT pg_advisory_xact_lock($1)", params![PORTCULLIS]).await?;
     }
     Ok(())

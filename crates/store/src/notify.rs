@@ -12,6 +12,15 @@ use sqlx::postgres::PgListener;
 use crate::driver::{Db, Tx, params};
 use crate::error::Result;
 
+/// What a listener heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// That the log has grown.
+    Announcement,
+    /// Nothing: the connection was lost, and made anew.
+    Reconnected,
+}
+
 const CHANNEL: &str = "portcullis_invalidations";
 
 /// A connection of its own that hears of commits.
@@ -35,11 +44,11 @@ impl Listener {
         Ok(Some(Self(listener)))
     }
 
-    /// Waits until something was announced, or may have been: the connection was lost meanwhile
-    /// and made anew. After an error the listener is of no more use.
-    pub async fn heard(&mut self) -> Result<()> {
-        self.0.try_recv().await?;
-        Ok(())
+    /// Waits until something was announced, or may have been. After an error the listener is of no
+    /// more use.
+    pub async fn heard(&mut self) -> Result<Heard> {
+        let announcement = self.0.try_recv().await?;
+        Ok(announcement.map_or(Heard::Reconnected, |_| Heard::Announcement))
     }
 }
 

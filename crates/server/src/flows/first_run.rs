@@ -200,6 +200,10 @@ async fn spend(app: &App, attempt: &Attempt<'_>, mac: &Mac, phc: String) -> Resu
         return Ok(Outcome::Refused(refusal(app, mac).await?.unwrap_or(LinkRefusal::Used)));
     };
     let before = users::by_id(&mut tx, id).await?.ok_or(Error::Conflict)?;
+    if users::role_has_password(&mut tx, before.role_id).await? {
+        // Somebody made an owner in another way: the first run is over.
+        return Ok(Outcome::Refused(LinkRefusal::Used));
+    }
     let new = FirstPassword {
         email: attempt.email.clone(),
         first_name: attempt.first_name.clone(),

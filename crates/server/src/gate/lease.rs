@@ -30,17 +30,17 @@ impl Lease {
         Self { app: app.clone(), facts: Arc::clone(facts), mac: caller.mac }
     }
 
-    /// How often to ask, and how old the answer may be. Twice this is the longest that a revoked
-    /// credential lives here.
+    /// How often to ask, and how long to wait for the answer. With an answer that may be twice as
+    /// old, a revoked credential lives here for the bound at the longest.
     pub fn every(&self) -> Duration {
-        (self.app.config.session.revocation_bound / 2).max(SHORTEST)
+        (self.app.config.session.revocation_bound / 4).max(SHORTEST)
     }
 
     /// Whether it may go on. What cannot be found out, or not soon, is no.
     pub async fn holds(self) -> bool {
         let Parts { verifier, db, clock, .. } = &*self.app;
-        let asked = verifier.verify_within(self.every(), db, clock, &self.mac);
-        let holds = match tokio::time::timeout(self.every().max(SHORTEST * 2), asked).await {
+        let asked = verifier.verify_within(self.every() * 2, db, clock, &self.mac);
+        let holds = match tokio::time::timeout(self.every(), asked).await {
             Ok(Ok(Verified::Live(live))) => {
                 let found = live.found();
                 let facts = &self.facts;

@@ -8,13 +8,14 @@
 use std::time::Duration;
 
 use portcullis_store::invalidations::{self, Invalidation, Logged};
-use portcullis_store::notify::Listener;
+use portcullis_store::notify::{Heard, Listener};
 use portcullis_store::{Db, Error};
 use tokio_util::sync::CancellationToken;
 
 use super::Verifier;
 use crate::app::App;
 use crate::clock::Clock;
+use crate::fault::in_time;
 
 /// How many looks there are in one bound.
 const LOOKS: u32 = 4;
@@ -39,20 +40,25 @@ pub async fn run(app: App) {
     let mut swept = app.clock.monotonic();
     let mut was_seen = true;
     loop {
-        let seen = follower.look(&app.db, &app.clock, &app.verifier).await;
+        let seen = in_time(follower.look(&app.db, &app.clock, &app.verifier)).await;
         if let Err(error) = seen.as_ref().map_err(|error| error as &dyn std::error::Error)
             && was_seen
         {
             tracing::warn!(error, "changes by other nodes cannot be read; reading everything anew");
         }
         was_seen = seen.is_ok();
+        if !was_seen {
+            follower.forget();
+        }
         let now = app.clock.monotonic();
         if now.saturating_sub(swept) >= SWEEP_EVERY {
             app.verifier.sweep(&app.clock);
             swept = now;
         }
-        if !ear.rest(&app.db, pause, &app.stopping).await {
-            return;
+        match ear.rest(&app.db, pause, &app.stopping).await {
+            Rest::Over => {}
+            Rest::Lost => follower.forget(),
+            Rest::Stop => return,
         }
     }
 }
@@ -65,6 +71,12 @@ pub(super) struct Follower {
 }
 
 impl Follower {
+    /// The connection was lost. The database behind the next one may be another, or one that has
+    /// lost its last commits and written others under their numbers.
+    pub(super) fn forget(&mut self) {
+        self.seen = None;
+    }
+
     /// Passes on everything that was committed since the last look, and lets the verifier know up
     /// to when it has heard all.
     pub(super) async fn look(
@@ -117,6 +129,16 @@ impl Follower {
     }
 }
 
+/// Why a rest is over.
+enum Rest {
+    /// It is time to look.
+    Over,
+    /// It is time to look, at what may be another database.
+    Lost,
+    /// The server stops.
+    Stop,
+}
+
 /// Hears the database's announcements where it makes any.
 #[derive(Default)]
 struct Ear {
@@ -126,8 +148,8 @@ struct Ear {
 }
 
 impl Ear {
-    /// Waits for an announcement, but no longer than `pause`; `false`: the server stops.
-    async fn rest(&mut self, db: &Db, pause: Duration, stopping: &CancellationToken) -> bool {
+    /// Waits for an announcement, but no longer than `pause`.
+    async fn rest(&mut self, db: &Db, pause: Duration, stopping: &CancellationToken) -> Rest {
         self.try_again_in = self.try_again_in.saturating_sub(pause);
         if self.listener.is_none() && self.try_again_in.is_zero() {
             self.try_again_in = LISTEN_AGAIN;
@@ -142,10 +164,16 @@ impl Ear {
             }
         };
         tokio::select! {
-            () = stopping.cancelled() => return false,
-            () = tokio::time::sleep(pause) => {}
-            heard = heard => if heard.is_err() { self.listener = None },
+            () = stopping.cancelled() => Rest::Stop,
+            () = tokio::time::sleep(pause) => Rest::Over,
+            heard = heard => match heard {
+                Ok(Heard::Announcement) => Rest::Over,
+                Ok(Heard::Reconnected) => Rest::Lost,
+                Err(_) => {
+                    self.listener = None;
+                    Rest::Lost
+                }
+            },
         }
-        true
     }
 }

@@ -6,7 +6,7 @@
 //! - then it is read again, unless [`follow`] has meanwhile seen the log of all changes: what is
 //!   not in there has not changed since;
 //! - a change through this process is felt at once, also by a read that is under way;
-//! - what the store says of the dead and of the unknown is not taken from the cache;
+//! - only what is alive is believed for longer than the bound, and the unknown for a tenth of a second;
 //! - when the store cannot be read, the answer is 503.
 
 pub mod access_token;
@@ -39,7 +39,7 @@ use self::generation::{Generation, Generations};
 use self::interned::Interned;
 pub use self::touch::Toucher;
 use crate::clock::Clock;
-use crate::fault::shared;
+use crate::fault::{in_time, shared};
 use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Verification;
 use crate::telemetry::spans::Spans;
@@ -253,7 +253,7 @@ impl Verifier {
         let generation = self.generations.now();
         Box::pin(async move {
             let load = verifier.spans.around("read credential", load(&db, &mac));
-            let Some(mut found) = load.await.map_err(Arc::new)? else { return Ok(None) };
+            let Some(mut found) = in_time(load).await.map_err(Arc::new)? else { return Ok(None) };
             found.user = verifier.users.share(found.user.id, found.user);
             found.role = verifier.roles.share(found.role.id, found.role);
             let touched = AtomicI64::new(found.credential.last_active.0);

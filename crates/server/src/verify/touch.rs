@@ -12,7 +12,7 @@ use portcullis_store::{Db, Error, credentials};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Entry;
-use crate::fault::shared;
+use crate::fault::{in_time, shared};
 
 /// How many uses one statement writes down at most.
 const BATCH: usize = credentials::TOUCHES;
@@ -89,7 +89,7 @@ impl Use {
 async fn write_batches(db: Db, mut uses: mpsc::Receiver<Use>) {
     let mut batch = Vec::new();
     while uses.recv_many(&mut batch, BATCH).await > 0 {
-        let outcome = write(&db, &batch).await;
+        let outcome = in_time(write(&db, &batch)).await;
         if let Err(error) = &outcome {
             tracing::debug!(error = error as &dyn std::error::Error, "uses were not written down");
         }

@@ -15,7 +15,7 @@ use portcullis_store::users as stored;
 use serde_json::json;
 
 use crate::harness::client::{Answer, Client};
-use crate::harness::people::{TENANT, Z1};
+use crate::harness::people::{STAFF, TENANT, Z1};
 use crate::harness::{Setup, TestApp, on_each_database, on_each_database_with};
 
 const PAGE: &str = "/-/first-run";
@@ -192,6 +192,17 @@ async fn a_code_that_is_none_is_refused() {
         // Control, as people paste it.
         let link = format!("http://127.0.0.1:8080{PAGE}#t={code}&e=x%40y.example");
         assert_eq!(send(&server.client(), &link, &[]).await.status, 303);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_is_good_no_longer_than_there_is_no_owner() {
+    on_each_database(async |server| {
+        let code = new_code(server).await;
+        server.add(&STAFF).await;
+        let answer = send(&server.client(), &code, &[]).await;
+        assert_eq!(answer.status, 410, "another owner has a password by now: {answer:?}");
     })
     .await;
 }

@@ -152,6 +152,37 @@ async fn a22_the_bound_holds_while_the_database_is_away() {
     first.finish().await;
 }
 
+/// A machine that vanished closes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_falls_silent_keeps_nobody_waiting() {
+    if !database::kinds().contains(&Kind::Postgres) {
+        return;
+    }
+    let first = TestApp::start(Kind::Postgres, &Setup::served()).await;
+    let relay = Relay::to(first.database_server().unwrap()).await;
+    let through = Setup { through: Some(relay.address), ..Setup::served() };
+    let cut_off = first.second_node(&through).await;
+    first.add(&Z1).await;
+    let living = copy(&first.sign_in(&Z1).await, &cut_off);
+    assert_eq!(me(&living).await, 200, "control");
+    relay.freeze();
+    tokio::time::sleep(BOUND).await;
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let living = living.clone();
+        asking.spawn(async move { me(&living).await });
+    }
+    let answers = tokio::time::timeout(Duration::from_secs(10), asking.join_all()).await;
+    assert_eq!(answers.expect("somebody still waits"), [503; 20]);
+    relay.mend();
+    let mended = Instant::now();
+    while me(&living).await != 200 {
+        assert!(mended.elapsed() < Duration::from_secs(20), "it does not recover by itself");
+    }
+    cut_off.finish().await;
+    first.finish().await;
+}
+
 /// Revokes a fresh session again and again, and times its death on the other nodes.
 async fn measure(
     what: &'static str,

@@ -44,6 +44,8 @@ impl Options {
 /// Every statement of ours fits, so each is parsed once a connection.
 const STATEMENT_CACHE: usize = 256;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long PostgreSQL waits for a lock, and for the next statement of a transaction.
+const PATIENCE: &str = "5s";
 /// How often a file that somebody else is just making is tried again, and after which pause.
 const OPEN_TRIES: u32 = 100;
 const OPEN_PAUSE: Duration = Duration::from_millis(50);
@@ -114,6 +116,8 @@ fn sqlite_pool(options: &Options, connections: u32) -> PoolOptions<Sqlite> {
 async fn postgres(options: &Options) -> Result<Pools> {
     let to = PgConnectOptions::from_str(&options.url)?
         .application_name("portcullis")
+        // A node that froze within a transaction must not keep all others waiting.
+        .options([("lock_timeout", PATIENCE), ("idle_in_transaction_session_timeout", PATIENCE)])
         .statement_cache_capacity(STATEMENT_CACHE)
         .disable_statement_logging();
     let read = postgres_pool(options, options.read_connections).connect_with(to.clone()).await?;

@@ -10,8 +10,8 @@ use portcullis_domain::permission::Grant;
 use portcullis_domain::role::Level;
 use portcullis_store::credentials::{self, CredentialKind};
 use portcullis_store::invalidations::{self, Invalidation, Logged};
-use portcullis_store::notify::Listener;
-use portcullis_store::{Db, Tx, roles, sessions, users};
+use portcullis_store::notify::{Heard, Listener};
+use portcullis_store::{Db, Error, Tx, counters, roles, sessions, users};
 
 use crate::credentials::child_of;
 use crate::harness::{NOW, TestDb, ada, credential, each, later, mac, new_user, race, session};
@@ -133,6 +133,53 @@ async fn commit_and_look(db: Db, user: UserId, number: usize, before: i64) {
     assert_eq!(numbers, expected);
 }
 
+/// Somebody may mean well.
+#[tokio::test]
+async fn a_row_written_by_hand_hinders_nobody() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let user = ada(&mut tx).await;
+        users::bump_epoch(&mut tx, user).await.unwrap();
+        tx.commit().await.unwrap();
+        let before = last(test).await;
+        test.tamper(&format!("INSERT INTO invalidations VALUES ({}, NULL)", before + 3)).await;
+        for number in [before + 4, before + 5] {
+            let mut tx = test.write().await;
+            users::bump_epoch(&mut tx, user).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(last(test).await, number);
+        }
+    })
+    .await;
+}
+
+/// A node that froze between the last statement and the commit of a revocation.
+#[tokio::test]
+async fn who_holds_the_counter_for_too_long_is_not_waited_for() {
+    each(async |test| {
+        if !test.is_postgres() {
+            return;
+        }
+        let mut tx = test.write().await;
+        let user = ada(&mut tx).await;
+        tx.commit().await.unwrap();
+        let mut frozen = test.write().await;
+        users::bump_epoch(&mut frozen, UserId(user.0 + 1)).await.unwrap();
+        counters::next(&mut frozen, "invalidations").await.unwrap();
+        let mut tx = test.write().await;
+        users::bump_epoch(&mut tx, user).await.unwrap();
+        let committed = tokio::time::timeout(Duration::from_secs(20), tx.commit()).await;
+        // The database ends the frozen one at about the time when this one gives up.
+        let committed = committed.expect("it waits for ever");
+        assert!(matches!(committed, Ok(()) | Err(Error::Unavailable)), "{committed:?}");
+        let mut tx = test.write().await;
+        users::bump_epoch(&mut tx, user).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(frozen.commit().await.is_err());
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_process_is_told_after_the_commit_and_only_then() {
     each(async |test| {
@@ -170,7 +217,7 @@ async fn other_nodes_hear_of_a_commit_where_the_database_can_tell_them() {
         assert!(early.is_err(), "heard before the commit");
         tx.commit().await.unwrap();
         let heard = tokio::time::timeout(Duration::from_secs(10), listener.heard()).await;
-        heard.expect("not heard in time").unwrap();
+        assert_eq!(heard.expect("not heard in time").unwrap(), Heard::Announcement);
     })
     .await;
 }
