@@ -18,24 +18,32 @@ pub(super) struct Paths {
 }
 
 impl Paths {
-    /// Chosen from the rules; a deeper path is the better example of a closed one.
+    /// Chosen from the rules. A deeper path is the better example of a closed one, and one that people
+    /// go to, for whom there is a sign-in page.
     pub(super) fn of(rules: &RuleTable, host: &Host) -> Self {
-        let covers_get = |rule: &&Rule| {
+        /// Where a rule closes everything, a path below it is as good as any.
+        const ANYWHERE: &str = "/portcullis-doctor";
+        let decides = |rule: &&Rule| {
             let chosen = rules.choose(host, &rule.path, "GET");
             chosen.is_some_and(|chosen| chosen.id == rule.id)
         };
-        let path = |rule: &Rule| rule.path.as_str().trim_end_matches('/').to_owned();
-        let mut closed: Vec<_> = rules.rules().iter().filter(covers_get).collect();
-        closed.retain(|rule| rule.allow != Allow::Anyone);
-        let open = rules.rules().iter().filter(covers_get).find(|rule| rule.allow == Allow::Anyone);
-        let fallback = is_closed(rules, host, "/").then(|| "/".to_owned());
-        let deepest = closed.iter().map(|rule| path(rule)).find(|path| !path.is_empty());
-        let open = open.map(path).map(|path| if path.is_empty() { "/".to_owned() } else { path });
-        // Where a rule closes everything, a path below it is as good as any.
-        let anywhere = "/portcullis-doctor";
-        let below = is_closed(rules, host, anywhere).then(|| anywhere.to_owned());
-        Self { closed: deepest.or(below).or(fallback), open }
+        let deciding: Vec<&Rule> = rules.rules().iter().filter(decides).collect();
+        let path = |rule: &&Rule| rule.path.as_str().trim_end_matches('/').to_owned();
+        let is_open = |rule: &&&Rule| rule.allow == Allow::Anyone;
+        let closed: Vec<String> = deciding.iter().filter(|rule| !is_open(rule)).map(path).collect();
+        let named = |wanted: fn(&str) -> bool| {
+            closed.iter().find(|path| !path.is_empty() && wanted(path)).cloned()
+        };
+        let anywhere = || is_closed(rules, host, ANYWHERE).then(|| ANYWHERE.to_owned());
+        let closed = named(is_for_people).or_else(anywhere).or_else(|| named(|_| true));
+        let open = deciding.iter().find(is_open).map(path);
+        Self { closed, open: open.map(|path| if path.is_empty() { "/".to_owned() } else { path }) }
     }
+}
+
+/// Whether a browser is led to the sign-in page from here.
+pub(super) fn is_for_people(path: &str) -> bool {
+    !path.starts_with("/api/")
 }
 
 /// Whether not everybody may pass here; no rule means no.
@@ -115,6 +123,8 @@ mod tests {
         check(vec![], Some("/portcullis-doctor"), None);
         check(vec![rule("/", Allow::SignedIn)], Some("/portcullis-doctor"), None);
         check(vec![rule("/", Allow::SignedIn), rule("/admin", staff())], Some("/admin"), None);
+        check(vec![rule("/admin", staff()), rule("/api/jobs", staff())], Some("/admin"), None);
+        check(vec![rule("/", Allow::Anyone), rule("/api/x", staff())], Some("/api/x"), Some("/"));
         check(vec![rule("/", Allow::Anyone), rule("/admin", staff())], Some("/admin"), Some("/"));
         check(vec![rule("/public", Allow::Anyone)], Some("/portcullis-doctor"), Some("/public"));
         check(vec![rule("/", Allow::Anyone)], None, Some("/"));

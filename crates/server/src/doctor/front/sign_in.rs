@@ -4,9 +4,11 @@ use url::Url;
 
 use super::Front;
 use crate::doctor::probe::{Outcome, Prober, Sending, Trouble};
-use crate::doctor::{Check, reading};
+use crate::doctor::{Check, Status, reading};
 use crate::web::cookies::CookieStyle;
 use crate::web::pages;
+
+const REDIRECT: &str = "sign_in_redirect";
 
 pub(super) async fn check(
     front: &Front<'_>,
@@ -14,9 +16,15 @@ pub(super) async fn check(
     closed: &str,
     checks: &mut Vec<Check>,
 ) -> Result<(), Trouble> {
-    let wanted = format!("{closed}?portcullis=doctor&a=%2F");
-    let sent = prober.send(&Sending::get(&wanted).by_browser()).await?;
-    checks.push(redirect(front, &wanted, &sent));
+    if reading::is_for_people(closed) {
+        let wanted = format!("{closed}?portcullis=doctor&a=%2F");
+        let sent = prober.send(&Sending::get(&wanted).by_browser()).await?;
+        checks.push(redirect(front, &wanted, &sent));
+    } else {
+        let detail = format!("{closed} is for programs, which are not led to the sign-in page");
+        let advice = "name a page that not everybody may see with --path";
+        checks.push(Check::found(Status::NotChecked, REDIRECT, detail, advice));
+    }
     let page = prober.send(&Sending::get(pages::SIGN_IN).by_browser()).await?;
     checks.push(sign_in_page(&page));
     checks.push(cookies(front, prober, closed).await?);
@@ -25,31 +33,30 @@ pub(super) async fn check(
 
 /// The way of a browser without a session.
 fn redirect(front: &Front<'_>, wanted: &str, sent: &Outcome) -> Check {
-    const ID: &str = "sign_in_redirect";
     let advice =
         "let the proxy hand on the redirect: X-Auth-Sign-In with nginx, Location with others";
     let status = sent.answer.status;
     let Some(location) = sent.answer.header("location").filter(|_| (300..400).contains(&status))
     else {
         let detail = format!("a browser that wants {wanted} gets {status} and no way to sign in");
-        return Check::fault(ID, detail, advice);
+        return Check::fault(REDIRECT, detail, advice);
     };
     let base = Url::parse(&front.public.to_string()).ok();
     let Some(url) = base.as_ref().and_then(|base| base.join(location).ok()) else {
-        return Check::fault(ID, format!("Location is {location}"), advice);
+        return Check::fault(REDIRECT, format!("Location is {location}"), advice);
     };
     if url.path() != pages::SIGN_IN || base.is_some_and(|base| base.origin() != url.origin()) {
         let detail = format!("Location is {location}, not the sign-in page of server.public_url");
-        return Check::fault(ID, detail, advice);
+        return Check::fault(REDIRECT, detail, advice);
     }
     let next = url.query_pairs().find(|(name, _)| name == "next").map(|(_, next)| next);
     match next {
         Some(next) if next.ends_with(wanted) => {
-            Check::ok(ID, format!("{status} to {}, and back to {next}", url.path()))
+            Check::ok(REDIRECT, format!("{status} to {}, and back to {next}", url.path()))
         }
         Some(_) | None => {
             let detail = format!("{location} does not lead back to {wanted}");
-            Check::fault(ID, detail, "hand on the target as it came, with its query")
+            Check::fault(REDIRECT, detail, "hand on the target as it came, with its query")
         }
     }
 }
