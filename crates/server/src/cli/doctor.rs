@@ -135,9 +135,15 @@ async fn look_in_front(
         checks.push(Check::found(Status::NotChecked, "certificate", detail, advice));
     }
     let stand_in = match args.stand_in {
-        Some(place) => Some(StandIn::take(place).await.with_context(|| {
-            format!("cannot take the place of the application at {place}; is it stopped?")
-        })?),
+        Some(place) => match StandIn::take(place).await {
+            Ok(stand_in) => Some(stand_in),
+            Err(error) => {
+                let detail = format!("cannot take the application's place at {place}: {error}");
+                let advice = "stop the application first; on another machine, run doctor there";
+                let check = Check::found(Status::Unreachable, "stand_in", detail, advice);
+                return Ok(vec![check]);
+            }
+        },
         None => None,
     };
     let front = Front {
@@ -206,22 +212,21 @@ fn show(output: Output, checks: &[Check]) -> anyhow::Result<()> {
 /// One line each, and what to do below it; then how many are not in order.
 fn in_lines(checks: &[Check]) -> String {
     let widest = checks.iter().map(|check| check.id.len()).max().unwrap_or_default();
-    let mut text = String::new();
+    let line = |status: &str, id: &str, text: &str| format!("{status:<11}  {id:<widest$}  {text}");
+    let mut lines = Vec::new();
     for check in checks {
-        let (status, id, detail) = (check.status.word(), &check.id, &check.detail);
-        text.push_str(&format!("{status:<11}  {id:<widest$}  {detail}\n"));
-        if let Some(advice) = &check.advice {
-            text.push_str(&format!("{:<11}  {:<widest$}  → {advice}\n", "", ""));
-        }
+        lines.push(line(check.status.word(), &check.id, &check.detail));
+        lines.extend(check.advice.as_ref().map(|advice| line("", "", &format!("-> {advice}"))));
     }
     let count = |status| checks.iter().filter(|check| check.status == status).count();
     let (faults, warnings) = (count(Status::Fault), count(Status::Warning));
     let (silent, skipped) = (count(Status::Unreachable), count(Status::NotChecked));
-    text.push_str(&format!(
-        "{} checks: {faults} faults, {warnings} warnings, {silent} unreachable, {skipped} not checked",
+    lines.push(format!(
+        "Checked {}. Faults: {faults}, warnings: {warnings}, unreachable: {silent}, not checked: \
+         {skipped}.",
         checks.len()
     ));
-    text
+    lines.join("\n")
 }
 
 fn exit_code(checks: &[Check]) -> u8 {
@@ -282,8 +287,8 @@ mod tests {
             in_lines(&checks),
             "ok           config       in order\n\
              fault        a_long_name  is not\n\
-             \u{20}                         → do this\n\
-             2 checks: 1 faults, 0 warnings, 0 unreachable, 0 not checked"
+             \u{20}                         -> do this\n\
+             Checked 2. Faults: 1, warnings: 0, unreachable: 0, not checked: 0."
         );
     }
 }

@@ -59,12 +59,14 @@ impl Sending {
     }
 
     /// With one more header.
+    #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
     /// As a browser sends it that goes to a page.
+    #[must_use]
     pub fn by_browser(self) -> Self {
         self.with("Accept", "text/html,application/xhtml+xml").with("Sec-Fetch-Mode", "navigate")
     }

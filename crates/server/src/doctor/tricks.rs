@@ -104,7 +104,7 @@ fn headers(closed: &str, open: &str, authority: &str) -> Vec<Trick> {
     let (forwarded, method) = ("CVE-2026-40575", "CVE-2023-30845");
     let (proto, host) = ("CVE-2026-33495", "CVE-2026-48794");
     let (drop, fold) = ("GHSA-w9mr-28mw-j8hg", "CVE-2025-64484");
-    let table: Vec<(&'static str, &'static str, Vec<(&'static str, String)>)> = vec![
+    let table: Vec<(&'static str, &'static str, Lines)> = vec![
         ("forwarded_uri", forwarded, vec![("X-Forwarded-Uri", open.to_owned())]),
         ("original_url", forwarded, vec![("X-Original-URL", url.clone())]),
         ("original_path", forwarded, vec![("X-Original-URL", open.to_owned())]),
@@ -142,11 +142,14 @@ fn headers(closed: &str, open: &str, authority: &str) -> Vec<Trick> {
     table.into_iter().map(trick).chain(probes.map(probe)).collect()
 }
 
-fn twice(name: &'static str, one: &str, two: &str) -> Vec<(&'static str, String)> {
+/// Headers by name and value.
+type Lines = Vec<(&'static str, String)>;
+
+fn twice(name: &'static str, one: &str, two: &str) -> Lines {
     vec![(name, one.to_owned()), (name, two.to_owned())]
 }
 
-fn connection(names: &str) -> Vec<(&'static str, String)> {
+fn connection(names: &str) -> Lines {
     vec![("Connection", format!("close, {names}"))]
 }
 
