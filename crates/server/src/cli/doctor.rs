@@ -2,7 +2,7 @@
 //! do. What is looked at is in `crate::doctor`.
 
 use std::io::Read as _;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -94,20 +94,21 @@ fn of_faults(faults: &Faults) -> Vec<Check> {
 
 async fn look(args: &Args, config: &Config) -> anyhow::Result<Vec<Check>> {
     let count = config.gate.rules.rules().len();
-    let mut checks = vec![Check::ok("config", format!("in order, with {count} rules"))];
+    let mut checks = vec![Check::ok("config", format!("in order; rules: {count}"))];
     checks.extend(installation::files(config));
     let (check, secret) = installation::secret(&config.server.secret_file);
     checks.push(check);
     checks.push(installation::proxies(config));
+    let clock = Clock::system();
+    checks.extend(installation::certificate(config, clock.now()));
     if args.stand_in.is_none() {
         checks.extend(installation::upstreams(config).await);
     }
     let Some(secret) = secret else { return Ok(checks) };
     let keys = Keys::derive(&secret)?;
-    let clock = Clock::system();
     checks.push(installation::database(config, &keys, &clock).await);
     let public = config.server.public_url_at(config.server.listen);
-    let server = server_place(config, &public);
+    let server = server_place(config, &public)?;
     let front = match &args.url {
         Some(url) => place(url, args.insecure)?,
         None => server.clone(),
@@ -116,6 +117,7 @@ async fn look(args: &Args, config: &Config) -> anyhow::Result<Vec<Check>> {
     let server = installation::server(config, &prober).await;
     let is_there = server.status == Status::Ok;
     checks.push(server);
+    checks.extend(installation::metrics(config).await);
     if let Some(url) = args.url.as_ref().filter(|_| is_there) {
         checks.extend(Box::pin(look_in_front(args, config, (&public, url), &prober)).await?);
     }
@@ -167,11 +169,15 @@ async fn look_in_front(
     Ok(checks)
 }
 
-/// Where the server itself is, past everything in front.
-fn server_place(config: &Config, public: &Origin) -> Place {
+/// Where the server itself is, past everything in front. What it shows there is its own certificate.
+fn server_place(config: &Config, public: &Origin) -> anyhow::Result<Place> {
     let listen = config.server.listen;
-    let ip = if listen.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listen.ip() };
-    Place::plain(ip.to_string(), listen.port(), authority(public.host(), public))
+    let ip = installation::reachable(listen.ip()).to_string();
+    let authority = authority(public.host(), public);
+    Ok(match config.server.tls {
+        Some(_) => Place::secure(ip, listen.port(), authority, Trust::Anybody)?,
+        None => Place::plain(ip, listen.port(), authority),
+    })
 }
 
 fn authority(host: &Host, of: &Origin) -> String {

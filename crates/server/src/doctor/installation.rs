@@ -3,10 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use portcullis_domain::secret::{Keys, MasterSecret};
+use portcullis_domain::time::Time;
 use portcullis_store::migrate::{self, MigrateError};
 use portcullis_store::{Db, NotReady};
 use url::Url;
@@ -18,6 +21,7 @@ use crate::cli::open;
 use crate::clock::Clock;
 use crate::config::{Config, Database, Transport};
 use crate::secret_file::{self, SecretFileError};
+use crate::tls;
 
 /// The mode bits of others than the owner.
 const OF_OTHERS: u32 = 0o077;
@@ -160,12 +164,66 @@ pub async fn server(config: &Config, prober: &Prober<'_>) -> Check {
     }
 }
 
+/// Whether the certificate can be shown, and for how long; nothing where plain HTTP is spoken.
+pub fn certificate(config: &Config, now: Time) -> Option<Check> {
+    const ID: &str = "tls_cert";
+    const SOON: Duration = Duration::from_hours(14 * 24);
+    let files = config.server.tls.as_ref()?;
+    let shown = files.cert.display();
+    let renew = "renew it; the server reads the files again when they change";
+    Some(match tls::validity(files) {
+        Err(fault) => {
+            let detail = format!("{:#}", anyhow::Error::new(fault));
+            Check::fault(ID, detail, "name a certificate and its key")
+        }
+        Ok(validity) if now < validity.from => {
+            let detail = format!("{shown} is good from {} only", validity.from.iso());
+            Check::fault(ID, detail, "set the clock, or take another certificate")
+        }
+        Ok(validity) if validity.until < now => {
+            Check::fault(ID, format!("{shown} was good until {}", validity.until.iso()), renew)
+        }
+        Ok(validity) if validity.until < now.plus(SOON) => {
+            let detail = format!("{shown} is good until {} only", validity.until.iso());
+            Check::found(Status::Warning, ID, detail, renew)
+        }
+        Ok(validity) => Check::ok(ID, format!("{shown} is good until {}", validity.until.iso())),
+    })
+}
+
+/// Whether the figures can be asked for; nothing where they are not offered.
+pub async fn metrics(config: &Config) -> Option<Check> {
+    const ID: &str = "metrics";
+    let listen = config.metrics.listen?;
+    let ip = reachable(listen.ip());
+    let place = Place::plain(ip.to_string(), listen.port(), String::new());
+    Some(match place.accepts().await {
+        Ok(()) => Check::ok(ID, format!("{listen} accepts connections")),
+        Err(error) => Check::found(
+            Status::Unreachable,
+            ID,
+            error.to_string(),
+            "start portcullis serve, or correct metrics.listen",
+        ),
+    })
+}
+
+/// An address at which a listener on every address is found.
+pub fn reachable(listens: IpAddr) -> IpAddr {
+    match listens {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+    }
+}
+
 /// Whether who must be in front is expected there.
 pub fn proxies(config: &Config) -> Check {
     const ID: &str = "proxies";
     let server = &config.server;
     let public = server.public_url_at(server.listen);
-    let is_direct = !public.is_https() && public.port() == server.listen.port();
+    let speaks_tls = server.tls.is_some();
+    let is_direct = public.is_https() == speaks_tls && public.port() == server.listen.port();
     if server.trusted_proxies.is_empty() && !is_direct {
         let detail = format!(
             "people type {public}, so something stands before {}, and server.trusted_proxies is empty",

@@ -60,7 +60,7 @@ fn spellings(closed: &str, open: &str) -> Vec<Trick> {
         ("encoded_dots", dots, format!("{open}/x/%2e%2e{closed}")),
         ("encoded_dots_and_slash", dots, format!("{open}/x/%2e%2e%2f{bare}")),
         ("doubly_encoded_dots", dots, format!("{open}/x/%252e%252e{closed}")),
-        ("encoded_slash", dots, format!("{open}%2f..%2f{bare}")),
+        ("encoded_slash", dots, format!("{open}/x%2f..%2f{bare}")),
         ("encoded_slash_at_the_end", dots, format!("{closed}%2f")),
         ("dots_and_semicolon", dots, format!("{open}/..;{closed}")),
         ("semicolon", dots, format!("{closed};x=/y")),

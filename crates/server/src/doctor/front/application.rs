@@ -49,7 +49,7 @@ pub(super) async fn check(
 ) -> Result<(), Trouble> {
     let Some(stand_in) = front.stand_in else {
         if front.kind.is_none() {
-            let detail = "the gate removes every spelling of them before it hands on";
+            let detail = "what a client says of who is calling is removed by the gate itself";
             checks.push(Check::ok(IDENTITY, detail));
             checks.push(upgrade_arrives(front, prober, paths).await?);
             return Ok(());

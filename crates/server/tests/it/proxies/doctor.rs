@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use portcullis_domain::probe::{LIFE, ProbeId, Ticket};
 use portcullis_domain::secret::{Keys, MasterSecret};
@@ -78,11 +79,8 @@ impl Patient {
 
     /// Has it looked at from outside.
     async fn look(&self, more: &str, input: &str) -> Told {
-        let mut line = format!("--url http://{} {more}", self.address);
-        if let Some(kind) = kind(self.front) {
-            line += &format!(" --proxy {kind}");
-        }
-        self.run(&line, input).await
+        let proxy = kind(self.front).map_or(String::new(), |kind| format!("--proxy {kind}"));
+        self.run(&format!("--url http://{} {proxy} {more}", self.address), input).await
     }
 
     /// The same in the place of the application.
@@ -228,6 +226,46 @@ async fn what_is_wrong_with_an_installation_is_found() {
     patient.server.finish().await;
 }
 
+/// Certificate files of this life in days, and a configuration that names them.
+fn tls(directory: &Path, days: i64) -> String {
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let mut params = rcgen::CertificateParams::new(names).unwrap();
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let day = |day: i64| {
+        let seconds = i64::try_from(now).unwrap() + day * 86_400;
+        rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(u64::try_from(seconds).unwrap())
+    };
+    (params.not_before, params.not_after) = (day(-30), day(days));
+    let key = rcgen::KeyPair::generate().unwrap();
+    let cert = params.self_signed(&key).unwrap();
+    std::fs::write(directory.join("cert.pem"), cert.pem()).unwrap();
+    std::fs::write(directory.join("key.pem"), key.serialize_pem()).unwrap();
+    let shown = directory.display();
+    format!("tls_cert = \"{shown}/cert.pem\"\ntls_key = \"{shown}/key.pem\"")
+}
+
+#[tokio::test]
+async fn a_gate_that_speaks_tls_is_looked_at_and_its_certificate_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let section = tls(directory.path(), 90);
+    let patient = Patient::with(Front::Gate, &section, str::to_owned).await;
+    let url = format!("--url https://{}", patient.address);
+    let told = patient.run(&format!("{url} --insecure"), "").await;
+    told.assert_clean(&["not_checked certificate"]);
+    told.check("tls_cert");
+    // Nobody vouches for this certificate.
+    let told = patient.run(&url, "").await;
+    assert_eq!((told.code, told.findings()), (3, vec!["unreachable proxy".to_owned()]), "{told:?}");
+    tls(directory.path(), 5);
+    let told = patient.run("", "").await;
+    assert_eq!((told.code, told.findings()), (1, vec!["warning tls_cert".to_owned()]), "{told:?}");
+    tls(directory.path(), -5);
+    patient.run("", "").await.assert_fault("tls_cert", "was good until", "renew");
+    std::fs::write(directory.path().join("key.pem"), "nothing").unwrap();
+    patient.run("", "").await.assert_fault("tls_cert", "no private key", "name a certificate");
+    patient.server.finish().await;
+}
+
 #[tokio::test]
 async fn the_examples_of_the_handbook_are_in_order() {
     for front in [Front::GateBehindNginx, Front::GateBehindCaddy] {
@@ -347,6 +385,22 @@ async fn an_nginx_that_believes_every_address_is_found() {
     broken(TRUSTED, change, ("client_address", "choose an address", "X-Forwarded-For")).await;
 }
 
+#[tokio::test]
+async fn an_nginx_that_rewrites_the_path_before_the_gate_is_found() {
+    // With a path behind the address, nginx hands on what it made of the path.
+    let change = |text: &str| {
+        let after = ";\n        proxy_http_version";
+        replaced(text, after, &format!("/{after}"))
+    };
+    let patient = Patient::with(Front::GateBehindNginx, TRUSTED, change).await;
+    let told = patient.look("", "").await;
+    assert_eq!(told.code, 1, "{told:?}");
+    let check = told.check("trick.empty_segment");
+    assert_eq!(check["status"], "warning", "{check}");
+    assert!(check["detail"].as_str().unwrap().contains("the proxy rewrites it: //"), "{check}");
+    patient.server.finish().await;
+}
+
 /// In front of the gate, too.
 #[tokio::test]
 async fn a_caddy_that_lets_everybody_ask_nobody_is_found() {
@@ -397,7 +451,7 @@ async fn only_a_genuine_ticket_shows_anything() {
     assert_eq!(client.get("/-/probe").send().await.verdict(), "404 not_found");
 
     // What is outdated shows nothing, and what was seen is forgotten.
-    server.advance(LIFE + std::time::Duration::from_millis(1));
+    server.advance(LIFE + Duration::from_millis(1));
     assert_eq!(look(&ours.pass(&good)).await.0, 404);
     send(&ours.mark(&good)).await;
     let later = Ticket { id: good.id, until: server.app.clock.now().plus(LIFE) };
