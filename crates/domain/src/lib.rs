@@ -11,6 +11,7 @@
 //! - [`origin`]: web origins, and the wall that unsafe requests from elsewhere meet.
 //! - [`password`]: the password policy and Argon2id hashes.
 //! - [`permission`]: permission keys, wildcards and sets of them.
+//! - [`probe`]: the tickets with which `doctor` follows its own requests.
 //! - [`redirect`]: where a person may be sent after signing in.
 //! - [`remember`]: browsers that stay signed in, and what one of their secrets is worth.
 //! - [`request_path`]: the one canonical reading of a request target.
@@ -31,6 +32,7 @@ pub mod one_time_link;
 pub mod origin;
 pub mod password;
 pub mod permission;
+pub mod probe;
 pub mod redirect;
 pub mod remember;
 pub mod request_path;

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::csrf::CsrfKeys;
 use crate::id::{SessionHandle, UserId};
+use crate::probe::ProbeKey;
 use crate::remember::RememberKey;
 
 /// The generation of the keys. It is part of every label, so that a later generation shares nothing
@@ -53,6 +54,8 @@ pub struct Keys {
     pub device: DeviceKey,
     /// For the cookie of a browser that stays signed in.
     pub remember: RememberKey,
+    /// For the tickets of `doctor`.
+    pub probe: ProbeKey,
     seal_check: [u8; 32],
     signing_seed: Zeroizing<[u8; 32]>,
 }
@@ -72,6 +75,7 @@ impl Keys {
             csrf: CsrfKeys::new(KID, hmac_key(&root, "csrf")?),
             device: DeviceKey(hmac_key(&root, "device")?),
             remember: RememberKey::new(hmac_key(&root, "remember")?),
+            probe: ProbeKey::new(hmac_key(&root, "probe")?),
             seal_check: *expand(&root, "seal")?,
             signing_seed: expand(&root, "signing")?,
         })

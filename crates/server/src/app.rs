@@ -21,6 +21,7 @@ use crate::gate::forward::Forwarder;
 use crate::gate::{Assertions, BadUpstream, Upstreams};
 use crate::hasher::Hasher;
 use crate::mail::Mailer;
+use crate::probe::Probes;
 use crate::random::Random;
 use crate::record::Recorder;
 use crate::spend::Spender;
@@ -55,6 +56,8 @@ pub struct Parts {
     pub access_tokens: AccessTokens,
     pub spender: Spender,
     pub recorder: Recorder,
+    /// What was seen of the requests of `doctor`.
+    pub probes: Probes,
     pub limiter: RequestLimiter,
     pub upstream_limiter: RequestLimiter,
     /// How many refusals of one stranger are written down; what nobody signed in for must not
@@ -168,6 +171,7 @@ impl App {
             spender,
             recorder,
             telemetry,
+            probes: Probes::default(),
             public_url,
             own_origins,
             next_origins,

@@ -43,8 +43,8 @@ pub fn read_or_create(path: &Path, random: Random) -> Result<MasterSecret, Secre
     read(path)?.ok_or_else(|| io_error(path, io::ErrorKind::NotFound.into()))
 }
 
-/// `None` if there is no such file.
-fn read(path: &Path) -> Result<Option<MasterSecret>, SecretFileError> {
+/// Reads the secret; `None` if there is no such file.
+pub fn read(path: &Path) -> Result<Option<MasterSecret>, SecretFileError> {
     /// Enough for every secret with white space around it.
     const LONGEST: u64 = 1024;
     // Looked at before it is opened, because opening a pipe waits for its other end.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use portcullis_domain::time::Time;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -166,6 +167,27 @@ impl ResolvesServerCert for Served {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
     }
+}
+
+/// When the certificate in these files begins and ends, if it can be served at all.
+pub fn validity(files: &TlsFiles) -> Result<Validity, TlsFault> {
+    let pair = read(files, &aws_lc_rs::default_provider())?;
+    let first = pair.end_entity_cert().ok();
+    let parsed = first.and_then(|cert| x509_parser::parse_x509_certificate(cert).ok());
+    let (_, cert) = parsed.ok_or_else(|| TlsFault::NoCertificate(files.cert.clone()))?;
+    let millis = |seconds: i64| Time(seconds.saturating_mul(1000));
+    let of = cert.validity();
+    Ok(Validity {
+        from: millis(of.not_before.timestamp()),
+        until: millis(of.not_after.timestamp()),
+    })
+}
+
+/// When a certificate is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    pub from: Time,
+    pub until: Time,
 }
 
 /// Reads both files, and checks that they belong together.

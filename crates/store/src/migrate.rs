@@ -26,6 +26,15 @@ pub struct Applied {
     pub names: Vec<&'static str>,
 }
 
+/// How far a database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The version of its schema.
+    pub version: i64,
+    /// The version that this program works with.
+    pub newest: i64,
+}
+
 /// Why the database may not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
@@ -47,6 +56,9 @@ pub enum MigrateError {
     #[error("the database could not be migrated")]
     Store(#[from] Error),
 }
+
+/// Under what the database remembers its secret.
+const SEAL: &str = "seal";
 
 struct Migration {
     version: i64,
@@ -95,6 +107,18 @@ pub async fn run(db: &Db, options: &MigrateOptions) -> Result<Applied, MigrateEr
     check_seal(&mut tx, &options.seal_check).await?;
     tx.commit().await?;
     Ok(applied)
+}
+
+/// How far the database is, without changing anything. It is to be used only if it is at the newest
+/// version; older means that a start will bring it there.
+pub async fn inspect(db: &Db, seal: &[u8; 32]) -> Result<Standing, MigrateError> {
+    let mut tx = db.read().await?;
+    let version = check_ledger(&mut tx).await?;
+    let sealed = meta::get(&mut tx, SEAL).await?;
+    if sealed.is_some_and(|sealed| sealed != seal) {
+        return Err(MigrateError::OtherSecret);
+    }
+    Ok(Standing { version, newest: MIGRATIONS.last().map_or(0, |migration| migration.version) })
 }
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -150,8 +174,7 @@ fn checksum(migration: &Migration) -> String {
 }
 
 async fn check_seal(tx: &mut Tx, seal: &[u8; 32]) -> Result<(), MigrateError> {
-    const NAME: &str = "seal";
-    let sealed_now = meta::insert_if_absent(tx, NAME, seal).await?;
-    let is_ours = sealed_now || meta::get(tx, NAME).await?.as_deref() == Some(seal.as_slice());
+    let sealed_now = meta::insert_if_absent(tx, SEAL, seal).await?;
+    let is_ours = sealed_now || meta::get(tx, SEAL).await?.as_deref() == Some(seal.as_slice());
     if is_ours { Ok(()) } else { Err(MigrateError::OtherSecret) }
 }

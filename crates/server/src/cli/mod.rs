@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod demo;
+pub mod doctor;
 pub mod import;
 pub mod init;
 pub mod open;
@@ -53,6 +54,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             output::log_trouble();
             Box::pin(role::run(args)).await
         }
+        Command::Doctor(args) => Box::pin(doctor::run(args)).await,
         Command::Import(args) => {
             output::log_trouble();
             Box::pin(import::run(args)).await
@@ -100,6 +102,8 @@ enum Command {
     User(user::Args),
     /// Makes roles and changes what they permit, also beside a running server.
     Role(role::Args),
+    /// Looks at the installation and at what stands in front of it, and says what to do.
+    Doctor(doctor::Args),
     /// Brings what another system knows, also beside a running server.
     Import(import::Args),
 }

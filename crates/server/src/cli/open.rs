@@ -148,7 +148,8 @@ fn make_directory(path: &Path) -> Result<(), OpenError> {
         .map_err(|source| OpenError::Directory { path: path.to_owned(), source })
 }
 
-async fn open_database(database: &Database) -> Result<Db, OpenError> {
+/// Opens the database as it is.
+pub async fn open_database(database: &Database) -> Result<Db, OpenError> {
     let (url, shown) = match database {
         Database::Sqlite(file) => (sqlite_url(file), file.display().to_string()),
         Database::Postgres(url) => {

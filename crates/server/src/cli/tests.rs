@@ -25,6 +25,12 @@ fn commands_are_spelled_as_documented() {
     check("config sample");
     check("config check --config c");
     check("user create --config c --email a@b.de");
+    check("doctor --config c --json");
+    check("doctor --config c --url https://a.b --insecure --path /admin");
+    for proxy in ["nginx", "caddy", "traefik", "haproxy", "envoy"] {
+        check(&format!("doctor --config c --proxy {proxy} --url http://[::1]:8080"));
+    }
+    check("doctor --config c --url http://a.b --stand-in 127.0.0.1:3000 --token-stdin");
     check(
         "user create --config c --email a@b.de --username u --first-name F --last-name L --phone 1 \
          --branch 2 --account-type contractor --role owner --password-stdin --json",
@@ -57,6 +63,15 @@ fn what_is_misspelled_is_wrong_usage() {
     check("init --public-url https://a.b");
     check("init --upstream http://a.b --email nobody");
     check("config check");
+    check("doctor");
+    check("doctor --config c --proxy nginx");
+    check("doctor --config c --proxy apache --url http://a.b");
+    check("doctor --config c --url a.b");
+    check("doctor --config c --url http://a.b/path");
+    check("doctor --config c --url http://a:b@c.d");
+    check("doctor --config c --url http://a.b --path admin");
+    check("doctor --config c --stand-in 127.0.0.1:3000");
+    check("doctor --config c --url http://a.b --token-stdin");
     check("user list");
     check("user create --config c");
     check("user create --config c --email nobody");

@@ -29,6 +29,7 @@ use super::reply::{Outgoing, Reply};
 use super::request::{Facts, Head};
 use super::table::{Match, Row};
 use crate::app::App;
+use crate::probe::Probes;
 use crate::telemetry::metrics::Surface;
 use crate::telemetry::request::{Known, Observed, Reason};
 use crate::{gate, web::pages};
@@ -74,9 +75,14 @@ async fn enter(
     let version = parts.version;
     let switch = gate::upgrade::Switch::take(&mut parts.extensions);
     let wants_page = wants_page(&parts);
+    let watch = Probes::watch(&app, peer, &parts);
     let mut facts = match read(&app, peer, parts, &id) {
-        Ok(facts) => facts,
+        Ok(mut facts) => {
+            facts.watch = watch;
+            facts
+        }
         Err(error) => {
+            app.probes.unread(&app, watch, &error);
             let mut reply = if wants_page {
                 pages::refusal_page(&error, &id)
             } else {
@@ -116,6 +122,7 @@ async fn enter(
             let request = gate::Inbound { facts: Arc::clone(&facts), version, body, switch };
             match Box::pin(gate::answer(&app, request)).await {
                 Ok(mut response) => {
+                    app.probes.note(&app, &facts, None);
                     keep_from_caches(&facts, response.headers_mut());
                     after_headers(&app, &facts, response.headers_mut());
                     response.map(Either::Right)
@@ -200,6 +207,7 @@ async fn own(app: &App, row: &Row, facts: &Arc<Facts>, body: Incoming) -> Reply 
     }
     let mut reply = match row.answer(app.clone(), Arc::clone(facts), body).await {
         Ok(mut reply) => {
+            app.probes.note(app, facts, None);
             own_headers(app, reply.headers_mut());
             after_headers(app, facts, reply.headers_mut());
             reply
@@ -221,6 +229,7 @@ fn refuse(app: &App, facts: &Facts, error: &Error) -> Reply {
 
 /// The refusal: a page for a person's browser, the family's JSON for everybody else.
 fn refuse_as(app: &App, facts: &Facts, error: &Error, family: Family) -> Reply {
+    app.probes.note(app, facts, Some(error));
     let wants_page = facts.is_navigation() && !facts.target.path().as_str().starts_with("/api/");
     let mut reply = if wants_page {
         pages::refusal(app, facts, error)

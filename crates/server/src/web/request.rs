@@ -16,6 +16,7 @@ use super::input::Fields;
 use super::limits::Standing;
 use crate::app::App;
 use crate::flows::limits::LoginStanding;
+use crate::probe::Watch;
 
 /// The request as it came in, its target read in the one canonical way.
 pub struct Facts {
@@ -27,6 +28,8 @@ pub struct Facts {
     pub host: Host,
     /// Host with port, as the client asked for it.
     pub authority: String,
+    /// Set where `doctor` sent the request.
+    pub watch: Option<Box<Watch>>,
     after: Mutex<After>,
     /// Who sent it, as far as is known; nobody has the id 0.
     user: AtomicI64,
@@ -60,8 +63,8 @@ impl Facts {
         head: Head,
     ) -> Self {
         let Head { method, headers, authority } = head;
-        let (after, user) = (Mutex::default(), AtomicI64::new(0));
-        Self { id, method, target, headers, client, host, authority, after, user }
+        let (watch, after, user) = (None, Mutex::default(), AtomicI64::new(0));
+        Self { id, method, target, headers, client, host, authority, watch, after, user }
     }
 
     /// What is gathered for the answer.

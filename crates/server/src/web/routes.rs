@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::api::{csrf, health, login, logout, me, mobile_auth, openapi, permissions};
+use super::api::{csrf, health, login, logout, me, mobile_auth, openapi, permissions, probe};
 use super::pages;
 use super::refusal::Family::{Every, P, S, Z};
 use super::table::Csrf::{Exempt, Required};
@@ -39,6 +39,7 @@ fn own_rows() -> Vec<Row> {
         row(Method::GET, "/readyz", READY, health::ready),
         row(Method::GET, "/-/openapi.json", OPENAPI, openapi::show),
         row(Method::GET, "/.well-known/jwks.json", KEYS, openapi::key_set),
+        row(Method::GET, probe::PATH, PROBE, probe::show),
     ]
 }
 
@@ -170,6 +171,13 @@ const OPENAPI: Doc = Doc {
     id: "show_openapi",
     summary: "This description, as OpenAPI 3.1.",
     answer: (200, r#"{"openapi":"3.1.0"}"#),
+    ..USUAL
+};
+
+const PROBE: Doc = Doc {
+    id: "show_probe",
+    summary: "For portcullis doctor: what the server saw of one of its requests. 404 without its pass.",
+    answer: (200, r#"{"seen":[]}"#),
     ..USUAL
 };
 

@@ -75,3 +75,23 @@ async fn tampered(sql: &str, text: &str) {
     })
     .await;
 }
+
+#[tokio::test]
+async fn looking_changes_nothing_and_tells_what_a_start_would_meet() {
+    each_empty(async |test| {
+        let empty = migrate::inspect(&test.db, &SEAL).await;
+        assert!(matches!(empty, Err(MigrateError::Store(_))), "{empty:?}");
+        let newest = test.migrate().await.unwrap().version;
+        let found = migrate::inspect(&test.db, &SEAL).await.unwrap();
+        assert_eq!((found.version, found.newest), (newest, newest));
+        let other = migrate::inspect(&test.db, &[8; 32]).await;
+        assert!(matches!(other, Err(MigrateError::OtherSecret)), "{other:?}");
+        test.tamper("DELETE FROM schema_migrations WHERE version > 3").await;
+        let found = migrate::inspect(&test.db, &SEAL).await.unwrap();
+        assert_eq!((found.version, found.newest), (3, newest));
+        test.tamper("INSERT INTO schema_migrations VALUES (99, '0099_x', 'x', 0)").await;
+        let newer = migrate::inspect(&test.db, &SEAL).await;
+        assert!(matches!(newer, Err(MigrateError::Newer { .. })), "{newer:?}");
+    })
+    .await;
+}

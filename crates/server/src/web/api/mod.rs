@@ -9,3 +9,4 @@ pub mod me;
 pub mod mobile_auth;
 pub mod openapi;
 pub mod permissions;
+pub mod probe;

@@ -50,7 +50,9 @@ pub fn is_here(path: &str) -> bool {
 /// Decides. `facts` becomes those of the request that is asked about, once that is known.
 pub async fn answer(app: &App, facts: &mut Facts, body: Incoming) -> Reply {
     let kind = kind_of(facts.target.path().as_str());
-    let mut reply = match decide(app, kind, facts, body).await {
+    let decided = decide(app, kind, facts, body).await;
+    app.probes.note(app, facts, decided.as_ref().err());
+    let mut reply = match decided {
         Ok(passed) => allow(app, &passed),
         Err(error) => refuse(app, kind, facts, &error),
     };

@@ -3,6 +3,7 @@
 //! Envoy, which Debian does not have: what they send is in `endpoint`.
 
 mod d1;
+mod doctor;
 mod endpoint;
 mod every;
 mod recipe;
