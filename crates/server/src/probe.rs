@@ -171,7 +171,7 @@ fn door(target: &str) -> Door {
 fn why(error: &Error) -> Option<String> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the code of all others says it")]
     match error {
-        Error::Forwarded(fault) => Some(fault.to_string()),
+        Error::Forwarded(fault, _) => Some(fault.to_string()),
         Error::Forbidden(Forbidden::UntrustedProxy(peer)) => Some(peer.to_string()),
         _ => None,
     }

@@ -64,10 +64,13 @@ pub fn read(
     if is_whole { Ok(Some(Handshake(switch))) } else { Err(REFUSED) }
 }
 
-/// Whether the request is for a WebSocket, as far as the headers tell that a proxy in between passes
-/// on.
+/// Whether the request is for a WebSocket, by any sign of one: proxies in between pass on some of
+/// them, and a handshake in HTTP/2 (RFC 8441) has no key.
 pub fn opens_websocket(headers: &HeaderMap) -> bool {
     headers.contains_key(header::SEC_WEBSOCKET_KEY)
+        || headers.contains_key(header::SEC_WEBSOCKET_VERSION)
+        || names(headers, header::UPGRADE.as_str(), "websocket")
+        || names(headers, "sec-fetch-mode", "websocket")
 }
 
 /// The wall for a WebSocket that a cookie opens. Although the request is a GET, what it opens can

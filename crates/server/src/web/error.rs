@@ -26,8 +26,8 @@ pub enum Error {
     Invalid(Vec<Fault>),
     /// 400: the request itself cannot be read in exactly one way.
     Malformed(&'static str),
-    /// 400: a proxy does not say which request it asks about.
-    Forwarded(forward_auth::Fault),
+    /// 400: a proxy, which has this address, does not say which request it asks about.
+    Forwarded(forward_auth::Fault, IpAddr),
     /// 408: the client did not finish sending.
     Slow,
     /// 409: it exists already.
@@ -128,7 +128,7 @@ impl Error {
             | Self::Upstream(code) => code,
             Self::WrongCredentials => "wrong_credentials",
             Self::Forbidden(forbidden) => forbidden.code(),
-            Self::Forwarded(_) => "forwarded_target",
+            Self::Forwarded(..) => "forwarded_target",
             Self::NotFound => "not_found",
             Self::Method(_) => "method_not_allowed",
             Self::Invalid(_) => "invalid",
@@ -148,7 +148,7 @@ impl Error {
             Self::Forbidden(_) => Status::FORBIDDEN,
             Self::NotFound => Status::NOT_FOUND,
             Self::Method(_) => Status::METHOD_NOT_ALLOWED,
-            Self::Invalid(_) | Self::Malformed(_) | Self::Forwarded(_) => Status::BAD_REQUEST,
+            Self::Invalid(_) | Self::Malformed(_) | Self::Forwarded(..) => Status::BAD_REQUEST,
             Self::Slow => Status::REQUEST_TIMEOUT,
             Self::Conflict(_) => Status::CONFLICT,
             Self::TooLarge => Status::PAYLOAD_TOO_LARGE,

@@ -91,7 +91,7 @@ pub fn add_headers(reply: &mut Reply, error: &Error) {
         | Error::NotFound
         | Error::Invalid(_)
         | Error::Malformed(_)
-        | Error::Forwarded(_)
+        | Error::Forwarded(..)
         | Error::Slow
         | Error::Conflict(_)
         | Error::TooLarge
@@ -121,7 +121,9 @@ pub fn sentence(error: &Error) -> String {
             }
         },
         Error::Malformed(code) => format!("The request cannot be read: {}", code.replace('_', " ")),
-        Error::Forwarded(fault) => format!("What the proxy asks about is not known: {fault}"),
+        Error::Forwarded(fault, peer) => {
+            format!("What the proxy at {peer} asks about is not known: {fault}")
+        }
         Error::Slow => "The request was not sent in time".to_owned(),
         Error::Conflict(_) => "It exists already".to_owned(),
         Error::TooLarge => "The request is too large".to_owned(),
@@ -213,7 +215,7 @@ fn z_code(error: &Error) -> &'static str {
         Error::Forbidden(_) => "permission_denied",
         Error::TooMany { .. } => "throttled",
         Error::Conflict(_) => "resource_conflict",
-        Error::Malformed(_) | Error::Forwarded(_) => "parse_error",
+        Error::Malformed(_) | Error::Forwarded(..) => "parse_error",
         other => other.code(),
     }
 }

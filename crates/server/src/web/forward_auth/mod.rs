@@ -5,7 +5,7 @@
 
 mod target;
 
-use http::header::VARY;
+use http::header::{UPGRADE, VARY};
 use http::{HeaderName, HeaderValue, StatusCode};
 use hyper::body::Incoming;
 
@@ -80,6 +80,7 @@ async fn decide<'a>(
     if !gate::is_passed_on(&facts.method) {
         return Err(Error::Method(gate::PASSED_ON.to_owned()));
     }
+    check_upgrade(facts)?;
     decide::pass(app, facts, body, Held::ByProxy).await
 }
 
@@ -96,6 +97,19 @@ fn check_peer(app: &App, facts: &Facts) -> Result<(), Error> {
     Err(Error::Forbidden(Forbidden::UntrustedProxy(peer)))
 }
 
+/// The proxy must switch to nothing but a WebSocket: in HTTP/2 over the same connection, requests
+/// would follow that nobody asks about. Proxies that do not say what the client offers are told by
+/// their configuration.
+fn check_upgrade(facts: &Facts) -> Result<(), Error> {
+    let mut offers = facts.headers.get_all(UPGRADE).iter();
+    let is_websocket = |offer: &HeaderValue| offer.as_bytes().eq_ignore_ascii_case(b"websocket");
+    match (offers.next(), offers.next()) {
+        (None, _) => Ok(()),
+        (Some(offer), None) if is_websocket(offer) => Ok(()),
+        (Some(_), _) => Err(Error::Malformed("upgrade_refused")),
+    }
+}
+
 fn asked(app: &App, kind: Kind, facts: &Facts) -> Result<Target, Error> {
     let whole = facts.target.to_string();
     let question = Question {
@@ -106,7 +120,7 @@ fn asked(app: &App, kind: Kind, facts: &Facts) -> Result<Target, Error> {
     };
     target(kind, &question, app.public_url.scheme()).map_err(|fault| match fault {
         Fault::AmbiguousPath => Error::Malformed("ambiguous_path"),
-        fault @ Fault::Header { .. } => Error::Forwarded(fault),
+        fault @ Fault::Header { .. } => Error::Forwarded(fault, facts.client.peer),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -29,6 +30,7 @@ pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
     next: Arc<Mutex<Option<Response<Full<Bytes>>>>>,
+    switches: Arc<AtomicBool>,
 }
 
 impl Upstream {
@@ -36,7 +38,8 @@ impl Upstream {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let upstream = Self { address, seen: Arc::default(), next: Arc::default() };
+        let upstream =
+            Self { address, seen: Arc::default(), next: Arc::default(), switches: Arc::default() };
         let serving = upstream.clone();
         spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
@@ -67,6 +70,11 @@ impl Upstream {
         *self.next.lock().unwrap() = Some(response);
     }
 
+    /// From now on it switches to whatever protocol a request offers first.
+    pub(crate) fn switch_to_anything(&self) {
+        self.switches.store(true, Ordering::Relaxed);
+    }
+
     async fn answer(
         &self,
         request: Request<Incoming>,
@@ -74,6 +82,7 @@ impl Upstream {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
         let is_post = parts.method == http::Method::POST;
+        let switch = self.switches.load(Ordering::Relaxed).then(|| switched(&parts.headers));
         self.seen.lock().unwrap().push(Seen {
             method: parts.method.to_string(),
             target: parts.uri.to_string(),
@@ -83,9 +92,24 @@ impl Upstream {
         if let Some(response) = self.next.lock().unwrap().take() {
             return Ok(response);
         }
+        if let Some(response) = switch.flatten() {
+            return Ok(response);
+        }
         let status = if is_post { StatusCode::CREATED } else { StatusCode::OK };
         let response =
             Response::builder().status(status).header("content-type", "application/json");
         Ok(response.body(Full::new(Bytes::from_static(b"{\"upstream\":true}"))).unwrap())
     }
+}
+
+/// 101 for the first protocol that these headers offer. The WebSocket is the one with the key that
+/// the RFC has as its example.
+fn switched(headers: &HeaderMap) -> Option<Response<Full<Bytes>>> {
+    let offered = headers.get("upgrade")?.to_str().unwrap();
+    let response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header("connection", "Upgrade")
+        .header("upgrade", offered.split(',').next().unwrap().trim())
+        .header("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    Some(response.body(Full::default()).unwrap())
 }

@@ -257,7 +257,9 @@ async fn what_is_not_clear_is_refused() {
             };
             let answer = get(kind, "/admin").ask(&staff, doubled).await;
             assert_eq!(answer.verdict(), "400 forwarded_target", "{kind}");
-            assert!(answer.text().to_lowercase().contains(doubled[0].0), "{kind}: {answer:?}");
+            let text = answer.text().to_lowercase();
+            assert!(text.contains(doubled[0].0), "{kind}: {answer:?}");
+            assert!(text.contains("the proxy at 127.0.0.1 asks"), "{kind}: {answer:?}");
         }
         for path in
             ["/forward-auth", "/forward-auth/", "/forward-auth/apache", "/forward-auth/nginx/x"]
@@ -329,6 +331,72 @@ async fn tokens_are_spent_by_the_question() {
             assert_eq!(second.status, 200, "{kind}: {second:?}");
             // The request limit would be used up: five in a minute.
             server.advance(std::time::Duration::from_mins(1));
+        }
+    })
+    .await;
+}
+
+/// Whatever of a handshake the proxy hands on: pages of other sites open none.
+#[tokio::test]
+async fn a_websocket_is_for_our_own_pages() {
+    on_each_database_with(Setup::with(CONFIG), async |server| {
+        let browser = session_of(server, &Z1).await;
+        let evil = ("origin", "https://evil.example");
+        let own = ("origin", "https://app.example.org");
+        for kind in KINDS {
+            let asked = get(kind, "/socket");
+            for sign in [
+                ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+                ("sec-websocket-version", "13"),
+                ("upgrade", "websocket"),
+                ("upgrade", "WebSocket"),
+                ("sec-fetch-mode", "websocket"),
+            ] {
+                for from in [&[evil][..], &[("sec-fetch-site", "cross-site"), evil]] {
+                    let answer = asked.ask(&browser, &[from, &[sign]].concat()).await;
+                    assert_eq!(answer.verdict(), "403 csrf_origin", "{kind} {sign:?}");
+                }
+                let answer = asked.ask(&browser, &[sign, own]).await;
+                assert_eq!(answer.status, 200, "control: {kind} {sign:?}: {answer:?}");
+                let stranger = asked.ask(&server.client(), &[sign, own]).await;
+                assert_eq!(stranger.status, 401, "{kind} {sign:?}: {stranger:?}");
+            }
+            let plain = asked.ask(&browser, &[evil]).await;
+            assert_eq!(plain.status, 200, "control: {kind}: a plain GET changes nothing");
+        }
+    })
+    .await;
+}
+
+/// A76 where the proxy would switch to whatever it is asked for.
+#[tokio::test]
+async fn a76_no_other_protocol_is_switched_to() {
+    on_each_database_with(Setup::with(CONFIG), async |server| {
+        let staff = session_of(server, &STAFF).await;
+        for kind in KINDS {
+            for target in ["/public/x", "/admin"] {
+                let asked = get(kind, target);
+                for offers in [
+                    &["h2c"][..],
+                    &["H2C"],
+                    &["TLS/1.0"],
+                    &["websocket, h2c"],
+                    &["h2c,websocket"],
+                    &["websocket", "h2c"],
+                    &["h2c", "websocket"],
+                    &["websocket", "websocket"],
+                    &["websockets"],
+                    &[""],
+                ] {
+                    let lines: Vec<_> = offers.iter().map(|offer| ("upgrade", *offer)).collect();
+                    let answer = asked.ask(&staff, &lines).await;
+                    assert_eq!(answer.verdict(), "400 upgrade_refused", "{kind} {offers:?}");
+                }
+                for lines in [&[("upgrade", "WebSocket")][..], &[("http2-settings", "AAMA")]] {
+                    let answer = asked.ask(&staff, lines).await;
+                    assert_eq!(answer.status, 200, "control: {kind} {lines:?}: {answer:?}");
+                }
+            }
         }
     })
     .await;

@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::{Front, Fronted, with_each};
 use crate::harness::people::{PASSWORD, STAFF, STAFF0, Z1};
-use crate::harness::raw::exchange;
 
 const JOBS: &str = "/api/jobs/manage";
 
@@ -236,39 +235,6 @@ async fn large_bodies_go_through_and_are_not_sent_to_the_question() {
         let answer = post.header("x-csrftoken", &cookie).send().await;
         assert_eq!(answer.status, 201, "{front:?}: {answer:?}");
         assert!(server.upstream.last().body == body, "{front:?}");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_websocket_is_for_those_who_may() {
-    with_each(&Front::ASKING, async |fronted| {
-        let Fronted { front, server, address, .. } = fronted;
-        server.add(&Z1).await;
-        let session = fronted.sign_in(&Z1).await.cookie("sessionid").unwrap();
-        let hello = |cookie: &str| {
-            format!(
-                "GET /socket HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\n\
-                 Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-            )
-        };
-        let switch = http::Response::builder()
-            .status(101)
-            .header("connection", "Upgrade")
-            .header("upgrade", "websocket")
-            .header("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
-            .body(http_body_util::Full::default());
-        server.upstream.answer_next(switch.unwrap());
-        let cookie = format!("sessionid={session}");
-        let refused = exchange(*address, hello("a=b").as_bytes()).await;
-        assert_eq!(refused.status(), 401, "{front:?}: {refused:?}");
-        assert!(server.upstream.seen().is_empty(), "{front:?}");
-        let opened = exchange(*address, hello(&cookie).as_bytes()).await;
-        assert_eq!(opened.status(), 101, "{front:?}: {opened:?}");
-        let seen = server.upstream.last().headers;
-        assert_eq!(seen["upgrade"], "websocket", "{front:?}");
-        assert!(seen.contains_key("x-auth-user"), "{front:?}: {seen:?}");
     })
     .await;
 }

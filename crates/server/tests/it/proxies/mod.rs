@@ -9,6 +9,7 @@ mod every;
 mod recipe;
 mod running;
 mod security;
+mod switching;
 
 use std::net::{SocketAddr, TcpListener};
 

@@ -52,7 +52,7 @@ async fn read_head(socket: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
 }
 
 /// Sends this and reads the head of the answer.
-async fn ask(socket: &mut TcpStream, request: &str) -> String {
+pub(super) async fn ask(socket: &mut TcpStream, request: &str) -> String {
     socket.write_all(request.as_bytes()).await.unwrap();
     read_head(socket).await
 }

@@ -39,7 +39,7 @@ pub(super) fn words(error: &Error) -> Words {
             lines: faults.iter().map(fault).collect(),
         },
         Error::Malformed(code) => said("This request cannot be read", &[malformed(code)]),
-        Error::Forwarded(_) => said("This request cannot be read", &[&sentence(error)]),
+        Error::Forwarded(..) => said("This request cannot be read", &[&sentence(error)]),
         Error::Slow => said("That took too long", &["The request was not sent in time."]),
         Error::Conflict(_) => said("It exists already", &["Something else has that name."]),
         Error::TooLarge => said("That is too large", &["The request holds more than fits here."]),
