@@ -67,6 +67,7 @@ fn spellings_are_judged_by_what_arrives() {
     let ask = |target: &str, code, rule| Some(seen(Door::ForwardAuth, target, code, rule));
     let unclear = Seen { judged: None, ..ask("//admin", Some("ambiguous_path"), "x").unwrap() };
     check("empty_segment", 400, None, "refused");
+    check("endless", 502, None, "refused");
     check("empty_segment", 400, Some(unclear.clone()), "refused");
     check("empty_segment", 200, Some(unclear), "answered 200 against the decision");
     check("empty_segment", 200, None, "answered 200, and the gate was not asked");
