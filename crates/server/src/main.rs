@@ -2,7 +2,13 @@
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
 use tokio::runtime::Builder;
+
+/// Many small pieces that live long beside many that do not: the system's allocator spends a tenth of
+/// a check on them (decision 0020).
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     // On one core a second thread would only pass work to and fro.

@@ -1,9 +1,11 @@
-//! Writing down that credentials were used: many in one statement, beside the requests. Only one
-//! whose idle time is half over waits for it, because in as long again it would be dead for all other
-//! nodes, which know nothing of this use.
+//! Writing down that credentials were used: many in one statement, beside the requests, and no more
+//! of them than the store takes lightly. Only one whose idle time is half over waits for it, and goes
+//! first, because in as long again it would be dead for all other nodes, which know nothing of this
+//! use.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use portcullis_domain::secret::Mac;
 use portcullis_domain::session::CredentialFacts;
@@ -20,8 +22,16 @@ const BATCH: usize = credentials::TOUCHES;
 /// with the same credential tries again.
 const QUEUE: usize = 16 * 1024;
 
+/// How long the others wait after a full batch: a million sessions that are all in use would
+/// otherwise keep the store at nothing else. So it takes 2,560 a second, and each of a million is
+/// written down every seven minutes instead of every one.
+const REST: Duration = Duration::from_millis(100);
+
 /// The handle that the verifier holds.
-pub struct Toucher(mpsc::Sender<Use>);
+pub struct Toucher {
+    urgent: mpsc::Sender<Use>,
+    usual: mpsc::Sender<Use>,
+}
 
 /// One credential that was used.
 struct Use {
@@ -36,8 +46,8 @@ struct Use {
 impl Toucher {
     /// The handle, and the work to be run until the handle is dropped.
     pub fn new(db: Db) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (queue, uses) = mpsc::channel(QUEUE);
-        (Self(queue), write_batches(db, uses))
+        let ((urgent, first), (usual, others)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
+        (Self { urgent, usual }, write_batches(db, first, others))
     }
 
     /// Notes a use at `now`. Of parallel requests with the same credential one does. A good
@@ -57,7 +67,8 @@ impl Toucher {
         let is_urgent = is_half_over(facts, now);
         let written = is_urgent.then_some(written);
         let used = Use { mac: *mac, entry: Arc::clone(entry), seen, now, written };
-        if let Err(refused) = self.0.try_send(used) {
+        let queue = if is_urgent { &self.urgent } else { &self.usual };
+        if let Err(refused) = queue.try_send(used) {
             let (mpsc::error::TrySendError::Full(used) | mpsc::error::TrySendError::Closed(used)) =
                 refused;
             used.give_back();
@@ -86,30 +97,52 @@ impl Use {
     }
 }
 
-async fn write_batches(db: Db, mut uses: mpsc::Receiver<Use>) {
-    let mut batch = Vec::new();
-    while uses.recv_many(&mut batch, BATCH).await > 0 {
-        let outcome = in_time(write(&db, &batch)).await;
-        if let Err(error) = &outcome {
-            tracing::debug!(error = error as &dyn std::error::Error, "uses were not written down");
+async fn write_batches(db: Db, mut urgent: mpsc::Receiver<Use>, mut usual: mpsc::Receiver<Use>) {
+    let (mut batch, mut others) = (Vec::new(), Vec::new());
+    let mut rest = Duration::ZERO;
+    while !(urgent.is_closed() && urgent.is_empty() && usual.is_closed() && usual.is_empty()) {
+        tokio::select! {
+            biased;
+            1.. = urgent.recv_many(&mut batch, BATCH) => {}
+            count = after(rest, &mut usual, &mut others) => {
+                rest = if count == BATCH { REST } else { Duration::ZERO };
+            }
         }
-        for mut used in batch.drain(..) {
-            let told = outcome.as_ref().copied().map_err(shared);
-            if told.is_err() {
-                used.give_back();
-            }
-            if let Some(written) = used.written.take() {
-                // Whoever went away has used it all the same.
-                drop(written.send(told));
-            }
+        batch.append(&mut others);
+        write_batch(&db, &mut batch).await;
+    }
+}
+
+async fn write_batch(db: &Db, batch: &mut Vec<Use>) {
+    let outcome = in_time(write(db, batch)).await;
+    if let Err(error) = &outcome {
+        tracing::debug!(error = error as &dyn std::error::Error, "uses were not written down");
+    }
+    for mut used in batch.drain(..) {
+        let told = outcome.as_ref().copied().map_err(shared);
+        if told.is_err() {
+            used.give_back();
+        }
+        if let Some(written) = used.written.take() {
+            // Whoever went away has used it all the same.
+            drop(written.send(told));
         }
     }
+}
+
+async fn after(rest: Duration, uses: &mut mpsc::Receiver<Use>, batch: &mut Vec<Use>) -> usize {
+    if !rest.is_zero() {
+        tokio::time::sleep(rest).await;
+    }
+    uses.recv_many(batch, BATCH).await
 }
 
 /// One statement, which is durable when it returns. The statement itself refuses to wake what is
 /// idle for too long or has ended, so a slow request cannot resurrect anything.
 async fn write(db: &Db, batch: &[Use]) -> Result<(), Error> {
-    let macs: Vec<Mac> = batch.iter().map(|used| used.mac).collect();
+    let mut macs: Vec<Mac> = batch.iter().map(|used| used.mac).collect();
+    // Nodes that write down the same uses meet in the same order.
+    macs.sort_unstable_by_key(|mac| *mac.as_bytes());
     let latest = batch.iter().map(|used| used.now).max().unwrap_or(Time(0));
     let mut tx = db.write_once().await?;
     credentials::touch(&mut tx, &macs, latest).await?;

@@ -17,6 +17,7 @@ use portcullis_domain::text::Email;
 use portcullis_server::flows::roles::Acting;
 use portcullis_server::flows::users::{self, Change};
 use portcullis_store::scratch;
+use tokio_util::sync::CancellationToken;
 
 use crate::harness::client::Client;
 use crate::harness::database::Kind;
@@ -37,12 +38,11 @@ struct Delays {
 
 impl Delays {
     /// Prints them, and fails if one was past the bound.
-    fn report(mut self, kind: Kind) -> Duration {
+    fn report(mut self, kind: Kind) {
         self.all.sort_unstable();
         let (median, worst) = (self.all[self.all.len() / 2], *self.all.last().unwrap());
         println!("{kind:?}, {}: median {median:.0?}, worst {worst:.0?}", self.what);
         assert!(worst <= BOUND, "{}: past the bound, {:?}", self.what, self.all);
-        median
     }
 }
 
@@ -83,13 +83,10 @@ async fn a22_the_bound_holds_without_notifications() {
         [first.second_node(&Setup::served()).await, first.second_node(&Setup::served()).await];
     let user = first.add(&Z1).await.id;
     let url = first.database_url();
-    let (deaf, hearing) = tokio::sync::oneshot::channel::<()>();
+    let measured = CancellationToken::new();
+    let until = measured.clone();
     spawn(async move {
-        let mut hearing = hearing;
-        while hearing
-            .try_recv()
-            .is_err_and(|e| e == tokio::sync::oneshot::error::TryRecvError::Empty)
-        {
+        while !until.is_cancelled() {
             scratch::deafen(&url).await.unwrap();
         }
     });
@@ -98,7 +95,7 @@ async fn a22_the_bound_holds_without_notifications() {
     })
     .await
     .report(Kind::Postgres);
-    drop(deaf);
+    measured.cancel();
     for node in others {
         node.finish().await;
     }
@@ -111,9 +108,7 @@ async fn a22_the_bound_holds_while_the_database_is_away() {
         return;
     }
     let first = TestApp::start(Kind::Postgres, &Setup::served()).await;
-    let relay = Relay::to(first.database_server().unwrap()).await;
-    let through = Setup { through: Some(relay.address), ..Setup::served() };
-    let cut_off = first.second_node(&through).await;
+    let (relay, cut_off) = node_on_a_wire(&first).await;
     first.add(&Z1).await;
     let (revoked, living) = (first.sign_in(&Z1).await, first.sign_in(&Z1).await);
     let (at_cut_off, living) = (copy(&revoked, &cut_off), copy(&living, &cut_off));
@@ -159,9 +154,7 @@ async fn a_database_that_falls_silent_keeps_nobody_waiting() {
         return;
     }
     let first = TestApp::start(Kind::Postgres, &Setup::served()).await;
-    let relay = Relay::to(first.database_server().unwrap()).await;
-    let through = Setup { through: Some(relay.address), ..Setup::served() };
-    let cut_off = first.second_node(&through).await;
+    let (relay, cut_off) = node_on_a_wire(&first).await;
     first.add(&Z1).await;
     let living = copy(&first.sign_in(&Z1).await, &cut_off);
     assert_eq!(me(&living).await, 200, "control");
@@ -181,6 +174,14 @@ async fn a_database_that_falls_silent_keeps_nobody_waiting() {
     }
     cut_off.finish().await;
     first.finish().await;
+}
+
+/// A second node, and the wire between it and the database.
+async fn node_on_a_wire(first: &TestApp) -> (Relay, TestApp) {
+    let relay = Relay::to(first.database_server().unwrap()).await;
+    let through = Setup { through: Some(relay.address), ..Setup::served() };
+    let node = first.second_node(&through).await;
+    (relay, node)
 }
 
 /// Revokes a fresh session again and again, and times its death on the other nodes.
