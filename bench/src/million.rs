@@ -1,9 +1,11 @@
-//! Checks over a million sessions that are all in use: what they cost, and what they take to
-//! remember.
+//! Decisions for another proxy over a million sessions that are all in use: what they cost, and what
+//! they take to remember.
 
 mod database;
 
 use std::cell::Cell;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -11,9 +13,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use tokio::task::LocalSet;
 
 use crate::checks;
+use crate::forward_auth::{ASKED, DECIDE};
 use crate::http::{Connection, Wanted};
 use crate::load::{CONNECTIONS, Load};
-use crate::portcullis::{Credentials, ME, Portcullis};
+use crate::portcullis::{Credentials, Portcullis};
 use crate::process::{Server, memory_mb, peak_mb};
 use crate::report::{Figure, Findings, Row, ratio};
 use crate::run::{Bench, round, say};
@@ -22,7 +25,7 @@ use crate::script::{Script, of_session};
 pub(crate) use database::secret_text;
 
 const BARE: &str = "bare handler, in turns with the next";
-const WALK: &str = "cookie check, a million sessions at random";
+const WALK: &str = "forward-auth, cookies of a million sessions at random";
 const OWED: f64 = 0.5;
 const OWED_MB: f64 = 400.0;
 
@@ -39,18 +42,18 @@ pub(crate) async fn measure(bench: &Bench, findings: &mut Findings) -> Result<()
     let who = Credentials { cookie: cookie_line(0), bearer: String::new() };
     let mut bare = checks::bare(&bench.bare, &who);
     bare.load.name = BARE;
-    let script = Script::Walk { target: ME, sessions };
-    let walk = Load { script, ..Load::checked(WALK, &server, ME, (&who.cookie, "")) };
+    let script = Script::Walk { sessions };
+    let walk = Load { script, ..Load::checked(WALK, &server, DECIDE, (&who.cookie, ASKED)) };
     let mut rows = vec![bare, Row::of(walk)];
     for number in 1..=bench.rounds() {
         round(bench, number, &mut rows).await?;
     }
     let figures = &mut findings.figures;
     figures.extend(ratio(&rows, WALK, BARE, OWED));
-    figures.push(Figure::told("memory before them", idle));
+    figures.push(Figure::told("memory before a million sessions are in use", idle));
     let memory = memory_mb(server.pid)?;
     figures.push(Figure::below("memory with a million sessions in use", memory, OWED_MB, "MB"));
-    figures.push(Figure::told("the most that it was meanwhile", peak_mb(server.pid)?));
+    figures.push(Figure::told("the most memory meanwhile", peak_mb(server.pid)?));
     findings.rows.append(&mut rows);
     server.stop().await
 }
@@ -70,7 +73,7 @@ async fn start(bench: &Bench) -> Result<Server> {
     try_start(bench, &folder).await
 }
 
-async fn try_start(bench: &Bench, folder: &std::path::Path) -> Result<Server> {
+async fn try_start(bench: &Bench, folder: &Path) -> Result<Server> {
     let cores = bench.server_core();
     let gate = Portcullis::configured(&bench.binary, folder, &cores, bench.behind.address)?;
     let (server, _) = gate.start().await?;
@@ -78,7 +81,7 @@ async fn try_start(bench: &Bench, folder: &std::path::Path) -> Result<Server> {
     let sessions = bench.options.sessions;
     for sample in 0..SAMPLES.min(sessions) {
         let session = sample * (sessions / SAMPLES).max(1);
-        let answer = connection.ask(&of_session(ME, session)).await?;
+        let answer = connection.ask(&of_session(session)).await?;
         ensure!(answer.status == 200, "session {session}: {}", answer.text());
     }
     Ok(server)
@@ -100,11 +103,7 @@ async fn check_each(server: &Server, sessions: u64) -> Result<Duration> {
     Ok(started.elapsed())
 }
 
-async fn check_next(
-    address: std::net::SocketAddr,
-    next: Rc<Cell<u64>>,
-    sessions: u64,
-) -> Result<()> {
+async fn check_next(address: SocketAddr, next: Rc<Cell<u64>>, sessions: u64) -> Result<()> {
     let mut connection = Connection::open(address).await?;
     loop {
         let session = next.get();
@@ -112,8 +111,7 @@ async fn check_next(
             return Ok(());
         }
         next.set(session + 1);
-        let status =
-            connection.ask_briefly(&of_session(ME, session), Wanted::Nothing).await?.status;
+        let status = connection.ask_briefly(&of_session(session), Wanted::Nothing).await?.status;
         if status != 200 {
             bail!("session {session} was answered {status}");
         }

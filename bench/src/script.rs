@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::forward_auth::{ASKED, DECIDE};
 use crate::http::{Connection, request};
 use crate::million::secret_text;
 use crate::portcullis::{Credentials, JSON, csrf_token};
@@ -14,7 +15,7 @@ pub(crate) enum Script {
     /// A POST of JSON with a CSRF token; each answer's `X-CSRF-Token` goes into the next request.
     TokenEach { target: &'static str, who: Credentials },
     /// A cookie of one of so many sessions, anew for every request and at random.
-    Walk { target: &'static str, sessions: u64 },
+    Walk { sessions: u64 },
 }
 
 /// The request whose turn it is.
@@ -34,7 +35,7 @@ impl Turn {
         let chance = u64::try_from(number)?;
         let bytes = match script {
             Script::Same(bytes) => bytes.clone(),
-            Script::Walk { target, .. } => of_session(target, chance),
+            Script::Walk { .. } => of_session(chance),
             Script::TokenEach { who, .. } => {
                 with_token(script, &csrf_token(connection, who).await?)
             }
@@ -48,19 +49,20 @@ impl Turn {
 
     /// After an answer, and the token that came with it.
     pub(crate) fn next(&mut self, script: &Script, token: Option<String>) {
-        if let Script::Walk { target, sessions } = script {
+        if let Script::Walk { sessions } = script {
             // A multiplicative generator; its upper bits are good enough to choose a session.
             self.chance = self.chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            self.bytes = of_session(target, (self.chance >> 20) % sessions);
+            self.bytes = of_session((self.chance >> 20) % sessions);
         } else if let Some(token) = token {
             self.bytes = with_token(script, &token);
         }
     }
 }
 
-/// A GET with the cookie of that session.
-pub(crate) fn of_session(target: &str, session: u64) -> Vec<u8> {
-    request("GET", target, &format!("cookie: sessionid={}\r\n", secret_text(session)), "")
+/// The question of another proxy about a request with the cookie of that session.
+pub(crate) fn of_session(session: u64) -> Vec<u8> {
+    let headers = format!("cookie: sessionid={}\r\n{ASKED}", secret_text(session));
+    request("GET", DECIDE, &headers, "")
 }
 
 fn with_token(script: &Script, token: &str) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! What a check takes while people sign in, whose passwords are hashed on the same machine.
+//! What a decision for another proxy takes while people sign in, whose passwords are hashed on the same machine.
 //!
 //! Two views of it. On a machine of two cores, sign-ins that come one after another keep one core
 //! busy with hashing, and the rest of the server has the other. On a machine of one core, hashing
@@ -12,15 +12,16 @@ use anyhow::{Result, ensure};
 use tokio::task::LocalSet;
 
 use crate::checks;
+use crate::forward_auth::{ASKED, DECIDE};
 use crate::http::{Connection, Wanted};
 use crate::load::{Figures, Load};
 use crate::pace;
-use crate::portcullis::{self, Credentials, ME, Portcullis};
+use crate::portcullis::{self, Credentials, Portcullis};
 use crate::process::Server;
 use crate::report::{Figure, Findings, Row, millis};
 use crate::run::{Bench, say};
 
-/// Checks, at a pace that leaves the processor to the sign-ins.
+/// Decisions, at a pace that leaves the processor to the sign-ins.
 const PER_SECOND: u32 = 1000;
 const OWED: f64 = 3.0;
 
@@ -41,16 +42,16 @@ pub(crate) async fn measure(
     let two = View {
         cores: bench.both_cores(),
         connections: 1,
-        idle: "check on two cores, nobody signs in",
-        busy: "check on two cores, sign-ins fill one",
-        figure: "p99 of a check while sign-ins fill one core of two ÷ idle",
+        idle: "forward-auth on two cores, nobody signs in",
+        busy: "forward-auth on two cores, sign-ins fill one",
+        figure: "p99 of forward-auth while sign-ins fill one core of two ÷ idle",
     };
     let one = View {
         cores: bench.server_core(),
         connections: 4,
-        idle: "check on one core, nobody signs in",
-        busy: "check on one core, sign-ins fill it",
-        figure: "p99 of a check while sign-ins fill the only core ÷ idle",
+        idle: "forward-auth on one core, nobody signs in",
+        busy: "forward-auth on one core, sign-ins fill it",
+        figure: "p99 of forward-auth while sign-ins fill the only core ÷ idle",
     };
     for view in [two, one] {
         let (server, _) = gate.on(&view.cores).start().await?;
@@ -68,7 +69,7 @@ async fn compare(
     who: &Credentials,
     findings: &mut Findings,
 ) -> Result<()> {
-    let load = |name| Load::checked(name, server, ME, (&who.cookie, ""));
+    let load = |name| Load::checked(name, server, DECIDE, (&who.cookie, ASKED));
     let mut idle = Row::paced(load(view.idle), PER_SECOND);
     let mut busy = Row::paced(load(view.busy), PER_SECOND);
     let sign_ins = checks::sign_ins(server, "sign-in", view.connections);

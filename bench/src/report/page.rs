@@ -22,7 +22,8 @@ Every server runs pinned to one core, the load generator and the application beh
 another. The cases take turns in one run; a row is the round in the middle. What counts is answers \
 per second of the server's own CPU time (user and system, of all its processes), because that holds \
 on a shared machine; the ratios hold from one machine to the next. The bare handler is axum on one \
-thread; its second form repeats one recorded answer of `GET /api/auth/me`. Before a case is \
+thread; its second form repeats one recorded answer of `GET /api/auth/me`, which is what the cookie \
+and token checks ask. Forward-auth asks what Caddy asks, headers and all. Before a case is \
 measured, the same request with a credential that is nobody's is sent once, and the run stops if \
 that is let through.
 
@@ -31,9 +32,9 @@ or not earlier ones have been answered. A latency counts from the sending, or fr
 request was due if its connection was still waiting for an answer. What the gate adds is the \
 difference between the application asked directly and through the gate, in turns.
 
-**A million sessions**: the database holds 100,000 users with ten sessions each. Every session is \
-checked once; then each request brings the cookie of one of them at random, in turns with the bare \
-handler. That a session was used is written down once a minute, and these writes are in the figure.
+**A million sessions**: the database holds 100,000 users with ten sessions each. Forward-auth \
+is asked about every session once; then each request brings the cookie of one of them at random, in \
+turns with the bare handler. That a session was used is written down once a minute, and these writes are in the figure.
 
 **While people sign in**: hashing a password keeps a core busy for about 20 ms. On two cores the \
 server has both, sign-ins follow one another without a pause, so that one core is always hashing, \
