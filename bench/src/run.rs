@@ -65,6 +65,10 @@ pub(crate) enum Group {
     Peers,
 }
 
+/// The groups that share one instance of Portcullis.
+const IN_TURNS: [Group; 5] =
+    [Group::Own, Group::Forward, Group::Proxy, Group::Bodies, Group::Peers];
+
 /// What every group works with.
 pub(crate) struct Bench {
     pub(crate) options: Options,
@@ -86,7 +90,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let gate = Portcullis::configured(&bench.binary, folder, &cores, bench.behind.address)?;
     gate.make_user().await?;
     let mut findings = Findings::default();
-    take_turns(&bench, &gate, &mut findings).await?;
+    if IN_TURNS.into_iter().any(|group| bench.wants(group)) {
+        take_turns(&bench, &gate, &mut findings).await?;
+    }
     if bench.wants(Group::SignIns) {
         sign_ins::measure(&bench, &gate, &mut findings).await?;
     }
