@@ -7,24 +7,29 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::http::{Answer, Connection, request};
-use crate::portcullis::{Credentials, csrf_token};
+use crate::portcullis::{self, Credentials, Portcullis, csrf_token};
 use crate::process::{Server, forget_peak, memory_mb, peak_mb};
-use crate::report::Figure;
+use crate::report::{Figure, Findings};
+use crate::run::say;
 use crate::upstream::{DOWN, LENGTH, PIECE, UP};
 
 /// What the server may take beyond what it has when idle.
 const OWED_MB: f64 = 32.0;
 
-/// Sends the body both ways.
-pub(crate) async fn figures(server: &Server, who: &Credentials) -> Result<Vec<Figure>> {
-    Ok(vec![
-        measure("1 GiB down through the gate", server, down(server, who)).await?,
-        measure("1 GiB up through the gate", server, up(server, who)).await?,
-    ])
+/// Sends the body both ways, through an instance that has done nothing else.
+pub(crate) async fn measure(gate: &Portcullis, findings: &mut Findings) -> Result<()> {
+    say("1 GiB down and up through the gate");
+    let (server, _) = gate.start().await?;
+    let who = portcullis::sign_in(server.address).await?;
+    findings.figures.extend([
+        figure("1 GiB down through the gate", &server, down(&server, &who)).await?,
+        figure("1 GiB up through the gate", &server, up(&server, &who)).await?,
+    ]);
+    server.stop().await
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-async fn measure(
+async fn figure(
     name: &str,
     server: &Server,
     transfer: impl Future<Output = Result<u64>>,

@@ -66,8 +66,7 @@ pub(crate) enum Group {
 }
 
 /// The groups that share one instance of Portcullis.
-const IN_TURNS: [Group; 5] =
-    [Group::Own, Group::Forward, Group::Proxy, Group::Bodies, Group::Peers];
+const IN_TURNS: [Group; 4] = [Group::Own, Group::Forward, Group::Proxy, Group::Peers];
 
 /// What every group works with.
 pub(crate) struct Bench {
@@ -92,6 +91,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let mut findings = Findings::default();
     if IN_TURNS.into_iter().any(|group| bench.wants(group)) {
         take_turns(&bench, &gate, &mut findings).await?;
+    }
+    if bench.wants(Group::Bodies) {
+        bodies::measure(&gate, &mut findings).await?;
     }
     if bench.wants(Group::SignIns) {
         sign_ins::measure(&bench, &gate, &mut findings).await?;
@@ -131,28 +133,13 @@ async fn take_turns(bench: &Bench, gate: &Portcullis, findings: &mut Findings) -
     findings.figures.extend(proxy::figures(&rows));
     findings.figures.extend(peers::figures(&rows));
     findings.rows.append(&mut rows);
-    after_turns(bench, &server, &who, findings).await?;
+    if bench.wants(Group::Proxy) {
+        proxy::latency(bench, &server, &who, findings).await?;
+    }
     for peer in peers {
         peer.server.stop().await?;
     }
     server.stop().await
-}
-
-/// What the same instance is asked when nothing else runs.
-async fn after_turns(
-    bench: &Bench,
-    server: &Server,
-    who: &Credentials,
-    findings: &mut Findings,
-) -> Result<()> {
-    if bench.wants(Group::Proxy) {
-        proxy::latency(bench, server, who, findings).await?;
-    }
-    if bench.wants(Group::Bodies) {
-        say("1 GiB down and up through the gate");
-        findings.figures.extend(bodies::figures(server, who).await?);
-    }
-    Ok(())
 }
 
 fn rows(bench: &Bench, like: &Server, server: &Server, who: &Credentials) -> Vec<Row> {
