@@ -113,6 +113,7 @@ async fn sign_in(tx: &mut Tx, keys: &Keys, user_id: UserId, number: u64, now: Ti
         platform: None,
         device_type: None,
         app_version: None,
+        remember_series: None,
     };
     sessions::insert(tx, &session, now).await?;
     let cookie = NewCredential {
