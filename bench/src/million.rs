@@ -69,7 +69,7 @@ async fn start(bench: &Bench) -> Result<Server> {
         }
     }
     say(&format!("Making a database of {sessions} sessions, to be kept"));
-    database::make(&folder, sessions).await?;
+    Box::pin(database::make(&folder, sessions)).await?;
     try_start(bench, &folder).await
 }
 

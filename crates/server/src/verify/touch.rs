@@ -1,9 +1,10 @@
-//! Writing down that credentials were used: many in one statement, beside the requests. Only one
+//! Writing down that credentials were used: many in one transaction, beside the requests. Only one
 //! whose idle time is half over waits for it, because in as long again it would be dead for all other
 //! nodes, which know nothing of this use.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use portcullis_domain::secret::Mac;
 use portcullis_domain::session::CredentialFacts;
@@ -14,8 +15,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::Entry;
 use crate::fault::{in_time, shared};
 
-/// How many uses one statement writes down at most.
-const BATCH: usize = credentials::TOUCHES;
+/// How many uses one transaction writes down at most: a few milliseconds of the one writer.
+const BATCH: usize = 4 * credentials::TOUCHES;
+/// How long uses are gathered when none is urgent: a transaction costs more than a use.
+const GATHER: Duration = Duration::from_millis(100);
 /// How many may wait. When the store is slow these are what is left out first: the next request
 /// with the same credential tries again.
 const QUEUE: usize = 16 * 1024;
@@ -89,6 +92,8 @@ impl Use {
 async fn write_batches(db: Db, mut uses: mpsc::Receiver<Use>) {
     let mut batch = Vec::new();
     while uses.recv_many(&mut batch, BATCH).await > 0 {
+        // Whether all have come or the time is over makes no difference.
+        tokio::time::timeout(GATHER, gather(&mut batch, &mut uses)).await.ok();
         let outcome = in_time(write(&db, &batch)).await;
         if let Err(error) = &outcome {
             tracing::debug!(error = error as &dyn std::error::Error, "uses were not written down");
@@ -106,12 +111,30 @@ async fn write_batches(db: Db, mut uses: mpsc::Receiver<Use>) {
     }
 }
 
-/// One statement, which is durable when it returns. The statement itself refuses to wake what is
+/// Until there are enough, or one is urgent, or nobody can send any more.
+async fn gather(batch: &mut Vec<Use>, uses: &mut mpsc::Receiver<Use>) {
+    let mut seen = 0;
+    while batch.len() < BATCH {
+        let mut new = batch.iter().skip(seen);
+        if new.any(|used| used.written.is_some()) {
+            return;
+        }
+        seen = batch.len();
+        if uses.recv_many(batch, BATCH - seen).await == 0 {
+            return;
+        }
+    }
+}
+
+/// One transaction, which is durable when it returns. The statement itself refuses to wake what is
 /// idle for too long or has ended, so a slow request cannot resurrect anything.
 async fn write(db: &Db, batch: &[Use]) -> Result<(), Error> {
-    let macs: Vec<Mac> = batch.iter().map(|used| used.mac).collect();
+    let mut macs: Vec<Mac> = batch.iter().map(|used| used.mac).collect();
+    // Nodes that write down the same uses meet in the same order.
+    macs.sort_unstable_by_key(|mac| *mac.as_bytes());
     let latest = batch.iter().map(|used| used.now).max().unwrap_or(Time(0));
-    let mut tx = db.write_once().await?;
+    let is_one_statement = macs.len() <= credentials::TOUCHES;
+    let mut tx = if is_one_statement { db.write_once().await? } else { db.write().await? };
     credentials::touch(&mut tx, &macs, latest).await?;
     tx.commit().await
 }
