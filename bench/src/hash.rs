@@ -44,7 +44,7 @@ pub(crate) fn measure(seconds: u64) -> Result<()> {
 }
 
 /// The same in a process of its own on that core: hashes per CPU second.
-pub(crate) async fn measured(core: usize, own: &Path, span: Duration) -> Result<f64> {
+pub(crate) async fn measured(core: &str, own: &Path, span: Duration) -> Result<f64> {
     let seconds = span.as_secs().to_string();
     let output = pinned(core, own).args(["hash", "--seconds", &seconds]).output().await?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

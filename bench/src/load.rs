@@ -1,5 +1,5 @@
-//! The load: a number of connections, each asking again as soon as it is answered, and the CPU
-//! time that the server spent meanwhile.
+//! The load as fast as it goes: a number of connections, each asking again as soon as it is
+//! answered, and the CPU time that the server spent meanwhile. Not here: a fixed rate (`pace`).
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -9,17 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use tokio::task::LocalSet;
 
-use crate::http::{Connection, request};
-use crate::process::cpu_seconds;
+use crate::http::{Connection, Wanted, request};
+use crate::process::{Server, cpu_seconds};
+use crate::script::{Script, Turn};
 
-/// How one connection makes its next request.
-#[derive(Clone)]
-pub(crate) enum Script {
-    /// The same bytes again and again.
-    Same(Vec<u8>),
-    /// Each answer's `X-CSRF-Token` goes into the next request; the first comes from `first`.
-    TokenEach { first: Vec<u8>, method: &'static str, target: &'static str, headers: String },
-}
+/// Connections at once, unless a case says otherwise.
+pub(crate) const CONNECTIONS: usize = 32;
 
 /// What is asked, of whom, and what must come back.
 #[derive(Clone)]
@@ -29,6 +24,10 @@ pub(crate) struct Load {
     pub(crate) pid: u32,
     pub(crate) script: Script,
     pub(crate) status: u16,
+    /// What the body of every answer must have.
+    pub(crate) text: Option<&'static str>,
+    /// The same request with a credential that is nobody's: it must not be answered as the others.
+    pub(crate) control: Option<Vec<u8>>,
     pub(crate) connections: usize,
 }
 
@@ -51,13 +50,60 @@ struct Tally {
     fault: Option<anyhow::Error>,
 }
 
+impl Load {
+    /// A GET that is answered with 200, without a control.
+    pub(crate) fn get(name: &'static str, server: &Server, target: &str, headers: &str) -> Self {
+        Self {
+            name,
+            address: server.address,
+            pid: server.pid,
+            script: Script::Same(request("GET", target, headers, "")),
+            status: 200,
+            text: None,
+            control: None,
+            connections: CONNECTIONS,
+        }
+    }
+
+    /// The same, refused without this credential, which is a whole header line.
+    pub(crate) fn checked(
+        name: &'static str,
+        server: &Server,
+        target: &str,
+        (credential, headers): (&str, &str),
+    ) -> Self {
+        let with = |credential: &str| format!("{credential}{headers}");
+        let control = request("GET", target, &with(&nobodys(credential)), "");
+        Self { control: Some(control), ..Self::get(name, server, target, &with(credential)) }
+    }
+
+    /// Of every answer.
+    pub(crate) fn wanted(&self) -> Wanted {
+        match (&self.script, self.text) {
+            (Script::TokenEach { .. }, _) => Wanted::Token,
+            (_, Some(text)) => Wanted::Text(text),
+            (_, None) => Wanted::Nothing,
+        }
+    }
+}
+
+/// Fails if the control is let through: what does not check is not worth measuring.
+pub(crate) async fn control(load: &Load) -> Result<()> {
+    let Some(request) = &load.control else { return Ok(()) };
+    let answer = Connection::open(load.address).await?.ask(request).await?;
+    let text = answer.text();
+    let passed = answer.status == load.status && load.text.is_none_or(|part| text.contains(part));
+    ensure!(!passed, "{}: a credential that is nobody's was let through: {text}", load.name);
+    Ok(())
+}
+
 /// Runs one round: one second unmeasured, then `span` measured.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 pub(crate) async fn round(load: &Load, span: Duration) -> Result<Figures> {
     let tally = Rc::new(RefCell::new(Tally::default()));
     let tasks = LocalSet::new();
-    for _ in 0..load.connections {
-        tasks.spawn_local(connection(load.clone(), Rc::clone(&tally)));
+    for number in 0..load.connections {
+        tasks.spawn_local(connection(load.clone(), number, Rc::clone(&tally)));
     }
     let measured = tasks
         .run_until(async {
@@ -87,63 +133,8 @@ pub(crate) fn median(mut rounds: Vec<Figures>) -> Figures {
     rounds.get(rounds.len() / 2).copied().unwrap_or_default()
 }
 
-async fn connection(load: Load, tally: Rc<RefCell<Tally>>) {
-    if let Err(fault) = ask_until_stopped(&load, &tally).await {
-        let mut tally = tally.borrow_mut();
-        tally.stopped = true;
-        tally.fault.get_or_insert(fault);
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-async fn ask_until_stopped(load: &Load, tally: &RefCell<Tally>) -> Result<()> {
-    let mut connection = Connection::open(load.address).await?;
-    let (mut bytes, tokens) = first_request(load, &mut connection).await?;
-    while !tally.borrow().stopped {
-        let asked = Instant::now();
-        let head = connection.ask_briefly(&bytes, tokens).await?;
-        let micros = u32::try_from(asked.elapsed().as_micros()).unwrap_or(u32::MAX);
-        if head.status != load.status {
-            let answer = connection.ask(&bytes).await?;
-            let body = String::from_utf8_lossy(&answer.body).into_owned();
-            bail!("answered {} where {} is right; asked again: {body}", head.status, load.status);
-        }
-        let mut tally = tally.borrow_mut();
-        if tally.counting {
-            tally.latencies.push(micros);
-        }
-        drop(tally);
-        if let Some(token) = head.token {
-            bytes = with_token(&load.script, &token);
-        }
-    }
-    Ok(())
-}
-
-async fn first_request(load: &Load, connection: &mut Connection) -> Result<(Vec<u8>, bool)> {
-    match &load.script {
-        Script::Same(bytes) => Ok((bytes.clone(), false)),
-        Script::TokenEach { first, .. } => {
-            let answer = connection.ask(first).await?;
-            let body: serde_json::Value = serde_json::from_slice(&answer.body)?;
-            let token = body.pointer("/data/token").and_then(serde_json::Value::as_str);
-            let Some(token) = token else { bail!("no first token: {} {body}", answer.status) };
-            Ok((with_token(&load.script, token), true))
-        }
-    }
-}
-
-fn with_token(script: &Script, token: &str) -> Vec<u8> {
-    match script {
-        Script::Same(bytes) => bytes.clone(),
-        Script::TokenEach { method, target, headers, .. } => {
-            let headers = format!("{headers}x-csrf-token: {token}\r\n");
-            request(method, target, &headers, "{}")
-        }
-    }
-}
-
-fn figures(latencies: &mut [u32], cpu: f64, elapsed: Duration) -> Figures {
+/// What latencies in microseconds, CPU seconds and time come to.
+pub(crate) fn figures(latencies: &mut [u32], cpu: f64, elapsed: Duration) -> Figures {
     latencies.sort_unstable();
     let count = f64::from(u32::try_from(latencies.len()).unwrap_or(u32::MAX));
     let at = |percent: usize| {
@@ -155,5 +146,60 @@ fn figures(latencies: &mut [u32], cpu: f64, elapsed: Duration) -> Figures {
         per_second: count / elapsed.as_secs_f64(),
         p50: at(50),
         p99: at(99),
+    }
+}
+
+async fn connection(load: Load, number: usize, tally: Rc<RefCell<Tally>>) {
+    if let Err(fault) = ask_until_stopped(&load, number, &tally).await {
+        let mut tally = tally.borrow_mut();
+        tally.stopped = true;
+        tally.fault.get_or_insert(fault);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+async fn ask_until_stopped(load: &Load, number: usize, tally: &RefCell<Tally>) -> Result<()> {
+    let mut connection = Connection::open(load.address).await?;
+    let mut turn = Turn::first(&load.script, number, &mut connection).await?;
+    while !tally.borrow().stopped {
+        let asked = Instant::now();
+        let brief = connection.ask_briefly(turn.request(), load.wanted()).await?;
+        let micros = u32::try_from(asked.elapsed().as_micros()).unwrap_or(u32::MAX);
+        if brief.status != load.status || !brief.has_text {
+            let again = connection.ask(turn.request()).await?.text();
+            bail!("answered {} where {} is right; asked again: {again}", brief.status, load.status);
+        }
+        let mut tally = tally.borrow_mut();
+        if tally.counting {
+            tally.latencies.push(micros);
+        }
+        drop(tally);
+        turn.next(&load.script, brief.token);
+    }
+    Ok(())
+}
+
+/// The header line with another first character of the credential, a digit where digits stand.
+fn nobodys(line: &str) -> String {
+    let at = line.rfind(['=', ' ']).map_or(0, |at| at + 1);
+    let (name, value) = line.split_at_checked(at).unwrap_or((line, ""));
+    let other = if value.starts_with('0') { '1' } else { '0' };
+    let rest = value.get(1..).unwrap_or_default();
+    format!("{name}{other}{rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_that_is_nobodys_is_another_one() {
+        for (line, expected) in [
+            ("cookie: sessionid=abc\r\n", "cookie: sessionid=0bc\r\n"),
+            ("cookie: sessionid=0bc\r\n", "cookie: sessionid=1bc\r\n"),
+            ("authorization: Bearer abc\r\n", "authorization: Bearer 0bc\r\n"),
+        ] {
+            assert_eq!(nobodys(line), expected);
+        }
     }
 }

@@ -1,16 +1,26 @@
-//! `make bench`: what Portcullis costs beside a bare server and the bare hash function, measured in
-//! one run on the same cores and given as ratios. Not a test: it judges nothing but the figures.
+//! `make bench`: what Portcullis costs beside a bare server, the bare hash function and other
+//! people's servers, measured in one run on the same cores and given as ratios. Not a test: it judges nothing but the figures.
 //!
 //! `run` is the benchmark. The other subcommands are the yardsticks, which `run` starts as
 //! processes of their own so that their CPU time can be told from the load generator's.
 
-mod cases;
+mod bodies;
+mod checks;
+mod forward_auth;
 mod hash;
 mod http;
 mod load;
+mod million;
+mod pace;
+mod peers;
 mod portcullis;
 mod process;
+mod proxy;
 mod report;
+mod run;
+mod script;
+mod sign_ins;
+mod upstream;
 mod yardstick;
 
 use std::path::PathBuf;
@@ -22,13 +32,15 @@ use clap::Parser;
 #[command(about = "Portcullis beside the bare machine")]
 enum Command {
     /// Runs every case and writes the figures.
-    Run(cases::Options),
+    Run(run::Options),
     /// An HTTP server that does nothing; prints its port.
     Yardstick {
         /// Repeat this recorded answer, headers and body, instead of two bytes of text.
         #[arg(long)]
         like: Option<PathBuf>,
     },
+    /// The application behind the gate; prints its port.
+    Upstream,
     /// The bare hash function; prints hashes per CPU second.
     Hash {
         #[arg(long, default_value_t = 5)]
@@ -40,7 +52,8 @@ enum Command {
 #[expect(clippy::print_stderr, reason = "a program for the terminal")]
 async fn main() -> ExitCode {
     let done = match Command::parse() {
-        Command::Run(options) => cases::run(&options).await,
+        Command::Run(options) => Box::pin(run::run(options)).await,
+        Command::Upstream => upstream::serve().await,
         Command::Yardstick { like } => yardstick::serve(like.as_deref()).await,
         Command::Hash { seconds } => hash::measure(seconds),
     };

@@ -1,5 +1,6 @@
-//! Portcullis as the thing measured: a configuration with the limits off and everything else at its
-//! defaults (SQLite with `synchronous = FULL`), one user, and the ways to start and to sign in.
+//! Portcullis as the thing measured: a configuration with the limits off, this machine as a trusted
+//! proxy and everything else at its defaults (SQLite with `synchronous = FULL`), one user, and the
+//! ways to start and to sign in.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,37 +13,46 @@ use tokio::io::AsyncWriteExt as _;
 use crate::http::{Answer, Connection, request};
 use crate::process::{Server, pinned};
 
-const EMAIL: &str = "bench@example.com";
+pub(crate) const EMAIL: &str = "bench@example.com";
 const PASSWORD: &str = "a long password for the benchmark";
 pub(crate) const JSON: &str = "content-type: application/json\r\n";
+/// Who is signed in: the smallest of our own answers that needs a check.
+pub(crate) const ME: &str = "/api/auth/me";
+/// Gives a CSRF token.
+pub(crate) const CSRF_TOKEN: &str = "/api/security/csrf-token";
 
-/// A binary, and a folder with its configuration and data.
+/// A binary, a configuration, and the cores to run on.
+#[derive(Clone)]
 pub(crate) struct Portcullis {
     binary: PathBuf,
     config: String,
-    core: usize,
+    cores: String,
 }
 
 /// What a signed-in client sends along: whole header lines.
+#[derive(Clone)]
 pub(crate) struct Credentials {
     pub(crate) cookie: String,
     pub(crate) bearer: String,
 }
 
 impl Portcullis {
-    /// Writes the configuration and makes the user, which also makes the database.
-    pub(crate) async fn prepare(
+    /// Writes a configuration with its data in this folder.
+    pub(crate) fn configured(
         binary: &Path,
         folder: &Path,
-        core: usize,
+        cores: &str,
         upstream: SocketAddr,
     ) -> Result<Self> {
         let config = folder.join("portcullis.toml");
         std::fs::write(&config, configuration(folder, upstream))?;
         let config = config.to_str().context("a folder that is not UTF-8")?.to_owned();
-        let own = Self { binary: binary.to_owned(), config, core };
-        own.make_user().await?;
-        Ok(own)
+        Ok(Self { binary: binary.to_owned(), config, cores: cores.to_owned() })
+    }
+
+    /// The same on other cores.
+    pub(crate) fn on(&self, cores: &str) -> Self {
+        Self { cores: cores.to_owned(), ..self.clone() }
     }
 
     /// Starts it and waits for the first 200 of `/readyz`. Also gives the time from start to there.
@@ -50,7 +60,7 @@ impl Portcullis {
     pub(crate) async fn start(&self) -> Result<(Server, Duration)> {
         let started = Instant::now();
         let arguments = ["serve", "--config", &self.config, "--json"];
-        let server = Server::start(self.core, &self.binary, &arguments).await?;
+        let server = Server::start(&self.cores, &self.binary, &arguments).await?;
         while started.elapsed() < Duration::from_secs(10) {
             if ready(server.address).await.unwrap_or(false) {
                 return Ok((server, started.elapsed()));
@@ -60,8 +70,9 @@ impl Portcullis {
         bail!("not ready within ten seconds")
     }
 
-    async fn make_user(&self) -> Result<()> {
-        let mut child = pinned(self.core, &self.binary)
+    /// Makes the user, and with him the database.
+    pub(crate) async fn make_user(&self) -> Result<()> {
+        let mut child = pinned(&self.cores, &self.binary)
             .args(["user", "create", "--config", &self.config, "--email", EMAIL])
             .args(["--username", "bench", "--account-type", "staff", "--role", "owner"])
             .arg("--password-stdin")
@@ -78,8 +89,7 @@ impl Portcullis {
 
 /// The request of a sign-in.
 pub(crate) fn sign_in_request() -> Vec<u8> {
-    let body = serde_json::json!({ "email": EMAIL, "password": PASSWORD }).to_string();
-    request("POST", "/api/auth/login", JSON, &body)
+    request("POST", "/api/auth/login", JSON, &password())
 }
 
 /// Signs in once for the cookie, and once as a mobile client for the token.
@@ -91,7 +101,7 @@ pub(crate) async fn sign_in(address: SocketAddr) -> Result<Credentials> {
     let session = pairs.find(|pair| pair.starts_with("sessionid="));
     let session = session.with_context(|| told("the sign-in gave no cookie", &answer))?;
 
-    let body = serde_json::json!({ "email": EMAIL, "password": PASSWORD }).to_string();
+    let body = password();
     let asked = request("POST", "/api/security/mobile-auth", JSON, &body);
     let answer = connection.ask(&asked).await?;
     let value: serde_json::Value = serde_json::from_slice(&answer.body)?;
@@ -103,22 +113,35 @@ pub(crate) async fn sign_in(address: SocketAddr) -> Result<Credentials> {
     })
 }
 
+/// A one-time token of the session.
+pub(crate) async fn csrf_token(connection: &mut Connection, who: &Credentials) -> Result<String> {
+    let answer = connection.ask(&request("GET", CSRF_TOKEN, &who.cookie, "")).await?;
+    let value: serde_json::Value = serde_json::from_slice(&answer.body)?;
+    let token = value.pointer("/data/token").and_then(serde_json::Value::as_str);
+    Ok(token.with_context(|| told("no CSRF token", &answer))?.to_owned())
+}
+
+fn password() -> String {
+    serde_json::json!({ "email": EMAIL, "password": PASSWORD }).to_string()
+}
+
 async fn ready(address: SocketAddr) -> Result<bool> {
     let mut connection = Connection::open(address).await?;
     Ok(connection.ask(&request("GET", "/readyz", "", "")).await?.status == 200)
 }
 
 fn told(what: &str, answer: &Answer) -> String {
-    format!("{what}: {} {}", answer.status, String::from_utf8_lossy(&answer.body))
+    format!("{what}: {}", answer.text())
 }
 
 fn configuration(folder: &Path, upstream: SocketAddr) -> String {
     let data = folder.join("data");
     let data = data.display();
     format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = '{data}'\n\n\
+        "[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = '{data}'\n\
+         trusted_proxies = [\"127.0.0.1/32\"]\n\n\
          [limits]\nlogin = \"off\"\nrequests = \"off\"\nlockout = \"off\"\n\n\
          [gate]\nupstream = \"http://{upstream}\"\n\n\
-         [[gate.rule]]\nid = \"posted\"\npath = \"/posted\"\nallow = \"signed_in\"\n"
+         [[gate.rule]]\nid = \"all\"\npath = \"/\"\nallow = \"signed_in\"\n"
     )
 }

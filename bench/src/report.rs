@@ -1,58 +1,79 @@
-//! The figures as a table: on the terminal, and as the Markdown page of the handbook.
+//! The figures as tables: on the terminal, and as the Markdown page of the handbook.
+
+mod figure;
+mod page;
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::load::{Figures, Load, median};
-use crate::process::machine;
+use crate::load::{self, Figures, Load};
+use crate::pace;
 
-pub(crate) const BARE: &str = "bare handler";
-pub(crate) const SAME_HEADERS: &str = "bare handler, same headers and body";
-pub(crate) const COOKIE: &str = "cookie check, cached";
-pub(crate) const TOKEN: &str = "token check, cached";
-pub(crate) const ISSUE: &str = "CSRF token issued";
-pub(crate) const POST: &str = "POST with a one-time token, through the gate";
-pub(crate) const SIGN_IN: &str = "sign-in";
+pub(crate) use figure::Figure;
 
 /// One case and what its rounds gave.
 pub(crate) struct Row {
     pub(crate) load: Load,
     pub(crate) rounds: Vec<Figures>,
+    /// Requests a second, where they did not go as fast as they could.
+    pace: Option<u32>,
 }
 
 /// Everything that was measured in one run.
+#[derive(Default)]
 pub(crate) struct Findings {
     pub(crate) rows: Vec<Row>,
     /// Bare hashes per CPU second, one a round.
     pub(crate) hashes: Vec<f64>,
-    /// From start to the first 200 of `/readyz`, on a database that exists.
-    pub(crate) start: Duration,
-    /// MB resident before the first sign-in, and after the last round.
-    pub(crate) memory: f64,
-    pub(crate) loaded_memory: f64,
+    pub(crate) figures: Vec<Figure>,
+    /// Peers that are not installed.
+    pub(crate) missing: Vec<&'static str>,
 }
 
-/// What is owed: a case, the case it is held against, and the least ratio.
-const OWED: [(&str, &str, f64); 6] = [
-    (COOKIE, BARE, 0.6),
-    (COOKIE, SAME_HEADERS, 0.8),
-    (TOKEN, BARE, 0.6),
-    (TOKEN, SAME_HEADERS, 0.8),
-    (ISSUE, BARE, 0.5),
-    (POST, BARE, 0.15),
-];
-const OWED_SIGN_IN: f64 = 0.9;
-const OWED_MEMORY_MB: f64 = 25.0;
-const OWED_START_MS: f64 = 150.0;
+impl Row {
+    /// A case that is measured as fast as it goes.
+    pub(crate) fn of(load: Load) -> Self {
+        Self { load, rounds: Vec::new(), pace: None }
+    }
 
-/// Prints the tables and writes the page.
+    /// A case that is measured at a fixed rate.
+    pub(crate) fn paced(load: Load, per_second: u32) -> Self {
+        Self { pace: Some(per_second), ..Self::of(load) }
+    }
+
+    /// The round in the middle; at a fixed rate, the middle of each latency.
+    pub(crate) fn median(&self) -> Figures {
+        let mut median = load::median(self.rounds.clone());
+        if self.pace.is_some() {
+            median.p50 = pace::middle(&self.rounds, |round| round.p50);
+            median.p99 = pace::middle(&self.rounds, |round| round.p99);
+        }
+        median
+    }
+}
+
+/// One case against another by answers per CPU second; nothing where one was not measured.
+pub(crate) fn ratio(rows: &[Row], case: &str, against: &str, least: f64) -> Option<Figure> {
+    let rate = |name: &str| {
+        let row = rows.iter().find(|row| row.load.name == name)?;
+        Some(row.median().per_cpu_second)
+    };
+    let value = rate(case)? / rate(against)?;
+    Some(Figure::at_least(&format!("{case} ÷ {against}"), value, least))
+}
+
+/// The tables on the terminal.
+#[expect(clippy::print_stdout, reason = "a program for the terminal")]
+pub(crate) fn print(findings: &Findings) {
+    println!("\n{}", tables(findings));
+}
+
+/// The page.
 #[expect(clippy::print_stdout, reason = "a program for the terminal")]
 pub(crate) fn write(file: &Path, findings: &Findings) -> Result<()> {
-    let tables = format!("{}\n{}", rates(findings), ratios(findings));
-    println!("\n{tables}");
-    let page = format!("{}\n{tables}", preface()?);
+    let page = format!("{}\n{}", page::preface()?, tables(findings));
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -61,81 +82,40 @@ pub(crate) fn write(file: &Path, findings: &Findings) -> Result<()> {
     Ok(())
 }
 
-fn preface() -> Result<String> {
-    Ok(format!(
-        "# Benchmarks\n\n\
-         Written by `make bench`; run it to get the figures of your machine.\n\n\
-         Machine: {}. Portcullis {}, release profile, SQLite with `synchronous = FULL`, limits off.\n\n\
-         Every server runs pinned to one core, the load generator and the application behind the \
-         gate on another. All cases take turns in one run; a row is the round in the middle. What \
-         counts is answers per second of the server's own CPU time (user and system), because that \
-         holds on a shared machine; the ratios hold from one machine to the next. The bare handler \
-         is axum on one thread; its second form repeats one recorded answer of `GET /api/auth/me`.\n",
-        machine()?,
-        env!("CARGO_PKG_VERSION"),
-    ))
-}
-
-fn rates(findings: &Findings) -> String {
-    let mut lines = vec![
-        "| case | connections | answers per CPU second | per second | p50 ms | p99 ms |".to_owned(),
-        "|---|--:|--:|--:|--:|--:|".to_owned(),
-    ];
-    for row in &findings.rows {
-        let Figures { per_cpu_second, per_second, p50, p99 } = median(row.rounds.clone());
-        lines.push(format!(
-            "| {} | {} | {per_cpu_second:.0} | {per_second:.0} | {:.2} | {:.2} |",
-            row.load.name,
-            row.load.connections,
-            millis(p50),
-            millis(p99)
-        ));
-    }
-    let hashes = middle(&findings.hashes);
-    lines.push(format!(
-        "| bare argon2id (19456 KiB, 2 passes, 1 lane) | – | {hashes:.1} | – | – | – |"
-    ));
-    lines.join("\n") + "\n"
-}
-
-fn ratios(findings: &Findings) -> String {
-    let mut lines =
-        vec!["| figure | measured | owed | |".to_owned(), "|---|--:|--:|---|".to_owned()];
-    for (case, against, least) in OWED {
-        let ratio = rate(findings, case) / rate(findings, against);
-        let figure = format!("{case} ÷ {against}");
-        lines.push(line(&figure, &format!("{ratio:.2}"), &format!("≥ {least}"), ratio >= least));
-    }
-    let ratio = rate(findings, SIGN_IN) / middle(&findings.hashes);
-    let figure = "sign-ins ÷ bare argon2id";
-    let (shown, owed) = (format!("{ratio:.2}"), format!("≥ {OWED_SIGN_IN}"));
-    lines.push(line(figure, &shown, &owed, ratio >= OWED_SIGN_IN));
-    let (memory, owed) = (findings.memory, format!("< {OWED_MEMORY_MB} MB"));
-    let figure = "memory before the first sign-in";
-    lines.push(line(figure, &format!("{memory:.1} MB"), &owed, memory < OWED_MEMORY_MB));
-    let (start, owed) = (millis(findings.start), format!("< {OWED_START_MS} ms"));
-    let figure = "from start to the first answer, on an existing database";
-    lines.push(line(figure, &format!("{start:.0} ms"), &owed, start < OWED_START_MS));
-    lines.push(format!("| memory after the last round | {:.1} MB | – | |", findings.loaded_memory));
-    lines.join("\n") + "\n"
-}
-
-fn line(figure: &str, measured: &str, owed: &str, met: bool) -> String {
-    let verdict = if met { "met" } else { "**not met**" };
-    format!("| {figure} | {measured} | {owed} | {verdict} |")
-}
-
-fn rate(findings: &Findings, name: &str) -> f64 {
-    let row = findings.rows.iter().find(|row| row.load.name == name);
-    row.map_or(f64::NAN, |row| median(row.rounds.clone()).per_cpu_second)
-}
-
-fn middle(figures: &[f64]) -> f64 {
+pub(crate) fn middle(figures: &[f64]) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-fn millis(time: Duration) -> f64 {
+pub(crate) fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
+}
+
+fn tables(findings: &Findings) -> String {
+    let mut lines = vec![
+        "| case | load | answers per CPU second | per second | p50 ms | p99 ms |".to_owned(),
+        "|---|--:|--:|--:|--:|--:|".to_owned(),
+    ];
+    lines.extend(findings.rows.iter().map(rates));
+    lines.extend(findings.missing.iter().map(|peer| format!("| {peer} | not installed | | | | |")));
+    if !findings.hashes.is_empty() {
+        let hashes = middle(&findings.hashes);
+        lines.push(format!("| {} | – | {hashes:.1} | – | – | – |", page::HASH));
+    }
+    lines.push(String::new());
+    lines.push("| figure | measured | owed | |".to_owned());
+    lines.push("|---|--:|--:|---|".to_owned());
+    lines.extend(findings.figures.iter().map(Figure::line));
+    lines.join("\n") + "\n"
+}
+
+fn rates(row: &Row) -> String {
+    let Figures { per_cpu_second, per_second, p50, p99 } = row.median();
+    let (load, per_cpu) = match row.pace {
+        Some(pace) => (format!("{pace} a second"), "–".to_owned()),
+        None => (format!("{} connections", row.load.connections), format!("{per_cpu_second:.0}")),
+    };
+    let (name, p50, p99) = (row.load.name, millis(p50), millis(p99));
+    format!("| {name} | {load} | {per_cpu} | {per_second:.0} | {p50:.2} | {p99:.2} |")
 }

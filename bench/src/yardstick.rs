@@ -27,7 +27,7 @@ pub(crate) async fn serve(like: Option<&Path>) -> Result<()> {
 }
 
 #[expect(clippy::print_stdout, reason = "the line that the benchmark reads")]
-fn announce(address: &str) {
+pub(crate) fn announce(address: &str) {
     println!("{{\"listening\":\"{address}\"}}");
 }
 

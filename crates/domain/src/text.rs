@@ -31,10 +31,7 @@ pub fn fold(text: &str) -> String {
 
 /// An e-mail address of up to 254 characters: the local part as typed, the domain in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Email {
-    shown: String,
-    folded: String,
-}
+pub struct Email(Folded);
 
 impl Email {
     const MAX: usize = 254;
@@ -54,32 +51,29 @@ impl Email {
             return Err(Self::INVALID);
         }
         let shown = format!("{local}@{}", fold(domain));
-        Ok(Self { folded: fold(&shown), shown })
+        Ok(Self(Folded::of(shown)))
     }
 
     /// The form to show and to send mail to.
     pub fn as_str(&self) -> &str {
-        &self.shown
+        &self.0.shown
     }
 
     /// The form to look up by.
     pub fn folded(&self) -> &str {
-        &self.folded
+        self.0.folded()
     }
 }
 
 impl fmt::Display for Email {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.shown)
+        out.write_str(self.as_str())
     }
 }
 
 /// A username of 1 to 150 characters: letters, digits and `_ . @ + -`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Username {
-    shown: String,
-    folded: String,
-}
+pub struct Username(Folded);
 
 impl Username {
     const MAX: usize = 150;
@@ -93,23 +87,42 @@ impl Username {
                  @/./+/-/_ characters.",
             ));
         }
-        Ok(Self { folded: fold(&shown), shown })
+        Ok(Self(Folded::of(shown)))
     }
 
     /// The form to show.
     pub fn as_str(&self) -> &str {
-        &self.shown
+        &self.0.shown
     }
 
     /// The form to look up by.
     pub fn folded(&self) -> &str {
-        &self.folded
+        self.0.folded()
     }
 }
 
 impl fmt::Display for Username {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.shown)
+        out.write_str(self.as_str())
+    }
+}
+
+/// A text to show and one to look up by, which is kept only where it is another: users are remembered
+/// by the hundred thousand.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Folded {
+    shown: Box<str>,
+    other: Option<Box<str>>,
+}
+
+impl Folded {
+    fn of(shown: String) -> Self {
+        let other = Some(fold(&shown)).filter(|folded| *folded != shown);
+        Self { shown: shown.into(), other: other.map(Into::into) }
+    }
+
+    fn folded(&self) -> &str {
+        self.other.as_ref().unwrap_or(&self.shown)
     }
 }
 

@@ -73,7 +73,8 @@ pub struct Verifier {
 
 struct Entry {
     found: Found,
-    read_at: Duration,
+    /// In nanoseconds of monotonic time, which is half as long as the usual type.
+    read_nanos: u64,
     generation: Generation,
     touched: AtomicI64,
 }
@@ -177,7 +178,7 @@ impl Verifier {
     /// Lets go of what is of no more use.
     fn sweep(&self, clock: &Clock) {
         let now = clock.monotonic();
-        self.cache.retain(|_, entry| now.saturating_sub(entry.read_at) < LONGEST);
+        self.cache.retain(|_, entry| now.saturating_sub(entry.read_at()) < LONGEST);
         self.users.sweep();
         self.roles.sweep();
     }
@@ -186,7 +187,7 @@ impl Verifier {
     /// has lengthened a life: only what is alive is believed for longer than the bound.
     fn is_usable(&self, entry: &Entry, within: Duration, clock: &Clock, now: Time) -> bool {
         let monotonic = clock.monotonic();
-        let age = monotonic.saturating_sub(entry.read_at);
+        let age = monotonic.saturating_sub(entry.read_at());
         let is_confirmed = || {
             age < LONGEST
                 && self.was_confirmed(within, monotonic)
@@ -242,8 +243,8 @@ impl Verifier {
     /// Whether an entry answers a request that came at `asked`. A read that is slower than the bound
     /// still answers those who came before it started.
     fn is_good_for(&self, entry: &Entry, within: Duration, asked: Duration) -> bool {
-        let is_young = asked.saturating_sub(entry.read_at) < within;
-        (entry.read_at >= asked || is_young) && self.is_current(entry)
+        let is_young = asked.saturating_sub(entry.read_at()) < within;
+        (entry.read_at() >= asked || is_young) && self.is_current(entry)
     }
 
     /// The generation is that of before the read starts, like the time. The answer is in the cache
@@ -257,7 +258,8 @@ impl Verifier {
             found.user = verifier.users.share(found.user.id, found.user);
             found.role = verifier.roles.share(found.role.id, found.role);
             let touched = AtomicI64::new(found.credential.last_active.0);
-            let entry = Arc::new(Entry { found, read_at, generation, touched });
+            let read_nanos = u64::try_from(read_at.as_nanos()).unwrap_or(u64::MAX);
+            let entry = Arc::new(Entry { found, read_nanos, generation, touched });
             verifier.remember(mac, &entry);
             Ok(Some(entry))
         })
@@ -265,12 +267,20 @@ impl Verifier {
 
     /// Puts an entry into the cache, unless somebody has put a later one there.
     fn remember(&self, mac: Mac, entry: &Arc<Entry>) {
-        let is_later =
-            |held: &Arc<Entry>| (held.generation, held.read_at) > (entry.generation, entry.read_at);
+        let is_later = |held: &Arc<Entry>| {
+            (held.generation, held.read_nanos) > (entry.generation, entry.read_nanos)
+        };
         let is_overtaken = self.cache.peek(&mac).as_ref().is_some_and(is_later);
         if !is_overtaken && !self.bound.is_zero() {
             self.cache.insert(mac, Arc::clone(entry));
         }
+    }
+}
+
+impl Entry {
+    /// When the read of it started, in monotonic time.
+    fn read_at(&self) -> Duration {
+        Duration::from_nanos(self.read_nanos)
     }
 }
 

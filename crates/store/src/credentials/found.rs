@@ -50,7 +50,6 @@ pub struct SessionFacts {
     /// How it began.
     pub form: SignInForm,
     pub csrf_epoch: i64,
-    pub created_at: Time,
     pub auth_time: Time,
 }
 
@@ -103,7 +102,6 @@ fn found(row: &Row) -> Result<Found> {
             user_epoch: session.user_epoch,
             form: session.form,
             csrf_epoch: session.csrf_epoch,
-            created_at: session.created_at,
             auth_time: session.auth_time,
         },
     })

@@ -58,7 +58,6 @@ async fn everything_is_found_at_once() {
                 user_epoch: session.user_epoch,
                 form: session.form,
                 csrf_epoch: session.csrf_epoch,
-                created_at: session.created_at,
                 auth_time: session.auth_time,
             },
             role: Arc::new(roles::by_id(&mut tx, user.role_id).await.unwrap().unwrap()),

@@ -111,10 +111,11 @@ fn check_upgrade(facts: &Facts) -> Result<(), Error> {
 }
 
 fn asked(app: &App, kind: Kind, facts: &Facts) -> Result<Target, Error> {
-    let whole = facts.target.to_string();
+    // Only Envoy asks by the target itself.
+    let whole = if kind == Kind::Envoy { facts.target.to_string() } else { String::new() };
     let question = Question {
         method: &facts.method,
-        target: whole.strip_prefix(&endpoint(kind)).unwrap_or_default(),
+        target: behind_endpoint(&whole).and_then(|it| it.strip_prefix(kind.name())).unwrap_or(""),
         authority: &facts.authority,
         headers: &facts.headers,
     };
@@ -159,15 +160,17 @@ fn refuse(app: &App, kind: Option<Kind>, facts: &Facts, error: &Error) -> Reply 
 
 /// The kind of proxy that asks at this path. Envoy puts the path that is asked for behind it.
 fn kind_of(path: &str) -> Option<Kind> {
-    Kind::ALL.into_iter().find(|kind| match below(&endpoint(*kind), path) {
+    let asked = behind_endpoint(path)?;
+    Kind::ALL.into_iter().find(|kind| match below(kind.name(), asked) {
         Some("" | "/") => true,
         Some(_) => *kind == Kind::Envoy,
         None => false,
     })
 }
 
-fn endpoint(kind: Kind) -> String {
-    format!("{PATH}/{}", kind.name())
+/// The name of a kind, and what follows it.
+fn behind_endpoint(path: &str) -> Option<&str> {
+    path.strip_prefix(PATH)?.strip_prefix('/')
 }
 
 /// What follows the folder in the path: nothing, or something that begins with a slash.

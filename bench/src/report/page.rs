@@ -1,0 +1,48 @@
+//! The words of the page above its tables.
+
+use anyhow::Result;
+
+use crate::process::machine;
+
+pub(super) const HASH: &str = "bare argon2id (19456 KiB, 2 passes, 1 lane)";
+
+pub(super) fn preface() -> Result<String> {
+    Ok(format!(
+        "# Benchmarks\n\n\
+         Written by `make bench`; run it to get the figures of your machine.\n\n\
+         Machine: {}. Portcullis {}, release profile, SQLite with `synchronous = FULL`, limits \
+         off.\n\n{HOW}\n",
+        machine()?,
+        env!("CARGO_PKG_VERSION"),
+    ))
+}
+
+const HOW: &str = "\
+Every server runs pinned to one core, the load generator and the application behind the gate on \
+another. The cases take turns in one run; a row is the round in the middle. What counts is answers \
+per second of the server's own CPU time (user and system, of all its processes), because that holds \
+on a shared machine; the ratios hold from one machine to the next. The bare handler is axum on one \
+thread; its second form repeats one recorded answer of `GET /api/auth/me`, which is what the cookie \
+and token checks ask. Forward-auth asks what Caddy asks, headers and all. Before a case is \
+measured, the same request with a credential that is nobody's is sent once, and the run stops if \
+that is let through.
+
+**At a fixed rate** (the rows that say so many a second) requests are due at fixed moments, whether \
+or not earlier ones have been answered. A latency counts from the sending, or from the moment the \
+request was due if its connection was still waiting for an answer. What the gate adds is the \
+difference between the application asked directly and through the gate, in turns.
+
+**A million sessions**: the database holds 100,000 users with ten sessions each. Forward-auth \
+is asked about every session once; then each request brings the cookie of one of them at random, in \
+turns with the bare handler. That a session was used is written down once a minute, and these writes are in the figure.
+
+**While people sign in**: hashing a password keeps a core busy for about 20 ms. On two cores the \
+server has both, sign-ins follow one another without a pause, so that one core is always hashing, \
+and the load generator takes its small share of either. On one core four people sign in at once and \
+the server has nothing else.
+
+**Peers** answer whose session a cookie belongs to, from SQLite, on the same core and under the \
+same load: Better Auth 1.7 by `GET /api/auth/get-session` on Node.js, and Django 5.2 by a view that \
+returns the user's address, with the middleware that `startproject` sets up, under one gunicorn \
+worker of four threads. Django opens its database anew for every request unless it is told to keep it \
+(`CONN_MAX_AGE`); the second form is told to.";
