@@ -12,9 +12,9 @@ use crate::telemetry::metrics::HashTimes;
 /// How many requests may wait, per thread, before the next is told to come back.
 const QUEUE_PER_THREAD: usize = 4;
 
-/// How much later than others a hashing thread gets the processor, in steps of `nice`: about a
-/// third of the time where it competes.
-const COURTESY: i32 = 5;
+/// How far a hashing thread stands back, in steps of `nice`: where it competes it gets a sixtieth of
+/// the time, and whoever wakes up beside it runs at once.
+const COURTESY: i32 = 19;
 
 /// A bounded pool of hashing threads. Clones share it.
 #[derive(Clone)]
