@@ -34,7 +34,8 @@ difference between the application asked directly and through the gate, in turns
 
 **A million sessions**: the database holds 100,000 users with ten sessions each. Forward-auth \
 is asked about every session once; then each request brings the cookie of one of them at random, in \
-turns with the bare handler. That a session was used is written down once a minute, and these writes are in the figure.
+turns with the bare handler. That sessions were used is written down meanwhile, and these writes are \
+in the figure.
 
 **While people sign in**: hashing a password keeps a core busy for about 20 ms. On two cores the \
 server has both, sign-ins follow one another without a pause, so that one core is always hashing, \
