@@ -44,7 +44,7 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::metrics::Verification;
 use crate::telemetry::spans::Spans;
 
-/// How many credentials are remembered at most; each takes about 250 bytes.
+/// How many credentials are remembered at most; each takes about 350 bytes, with its share of a user.
 const CAPACITY: usize = 1 << 20;
 /// How long an answer is kept at most, however well the log is followed: a change that somebody
 /// makes past us, in the database itself, is in no log.
