@@ -15,7 +15,7 @@ use portcullis_store::{Error, Tx, sessions};
 use super::credentials::{self, Device, Occasion};
 use super::record;
 use crate::app::App;
-use crate::mail;
+use crate::mail::{self, Letter};
 
 /// What a browser is to keep: its next secret, and until when.
 pub struct Remembered {
@@ -196,7 +196,7 @@ async fn stolen(app: &App, tx: &mut Tx, held: &Held, context: &Context) -> Resul
     let context = Context { actor: None, subject: Some(user.id), ..context.clone() };
     let event = Event::TokenReused { kind: TokenKind::Remember };
     record(tx, app.random, &event, &context, *now).await?;
-    mail::remember_reused(app, tx, user, *now).await
+    mail::send(app, tx, &user.email, &Letter::remember_reused(), *now).await
 }
 
 /// Ends the series of a secret, whether the current one or not. `spared`: the user whose sessions stay.

@@ -41,7 +41,9 @@ where
     let signal = wall(&app, &facts).await?;
     let who = match A::LEVEL {
         Level::Anyone => Err("credential_missing"),
-        Level::Visitor | Level::SignedIn | Level::Allowed(_) => identify(&app, &facts).await?,
+        Level::Visitor | Level::SignedIn | Level::Allowed(_) | Level::Staff(_) => {
+            identify(&app, &facts).await?
+        }
     };
     let who = match (A::IF_REMEMBERED, who) {
         (IfRemembered::BroughtBack, who) => remember::bring_back(&app, &facts, who).await?,
@@ -228,9 +230,9 @@ pub async fn record_denial(
 
 /// Nobody signed in: no need to read what they sent.
 fn refuse_strangers(level: Level, who: &Who) -> Result<(), Error> {
-    match (level, who) {
-        (Level::SignedIn | Level::Allowed(_), Err(code)) => Err(Error::SignIn(code)),
-        (Level::Anyone | Level::Visitor, _) | (_, Ok(_)) => Ok(()),
+    match who {
+        Err(code) if level.wants_credential() => Err(Error::SignIn(code)),
+        Err(_) | Ok(_) => Ok(()),
     }
 }
 

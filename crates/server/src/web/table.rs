@@ -52,6 +52,18 @@ pub struct Doc {
     pub answer: (u16, &'static str),
 }
 
+impl Doc {
+    /// What most rows are like; the others say where they differ.
+    pub const USUAL: Self = Self {
+        id: "",
+        summary: "",
+        family: Family::Every,
+        csrf: Csrf::Required,
+        fields: &[],
+        answer: (200, ""),
+    };
+}
+
 /// Whether a route asks for a CSRF token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Csrf {

@@ -9,9 +9,10 @@ use crate::app::App;
 use crate::flows;
 use crate::web::caller::{Caller, SignedIn, Visitor};
 use crate::web::door;
+use crate::web::refusal::Family;
 use crate::web::reply::json_reply;
 use crate::web::request::{Call, Facts};
-use crate::web::table::Answer;
+use crate::web::table::{Answer, Doc};
 
 #[derive(Serialize)]
 struct Issued {
@@ -26,6 +27,17 @@ struct IssuedToken {
     single_use: bool,
 }
 
+pub const ISSUE: Doc = Doc {
+    id: "issue_csrf_token",
+    summary: "A CSRF token of the session; one for a single request, unless ?use=session is asked.",
+    family: Family::P,
+    answer: (
+        200,
+        r#"{"success":true,"data":{"token":"…","single_use":true},"message":"CSRF token issued"}"#,
+    ),
+    ..Doc::USUAL
+};
+
 /// `GET /api/security/csrf-token` (P1). `?use=session` asks for one that lives with the session.
 pub async fn issue(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let (token, kind) = fetch(&call, &caller).await?;
@@ -33,12 +45,28 @@ pub async fn issue(call: Call, SignedIn(caller): SignedIn) -> Answer {
     Ok(json_reply(StatusCode::OK, &Issued { success: true, data, message: "CSRF token issued" }))
 }
 
+pub const ISSUE_FLAT: Doc = Doc {
+    id: "issue_session_csrf_token",
+    summary: "A CSRF token that lives as long as the session.",
+    family: Family::S,
+    answer: (200, r#"{"success":true,"csrf_token":"…","single_use":false}"#),
+    ..Doc::USUAL
+};
+
 /// `GET /api/auth/csrf-token` (S9).
 pub async fn issue_flat(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let token = door::mint(&call.app, &caller, Kind::Session);
     let body = json!({"success": true, "csrf_token": token, "single_use": false});
     Ok(json_reply(StatusCode::OK, &body))
 }
+
+pub const SET_COOKIE: Doc = Doc {
+    id: "set_csrf_cookie",
+    summary: "Sets the cookie csrftoken, to be sent back with the same value in X-CSRFToken.",
+    family: Family::Z,
+    answer: (200, r#"{"details":"CSRF cookie set"}"#),
+    ..Doc::USUAL
+};
 
 /// `GET /api/csrf` (Z3): the token as a cookie. A good one that the client has is sent again, so
 /// that its other tabs stay right.

@@ -9,16 +9,30 @@ use crate::web::caller::Anyone;
 use crate::web::error::Error;
 use crate::web::reply::json_reply;
 use crate::web::request::Call;
-use crate::web::table::Answer;
+use crate::web::table::{Answer, Doc};
 
 /// How long the store may take to answer before the server calls itself not ready.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+pub const ALIVE: Doc = Doc {
+    id: "alive",
+    summary: "Whether the process lives.",
+    answer: (200, r#"{"status":"ok"}"#),
+    ..Doc::USUAL
+};
 
 /// `GET /healthz`: the process lives. Says nothing of the store, so that a database that is down
 /// does not make a supervisor restart every node.
 pub async fn alive(_: Call, _: Anyone) -> Answer {
     Ok(json_reply(StatusCode::OK, &json!({"status": "ok"})))
 }
+
+pub const READY: Doc = Doc {
+    id: "ready",
+    summary: "Whether the server can serve: 200, or 503 with the reason.",
+    answer: (200, r#"{"status":"ready"}"#),
+    ..Doc::USUAL
+};
 
 /// `GET /readyz`: the store answers, its clock agrees with ours, and nobody has asked us to stop.
 pub async fn ready(call: Call, _: Anyone) -> Answer {

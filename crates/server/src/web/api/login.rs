@@ -22,10 +22,29 @@ use crate::web::input::Fields;
 use crate::web::remember;
 use crate::web::reply::{json_reply, redirect_reply};
 use crate::web::request::{Call, Facts};
-use crate::web::table::Answer;
+use crate::web::table::{Answer, Csrf, Doc};
 
 /// The longest name that is looked at, in characters.
 const MAX_NAME: usize = 255;
+
+pub const POST: Doc = Doc {
+    id: "sign_in",
+    summary: "Signs in by username or e-mail address and password: cookie, access token and, \
+              outside a browser, a bearer token.",
+    csrf: Csrf::Exempt,
+    fields: &[
+        ("username", false, "The username; gives a cookie for 14 days."),
+        ("email", false, "The e-mail address; gives a cookie for 2 hours."),
+        ("password", true, "The password."),
+        ("remember", false, "true keeps the browser signed in by the cookie remember."),
+        ("remember_me", false, "The same."),
+    ],
+    answer: (
+        201,
+        r#"{"success":true,"token":"…","token_type":"Bearer","expires_at":"2026-02-20T00:00:00Z","accessToken":"…","expires_in":86400,"csrf_token":"…","user":{"id":1,"email":"user@example.com"}}"#,
+    ),
+    ..Doc::USUAL
+};
 
 /// `POST /api/auth/login`.
 pub async fn post(call: Call, _: Anyone) -> Answer {

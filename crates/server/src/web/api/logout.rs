@@ -10,7 +10,14 @@ use crate::web::error::Error;
 use crate::web::remember;
 use crate::web::reply::{empty_reply, json_reply};
 use crate::web::request::Call;
-use crate::web::table::Answer;
+use crate::web::table::{Answer, Doc};
+
+pub const POST: Doc = Doc {
+    id: "sign_out",
+    summary: "Ends the session with all its credentials.",
+    answer: (201, r#"{"success":true,"message":"Successfully logged out"}"#),
+    ..Doc::USUAL
+};
 
 /// `POST /api/auth/logout`.
 pub async fn post(call: Call, Leaving(caller): Leaving) -> Answer {
@@ -18,6 +25,8 @@ pub async fn post(call: Call, Leaving(caller): Leaving) -> Answer {
     let body = json!({"success": true, "message": "Successfully logged out"});
     Ok(json_reply(StatusCode::CREATED, &body))
 }
+
+pub const DELETE: Doc = Doc { id: "delete_session", answer: (204, ""), ..POST };
 
 /// `DELETE /api/auth/logout`.
 pub async fn delete(call: Call, Leaving(caller): Leaving) -> Answer {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::web::caller::{Caller, SignedIn};
 use crate::web::reply::json_reply;
 use crate::web::request::Call;
-use crate::web::table::Answer;
+use crate::web::table::{Answer, Doc};
 
 /// The flat keys are those of the S family, `user` and `membership` those of the Z family.
 #[derive(Serialize)]
@@ -46,6 +46,16 @@ struct User<'a> {
     last_name: &'a str,
     is_superuser: bool,
 }
+
+pub const SHOW: Doc = Doc {
+    id: "show_caller",
+    summary: "Who is calling.",
+    answer: (
+        200,
+        r#"{"id":1,"email":"user@example.com","name":"Jane Smith","user":{"username":"jane","first_name":"Jane","last_name":"Smith","is_superuser":false},"membership":null}"#,
+    ),
+    ..Doc::USUAL
+};
 
 /// `GET /api/auth/me`.
 pub async fn show(_: Call, SignedIn(caller): SignedIn) -> Answer {

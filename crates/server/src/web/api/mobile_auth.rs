@@ -16,14 +16,36 @@ use crate::web::caller::{Access as _, Allowed, Anyone, Caller, MobileAuthUse, Si
 use crate::web::door;
 use crate::web::error::{Error, Fault};
 use crate::web::identify::{identify, look_up_bearer};
+use crate::web::refusal::Family;
 use crate::web::reply::json_reply;
 use crate::web::request::Call;
-use crate::web::table::Answer;
+use crate::web::table::{Answer, Csrf, Doc};
 
 /// What the documents answer to an action.
 const DONE: &str = "Operation completed successfully";
 /// The longest of the texts that describe a device, in characters.
 const MAX_TEXT: usize = 64;
+
+pub const POST: Doc = Doc {
+    id: "mobile_auth",
+    summary: "By e-mail and password: a bearer token for 365 days. With action: exchanges a bearer \
+              for a session token (validate_token), or ends it (logout).",
+    family: Family::P,
+    csrf: Csrf::Exempt,
+    fields: &[
+        ("email", false, "The e-mail address, when no action is given."),
+        ("password", false, "The password, when no action is given."),
+        ("action", false, "validate_token or logout; needs a bearer."),
+        ("token", false, "The token to validate, or to end with the session."),
+        ("platform", false, "ios or android."),
+        ("device_type", false, "The device, such as iPhone."),
+        ("app_version", false, "The application's version."),
+    ],
+    answer: (
+        200,
+        r#"{"success":true,"data":{"token":"…"},"message":"Mobile authentication token issued"}"#,
+    ),
+};
 
 /// `POST /api/security/mobile-auth`: with `action` an act of a bearer (P18), otherwise a sign-in
 /// by e-mail and password (P17).
@@ -51,6 +73,15 @@ pub async fn post(call: Call, _: Anyone) -> Answer {
         }
     }
 }
+
+pub const DELETE: Doc = Doc {
+    id: "revoke_mobile_token",
+    summary: "Ends the bearer token that is sent.",
+    family: Family::P,
+    csrf: Csrf::Exempt,
+    answer: (200, r#"{"success":true,"message":"Token revoked"}"#),
+    ..Doc::USUAL
+};
 
 /// `DELETE /api/security/mobile-auth` (P19): ends the bearer token that was sent.
 pub async fn delete(call: Call, SignedIn(caller): SignedIn) -> Answer {

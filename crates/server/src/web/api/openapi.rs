@@ -12,11 +12,25 @@ use crate::web::reply::json_reply;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Csrf, Doc, Row};
 
+pub const SHOW: Doc = Doc {
+    id: "show_openapi",
+    summary: "This description, as OpenAPI 3.1.",
+    answer: (200, r#"{"openapi":"3.1.0"}"#),
+    ..Doc::USUAL
+};
+
 /// `GET /-/openapi.json`.
 pub async fn show(call: Call, _: Anyone) -> Answer {
     let (server, cookie) = (call.app.public_url.to_string(), call.app.cookies.session_name());
     Ok(json_reply(StatusCode::OK, &document(&server, cookie, call.app.routes.rows())))
 }
+
+pub const KEY_SET: Doc = Doc {
+    id: "list_keys",
+    summary: "The public keys that access tokens are verified with (RFC 7517).",
+    answer: (200, r#"{"keys":[]}"#),
+    ..Doc::USUAL
+};
 
 /// `GET /.well-known/jwks.json`.
 pub async fn key_set(call: Call, _: Anyone) -> Answer {
@@ -73,15 +87,14 @@ fn operation(row: &Row) -> Value {
         "responses": responses(&row.doc),
     });
     let Value::Object(keys) = &mut operation else { return operation };
-    match row.level {
-        Level::Anyone | Level::Visitor => {}
-        Level::SignedIn => {
-            keys.insert("security".into(), json!([{"bearer": []}, {"session": []}]));
-        }
-        Level::Allowed(permission) => {
-            keys.insert("security".into(), json!([{"bearer": []}, {"session": []}]));
-            keys.insert("x-permission".into(), permission.into());
-        }
+    if row.level.wants_credential() {
+        keys.insert("security".into(), json!([{"bearer": []}, {"session": []}]));
+    }
+    if let Some(permission) = row.level.permission() {
+        keys.insert("x-permission".into(), permission.into());
+    }
+    if let Level::Staff(_) = row.level {
+        keys.insert("x-account-type".into(), "staff".into());
     }
     if !is_safe(&row.method) {
         keys.insert("x-csrf".into(), json!(row.doc.csrf == Csrf::Required));

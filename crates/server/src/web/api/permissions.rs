@@ -11,9 +11,21 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::web::caller::{Caller, SignedIn};
+use crate::web::refusal::Family;
 use crate::web::reply::json_reply;
 use crate::web::request::Call;
-use crate::web::table::Answer;
+use crate::web::table::{Answer, Doc};
+
+pub const SHOW: Doc = Doc {
+    id: "list_permissions",
+    summary: "What the caller may do, by role.",
+    family: Family::P,
+    answer: (
+        200,
+        r#"{"success":true,"data":{"permissions":{"api.jobs.manage.manage":true},"role":{"id":2,"name":"staff","level":50},"account_type":{"id":1,"name":"Staff"}},"message":"Permissions resolved"}"#,
+    ),
+    ..Doc::USUAL
+};
 
 /// `GET /api/users/permissions`.
 pub async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {

@@ -13,7 +13,13 @@ use crate::web::caller::SignedIn;
 use crate::web::door;
 use crate::web::error::Error;
 use crate::web::request::Call;
-use crate::web::table::Answer;
+use crate::web::table::{Answer, Doc};
+
+pub(super) const SHOW: Doc = Doc {
+    id: "show_account",
+    summary: "Who you are, what you may do and how long, as a page.",
+    ..Doc::USUAL
+};
 
 /// `GET /-/account`.
 pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {

@@ -11,7 +11,10 @@ use crate::web::caller::{Anyone, Level};
 use crate::web::door::is_safe;
 use crate::web::refusal::Family;
 use crate::web::request::Call;
-use crate::web::table::{Answer, Csrf, Row};
+use crate::web::table::{Answer, Csrf, Doc, Row};
+
+pub(super) const SHOW: Doc =
+    Doc { id: "show_docs", summary: "This reference, as a page.", ..Doc::USUAL };
 
 /// `GET /-/docs`.
 pub(super) async fn show(call: Call, _: Anyone) -> Answer {
@@ -125,6 +128,8 @@ fn who(level: Level) -> String {
         Level::Anyone | Level::Visitor => "Anyone".to_owned(),
         Level::SignedIn => "Anyone who is signed in".to_owned(),
         Level::Allowed(key) => format!("Whoever holds {key}"),
+        Level::Staff(None) => "Staff".to_owned(),
+        Level::Staff(Some(key)) => format!("Staff who hold {key}"),
     }
 }
 

@@ -24,15 +24,38 @@ use crate::web::door;
 use crate::web::input::Fields;
 use crate::web::reply::{redirect_reply, set_header};
 use crate::web::request::Call;
-use crate::web::table::Answer;
+use crate::web::table::{Answer, Csrf, Doc};
 
 /// The one script of our pages, which nothing depends on.
 pub(super) const SCRIPT: &str = include_str!("../../../templates/first_run.js");
+
+pub(super) const SHOW: Doc = Doc {
+    id: "show_first_run",
+    summary: "The form in which the first owner sets a password, as a page.",
+    ..Doc::USUAL
+};
 
 /// `GET /-/first-run`.
 pub(super) async fn show(call: Call, _: Anyone) -> Answer {
     form(&call, &Filled::default(), None)
 }
+
+pub(super) const SUBMIT: Doc = Doc {
+    id: "submit_first_run",
+    summary: "Sets the first owner's address and password with the code of the link that portcullis \
+              init prints, and signs in.",
+    csrf: Csrf::Exempt,
+    fields: &[
+        ("code", true, "The code of the link, or the whole link."),
+        ("email", true, "The e-mail address."),
+        ("first_name", false, "The first name."),
+        ("last_name", false, "The last name."),
+        ("password", true, "The new password."),
+        ("csrf_token", true, "The token of the form."),
+    ],
+    answer: (303, ""),
+    ..Doc::USUAL
+};
 
 /// `POST /-/first-run`.
 pub(super) async fn submit(call: Call, _: Anyone) -> Answer {

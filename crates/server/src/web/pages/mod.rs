@@ -22,9 +22,8 @@ use portcullis_domain::redirect::Next;
 use portcullis_store::users::User;
 
 use super::error::Error;
-use super::refusal::Family;
 use super::reply::{Reply, html_reply, set_header};
-use super::table::{Csrf, Doc, Row, row};
+use super::table::{Row, row};
 
 pub use refusal::{page as refusal_page, refusal, way_to_sign_in};
 
@@ -43,89 +42,16 @@ const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-p
 /// The rows of the route table that are pages.
 pub fn rows() -> Vec<Row> {
     vec![
-        row(Method::GET, SIGN_IN, SHOW_SIGN_IN, sign_in::show),
-        row(Method::POST, SIGN_IN, SUBMIT_SIGN_IN, sign_in::submit),
-        row(Method::GET, FIRST_RUN, SHOW_FIRST_RUN, first_run::show),
-        row(Method::POST, FIRST_RUN, SUBMIT_FIRST_RUN, first_run::submit),
-        row(Method::POST, SIGN_OUT, SUBMIT_SIGN_OUT, sign_out::submit),
-        row(Method::GET, "/logout", LOGOUT, sign_out::logout),
-        row(Method::GET, "/-/account", SHOW_ACCOUNT, account::show),
-        row(Method::GET, "/-/docs", SHOW_DOCS, docs::show),
+        row(Method::GET, SIGN_IN, sign_in::SHOW, sign_in::show),
+        row(Method::POST, SIGN_IN, sign_in::SUBMIT, sign_in::submit),
+        row(Method::GET, FIRST_RUN, first_run::SHOW, first_run::show),
+        row(Method::POST, FIRST_RUN, first_run::SUBMIT, first_run::submit),
+        row(Method::POST, SIGN_OUT, sign_out::SUBMIT, sign_out::submit),
+        row(Method::GET, "/logout", sign_out::LOGOUT, sign_out::logout),
+        row(Method::GET, "/-/account", account::SHOW, account::show),
+        row(Method::GET, "/-/docs", docs::SHOW, docs::show),
     ]
 }
-
-const SHOW_SIGN_IN: Doc = Doc {
-    id: "show_sign_in",
-    summary: "The form to sign in with, as a page.",
-    family: Family::Every,
-    csrf: Csrf::Required,
-    fields: &[],
-    answer: (200, ""),
-};
-
-const SUBMIT_SIGN_IN: Doc = Doc {
-    id: "submit_sign_in",
-    summary: "Signs in from the page, and leads on to where you were heading.",
-    // It checks the token of its own form: nobody has a session yet that a token could be of.
-    csrf: Csrf::Exempt,
-    fields: &[
-        ("username", true, "The e-mail address or username."),
-        ("password", true, "The password."),
-        ("remember", false, "1 keeps the browser signed in for session.remember."),
-        ("next", false, "Where to go on to: a path, or an address of an allowed origin."),
-        ("csrf_token", true, "The token of the form."),
-    ],
-    answer: (303, ""),
-    ..SHOW_SIGN_IN
-};
-
-const SHOW_FIRST_RUN: Doc = Doc {
-    id: "show_first_run",
-    summary: "The form in which the first owner sets a password, as a page.",
-    ..SHOW_SIGN_IN
-};
-
-const SUBMIT_FIRST_RUN: Doc = Doc {
-    id: "submit_first_run",
-    summary: "Sets the first owner's address and password with the code of the link that portcullis \
-              init prints, and signs in.",
-    csrf: Csrf::Exempt,
-    fields: &[
-        ("code", true, "The code of the link, or the whole link."),
-        ("email", true, "The e-mail address."),
-        ("first_name", false, "The first name."),
-        ("last_name", false, "The last name."),
-        ("password", true, "The new password."),
-        ("csrf_token", true, "The token of the form."),
-    ],
-    answer: (303, ""),
-    ..SHOW_SIGN_IN
-};
-
-const SUBMIT_SIGN_OUT: Doc = Doc {
-    id: "submit_sign_out",
-    summary: "Ends the session from a page.",
-    fields: &[("csrf_token", true, "The token of the form.")],
-    answer: (303, ""),
-    ..SHOW_SIGN_IN
-};
-
-const LOGOUT: Doc = Doc {
-    id: "logout",
-    summary: "Ends the session; asks first when another site may have sent you here.",
-    family: Family::P,
-    answer: (302, ""),
-    ..SHOW_SIGN_IN
-};
-
-const SHOW_ACCOUNT: Doc = Doc {
-    id: "show_account",
-    summary: "Who you are, what you may do and how long, as a page.",
-    ..SHOW_SIGN_IN
-};
-
-const SHOW_DOCS: Doc =
-    Doc { id: "show_docs", summary: "This reference, as a page.", ..SHOW_SIGN_IN };
 
 /// A page whose forms lead to ourselves.
 fn show(status: StatusCode, page: &impl Template) -> Result<Reply, Error> {

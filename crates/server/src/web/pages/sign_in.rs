@@ -22,10 +22,13 @@ use crate::web::door;
 use crate::web::remember;
 use crate::web::reply::{Reply, redirect_reply, set_header};
 use crate::web::request::Call;
-use crate::web::table::Answer;
+use crate::web::table::{Answer, Csrf, Doc};
 
 /// Characters of a name, as the API takes them.
 const MAX_NAME: usize = 255;
+
+pub(super) const SHOW: Doc =
+    Doc { id: "show_sign_in", summary: "The form to sign in with, as a page.", ..Doc::USUAL };
 
 /// `GET /-/sign-in`.
 pub(super) async fn show(call: Call, Visitor(caller): Visitor) -> Answer {
@@ -43,6 +46,22 @@ pub(super) async fn show(call: Call, Visitor(caller): Visitor) -> Answer {
         ),
     }
 }
+
+pub(super) const SUBMIT: Doc = Doc {
+    id: "submit_sign_in",
+    summary: "Signs in from the page, and leads on to where you were heading.",
+    // It checks the token of its own form: nobody has a session yet that a token could be of.
+    csrf: Csrf::Exempt,
+    fields: &[
+        ("username", true, "The e-mail address or username."),
+        ("password", true, "The password."),
+        ("remember", false, "1 keeps the browser signed in for session.remember."),
+        ("next", false, "Where to go on to: a path, or an address of an allowed origin."),
+        ("csrf_token", true, "The token of the form."),
+    ],
+    answer: (303, ""),
+    ..Doc::USUAL
+};
 
 /// `POST /-/sign-in`.
 pub(super) async fn submit(call: Call, _: Anyone) -> Answer {

@@ -12,18 +12,35 @@ use crate::flows::sign_out::end_session;
 use crate::web::caller::{Caller, Leaving, Visitor};
 use crate::web::door;
 use crate::web::error::Error;
+use crate::web::refusal::Family;
 use crate::web::remember;
 use crate::web::reply::{redirect_reply, set_header};
 use crate::web::request::{Call, Facts};
-use crate::web::table::Answer;
+use crate::web::table::{Answer, Doc};
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+
+pub(super) const SUBMIT: Doc = Doc {
+    id: "submit_sign_out",
+    summary: "Ends the session from a page.",
+    fields: &[("csrf_token", true, "The token of the form.")],
+    answer: (303, ""),
+    ..Doc::USUAL
+};
 
 /// `POST /-/sign-out`.
 pub(super) async fn submit(call: Call, Leaving(caller): Leaving) -> Answer {
     end(&call, &caller).await?;
     gone(&call, StatusCode::SEE_OTHER).await
 }
+
+pub(super) const LOGOUT: Doc = Doc {
+    id: "logout",
+    summary: "Ends the session; asks first when another site may have sent you here.",
+    family: Family::P,
+    answer: (302, ""),
+    ..Doc::USUAL
+};
 
 /// `GET /logout`.
 pub(super) async fn logout(call: Call, Visitor(caller): Visitor) -> Answer {

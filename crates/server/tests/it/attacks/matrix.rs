@@ -69,13 +69,7 @@ async fn a50_each_person_at_each_route() {
                     visitor.who.map(|person| person.email),
                     visitor.word
                 );
-                let refusal = match (row.level, visitor.who) {
-                    (Level::SignedIn | Level::Allowed(_), None) => Some("401 credential_missing"),
-                    (Level::Allowed(key), Some(person)) if !holds(server, person, key).await => {
-                        Some("403 permission_missing")
-                    }
-                    _ => None,
-                };
+                let refusal = refusal(server, row.level, visitor.who).await;
                 match refusal {
                     Some(refusal) => assert_eq!(verdict, refusal, "{why}"),
                     // `DELETE mobile-auth` takes no cookie, whoever sends it.
@@ -93,6 +87,19 @@ async fn a50_each_person_at_each_route() {
         }
     })
     .await;
+}
+
+/// What somebody must be told at a door of this level, if it is shut.
+async fn refusal(server: &TestApp, level: Level, who: Option<&Person>) -> Option<&'static str> {
+    let Some(person) = who else {
+        return level.wants_credential().then_some("401 credential_missing");
+    };
+    let is_staff = person.account_type == AccountType::Staff;
+    match (level, level.permission()) {
+        (Level::Staff(_), _) if !is_staff => Some("403 account_type"),
+        (_, Some(key)) if !holds(server, person, key).await => Some("403 permission_missing"),
+        _ => None,
+    }
 }
 
 /// The gate's rules beside which nothing is let in.

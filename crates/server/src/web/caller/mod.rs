@@ -2,17 +2,23 @@
 //! its handler's second argument: forgetting to ask does not compile, because there is no handler
 //! without one.
 
+mod permission;
+
 use std::marker::PhantomData;
 
+use portcullis_domain::account::AccountType;
 use portcullis_domain::csrf::AuthKind;
 use portcullis_domain::id::UserId;
 use portcullis_domain::permission::{Grants, Key};
+use portcullis_domain::role::Authority;
 use portcullis_domain::secret::Mac;
 use portcullis_store::credentials::Found;
 
 use super::error::{Error, Forbidden};
 use super::identify::Who;
 use crate::verify::Live;
+
+pub use permission::*;
 
 /// Whom a request acts as: a user, by one credential, with resolved permissions.
 #[derive(Clone)]
@@ -44,6 +50,22 @@ impl Caller {
     pub fn grants(&self) -> &Grants {
         &self.found().role.grants
     }
+
+    /// Whether the user holds the key. One that does not parse allows nobody; the table's test parses
+    /// them all.
+    pub fn holds(&self, key: &str) -> bool {
+        Key::parse(key).is_ok_and(|key| self.grants().allows(&key))
+    }
+
+    /// Refuses a user who does not hold the key.
+    pub fn must_hold(&self, key: &'static str) -> Result<(), Error> {
+        if self.holds(key) { Ok(()) } else { Err(denied("permission_missing", key)) }
+    }
+
+    /// How far the user's word reaches over roles and accounts.
+    pub fn authority(&self) -> Authority {
+        Authority { level: self.found().role.level, grants: self.grants().clone() }
+    }
 }
 
 /// Who may pass a route.
@@ -57,6 +79,28 @@ pub enum Level {
     SignedIn,
     /// A live credential whose user holds the key.
     Allowed(&'static str),
+    /// A live credential of a staff account, which holds the key if there is one. The type of the
+    /// account beats a key that somebody else holds.
+    Staff(Option<&'static str>),
+}
+
+impl Level {
+    /// Whether nobody passes without a live credential.
+    pub fn wants_credential(self) -> bool {
+        match self {
+            Self::Anyone | Self::Visitor => false,
+            Self::SignedIn | Self::Allowed(_) | Self::Staff(_) => true,
+        }
+    }
+
+    /// The key that the user must hold, if one is needed.
+    pub fn permission(self) -> Option<&'static str> {
+        match self {
+            Self::Anyone | Self::Visitor | Self::SignedIn => None,
+            Self::Allowed(key) => Some(key),
+            Self::Staff(key) => key,
+        }
+    }
 }
 
 /// What becomes of a browser that stays signed in and has no session just now.
@@ -96,18 +140,11 @@ pub struct Leaving(pub Caller);
 /// Somebody signed in who holds the permission `P`.
 pub struct Allowed<P>(pub Caller, pub PhantomData<P>);
 
-/// A permission, as a type.
-pub trait Permission: Send + 'static {
-    /// Its canonical key.
-    const KEY: &'static str;
-}
+/// A staff account.
+pub struct StaffMember(pub Caller);
 
-/// `api.security.mobile_auth.use`.
-pub struct MobileAuthUse;
-
-impl Permission for MobileAuthUse {
-    const KEY: &'static str = "api.security.mobile_auth.use";
-}
+/// A staff account that holds the permission `P`.
+pub struct Staff<P>(pub Caller, pub PhantomData<P>);
 
 impl Access for Anyone {
     const LEVEL: Level = Level::Anyone;
@@ -151,14 +188,35 @@ impl<P: Permission> Access for Allowed<P> {
 
     fn admit(who: Who) -> Result<Self, Error> {
         let SignedIn(caller) = SignedIn::admit(who)?;
-        // A key that does not parse allows nobody; the table's test parses them all.
-        let holds = Key::parse(P::KEY).is_ok_and(|key| caller.grants().allows(&key));
-        if !holds {
-            return Err(Error::Forbidden(Forbidden::Permission {
-                code: "permission_missing",
-                rule: Some(P::KEY.to_owned()),
-            }));
-        }
+        caller.must_hold(P::KEY)?;
         Ok(Self(caller, PhantomData))
     }
+}
+
+impl Access for StaffMember {
+    const LEVEL: Level = Level::Staff(None);
+    const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
+
+    fn admit(who: Who) -> Result<Self, Error> {
+        let SignedIn(caller) = SignedIn::admit(who)?;
+        if caller.found().user.account_type != AccountType::Staff {
+            return Err(denied("account_type", "staff"));
+        }
+        Ok(Self(caller))
+    }
+}
+
+impl<P: Permission> Access for Staff<P> {
+    const LEVEL: Level = Level::Staff(Some(P::KEY));
+    const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
+
+    fn admit(who: Who) -> Result<Self, Error> {
+        let StaffMember(caller) = StaffMember::admit(who)?;
+        caller.must_hold(P::KEY)?;
+        Ok(Self(caller, PhantomData))
+    }
+}
+
+fn denied(code: &'static str, rule: &'static str) -> Error {
+    Error::Forbidden(Forbidden::Permission { code, rule: Some(rule.to_owned()) })
 }

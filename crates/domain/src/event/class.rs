@@ -1,0 +1,62 @@
+//! What each event is called in the log, whether it tells of something done or refused, and how much
+//! it matters: one line an event. What gives power, and what only an attack explains, is worth a look.
+
+use super::Event;
+use super::words::Outcome::{self, Failure, Success};
+use super::words::Severity::{self, Critical, Info, Warning};
+
+impl Event {
+    /// The name in the log.
+    pub fn name(&self) -> &'static str {
+        self.class().0
+    }
+
+    /// Whether something was done or refused.
+    pub fn outcome(&self) -> Outcome {
+        self.class().1
+    }
+
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        self.class().2
+    }
+
+    #[rustfmt::skip]
+    #[expect(clippy::match_same_arms, reason = "an event has a line of its own")]
+    fn class(&self) -> (&'static str, Outcome, Severity) {
+        match self {
+            Self::SignedIn { .. } => ("authn_login_success", Success, Info),
+            Self::SignedInAfterFailures { .. } => ("authn_login_successafterfail", Success, Warning),
+            Self::SignInFailed { .. } => ("authn_login_fail", Failure, Warning),
+            Self::SignInLimited { .. } => ("authn_login_fail_max", Failure, Warning),
+            Self::SignInLocked { .. } => ("authn_login_lock", Failure, Warning),
+            Self::PasswordChanged { .. } => ("authn_password_change", Success, Info),
+            Self::PasswordDisabled => ("authn_password_disabled", Failure, Critical),
+            Self::TokenCreated { .. } => ("authn_token_created", Success, Info),
+            Self::TokenRevoked { .. } => ("authn_token_revoked", Success, Info),
+            Self::TokenReused { .. } => ("authn_token_reuse", Failure, Critical),
+            Self::LinkCreated { .. } => ("authn_link_created", Success, Warning),
+            Self::LinkUsed { .. } => ("authn_link_used", Success, Info),
+            Self::LinkRefused { .. } => ("authn_link_fail", Failure, Warning),
+            Self::AccessDenied { .. } => ("authz_fail", Failure, Warning),
+            Self::SessionCreated { .. } => ("session_created", Success, Info),
+            Self::SessionRenewed { .. } => ("session_renewed", Success, Info),
+            Self::SessionEnded { .. } => ("session_ended", Success, Info),
+            Self::CsrfFailed { .. } => ("csrf_fail", Failure, Warning),
+            Self::CredentialRefused { .. } => ("authn_credential_fail", Failure, Warning),
+            Self::CookieTossed { .. } => ("cookie_toss", Failure, Critical),
+            Self::LimitExceeded { .. } => ("excess_rate_limit_exceeded", Failure, Warning),
+            Self::UserCreated { .. } => ("user_created", Success, Warning),
+            Self::UserImported { .. } => ("user_created", Success, Warning),
+            Self::UserDisabled => ("user_updated", Success, Warning),
+            Self::UserEnabled => ("user_updated", Success, Warning),
+            Self::EmailChanged => ("user_updated", Success, Warning),
+            Self::UserUnlocked => ("user_unlocked", Success, Warning),
+            Self::RoleCreated { .. } => ("role_created", Success, Warning),
+            Self::RoleLevelChanged { .. } => ("role_updated", Success, Critical),
+            Self::PermissionsChanged { .. } => ("privilege_permissions_changed", Success, Critical),
+            Self::Started { .. } => ("sys_startup", Success, Info),
+            Self::Stopped => ("sys_shutdown", Success, Info),
+        }
+    }
+}

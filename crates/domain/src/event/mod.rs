@@ -1,0 +1,212 @@
+//! Every event that is written down: what happened, as typed fields, under the names of the OWASP
+//! Logging Vocabulary, with a few of our own in its style. Not here: who did it from where beyond
+//! [`Context`], and the row it is stored in.
+//!
+//! No event has room for a secret: words come from our own tables, and what comes from outside is a
+//! [`Text`], clipped. What a person typed as their name at sign-in has no field at all, because people
+//! type passwords there; `known` says whether it was somebody's.
+
+mod class;
+mod detail;
+mod words;
+
+use crate::account::{AccountStatus, AccountType};
+use crate::csrf;
+use crate::id::UserId;
+use crate::one_time_link::LinkPurpose;
+use crate::session::SignInForm;
+use crate::time::Time;
+
+pub use words::{
+    EndReason, LimitName, LinkRefusal, Outcome, PasswordChanger, Severity, SignInFailure, Text,
+    TokenKind,
+};
+
+/// Who did it to whom, and from where. Stored in columns beside the event.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Context {
+    /// Who acted; `None` for somebody unknown and for the server itself.
+    pub actor: Option<UserId>,
+    /// Whose account it is about.
+    pub subject: Option<UserId>,
+    /// The public handle of the session, never its id.
+    pub session: Option<String>,
+    /// The address of the client.
+    pub ip: Option<String>,
+    /// The address that the connection came from, which may be a proxy.
+    pub peer: Option<String>,
+    /// As the client sent it. See [`Text::clip`].
+    pub user_agent: Option<String>,
+    /// The id of the request, which the answer carries too.
+    pub request_id: Option<String>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Somebody signed in.
+    SignedIn { form: SignInForm },
+    /// Somebody signed in after wrong passwords.
+    SignedInAfterFailures { form: SignInForm, failures: u32 },
+    /// A sign-in failed. `known`: the name belongs to an account.
+    SignInFailed { form: SignInForm, reason: SignInFailure, known: bool },
+    /// Too many attempts: one was turned away before its password was looked at.
+    SignInLimited { form: SignInForm },
+    /// The last wrong password in a row: the network is locked out for this account.
+    SignInLocked { until: Time },
+    /// A password was set.
+    PasswordChanged { by: PasswordChanger },
+    /// Too many wrong passwords in a row from everywhere: the account takes none any more.
+    PasswordDisabled,
+    /// A bearer or access token was made.
+    TokenCreated {
+        kind: TokenKind,
+        platform: Option<Text>,
+        device_type: Option<Text>,
+        app_version: Option<Text>,
+    },
+    /// A token was ended.
+    TokenRevoked { kind: TokenKind },
+    /// A token that is used once came again: two have it. What hung on it was ended.
+    TokenReused { kind: TokenKind },
+    /// A one-time link was made; it can be used until then.
+    LinkCreated { purpose: LinkPurpose, until: Time },
+    /// A one-time link was used.
+    LinkUsed { purpose: LinkPurpose },
+    /// The code of a one-time link was sent that is not good (any longer).
+    LinkRefused { purpose: LinkPurpose, reason: LinkRefusal },
+    /// A caller was refused. `rule`: the gate's rule or our own route; `reason`: the stable code.
+    AccessDenied { rule: Option<Text>, reason: &'static str, method: Text, path: Text },
+    /// A session began.
+    SessionCreated { form: SignInForm },
+    /// The cookie of a session got more time.
+    SessionRenewed { until: Time },
+    /// A session was ended.
+    SessionEnded { reason: EndReason },
+    /// A request was refused by the origin wall or for its CSRF token.
+    CsrfFailed { refusal: csrf::Refusal, method: Text, path: Text },
+    /// A bearer or access token was sent that is not good (any longer). `code`: why.
+    CredentialRefused { code: &'static str },
+    /// One cookie of ours came with several values, as when a sibling site tosses one in.
+    CookieTossed { cookie: &'static str },
+    /// A limit was exceeded.
+    LimitExceeded { limit: LimitName },
+    /// An account was made.
+    UserCreated { account_type: AccountType, role: Text },
+    /// An account was made from the record of another system.
+    UserImported { account_type: AccountType, role: Text, status: AccountStatus },
+    /// An account was disabled.
+    UserDisabled,
+    /// An account was enabled again.
+    UserEnabled,
+    /// An account was given another e-mail address.
+    EmailChanged,
+    /// Wrong passwords were forgiven.
+    UserUnlocked,
+    /// A role was made.
+    RoleCreated { role: Text, level: u8 },
+    /// A role was given another level.
+    RoleLevelChanged { role: Text, level: u8 },
+    /// A role was given a permission, or lost one.
+    PermissionsChanged { role: Text, key: Text, granted: bool },
+    /// The server began to serve.
+    Started { version: &'static str, binary_sha256: Text },
+    /// The server stopped on request.
+    Stopped,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn each_event_says_what_it_knows() {
+        let check = |event: Event, name: &str, outcome: Outcome, detail: Value| {
+            assert_eq!(event.name(), name);
+            assert_eq!(event.outcome(), outcome, "{name}");
+            assert_eq!(event.detail(), detail, "{name}");
+        };
+        let (done, refused) = (Outcome::Success, Outcome::Failure);
+        let some = |text: &str| Some(Text::clip(text));
+        let form = SignInForm::Email;
+        check(Event::SignedIn { form }, "authn_login_success", done, json!({"form": "email"}));
+        check(
+            Event::SignedInAfterFailures { form, failures: 3 },
+            "authn_login_successafterfail",
+            done,
+            json!({"form": "email", "failures": 3}),
+        );
+        check(
+            Event::SignInFailed { form, reason: SignInFailure::UnknownUser, known: false },
+            "authn_login_fail",
+            refused,
+            json!({"form": "email", "reason": "unknown_user", "known": false}),
+        );
+        check(
+            Event::SignInLocked { until: Time(1_795_309_323_000) },
+            "authn_login_lock",
+            refused,
+            json!({"until": "2026-11-22T01:02:03Z"}),
+        );
+        check(
+            Event::TokenCreated {
+                kind: TokenKind::Mobile,
+                platform: some("ios"),
+                device_type: None,
+                app_version: some("1.2"),
+            },
+            "authn_token_created",
+            done,
+            json!({"kind": "mobile", "platform": "ios", "app_version": "1.2"}),
+        );
+        check(
+            Event::TokenReused { kind: TokenKind::Remember },
+            "authn_token_reuse",
+            refused,
+            json!({"kind": "remember"}),
+        );
+        check(
+            Event::AccessDenied {
+                rule: None,
+                reason: "permission_missing",
+                method: Text::clip("GET"),
+                path: Text::clip("/api/leads"),
+            },
+            "authz_fail",
+            refused,
+            json!({"reason": "permission_missing", "method": "GET", "path": "/api/leads"}),
+        );
+        check(
+            Event::CsrfFailed {
+                refusal: csrf::Refusal::Used,
+                method: Text::clip("POST"),
+                path: Text::clip("/x"),
+            },
+            "csrf_fail",
+            refused,
+            json!({"code": "csrf_used", "method": "POST", "path": "/x"}),
+        );
+        check(
+            Event::LinkRefused { purpose: LinkPurpose::FirstRun, reason: LinkRefusal::Expired },
+            "authn_link_fail",
+            refused,
+            json!({"purpose": "first_run", "reason": "expired"}),
+        );
+        check(Event::EmailChanged, "user_updated", done, json!({"field": "email"}));
+        let disabled = json!({"field": "status", "value": "disabled"});
+        check(Event::UserDisabled, "user_updated", done, disabled);
+        check(Event::Stopped, "sys_shutdown", done, json!({}));
+    }
+
+    #[test]
+    fn severity_follows_power_and_attack() {
+        let check = |event: Event, expected| assert_eq!(event.severity(), expected, "{event:?}");
+        check(Event::Stopped, Severity::Info);
+        check(Event::LimitExceeded { limit: LimitName::Login }, Severity::Warning);
+        check(Event::CookieTossed { cookie: "sessionid" }, Severity::Critical);
+        check(Event::TokenReused { kind: TokenKind::Remember }, Severity::Critical);
+        assert!(Severity::Critical > Severity::Warning && Severity::Warning > Severity::Info);
+    }
+}

@@ -1,0 +1,190 @@
+//! What happens after the password was looked at: a wrong one is counted against the account, a
+//! right one begins a session. Each is one transaction.
+
+use portcullis_domain::account::AccountStatus;
+use portcullis_domain::event::{Context, EndReason, Event, SignInFailure, TokenKind};
+use portcullis_domain::id::UserId;
+use portcullis_domain::role::Role;
+use portcullis_domain::session::SignInForm;
+use portcullis_domain::throttle::PASSWORD_DISABLED_AFTER;
+use portcullis_store::users::{self, User};
+use portcullis_store::{
+    Error, Tx, credentials as credential_rows, lockouts, remember as series_rows, roles, sessions,
+};
+
+use super::{Attempt, Candidate, Outcome, SignedIn, about};
+use crate::app::App;
+use crate::fault::Failure;
+use crate::flows::credentials::{self, Issued};
+use crate::flows::record;
+use crate::flows::remember::{self, Origin};
+use crate::mail::{self, Letter};
+
+/// A wrong password, in one transaction: counted against the account, and everything that follows.
+pub(super) async fn fail(
+    app: &App,
+    attempt: &Attempt<'_>,
+    candidate: &Candidate,
+) -> Result<Outcome, Error> {
+    let now = app.clock.now();
+    let user = candidate.account.as_ref().map(|(user, _)| user);
+    let context = about(&attempt.context, user);
+    let mut tx = app.db.write().await?;
+    let reason = candidate.failure();
+    let event = Event::SignInFailed { form: attempt.form, reason, known: user.is_some() };
+    record(&mut tx, app.random, &event, &context, now).await?;
+    if let Some(user) = user {
+        let failures = users::password_failed(&mut tx, user.id).await?;
+        let is_limit = failures >= i64::from(PASSWORD_DISABLED_AFTER);
+        if is_limit && users::disable_password(&mut tx, user.id).await? {
+            record(&mut tx, app.random, &Event::PasswordDisabled, &context, now).await?;
+            mail::send(app, &mut tx, &user.email, &Letter::password_disabled(), now).await?;
+        }
+    }
+    if let Some(until) = candidate.locks_until {
+        record(&mut tx, app.random, &Event::SignInLocked { until }, &context, now).await?;
+        if let Some(user) = user {
+            mail::send(app, &mut tx, &user.email, &Letter::locked_out(until), now).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(Outcome::Refused)
+}
+
+/// The right password, in one transaction: the account as it is now, the session and all that
+/// hangs on it, and what it replaces.
+pub(super) async fn succeed(
+    app: &App,
+    attempt: &Attempt<'_>,
+    candidate: Candidate,
+) -> Result<Outcome, Error> {
+    let now = app.clock.now();
+    let Some((seen, password)) = candidate.account else { return Ok(Outcome::Refused) };
+    let mut tx = app.db.write().await?;
+    let context = about(&attempt.context, Some(&seen));
+    let Some((user, role)) = unchanged(&mut tx, &seen).await? else {
+        let reason = SignInFailure::AccountChanged;
+        let event = Event::SignInFailed { form: attempt.form, reason, known: true };
+        record(&mut tx, app.random, &event, &context, now).await?;
+        tx.commit().await?;
+        return Ok(Outcome::Refused);
+    };
+    if let Some(key) = &candidate.lock_key {
+        lockouts::clear(&mut tx, key).await?;
+    }
+    users::password_succeeded(&mut tx, user.id).await?;
+    if user.status != AccountStatus::Active {
+        let reason = SignInFailure::AccountDisabled;
+        let event = Event::SignInFailed { form: attempt.form, reason, known: true };
+        record(&mut tx, app.random, &event, &context, now).await?;
+        tx.commit().await?;
+        return Ok(Outcome::Disabled);
+    }
+    let event = success_event(attempt.form, password.failures);
+    record(&mut tx, app.random, &event, &context, now).await?;
+    let terms = app.config.lifetimes().terms(attempt.form, attempt.shows_browser, now);
+    let remembered = match terms.cookie {
+        Some(_) if attempt.remember => remember::begin(app, &mut tx, &user, &context, now).await?,
+        Some(_) | None => None,
+    };
+    let series = remembered.as_ref().map(|remembered| &remembered.ticket.series);
+    let occasion = credentials::Occasion {
+        form: attempt.form,
+        now,
+        terms,
+        device: &attempt.device,
+        origin: series.map(|series| Origin { series, auth_time: now }),
+    };
+    let issued = credentials::issue(app, &mut tx, &user, &occasion, &context).await?;
+    replace(app, &mut tx, attempt, &user, &issued, &context).await?;
+    tx.commit().await?;
+    let device_cookie = app.keys.device.mint(user.id, app.random.bytes());
+    Ok(Outcome::SignedIn(Box::new(SignedIn { user, role, issued, device_cookie, remembered })))
+}
+
+/// The account and its role as they are now, if nothing that the check rested on has changed while
+/// the password was being hashed. A new password raises the epoch; making the hash dearer does not.
+async fn unchanged(tx: &mut Tx, seen: &User) -> Result<Option<(User, Role)>, Error> {
+    let Some(user) = users::by_id(tx, seen.id).await? else { return Ok(None) };
+    let Some(password) = users::password(tx, seen.id).await? else { return Ok(None) };
+    let same = user.epoch == seen.epoch && !password.disabled;
+    let role = roles::by_id(tx, user.role_id).await?;
+    Ok(role.filter(|_| same).map(|role| (user, role)))
+}
+
+/// Ends what a new sign-in replaces: the session whose cookie came along (another user's whole,
+/// one's own by its cookie), what would bring it back, and earlier API tokens where the deployment
+/// wants one at a time.
+async fn replace(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &Attempt<'_>,
+    user: &User,
+    issued: &Issued,
+    context: &Context,
+) -> Result<(), Error> {
+    let now = app.clock.now();
+    let gives_cookie = issued.cookie.is_some();
+    if let Some(ticket) = attempt.ticket.as_ref().filter(|_| gives_cookie) {
+        remember::replace(app, tx, ticket, user.id, context).await?;
+    }
+    if let Some(before) = attempt.before.as_ref().filter(|_| gives_cookie) {
+        let (ended, event) = if before.user == user.id {
+            series_rows::end_of_session(tx, &before.session, EndReason::Replaced, now).await?;
+            let event = Event::TokenRevoked { kind: TokenKind::Cookie };
+            (credential_rows::end(tx, &before.mac, now).await?, event)
+        } else {
+            let reason = EndReason::Replaced;
+            let ended = sessions::end(tx, &before.session, reason, now).await?;
+            (ended, Event::SessionEnded { reason })
+        };
+        if ended {
+            let session = Some(before.handle.as_str().to_owned());
+            let context = Context { subject: Some(before.user), session, ..context.clone() };
+            record(tx, app.random, &event, &context, now).await?;
+        }
+    }
+    if app.config.tokens.one_api_token && issued.api_token.is_some() {
+        let ended =
+            credential_rows::end_api_tokens_of_user(tx, user.id, &issued.session, now).await?;
+        if ended > 0 {
+            let event = Event::TokenRevoked { kind: TokenKind::Api };
+            record(tx, app.random, &event, context, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the stored hash as expensive as new ones, after the answer. It is put in only if nobody
+/// has changed the password meanwhile.
+pub(super) fn rehash_later(app: &App, candidate: &Candidate, password: &str) {
+    let Some((user, stored)) = &candidate.account else { return };
+    let Some(old) = stored.phc.clone() else { return };
+    let (app_later, user) = (app.clone(), user.id);
+    let password = zeroize::Zeroizing::new(password.to_owned());
+    app.spawn(async move {
+        let app = app_later;
+        if let Err(error) = rehash(&app, user, &old, &password).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a password was not rehashed");
+        }
+    });
+}
+
+async fn rehash(
+    app: &App,
+    user: UserId,
+    old: &users::PasswordPhc,
+    password: &str,
+) -> Result<(), Failure> {
+    let phc = app.hasher.hash(app.hasher.seat()?, password, app.random.bytes()).await?;
+    let mut tx = app.db.write().await?;
+    users::rehash(&mut tx, user, old, &phc).await?;
+    Ok(tx.commit().await?)
+}
+
+fn success_event(form: SignInForm, failures: i64) -> Event {
+    match u32::try_from(failures) {
+        Ok(failures) if failures > 0 => Event::SignedInAfterFailures { form, failures },
+        Ok(_) | Err(_) => Event::SignedIn { form },
+    }
+}

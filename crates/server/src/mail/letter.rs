@@ -1,0 +1,89 @@
+//! What our mail says: one function a kind of letter. Everything that came from outside stands in it
+//! as text and nothing else. Not here: how a letter is rendered and sent.
+
+use portcullis_domain::time::Time;
+
+/// A letter to one person. It may carry a secret: no `Debug`.
+pub struct Letter {
+    pub subject: &'static str,
+    /// What it says, a sentence or more each.
+    pub paragraphs: Vec<String>,
+    /// What to press, if there is something: it stands after the first paragraph.
+    pub link: Option<Link>,
+    /// What to type, if there is something: it stands after the first paragraph.
+    pub code: Option<String>,
+    /// When its link or code is over, and with it the letter's worth.
+    pub until: Option<Time>,
+}
+
+/// Something to press.
+pub struct Link {
+    /// What pressing does, such as "Set a new password".
+    pub label: &'static str,
+    /// An absolute address of ours.
+    pub url: String,
+}
+
+impl Letter {
+    /// A network was locked out of the account.
+    pub fn locked_out(until: Time) -> Self {
+        let what = format!(
+            "Somebody typed wrong passwords for your account several times in a row. Sign-in from \
+             their network is locked until {}. Devices on which you signed in before are not \
+             affected.",
+            until.iso()
+        );
+        let advice = "If this was not you, nothing needs to be done.";
+        Self::notice("Sign-in to your account was locked", [&what, advice])
+    }
+
+    /// The account takes no password any more.
+    pub fn password_disabled() -> Self {
+        let what = "Your account was given too many wrong passwords in a row. Signing in with a \
+                    password is switched off until an administrator unlocks it.";
+        Self::notice("Your password was switched off", [what])
+    }
+
+    /// Two had the cookie of a browser that stays signed in.
+    pub fn remember_reused() -> Self {
+        let what = "A cookie that keeps a browser signed in to your account is good once, and came \
+                    a second time. Somebody may have copied it, so that browser and whoever used \
+                    the copy were signed out.";
+        let advice = "Please sign in again. If you cannot explain it, such as by a restored backup \
+                      of the browser, set a new password: it signs everybody out.";
+        Self::notice("You were signed out for safety", [what, advice])
+    }
+
+    /// A letter that tells something and asks for nothing.
+    fn notice<const N: usize>(subject: &'static str, paragraphs: [&str; N]) -> Self {
+        let paragraphs = paragraphs.map(ToOwned::to_owned).into();
+        Self { subject, paragraphs, link: None, code: None, until: None }
+    }
+
+    /// The letter as plain text.
+    pub(super) fn text(&self) -> String {
+        let mut parts = self.paragraphs.clone();
+        let link = self.link.as_ref().map(|link| format!("{}:\n{}", link.label, link.url));
+        let marked = link.into_iter().chain(self.code.clone());
+        let after_first = parts.len().min(1);
+        parts.splice(after_first..after_first, marked);
+        parts.join("\n\n") + "\n"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_stands_after_what_happened() {
+        let mut letter = Letter::notice("Hello", ["What happened.", "Advice."]);
+        assert_eq!(letter.text(), "What happened.\n\nAdvice.\n");
+        letter.code = Some("123456".to_owned());
+        assert_eq!(letter.text(), "What happened.\n\n123456\n\nAdvice.\n");
+        let url = "https://gate.example/-/reset".to_owned();
+        (letter.code, letter.link) = (None, Some(Link { label: "Press here", url }));
+        let expected = "What happened.\n\nPress here:\nhttps://gate.example/-/reset\n\nAdvice.\n";
+        assert_eq!(letter.text(), expected);
+    }
+}

@@ -1,0 +1,32 @@
+//! The permissions of our own routes, as types: a handler names the one that it needs.
+
+/// A permission, as a type.
+pub trait Permission: Send + 'static {
+    /// Its canonical key.
+    const KEY: &'static str;
+}
+
+permissions! {
+    ActivityLogManage = "api.admin.activity_log.manage",
+    ApiPermissionsManage = "api.admin.api_permissions.manage",
+    MobileAuthUse = "api.security.mobile_auth.use",
+    RolesManage = "api.admin.roles.manage",
+    SessionsList = "api.security.sessions.list",
+    SessionsManage = "api.security.sessions.manage",
+    UserLogoutManage = "api.users.logout_user.manage",
+    UserManagementPolicyManage = "api.admin.user_management_policy.manage",
+    UserPermissionsManage = "api.users.permissions.manage",
+    UsersManage = "api.users.users.manage",
+}
+
+macro_rules! permissions {
+    ($($name:ident = $key:literal,)*) => {$(
+        #[doc = concat!("`", $key, "`.")]
+        pub struct $name;
+
+        impl Permission for $name {
+            const KEY: &'static str = $key;
+        }
+    )*};
+}
+use permissions;
