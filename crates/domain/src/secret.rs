@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::csrf::CsrfKeys;
 use crate::id::{SessionHandle, UserId};
+use crate::one_time_code::Code;
 use crate::probe::ProbeKey;
 use crate::remember::RememberKey;
 
@@ -139,6 +140,10 @@ pub enum Purpose {
     Bearer,
     /// The link of the first run.
     FirstRunLink,
+    /// What a code for a new password is bound to.
+    PasswordResetTicket,
+    /// What a code for a new place is bound to.
+    NewPlaceTicket,
 }
 
 /// The key of [`Mac`]s.
@@ -153,10 +158,22 @@ impl MacKey {
             Purpose::Cookie => b"sess",
             Purpose::Bearer => b"bear",
             Purpose::FirstRunLink => b"frun",
+            Purpose::PasswordResetTicket => b"prst",
+            Purpose::NewPlaceTicket => b"nplc",
         };
         let mut mac = hmac::Context::with_key(&self.0);
         mac.update(label);
         mac.update(&*credential.0);
+        Mac(leading(&mac.sign()))
+    }
+
+    /// What the store keeps of a code that people type, bound to its ticket: a code is short, and
+    /// without the key a copy of the database does not tell it.
+    pub fn code_mac(&self, ticket: &Mac, code: &Code) -> Mac {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(b"code");
+        mac.update(&ticket.0);
+        mac.update(code.reveal().as_bytes());
         Mac(leading(&mac.sign()))
     }
 
@@ -301,6 +318,11 @@ mod tests {
         check(&one, Purpose::Bearer, 7, false);
         check(&one, Purpose::FirstRunLink, 7, false);
         check(&one, Purpose::Cookie, 8, false);
+        let code = |ticket, digits| one.credential.code_mac(ticket, &Code::parse(digits).unwrap());
+        assert_eq!(code(&mac, "123456"), code(&mac, "123 456"));
+        assert_ne!(code(&mac, "123456"), code(&mac, "123457"));
+        let other = one.credential.credential_mac(Purpose::Bearer, &Opaque::from_random([7; 32]));
+        assert_ne!(code(&mac, "123456"), code(&other, "123456"));
         assert_eq!(Mac::from_bytes(mac.as_bytes()), Some(mac));
         assert_eq!(Mac::from_bytes(&[0; 31]), None);
         assert_eq!(format!("{mac:?}").len(), "Mac(01234567)".len());

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use portcullis_domain::time::Time;
 use portcullis_store::{
-    Db, Error, Tx, credentials, csrf_spent, invalidations, lockouts, one_time_links, outbox,
-    remember, sessions, throttle,
+    Db, Error, Tx, credentials, csrf_spent, invalidations, lockouts, one_time_codes,
+    one_time_links, outbox, remember, sessions, throttle,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -88,11 +88,12 @@ enum Rows {
     Outbox,
     Invalidations,
     OneTimeLinks,
+    OneTimeCodes,
 }
 
 impl Rows {
     /// A session goes after its credentials.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Throttle,
         Self::Lockouts,
         Self::SpentTokens,
@@ -102,6 +103,7 @@ impl Rows {
         Self::Outbox,
         Self::Invalidations,
         Self::OneTimeLinks,
+        Self::OneTimeCodes,
     ];
 
     /// Deletes at most [`SLICE`] rows by one statement; how many.
@@ -117,6 +119,7 @@ impl Rows {
             Self::Outbox => outbox::sweep(tx, kept, SLICE).await,
             Self::Invalidations => invalidations::sweep(tx, SLICE).await,
             Self::OneTimeLinks => one_time_links::sweep(tx, kept, SLICE).await,
+            Self::OneTimeCodes => one_time_codes::sweep(tx, kept, SLICE).await,
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod lockouts;
 pub mod meta;
 pub mod migrate;
 pub mod notify;
+pub mod one_time_codes;
 pub mod one_time_links;
 pub mod outbox;
 pub mod remember;

@@ -146,6 +146,7 @@ pub struct SignIn {
 #[derive(Debug, Clone)]
 pub struct Limits {
     pub login: Option<Limit>,
+    pub sensitive: Option<Limit>,
     pub lockout: Option<Limit>,
     pub requests: Option<Limit>,
     pub upstream: Option<Limit>,

@@ -234,12 +234,14 @@ fn sign_in(r: &mut Reader<'_>) -> Result<SignIn, Reported> {
 
 fn limits(r: &mut Reader<'_>) -> Result<Limits, Reported> {
     let login = r.one_or_off("login", values::limit);
+    let sensitive = r.one_or_off("sensitive", values::limit);
     let lockout = r.one_or_off("lockout", values::limit);
     let requests = r.one_or_off("requests", values::limit);
     let upstream = r.one_or_off("upstream", values::limit);
     let body = r.one("body", values::size);
     Ok(Limits {
         login: login?,
+        sensitive: sensitive?,
         lockout: lockout?,
         requests: requests?,
         upstream: upstream?,

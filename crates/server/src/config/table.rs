@@ -219,6 +219,12 @@ const LIMITS: &[Key] = &[
         "Sign-in attempts by address and identifier; six times that by address alone.",
     ),
     text(
+        "sensitive",
+        Is("3/300s"),
+        LIMIT,
+        "Requests that send mail or try codes, such as for a forgotten password, by address.",
+    ),
+    text(
         "lockout",
         Is("10/15m"),
         LIMIT,

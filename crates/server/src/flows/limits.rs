@@ -13,6 +13,24 @@ use portcullis_domain::throttle::{self as domain, Limit, Verdict};
 use portcullis_domain::time::Time;
 use portcullis_store::{Error, Tx, throttle};
 
+/// What is counted. Each has attempts of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counter {
+    /// Attempts to sign in, by address and name.
+    Login,
+    /// Requests that send mail or try codes, by address: who is asked about does not matter.
+    Sensitive,
+}
+
+impl Counter {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Sensitive => "sensitive",
+        }
+    }
+}
+
 /// An address may make this many times the attempts that it may make for one name.
 const ADDRESS_FACTOR: u32 = 6;
 
@@ -29,12 +47,13 @@ pub struct LoginStanding {
 /// Looks whether an attempt would be refused, without counting it: cheap, and spares the writer.
 pub async fn peek(
     tx: &mut Tx,
+    counter: Counter,
     limit: Limit,
     from: &ClientAddress,
     name: Option<&Identifier>,
     now: Time,
 ) -> Result<Option<LoginStanding>, Error> {
-    let window = throttle::get(tx, &key(from, name)).await?;
+    let window = throttle::get(tx, &key(counter, from, name)).await?;
     let (_, verdict) = domain::reserve(limit, window, now);
     let standing = standing(limit, verdict);
     Ok(standing.retry_after.is_some().then_some(standing))
@@ -44,18 +63,20 @@ pub async fn peek(
 /// by address alone.
 pub async fn reserve(
     tx: &mut Tx,
+    counter: Counter,
     limit: Limit,
     from: &ClientAddress,
     name: Option<&Identifier>,
     now: Time,
 ) -> Result<LoginStanding, Error> {
-    let verdict = throttle::reserve(tx, &key(from, name), limit, now).await?;
+    let verdict = throttle::reserve(tx, &key(counter, from, name), limit, now).await?;
     let of_name = standing(limit, verdict);
     if name.is_none() || of_name.retry_after.is_some() {
         return Ok(of_name);
     }
     let all = limit.times(ADDRESS_FACTOR);
-    let verdict = throttle::reserve(tx, &format!("login:{}:all", from.network()), all, now).await?;
+    let key = format!("{}:{}:all", counter.word(), from.network());
+    let verdict = throttle::reserve(tx, &key, all, now).await?;
     let of_address = standing(all, verdict);
     Ok(if of_address.retry_after.is_some() { of_address } else { of_name })
 }
@@ -83,10 +104,11 @@ impl LockKey<'_> {
     }
 }
 
-fn key(from: &ClientAddress, name: Option<&Identifier>) -> String {
+fn key(counter: Counter, from: &ClientAddress, name: Option<&Identifier>) -> String {
+    let (word, network) = (counter.word(), from.network());
     match name {
-        Some(name) => format!("login:{}:{}", from.network(), fingerprint(name)),
-        None => format!("login:{}", from.network()),
+        Some(name) => format!("{word}:{network}:{}", fingerprint(name)),
+        None => format!("{word}:{network}"),
     }
 }
 

@@ -12,6 +12,7 @@ mod invalidations;
 mod limits;
 mod meta;
 mod migrate;
+mod one_time_codes;
 mod one_time_links;
 mod outbox;
 mod remember;

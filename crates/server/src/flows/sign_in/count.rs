@@ -12,7 +12,7 @@ use portcullis_store::{Error, Tx, lockouts};
 use super::{Answer, Attempt, Candidate, Counted, Outcome, about};
 use crate::app::App;
 use crate::fault::Failure;
-use crate::flows::limits::{self, LoginStanding};
+use crate::flows::limits::{self, Counter, LoginStanding};
 use crate::flows::record;
 
 /// Counts a request to sign in that names nobody, by its address.
@@ -24,7 +24,7 @@ pub async fn count_unreadable(
     let Some(limit) = app.config.limits.login else { return Ok(None) };
     let mut tx = app.db.write().await?;
     let now = app.clock.now();
-    let standing = limits::reserve(&mut tx, limit, from, None, now).await?;
+    let standing = limits::reserve(&mut tx, Counter::Login, limit, from, None, now).await?;
     if standing.retry_after.is_some() {
         let event = Event::LimitExceeded { limit: LimitName::Login };
         record(&mut tx, app.random, &event, context, now).await?;
@@ -42,7 +42,9 @@ pub(super) async fn turn_away(
 ) -> Result<Option<Answer>, Failure> {
     let Some(limit) = app.config.limits.login else { return Ok(None) };
     let mut tx = app.db.read().await?;
-    let Some(standing) = limits::peek(&mut tx, limit, &attempt.from, name, now).await? else {
+    let Some(standing) =
+        limits::peek(&mut tx, Counter::Login, limit, &attempt.from, name, now).await?
+    else {
         return Ok(None);
     };
     let event = Event::SignInLimited { form: attempt.form };
@@ -61,7 +63,8 @@ pub(super) async fn count(
     let mut tx = app.db.write().await?;
     let mut standing = None;
     if let Some(limit) = app.config.limits.login {
-        let counted = limits::reserve(&mut tx, limit, &attempt.from, name, now).await?;
+        let counted =
+            limits::reserve(&mut tx, Counter::Login, limit, &attempt.from, name, now).await?;
         standing = Some(counted);
         if let Some(retry_after) = counted.retry_after {
             let event = Event::SignInLimited { form: attempt.form };

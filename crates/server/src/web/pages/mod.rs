@@ -4,6 +4,7 @@
 //! which is in `flows`.
 
 mod account;
+mod admin;
 mod docs;
 mod first_run;
 mod refusal;
@@ -50,6 +51,7 @@ pub fn rows() -> Vec<Row> {
         row(Method::GET, "/logout", sign_out::LOGOUT, sign_out::logout),
         row(Method::GET, "/-/account", account::SHOW, account::show),
         row(Method::GET, "/-/docs", docs::SHOW, docs::show),
+        row(Method::GET, admin::PATH, admin::SHOW, admin::show),
     ]
 }
 

@@ -221,6 +221,7 @@ fn usual_config(database: &Database, upstream: &Upstream) -> String {
 
         [limits]
         login = "off"
+        sensitive = "off"
         lockout = "off"
         requests = "off"
 
