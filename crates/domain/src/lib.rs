@@ -25,6 +25,7 @@
 //! - [`time`]: moments in time.
 
 pub mod account;
+pub mod blacklist;
 pub mod client_address;
 pub mod csrf;
 pub mod event;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
+mod blacklist;
 mod credentials;
 mod csrf_spent;
 mod driver;
@@ -13,6 +14,7 @@ mod limits;
 mod meta;
 mod migrate;
 mod one_time_codes;
+mod nodes;
 mod one_time_links;
 mod outbox;
 mod remember;
