@@ -39,6 +39,7 @@ pub mod probe;
 pub mod redirect;
 pub mod remember;
 pub mod request_path;
+pub mod revocation;
 pub mod role;
 pub mod rule;
 pub mod secret;

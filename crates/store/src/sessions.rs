@@ -106,6 +106,12 @@ pub async fn by_id(tx: &mut Tx, id: &SessionId) -> Result<Option<Session>> {
     tx.fetch_optional(SQL, params![id]).await?.as_ref().map(session).transpose()
 }
 
+/// The session of a public name.
+pub async fn by_handle(tx: &mut Tx, handle: &SessionHandle) -> Result<Option<Session>> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM sessions s WHERE s.handle = $1");
+    tx.fetch_optional(SQL, params![handle]).await?.as_ref().map(session).transpose()
+}
+
 /// Ends a session and its credentials; `false` if it had ended or there is none. If its browser stays
 /// signed in, that ends too, with everything else that came of the same sign-in.
 pub async fn end(tx: &mut Tx, id: &SessionId, reason: EndReason, now: Time) -> Result<bool> {
