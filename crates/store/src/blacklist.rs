@@ -60,22 +60,20 @@ pub async fn add(
     const SQL: &str = "INSERT INTO blacklist (user_id, reason, added_by, created_at)
         VALUES ($1, $2, $3, $4)
         ON CONFLICT (user_id) DO UPDATE SET reason = excluded.reason, added_by = excluded.added_by";
-    let living = living_sessions(tx, user, now).await?;
-    // The user's row is held from here on, so what is read next stays true.
-    if users::bump_epoch(tx, user).await?.is_none() {
+    if !hold(tx, user).await? {
         return Ok(None);
     }
     let is_new = !is_listed(tx, user).await?;
+    let ended = living_sessions(tx, user, now).await?;
     tx.execute(SQL, params![user, reason.map(Reason::as_str), by, now]).await?;
     sessions::end_all_of_user(tx, user, None, EndReason::Blacklisted, now).await?;
-    Ok(Some(Added { is_new, ended: living }))
+    users::bump_epoch(tx, user).await?;
+    Ok(Some(Added { is_new, ended }))
 }
 
 /// Takes a user off the list; `false` if he was not on it. What he had stays ended.
 pub async fn remove(tx: &mut Tx, user: UserId) -> Result<bool> {
-    // Changing it to what it is lets one caller in at a time.
-    const HOLD: &str = "UPDATE users SET epoch = epoch WHERE id = $1";
-    tx.execute(HOLD, params![user]).await?;
+    hold(tx, user).await?;
     tx.changed("DELETE FROM blacklist WHERE user_id = $1", params![user]).await
 }
 
@@ -106,6 +104,14 @@ pub async fn list(tx: &mut Tx, after: Option<After>, limit: i64) -> Result<Vec<L
         after.unwrap_or(After { created_at: Time(i64::MAX), user: UserId(i64::MAX) });
     let rows = tx.fetch_all(SQL, params![created_at, user, limit]).await?;
     rows.iter().map(listed).collect()
+}
+
+/// Lets nobody else change what the list says of a user until the transaction is over; `false` if
+/// there is no such user.
+async fn hold(tx: &mut Tx, user: UserId) -> Result<bool> {
+    // Changing it to what it is lets one caller in at a time.
+    const SQL: &str = "UPDATE users SET epoch = epoch WHERE id = $1";
+    tx.changed(SQL, params![user]).await
 }
 
 /// How many sessions of a user could be used just now.

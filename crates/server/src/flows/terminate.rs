@@ -49,7 +49,8 @@ pub async fn terminate(
     Ok(Terminate::Done)
 }
 
-fn unknown(actor: &Actor) -> Terminate {
+/// What becomes of a name that no session has.
+pub fn unknown(actor: &Actor) -> Terminate {
     match actor.reach {
         Reach::Own => Terminate::Refused(Refusal::NotYours),
         Reach::Everybody => Terminate::Unknown,
