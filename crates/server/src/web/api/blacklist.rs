@@ -22,7 +22,7 @@ const MOST: i64 = 1000;
 pub async fn list(call: &Call, caller: &Caller) -> Answer {
     must_hold::<SessionsManage>(call, caller).await?;
     let limit = limit(call)?;
-    let after = call.facts.query("after").map(|text| parse(&text)).transpose()?;
+    let after = call.facts.query("after").map(|text| parse_cursor(&text)).transpose()?;
     let page = blacklist::list(&call.app.db, after, limit).await?;
     let mut body = json!({
         "success": true,
@@ -64,11 +64,13 @@ fn limit(call: &Call) -> Result<i64, Error> {
     limit.ok_or_else(|| Error::Invalid(vec![fault()]))
 }
 
-fn cursor(after: After) -> String {
+/// Where a page goes on, as text.
+pub fn cursor(after: After) -> String {
     format!("{}-{}", after.created_at.0, after.user)
 }
 
-fn parse(text: &str) -> Result<After, Error> {
+/// Reads what [`cursor`] gave.
+pub fn parse_cursor(text: &str) -> Result<After, Error> {
     let parts = text.split_once('-').and_then(|(time, user)| {
         Some(After { created_at: Time(time.parse().ok()?), user: UserId(user.parse().ok()?) })
     });

@@ -8,6 +8,7 @@ use portcullis_domain::event::{Context, Event, Text};
 use portcullis_domain::id::{SessionHandle, UserId};
 use portcullis_domain::revocation::{Actor, Own, Reach, Refusal};
 use portcullis_domain::role::Authority;
+use portcullis_domain::text::TextFault;
 use serde_json::json;
 
 use crate::flows::barrier;
@@ -127,7 +128,8 @@ pub async fn must_hold<P: Permission>(call: &Call, caller: &Caller) -> Result<()
     }
 }
 
-fn user(fields: &Fields) -> Result<UserId, Error> {
+/// The user that a request is about.
+pub fn user(fields: &Fields) -> Result<UserId, Error> {
     fields.integer("user_id").map(UserId).map_err(invalid)
 }
 
@@ -136,10 +138,19 @@ fn reason(fields: &Fields) -> Result<Option<Reason>, Error> {
     if !fields.has("reason") {
         return Err(invalid(Fault::required("reason")));
     }
-    let text = fields.optional("reason", Reason::MAX_CHARS).map_err(invalid)?;
-    let reason = text.map(Reason::parse).transpose();
-    // What the field's own checks let pass is blank.
-    reason.map_err(|_| invalid(Fault::required("reason")))
+    let text = fields.optional("reason", usize::MAX).map_err(invalid)?;
+    text.map(parse_reason).transpose()
+}
+
+/// Why somebody is kept out, in the words of who does it.
+pub fn parse_reason(text: &str) -> Result<Reason, Error> {
+    Reason::parse(text).map_err(|fault| {
+        invalid(match fault {
+            TextFault::Blank => Fault::required("reason"),
+            TextFault::TooLong { .. } => Fault::invalid("reason", "is longer than 500 characters"),
+            TextFault::Invalid(detail) => Fault::invalid("reason", detail),
+        })
+    })
 }
 
 fn acting<'a>(call: &'a Call, authority: &'a Authority, context: &'a Context) -> Acting<'a> {
