@@ -25,6 +25,7 @@
 //! - [`time`]: moments in time.
 
 pub mod account;
+pub mod blacklist;
 pub mod client_address;
 pub mod csrf;
 pub mod event;
@@ -38,6 +39,7 @@ pub mod probe;
 pub mod redirect;
 pub mod remember;
 pub mod request_path;
+pub mod revocation;
 pub mod role;
 pub mod rule;
 pub mod secret;

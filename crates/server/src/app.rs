@@ -50,6 +50,8 @@ pub struct Parts {
     pub db: Db,
     pub clock: Clock,
     pub random: Random,
+    /// The name of this process among those over the same database, chosen anew at every start.
+    pub node: String,
     pub keys: Keys,
     pub hasher: Hasher,
     pub verifier: Arc<Verifier>,
@@ -163,6 +165,7 @@ impl App {
             upstreams: Upstreams::new(&config.gate)?,
             assertions: Assertions::default(),
             tls: config.server.tls.as_ref().map(Tls::new).transpose()?,
+            node: random.row_id(clock.now()),
             config,
             db,
             clock,

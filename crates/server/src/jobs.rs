@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use portcullis_domain::time::Time;
 use portcullis_store::{
-    Db, Error, Tx, credentials, csrf_spent, invalidations, lockouts, one_time_codes,
-    one_time_links, outbox, remember, sessions, throttle,
+    Db, Error, Tx, credentials, csrf_spent, invalidations, lockouts, nodes as node_rows,
+    one_time_codes, one_time_links, outbox, remember, sessions, throttle,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::mail;
+use crate::nodes;
 use crate::verify::follow;
 
 /// How often the store is swept.
@@ -25,6 +26,9 @@ const KEPT: Duration = Duration::from_hours(30 * 24);
 
 /// Starts the jobs; they end when the server stops.
 pub fn start(app: &App) {
+    // Nothing is remembered until the others can know of this node.
+    app.verifier.trust_until(Duration::ZERO);
+    app.spawn(nodes::keep_lease(app.clone()));
     app.spawn(mail::run(app.clone()));
     app.spawn(sweep_regularly(app.clone()));
     app.spawn(follow::run(app.clone()));
@@ -89,11 +93,12 @@ enum Rows {
     Invalidations,
     OneTimeLinks,
     OneTimeCodes,
+    Nodes,
 }
 
 impl Rows {
     /// A session goes after its credentials.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Throttle,
         Self::Lockouts,
         Self::SpentTokens,
@@ -104,6 +109,7 @@ impl Rows {
         Self::Invalidations,
         Self::OneTimeLinks,
         Self::OneTimeCodes,
+        Self::Nodes,
     ];
 
     /// Deletes at most [`SLICE`] rows by one statement; how many.
@@ -120,6 +126,7 @@ impl Rows {
             Self::Invalidations => invalidations::sweep(tx, SLICE).await,
             Self::OneTimeLinks => one_time_links::sweep(tx, kept, SLICE).await,
             Self::OneTimeCodes => one_time_codes::sweep(tx, kept, SLICE).await,
+            Self::Nodes => node_rows::sweep(tx, over, SLICE).await,
         }
     }
 }

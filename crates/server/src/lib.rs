@@ -13,6 +13,7 @@ pub mod gate;
 pub mod hasher;
 pub mod jobs;
 pub mod mail;
+pub mod nodes;
 pub mod probe;
 pub mod random;
 pub mod record;

@@ -17,6 +17,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use portcullis_domain::event::{Context, Event, Text};
 use portcullis_integrity::Digest;
+use portcullis_store::Error;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::connections::Connections;
 use crate::flows::record;
+use crate::nodes;
 use crate::tls;
 use crate::web::framing::Strict;
 use crate::web::front;
@@ -93,7 +95,9 @@ fn tune(socket: &TcpStream) {
 
 /// Ends the background work: the queues close with the last handle of the application.
 async fn finish(app: App) {
-    note(&app, &Event::Stopped).await;
+    if let Err(error) = stopped(&app).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "the stop was not written down");
+    }
     let (tasks, db, spans) = (app.tasks.clone(), app.db.clone(), app.telemetry.spans.clone());
     drop(app);
     tasks.close();
@@ -198,6 +202,15 @@ async fn note_start(app: App) {
         Ok(Err(_)) | Err(_) => Text::clip("unreadable"),
     };
     note(&app, &Event::Started { version: env!("CARGO_PKG_VERSION"), binary_sha256 }).await;
+}
+
+/// Nothing is answered any more: other nodes need not wait for this one.
+async fn stopped(app: &App) -> Result<(), Error> {
+    let mut tx = app.db.write().await?;
+    nodes::leave(&mut tx, app).await?;
+    let (event, context) = (Event::Stopped, Context::default());
+    record(&mut tx, app.random, &event, &context, app.clock.now()).await?;
+    tx.commit().await
 }
 
 async fn note(app: &App, event: &Event) {

@@ -9,6 +9,7 @@ mod driver;
 mod error;
 mod jobs;
 
+pub mod blacklist;
 pub mod counters;
 pub mod credentials;
 pub mod csrf_spent;
@@ -17,6 +18,7 @@ pub mod invalidations;
 pub mod lockouts;
 pub mod meta;
 pub mod migrate;
+pub mod nodes;
 pub mod notify;
 pub mod one_time_codes;
 pub mod one_time_links;

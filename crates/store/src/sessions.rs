@@ -6,7 +6,7 @@ use portcullis_domain::session::SignInForm;
 use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
-use crate::error::{Result, corrupt};
+use crate::error::{Error, Result, corrupt};
 use crate::invalidations::Invalidation;
 use crate::remember;
 
@@ -73,13 +73,14 @@ macro_rules! columns {
     };
 }
 
-/// Makes a session. [`crate::Error::Conflict`] if the id or the handle is taken, or if there is
-/// no such user.
+/// Makes a session. [`Error::Conflict`] if the id or the handle is taken, if there is no such user,
+/// or if he is on the blacklist: whatever way in forgets to ask is closed all the same.
 pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
     const SQL: &str = "INSERT INTO sessions (
             id, handle, user_id, user_epoch, form, csrf_epoch, created_at, auth_time, ip, peer,
             user_agent, platform, device_type, app_version, remember_series)
-        VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+        SELECT $1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14
+        WHERE NOT EXISTS (SELECT 1 FROM blacklist WHERE user_id = $3)";
     let row = params![
         &new.id,
         &new.handle,
@@ -96,13 +97,19 @@ pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
         new.app_version.as_deref(),
         new.remember_series.as_ref(),
     ];
-    tx.execute(SQL, row).await.map(drop)
+    if tx.changed(SQL, row).await? { Ok(()) } else { Err(Error::Conflict) }
 }
 
 /// The session of an id.
 pub async fn by_id(tx: &mut Tx, id: &SessionId) -> Result<Option<Session>> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM sessions s WHERE s.id = $1");
     tx.fetch_optional(SQL, params![id]).await?.as_ref().map(session).transpose()
+}
+
+/// The session of a public name.
+pub async fn by_handle(tx: &mut Tx, handle: &SessionHandle) -> Result<Option<Session>> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM sessions s WHERE s.handle = $1");
+    tx.fetch_optional(SQL, params![handle]).await?.as_ref().map(session).transpose()
 }
 
 /// Ends a session and its credentials; `false` if it had ended or there is none. If its browser stays

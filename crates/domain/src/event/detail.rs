@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::{Event, Text};
 
 impl Event {
-    /// The typed fields as a JSON object; times are RFC 3339 in UTC, absent fields are left out.
+    /// The typed fields as a JSON object; times are RFC 3339 in UTC, absent fields are left out, but
+    /// that a blacklisting has no reason is said.
     pub fn detail(&self) -> Value {
         let mut fields = match self {
             Self::SignedIn { form }
@@ -63,6 +64,12 @@ impl Event {
             }),
             Self::UserDisabled => json!({ "field": "status", "value": "disabled" }),
             Self::UserEnabled => json!({ "field": "status", "value": "active" }),
+            Self::UserBlacklisted { reason, sessions } => {
+                return json!({ "reason": text(reason.as_ref()), "sessions": sessions });
+            }
+            Self::BlacklistReasonChanged { reason } => {
+                return json!({ "reason": text(reason.as_ref()) });
+            }
             Self::EmailChanged => json!({ "field": "email" }),
             Self::RoleCreated { role, level } | Self::RoleLevelChanged { role, level } => {
                 json!({ "role": role.as_str(), "level": level })
@@ -73,7 +80,10 @@ impl Event {
             Self::Started { version, binary_sha256 } => {
                 json!({ "version": version, "binary_sha256": binary_sha256.as_str() })
             }
-            Self::PasswordDisabled | Self::UserUnlocked | Self::Stopped => json!({}),
+            Self::PasswordDisabled
+            | Self::UserUnblacklisted
+            | Self::UserUnlocked
+            | Self::Stopped => json!({}),
         };
         if let Value::Object(fields) = &mut fields {
             fields.retain(|_, value| !value.is_null());

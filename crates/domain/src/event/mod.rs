@@ -101,6 +101,12 @@ pub enum Event {
     UserEnabled,
     /// An account was given another e-mail address.
     EmailChanged,
+    /// A user was put on the blacklist, which ended so many sessions.
+    UserBlacklisted { reason: Option<Text>, sessions: u64 },
+    /// The blacklist says anew why it holds a user.
+    BlacklistReasonChanged { reason: Option<Text> },
+    /// A user was taken off the blacklist.
+    UserUnblacklisted,
     /// Wrong passwords were forgiven.
     UserUnlocked,
     /// A role was made.
@@ -197,6 +203,12 @@ mod tests {
         check(Event::EmailChanged, "user_updated", done, json!({"field": "email"}));
         let disabled = json!({"field": "status", "value": "disabled"});
         check(Event::UserDisabled, "user_updated", done, disabled);
+        check(
+            Event::UserBlacklisted { reason: None, sessions: 2 },
+            "user_blacklisted",
+            done,
+            json!({"reason": null, "sessions": 2}),
+        );
         check(Event::Stopped, "sys_shutdown", done, json!({}));
     }
 

@@ -99,6 +99,8 @@ words! {
         AccountChanged = "account_changed",
         /// The password is right, and the account is disabled.
         AccountDisabled = "account_disabled",
+        /// The password is right, and the user is on the blacklist.
+        Blacklisted = "blacklisted",
     }
     /// Who changed a password.
     PasswordChanger {
@@ -139,6 +141,10 @@ words! {
         Replaced = "replaced",
         /// Somebody else has a copy of the cookie that brought it.
         Stolen = "stolen",
+        /// Somebody who may do so ended it.
+        Terminated = "terminated",
+        /// Its owner was put on the blacklist.
+        Blacklisted = "blacklisted",
     }
     /// The limits that can be exceeded.
     LimitName {

@@ -15,6 +15,7 @@ use portcullis_store::{Db, Error, Options, roles};
 
 use crate::clock::Clock;
 use crate::config::{Config, Database, Faults};
+use crate::flows::barrier;
 use crate::flows::roles::Acting;
 use crate::random::Random;
 use crate::secret_file::{self, SecretFileError};
@@ -85,9 +86,11 @@ pub async fn with<T>(
     result
 }
 
-/// Waits until no node lets in what was revoked: as long as one may remember what it read before.
+/// Waits until no node lets in what was revoked: as long as one may remember what it read before, if
+/// there is one.
 pub async fn felt_everywhere(on: &Opened) {
-    tokio::time::sleep(on.config.session.revocation_bound).await;
+    let bound = on.config.session.revocation_bound;
+    barrier::wait_for_others(&on.db, None, on.clock.now(), bound).await;
 }
 
 /// The variables of the process. One that is not UTF-8 keeps its name, so that a key of ours in it

@@ -18,7 +18,7 @@ use portcullis_domain::text::{Email, Name};
 use portcullis_domain::time::Time;
 use portcullis_store::one_time_links::{self, NewLink};
 use portcullis_store::users::{self, FirstPassword, NewUser, User};
-use portcullis_store::{Error, Tx, roles};
+use portcullis_store::{Error, Tx, blacklist, roles};
 
 use super::credentials::{self, Device};
 use super::limits::LoginStanding;
@@ -82,6 +82,8 @@ pub enum Outcome {
     Refused(LinkRefusal),
     /// The address is another user's. The link is still good.
     EmailTaken,
+    /// The owner is on the blacklist. The link is still good.
+    Blacklisted,
     /// Too many attempts from this address.
     TooMany {
         retry_after: Duration,
@@ -203,6 +205,9 @@ async fn spend(app: &App, attempt: &Attempt<'_>, mac: &Mac, phc: String) -> Resu
     if users::role_has_password(&mut tx, before.role_id).await? {
         // Somebody made an owner in another way: the first run is over.
         return Ok(Outcome::Refused(LinkRefusal::Used));
+    }
+    if blacklist::is_listed(&mut tx, id).await? {
+        return Ok(Outcome::Blacklisted);
     }
     let new = FirstPassword {
         email: attempt.email.clone(),

@@ -3,6 +3,8 @@
 //! and its event in one transaction. An expected refusal is an outcome; an error is what nobody
 //! planned.
 
+pub mod barrier;
+pub mod blacklist;
 pub mod credentials;
 pub mod csrf;
 pub mod first_run;
@@ -13,6 +15,7 @@ pub mod remember;
 pub mod roles;
 pub mod sign_in;
 pub mod sign_out;
+pub mod terminate;
 pub mod users;
 
 use portcullis_domain::event::{Context, Event};

@@ -6,6 +6,7 @@
 //! - then it is read again, unless [`follow`] has meanwhile seen the log of all changes: what is
 //!   not in there has not changed since;
 //! - a change through this process is felt at once, also by a read that is under way;
+//! - a node that has not told the others that it runs, lately, asks each time ([`crate::nodes`]);
 //! - only what is alive is believed for longer than the bound, and the unknown for a tenth of a second;
 //! - when the store cannot be read, the answer is 503.
 
@@ -66,6 +67,8 @@ pub struct Verifier {
     toucher: Toucher,
     /// When the log was last seen, in milliseconds of monotonic time from 1; 0: never.
     confirmed: AtomicU64,
+    /// Until when other nodes wait for this one, in milliseconds of monotonic time.
+    trusted_until: AtomicU64,
     bound: Duration,
     counts: Verification,
     spans: Spans,
@@ -109,6 +112,7 @@ impl Verifier {
             generations: Generations::new(),
             toucher,
             confirmed: AtomicU64::new(0),
+            trusted_until: AtomicU64::new(u64::MAX),
             bound,
             counts: Verification::default(),
             spans: Spans::default(),
@@ -175,6 +179,19 @@ impl Verifier {
         self.confirmed.fetch_max(millis, Ordering::SeqCst);
     }
 
+    /// What is remembered is used up to `moment` (of monotonic time): so long other nodes wait for
+    /// this one when they end something. Until this is first called there are no other nodes.
+    pub fn trust_until(&self, moment: Duration) {
+        let millis = u64::try_from(moment.as_millis()).unwrap_or(u64::MAX);
+        self.trusted_until.store(millis, Ordering::SeqCst);
+    }
+
+    /// The bound, or nothing where no other node waits for this one: then each time the store is asked.
+    fn within_trust(&self, within: Duration, monotonic: Duration) -> Duration {
+        let until = Duration::from_millis(self.trusted_until.load(Ordering::SeqCst));
+        if monotonic < until { within } else { Duration::ZERO }
+    }
+
     /// Lets go of what is of no more use.
     fn sweep(&self, clock: &Clock) {
         let now = clock.monotonic();
@@ -187,6 +204,7 @@ impl Verifier {
     /// has lengthened a life: only what is alive is believed for longer than the bound.
     fn is_usable(&self, entry: &Entry, within: Duration, clock: &Clock, now: Time) -> bool {
         let monotonic = clock.monotonic();
+        let within = self.within_trust(within, monotonic);
         let age = monotonic.saturating_sub(entry.read_at());
         let is_confirmed = || {
             age < LONGEST
@@ -216,6 +234,7 @@ impl Verifier {
         mac: &Mac,
     ) -> Result<Option<Arc<Entry>>, Error> {
         let asked = clock.monotonic();
+        let within = self.within_trust(within, asked);
         if self.unknown.get(mac).is_some_and(|at| asked.saturating_sub(at) < UNKNOWN_FOR) {
             return Ok(None);
         }

@@ -206,6 +206,31 @@ async fn a_change_through_this_process_is_felt_at_once_by_those_it_is_about() {
     assert!(Arc::ptr_eq(&other, &live(verify(2).await)));
 }
 
+/// Nobody waits any more for a node whose lease is over, so it believes nothing that it remembers.
+#[tokio::test]
+async fn without_a_lease_every_answer_is_read() {
+    let people = SignedIn::open().await;
+    let (clock, elsewhere) = (Clock::fake(NOW), people.elsewhere().await);
+    let verifier = people.verifier(BOUND);
+    let verify = async || verifier.verify(&people.db, &clock, &mac(1)).await;
+    let lease_ends = clock.monotonic() + MILLISECOND * 2;
+    verifier.trust_until(lease_ends);
+    let first = live(verify().await);
+    assert!(Arc::ptr_eq(&first, &live(verify().await)), "control: it is remembered");
+    clock.advance(MILLISECOND * 2);
+    verifier.confirm(clock.monotonic());
+    let second = live(verify().await);
+    assert!(!Arc::ptr_eq(&first, &second), "it was read");
+    people.end_session(&elsewhere, 0).await;
+    assert!(matches!(verify().await.unwrap(), Verified::Dead(Dead::Ended)), "at once");
+
+    let other = async || live(verifier.verify(&people.db, &clock, &mac(2)).await);
+    assert!(!Arc::ptr_eq(&other().await, &other().await));
+    verifier.trust_until(clock.monotonic() + MILLISECOND);
+    let again = other().await;
+    assert!(Arc::ptr_eq(&again, &other().await), "with a lease it remembers again");
+}
+
 #[tokio::test]
 async fn what_nobody_knows_is_remembered_apart_and_shortly() {
     let people = SignedIn::open().await;

@@ -299,7 +299,8 @@ pub async fn record_csrf(app: &App, facts: &Facts, caller: Option<&Caller>, refu
     record(app, facts, caller, event).await;
 }
 
-async fn record(app: &App, facts: &Facts, caller: Option<&Caller>, event: Event) {
+/// Writes down what somebody was refused.
+pub async fn record(app: &App, facts: &Facts, caller: Option<&Caller>, event: Event) {
     match caller {
         Some(caller) => {
             app.recorder.record(event, facts.context_of(caller), app.clock.now()).await;

@@ -69,6 +69,22 @@ impl Fields {
         }
     }
 
+    /// A whole number that must be there: as JSON writes one, or in the digits of a form.
+    pub fn integer(&self, name: &'static str) -> Result<i64, Fault> {
+        let fault = || Fault::invalid(name, "must be an integer");
+        match self.values.get(name) {
+            None | Some(Value::Null) => Err(Fault::required(name)),
+            Some(Value::Number(number)) => number.as_i64().ok_or_else(fault),
+            Some(Value::String(text)) if text.is_empty() => Err(Fault::required(name)),
+            Some(Value::String(text)) => {
+                let digits = text.strip_prefix('-').unwrap_or(text);
+                let is_whole = digits.bytes().all(|byte| byte.is_ascii_digit());
+                text.parse().ok().filter(|_| is_whole).ok_or_else(fault)
+            }
+            Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => Err(fault()),
+        }
+    }
+
     /// A text that may be absent; `null` is absent.
     pub fn optional(&self, name: &'static str, max: usize) -> Result<Option<&str>, Fault> {
         match self.values.get(name) {

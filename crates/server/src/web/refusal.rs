@@ -155,6 +155,7 @@ fn forbidden_sentence(forbidden: &Forbidden) -> String {
             "This question came from {peer}, which is not in server.trusted_proxies. If that is \
              your proxy, add its address there"
         ),
+        Forbidden::Other("account_blacklisted") => "This account is blocked".to_owned(),
         Forbidden::Permission { .. } | Forbidden::Other(_) => {
             "You do not have permission to perform this action".to_owned()
         }

@@ -2,7 +2,10 @@
 
 use http::Method;
 
-use super::api::{csrf, health, login, logout, me, mobile_auth, openapi, permissions, probe};
+use super::api::{
+    csrf, health, login, logout, me, mobile_auth, openapi, permissions, probe, session_acts,
+    sessions,
+};
 use super::pages;
 use super::table::{Row, row};
 
@@ -25,6 +28,8 @@ fn api_rows() -> Vec<Row> {
         row(Method::DELETE, "/api/auth/logout", logout::DELETE, logout::delete),
         row(Method::POST, "/api/security/mobile-auth", mobile_auth::POST, mobile_auth::post),
         row(Method::DELETE, "/api/security/mobile-auth", mobile_auth::DELETE, mobile_auth::delete),
+        row(Method::GET, "/api/security/sessions", sessions::SHOW, sessions::show),
+        row(Method::POST, "/api/security/sessions", session_acts::POST, session_acts::post),
         row(Method::GET, "/api/users/permissions", permissions::SHOW, permissions::show),
     ]
 }

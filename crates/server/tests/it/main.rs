@@ -9,6 +9,7 @@
 
 mod applications;
 mod attacks;
+mod barrier;
 mod cli;
 mod contract;
 mod docs;

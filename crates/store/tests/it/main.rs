@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
+mod blacklist;
 mod credentials;
 mod csrf_spent;
 mod driver;
@@ -12,6 +13,7 @@ mod invalidations;
 mod limits;
 mod meta;
 mod migrate;
+mod nodes;
 mod one_time_codes;
 mod one_time_links;
 mod outbox;

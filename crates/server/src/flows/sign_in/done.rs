@@ -9,7 +9,8 @@ use portcullis_domain::session::SignInForm;
 use portcullis_domain::throttle::PASSWORD_DISABLED_AFTER;
 use portcullis_store::users::{self, User};
 use portcullis_store::{
-    Error, Tx, credentials as credential_rows, lockouts, remember as series_rows, roles, sessions,
+    Error, Tx, blacklist, credentials as credential_rows, lockouts, remember as series_rows, roles,
+    sessions,
 };
 
 use super::{Attempt, Candidate, Outcome, SignedIn, about};
@@ -73,12 +74,11 @@ pub(super) async fn succeed(
         lockouts::clear(&mut tx, key).await?;
     }
     users::password_succeeded(&mut tx, user.id).await?;
-    if user.status != AccountStatus::Active {
-        let reason = SignInFailure::AccountDisabled;
+    if let Some((reason, outcome)) = barred(&mut tx, &user).await? {
         let event = Event::SignInFailed { form: attempt.form, reason, known: true };
         record(&mut tx, app.random, &event, &context, now).await?;
         tx.commit().await?;
-        return Ok(Outcome::Disabled);
+        return Ok(outcome);
     }
     let event = success_event(attempt.form, password.failures);
     record(&mut tx, app.random, &event, &context, now).await?;
@@ -95,11 +95,40 @@ pub(super) async fn succeed(
         device: &attempt.device,
         origin: series.map(|series| Origin { series, auth_time: now }),
     };
-    let issued = credentials::issue(app, &mut tx, &user, &occasion, &context).await?;
+    let issued = match credentials::issue(app, &mut tx, &user, &occasion, &context).await {
+        Err(Error::Conflict) => return overtaken(app, tx, attempt, &user).await,
+        issued => issued?,
+    };
     replace(app, &mut tx, attempt, &user, &issued, &context).await?;
     tx.commit().await?;
     let device_cookie = app.keys.device.mint(user.id, app.random.bytes());
     Ok(Outcome::SignedIn(Box::new(SignedIn { user, role, issued, device_cookie, remembered })))
+}
+
+/// Why nobody may be signed in to this account, whatever he knows.
+async fn barred(tx: &mut Tx, user: &User) -> Result<Option<(SignInFailure, Outcome)>, Error> {
+    if user.status != AccountStatus::Active {
+        return Ok(Some((SignInFailure::AccountDisabled, Outcome::Disabled)));
+    }
+    let is_listed = blacklist::is_listed(tx, user.id).await?;
+    Ok(is_listed.then_some((SignInFailure::Blacklisted, Outcome::Blacklisted)))
+}
+
+/// The store made no session: the user may have been put on the blacklist a moment ago.
+async fn overtaken(
+    app: &App,
+    begun: Tx,
+    attempt: &Attempt<'_>,
+    user: &User,
+) -> Result<Outcome, Error> {
+    drop(begun);
+    let mut tx = app.db.write().await?;
+    let Some((reason, outcome)) = barred(&mut tx, user).await? else { return Err(Error::Conflict) };
+    let event = Event::SignInFailed { form: attempt.form, reason, known: true };
+    let context = about(&attempt.context, Some(user));
+    record(&mut tx, app.random, &event, &context, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(outcome)
 }
 
 /// The account and its role as they are now, if nothing that the check rested on has changed while

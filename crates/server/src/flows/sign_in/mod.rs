@@ -63,6 +63,8 @@ pub enum Outcome {
     Refused,
     /// The password was right, and the account may not be used.
     Disabled,
+    /// The password was right, and the user is on the blacklist.
+    Blacklisted,
     /// Too many wrong passwords from this network.
     Locked {
         retry_after: Duration,
@@ -80,6 +82,7 @@ impl Outcome {
             Self::SignedIn(_) => "signed_in",
             Self::Refused => "refused",
             Self::Disabled => "disabled",
+            Self::Blacklisted => "blacklisted",
             Self::Locked { .. } => "locked",
             Self::TooMany { .. } => "limited",
         }

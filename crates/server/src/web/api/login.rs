@@ -94,6 +94,7 @@ pub async fn attempt(
         Outcome::SignedIn(signed_in) => Ok(signed_in),
         Outcome::Refused => Err(Error::WrongCredentials),
         Outcome::Disabled => Err(Error::Forbidden(Forbidden::Other("account_disabled"))),
+        Outcome::Blacklisted => Err(Error::Forbidden(Forbidden::Other("account_blacklisted"))),
         Outcome::Locked { retry_after } => Err(Error::TooMany { code: "locked_out", retry_after }),
         Outcome::TooMany { retry_after } => too_many(retry_after),
     }

@@ -1,6 +1,7 @@
 //! The JSON endpoints, one file a noun. A handler reads its fields, calls one flow and words the
 //! outcome; what is right or wrong is decided below it.
 
+pub mod blacklist;
 pub mod csrf;
 pub mod health;
 pub mod login;
@@ -10,3 +11,5 @@ pub mod mobile_auth;
 pub mod openapi;
 pub mod permissions;
 pub mod probe;
+pub mod session_acts;
+pub mod sessions;

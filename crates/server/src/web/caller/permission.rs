@@ -13,6 +13,7 @@ permissions! {
     RolesManage = "api.admin.roles.manage",
     SessionsList = "api.security.sessions.list",
     SessionsManage = "api.security.sessions.manage",
+    SessionsTerminate = "api.security.sessions.terminate",
     UserLogoutManage = "api.users.logout_user.manage",
     UserManagementPolicyManage = "api.admin.user_management_policy.manage",
     UserPermissionsManage = "api.users.permissions.manage",

@@ -56,7 +56,7 @@ struct Account<'a> {
 }
 
 /// A moment for people: to the minute, in UTC.
-fn moment(time: Time) -> String {
+pub(super) fn moment(time: Time) -> String {
     let iso = time.iso();
     let to_the_minute = iso.get(..16).unwrap_or(&iso).replace('T', " ");
     format!("{to_the_minute} UTC")

@@ -84,6 +84,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
             again(Problem::of_link(reason))
         }
         Outcome::EmailTaken => again(Problem::email_taken()),
+        Outcome::Blacklisted => again(Problem::blacklisted()),
         Outcome::TooMany { retry_after } => {
             let mut reply = again(Problem::too_many(retry_after))?;
             let seconds = retry_after.as_millis().div_ceil(1000).max(1);
@@ -186,6 +187,16 @@ impl Problem {
             code: "email_taken",
             lines: said([what, "Take another one. The link is still good."]),
             fields: vec!["email"],
+        }
+    }
+
+    fn blacklisted() -> Self {
+        let what = "This account is blocked.";
+        Self {
+            status: StatusCode::FORBIDDEN,
+            code: "account_blacklisted",
+            lines: said([what, "Whoever runs this service lets it in again."]),
+            fields: Vec::new(),
         }
     }
 

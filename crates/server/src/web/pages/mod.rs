@@ -22,6 +22,7 @@ use http::{Method, StatusCode};
 use portcullis_domain::redirect::Next;
 use portcullis_store::users::User;
 
+use self::admin::{blacklist, session_end};
 use super::error::Error;
 use super::reply::{Reply, html_reply, set_header};
 use super::table::{Row, row};
@@ -52,6 +53,10 @@ pub fn rows() -> Vec<Row> {
         row(Method::GET, "/-/account", account::SHOW, account::show),
         row(Method::GET, "/-/docs", docs::SHOW, docs::show),
         row(Method::GET, admin::PATH, admin::SHOW, admin::show),
+        row(Method::POST, session_end::PATH, session_end::SUBMIT, session_end::submit),
+        row(Method::GET, blacklist::PATH, blacklist::SHOW, blacklist::show),
+        row(Method::POST, blacklist::PATH, blacklist::ADD, blacklist::add),
+        row(Method::POST, blacklist::REMOVE_PATH, blacklist::REMOVE, blacklist::remove),
     ]
 }
 

@@ -89,6 +89,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
         Outcome::SignedIn(signed_in) => Ok(go_on(&call, &signed_in, &next)),
         Outcome::Refused => again(StatusCode::UNAUTHORIZED, Problem::WRONG),
         Outcome::Disabled => again(StatusCode::FORBIDDEN, Problem::DISABLED),
+        Outcome::Blacklisted => again(StatusCode::FORBIDDEN, Problem::BLACKLISTED),
         Outcome::Locked { retry_after } => wait(again, Problem::locked(retry_after), retry_after),
         Outcome::TooMany { retry_after } => {
             wait(again, Problem::too_many(retry_after), retry_after)
@@ -155,6 +156,12 @@ impl Problem {
     };
     const DISABLED: Self = Self {
         what: "This account is disabled. Please ask whoever runs this service",
+        advice: None,
+        is_of_input: false,
+    };
+
+    const BLACKLISTED: Self = Self {
+        what: "This account is blocked. Please ask whoever runs this service",
         advice: None,
         is_of_input: false,
     };

@@ -16,6 +16,7 @@ mod paths;
 mod races;
 mod redirect;
 mod remember;
+mod revocation;
 mod session;
 mod strangers;
 

@@ -2,6 +2,7 @@
 //! (P, S, Z) checks in our answers. Attacks are elsewhere.
 
 mod at_rest;
+mod blacklist;
 mod csrf;
 mod csrf_settings;
 mod csrf_ways;
@@ -16,6 +17,7 @@ mod permissions;
 mod remember;
 mod session;
 mod sign_out;
+mod terminate;
 
 use std::time::Duration;
 

@@ -7,6 +7,7 @@ pub(crate) mod people;
 pub(crate) mod program;
 pub(crate) mod raw;
 pub(crate) mod relay;
+pub(crate) mod revoking;
 pub(crate) mod upstream;
 
 use std::net::SocketAddr;

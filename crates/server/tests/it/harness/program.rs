@@ -3,30 +3,43 @@
 
 use std::io::BufRead as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
 /// A serving program; it ends when this is dropped.
 pub(crate) struct Program {
     pub(crate) address: SocketAddr,
+    /// Its configuration file.
+    pub(crate) config: PathBuf,
     child: Child,
-    _directory: TempDir,
+    directory: Arc<TempDir>,
 }
 
 impl Program {
     /// Serves with this TOML beside a port and a directory of its own, with as many descriptors as
     /// the machine allows.
     pub(crate) fn serve(config: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = Arc::new(tempfile::tempdir().unwrap());
         let file = directory.path().join("portcullis.toml");
         let data = directory.path().display();
         let text = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"{data}\"\n{config}");
         std::fs::write(&file, text).unwrap();
+        Self::start(file, directory)
+    }
+
+    /// Another process over the same database, on a port of its own.
+    pub(crate) fn second(&self) -> Self {
+        Self::start(self.config.clone(), Arc::clone(&self.directory))
+    }
+
+    fn start(config: PathBuf, directory: Arc<TempDir>) -> Self {
         let mut child = Command::new("sh")
             .args(["-c", "ulimit -n $(ulimit -H -n); exec \"$0\" serve --json --config \"$1\""])
             .arg(env!("CARGO_BIN_EXE_portcullis"))
-            .arg(&file)
+            .arg(&config)
             .env_clear()
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -37,7 +50,14 @@ impl Program {
         std::io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let told: serde_json::Value = serde_json::from_str(&line).expect("it does not serve");
         let address = told["listening"].as_str().unwrap().parse().unwrap();
-        Self { address, child, _directory: directory }
+        Self { address, config, child, directory }
+    }
+
+    /// Sends it a signal, such as STOP.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        assert!(sent.success(), "kill -s {name}: {sent}");
     }
 
     /// Bytes of it that are in memory.

@@ -1,12 +1,15 @@
 //! The pages with which staff look after people, sessions and limits: one file a page, one line in
 //! [`PLACES`]. Not here: what the pages do, which is in `flows`.
 
+pub(super) mod blacklist;
+pub(super) mod session_end;
+
 use askama::Template;
 use http::StatusCode;
 use portcullis_domain::csrf::Kind;
 
 use super::shown_name;
-use crate::web::caller::{Caller, StaffMember};
+use crate::web::caller::{Caller, Permission as _, SessionsManage, StaffMember};
 use crate::web::door;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
@@ -15,7 +18,7 @@ use crate::web::table::{Answer, Doc};
 pub(super) const PATH: &str = "/-/admin";
 
 /// Every page that the navigation leads to: its path, its name, and the key that opens it.
-const PLACES: &[(&str, &str, &str)] = &[];
+const PLACES: &[(&str, &str, &str)] = &[(blacklist::PATH, "Blacklist", SessionsManage::KEY)];
 
 /// What stands around every page here.
 pub(super) struct Frame {

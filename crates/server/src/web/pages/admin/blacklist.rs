@@ -1,0 +1,161 @@
+//! The page of those who are kept out: who, since when, by whom and why; a form to keep somebody out,
+//! and a button to let somebody in. Not here: what happens then, which is the same as by API.
+
+use askama::Template;
+use http::StatusCode;
+use portcullis_domain::blacklist::Reason;
+use portcullis_domain::text::Email;
+use portcullis_store::blacklist::{After, Listed};
+
+use super::Frame;
+use crate::flows::{blacklist, users};
+use crate::web::api::blacklist::{cursor, name, parse_cursor};
+use crate::web::api::session_acts;
+use crate::web::caller::{Caller, SessionsManage, Staff};
+use crate::web::error::{Error, Forbidden};
+use crate::web::pages::account::moment;
+use crate::web::pages::show as show_page;
+use crate::web::refusal::sentence;
+use crate::web::reply::redirect_reply;
+use crate::web::request::Call;
+use crate::web::table::{Answer, Doc};
+
+pub(in crate::web::pages) const PATH: &str = "/-/admin/blacklist";
+pub(in crate::web::pages) const REMOVE_PATH: &str = "/-/admin/blacklist/remove";
+
+/// Rows of a page.
+const ROWS: i64 = 50;
+
+pub(in crate::web::pages) const SHOW: Doc =
+    Doc { id: "show_blacklist", summary: "Who is kept out, as a page.", ..Doc::USUAL };
+
+/// `GET /-/admin/blacklist`.
+pub(in crate::web::pages) async fn show(
+    call: Call,
+    Staff(caller, ..): Staff<SessionsManage>,
+) -> Answer {
+    let after = call.facts.query("after").map(|text| parse_cursor(&text)).transpose()?;
+    page(&call, &caller, StatusCode::OK, after, Filled::default()).await
+}
+
+pub(in crate::web::pages) const ADD: Doc = Doc {
+    id: "submit_blacklist_addition",
+    summary: "Keeps a user out, from the page.",
+    fields: &[
+        ("email", true, "The user's address."),
+        ("reason", false, "Why."),
+        ("csrf_token", true, "The token of the form."),
+    ],
+    answer: (303, ""),
+    ..Doc::USUAL
+};
+
+/// `POST /-/admin/blacklist`.
+pub(in crate::web::pages) async fn add(
+    call: Call,
+    Staff(caller, ..): Staff<SessionsManage>,
+) -> Answer {
+    let email = call.fields.text("email").unwrap_or_default().trim();
+    let reason = call.fields.text("reason").unwrap_or_default().trim();
+    let problem = match keep_out(&call, &caller, email, reason).await {
+        Ok(()) => return Ok(redirect_reply(StatusCode::SEE_OTHER, PATH)),
+        Err(Error::Forbidden(Forbidden::Permission { code: "above_level", .. })) => {
+            "The role of this user is above your own level.".to_owned()
+        }
+        Err(Error::NotFound) => "There is no user with this address.".to_owned(),
+        Err(error @ Error::Invalid(_)) => sentence(&error),
+        Err(error) => return Err(error),
+    };
+    let filled = Filled { email, reason, problem: Some(problem) };
+    page(&call, &caller, StatusCode::BAD_REQUEST, None, filled).await
+}
+
+pub(in crate::web::pages) const REMOVE: Doc = Doc {
+    id: "submit_blacklist_removal",
+    summary: "Lets a user in again, from the page.",
+    fields: &[("user_id", true, "The user."), ("csrf_token", true, "The token of the form.")],
+    answer: (303, ""),
+    ..Doc::USUAL
+};
+
+/// `POST /-/admin/blacklist/remove`.
+pub(in crate::web::pages) async fn remove(
+    call: Call,
+    Staff(caller, ..): Staff<SessionsManage>,
+) -> Answer {
+    let user = session_acts::user(&call.fields)?;
+    match session_acts::let_in(&call, &caller, user).await {
+        // Somebody was faster: it is as it was wanted.
+        Ok(()) | Err(Error::NotFound) => Ok(redirect_reply(StatusCode::SEE_OTHER, PATH)),
+        Err(error) => Err(error),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "blacklist.html")]
+struct Page<'a> {
+    frame: Frame,
+    filled: Filled<'a>,
+    count: i64,
+    rows: Vec<Row<'a>>,
+    /// Where the next page begins.
+    next: Option<String>,
+    max_reason: usize,
+}
+
+/// What stands in the form when it is shown, and why it is shown again.
+#[derive(Default)]
+struct Filled<'a> {
+    email: &'a str,
+    reason: &'a str,
+    problem: Option<String>,
+}
+
+struct Row<'a> {
+    id: i64,
+    name: String,
+    email: &'a str,
+    reason: Option<&'a str>,
+    since: String,
+    by: Option<String>,
+}
+
+impl<'a> Row<'a> {
+    fn of(listed: &'a Listed) -> Self {
+        Self {
+            id: listed.user.id.0,
+            name: name(&listed.user),
+            email: listed.user.email.as_str(),
+            reason: listed.reason.as_deref(),
+            since: moment(listed.created_at),
+            by: listed.added_by.as_ref().map(name),
+        }
+    }
+}
+
+async fn page(
+    call: &Call,
+    caller: &Caller,
+    status: StatusCode,
+    after: Option<After>,
+    filled: Filled<'_>,
+) -> Answer {
+    let listed = blacklist::list(&call.app.db, after, ROWS).await?;
+    let page = Page {
+        frame: Frame::of(call, caller, PATH),
+        filled,
+        count: listed.count,
+        rows: listed.rows.iter().map(Row::of).collect(),
+        next: listed.next.map(cursor),
+        max_reason: Reason::MAX_CHARS,
+    };
+    show_page(status, &page)
+}
+
+/// By the address, which people know. Nothing to say is no reason.
+async fn keep_out(call: &Call, caller: &Caller, email: &str, reason: &str) -> Result<(), Error> {
+    let Ok(email) = Email::parse(email) else { return Err(Error::NotFound) };
+    let reason = if reason.is_empty() { None } else { Some(session_acts::parse_reason(reason)?) };
+    let user = users::find(&call.app.db, &email).await?.ok_or(Error::NotFound)?;
+    session_acts::blacklist(call, caller, user.id, reason.as_ref()).await
+}
