@@ -12,6 +12,8 @@ pub enum AccountType {
     Contractor = 5,
 }
 
+crate::word::written_as!(AccountType, name);
+
 impl AccountType {
     /// All of them, by id.
     pub const ALL: [Self; 5] =
@@ -50,6 +52,8 @@ pub enum AccountStatus {
     Active = 1,
     Disabled = 2,
 }
+
+crate::word::written_as!(AccountStatus, name);
 
 impl AccountStatus {
     /// The documented id, 1 or 2.

@@ -47,3 +47,4 @@ pub mod session;
 pub mod text;
 pub mod throttle;
 pub mod time;
+mod word;

@@ -14,6 +14,8 @@ pub enum LinkPurpose {
     FirstRun,
 }
 
+crate::word::written_as!(LinkPurpose, as_str);
+
 impl LinkPurpose {
     /// The word for it in rows and events.
     pub fn as_str(self) -> &'static str {

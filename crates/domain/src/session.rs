@@ -23,6 +23,8 @@ pub enum SignInForm {
     Remembered,
 }
 
+crate::word::written_as!(SignInForm, as_str);
+
 impl SignInForm {
     /// The word for it in events and rows.
     pub fn as_str(self) -> &'static str {

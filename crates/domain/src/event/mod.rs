@@ -10,6 +10,8 @@ mod class;
 mod detail;
 mod words;
 
+use serde::{Serialize, Serializer};
+
 use crate::account::{AccountStatus, AccountType};
 use crate::csrf;
 use crate::id::UserId;
@@ -41,8 +43,9 @@ pub struct Context {
     pub request_id: Option<String>,
 }
 
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What happened. The fields of a variant are the members of its detail, by their names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Event {
     /// Somebody signed in.
     SignedIn { form: SignInForm },
@@ -53,7 +56,10 @@ pub enum Event {
     /// Too many attempts: one was turned away before its password was looked at.
     SignInLimited { form: SignInForm },
     /// The last wrong password in a row: the network is locked out for this account.
-    SignInLocked { until: Time },
+    SignInLocked {
+        #[serde(serialize_with = "iso")]
+        until: Time,
+    },
     /// A password was set.
     PasswordChanged { by: PasswordChanger },
     /// Too many wrong passwords in a row from everywhere: the account takes none any more.
@@ -61,8 +67,11 @@ pub enum Event {
     /// A bearer or access token was made.
     TokenCreated {
         kind: TokenKind,
+        #[serde(skip_serializing_if = "Option::is_none")]
         platform: Option<Text>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         device_type: Option<Text>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         app_version: Option<Text>,
     },
     /// A token was ended.
@@ -70,21 +79,39 @@ pub enum Event {
     /// A token that is used once came again: two have it. What hung on it was ended.
     TokenReused { kind: TokenKind },
     /// A one-time link was made; it can be used until then.
-    LinkCreated { purpose: LinkPurpose, until: Time },
+    LinkCreated {
+        purpose: LinkPurpose,
+        #[serde(serialize_with = "iso")]
+        until: Time,
+    },
     /// A one-time link was used.
     LinkUsed { purpose: LinkPurpose },
     /// The code of a one-time link was sent that is not good (any longer).
     LinkRefused { purpose: LinkPurpose, reason: LinkRefusal },
     /// A caller was refused. `rule`: the gate's rule or our own route; `reason`: the stable code.
-    AccessDenied { rule: Option<Text>, reason: &'static str, method: Text, path: Text },
+    AccessDenied {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rule: Option<Text>,
+        reason: &'static str,
+        method: Text,
+        path: Text,
+    },
     /// A session began.
     SessionCreated { form: SignInForm },
     /// The cookie of a session got more time.
-    SessionRenewed { until: Time },
+    SessionRenewed {
+        #[serde(serialize_with = "iso")]
+        until: Time,
+    },
     /// A session was ended.
     SessionEnded { reason: EndReason },
     /// A request was refused by the origin wall or for its CSRF token.
-    CsrfFailed { refusal: csrf::Refusal, method: Text, path: Text },
+    CsrfFailed {
+        #[serde(rename = "code", serialize_with = "code")]
+        refusal: csrf::Refusal,
+        method: Text,
+        path: Text,
+    },
     /// A bearer or access token was sent that is not good (any longer). `code`: why.
     CredentialRefused { code: &'static str },
     /// One cookie of ours came with several values, as when a sibling site tosses one in.
@@ -121,19 +148,31 @@ pub enum Event {
     Stopped,
 }
 
+/// RFC 3339 in UTC.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+fn iso<S: Serializer>(time: &Time, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&time.iso())
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+fn code<S: Serializer>(refusal: &csrf::Refusal, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(refusal.code())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
 
+    fn check(event: Event, name: &str, outcome: Outcome, detail: Value) {
+        assert_eq!(event.name(), name);
+        assert_eq!(event.outcome(), outcome, "{name}");
+        assert_eq!(event.detail(), detail, "{name}");
+    }
+
     #[test]
     fn each_event_says_what_it_knows() {
-        let check = |event: Event, name: &str, outcome: Outcome, detail: Value| {
-            assert_eq!(event.name(), name);
-            assert_eq!(event.outcome(), outcome, "{name}");
-            assert_eq!(event.detail(), detail, "{name}");
-        };
         let (done, refused) = (Outcome::Success, Outcome::Failure);
         let some = |text: &str| Some(Text::clip(text));
         let form = SignInForm::Email;
@@ -200,16 +239,17 @@ mod tests {
             refused,
             json!({"purpose": "first_run", "reason": "expired"}),
         );
+        check(Event::Stopped, "sys_shutdown", done, json!({}));
+    }
+
+    #[test]
+    fn changes_of_accounts_say_which_field_and_blacklistings_that_no_reason_was_given() {
+        let done = Outcome::Success;
         check(Event::EmailChanged, "user_updated", done, json!({"field": "email"}));
         let disabled = json!({"field": "status", "value": "disabled"});
         check(Event::UserDisabled, "user_updated", done, disabled);
-        check(
-            Event::UserBlacklisted { reason: None, sessions: 2 },
-            "user_blacklisted",
-            done,
-            json!({"reason": null, "sessions": 2}),
-        );
-        check(Event::Stopped, "sys_shutdown", done, json!({}));
+        let blacklisted = Event::UserBlacklisted { reason: None, sessions: 2 };
+        check(blacklisted, "user_blacklisted", done, json!({"reason": null, "sessions": 2}));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The words that appear in events, and the one type for text from outside. Not here: the events.
 
 /// Text from outside: at most [`Text::MAX_CHARS`] characters. Not for anything that may be a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(transparent)]
 pub struct Text(String);
 
 impl Text {
@@ -73,6 +74,8 @@ macro_rules! words {
             $(#[$doc])*
             #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
             pub enum $name { $($(#[$variant_doc])* $variant),+ }
+
+            crate::word::written_as!($name, as_str);
 
             impl $name {
                 /// The word for it.
