@@ -90,7 +90,8 @@ pub async fn with<T>(
 /// there is one.
 pub async fn felt_everywhere(on: &Opened) {
     let bound = on.config.session.revocation_bound;
-    barrier::wait_for_others(&on.db, None, on.clock.now(), bound).await;
+    // Boxed: the future of every command would carry the room for it.
+    Box::pin(barrier::wait_for_others(&on.db, None, on.clock.now(), bound)).await;
 }
 
 /// The variables of the process. One that is not UTF-8 keeps its name, so that a key of ours in it
