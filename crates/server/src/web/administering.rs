@@ -11,12 +11,7 @@ use crate::flows::administration::Halt;
 
 /// The refusal for the client; what he was not allowed is written down.
 pub async fn refused(call: &Call, caller: &Caller, halt: Halt) -> Error {
-    match error(halt) {
-        denied @ Error::Forbidden(_) => {
-            door::record_denial(&call.app, &call.facts, Some(caller), denied).await
-        }
-        other => other,
-    }
+    door::record_denial(&call.app, &call.facts, Some(caller), error(halt)).await
 }
 
 /// Why, as the client is told.

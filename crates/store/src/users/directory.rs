@@ -97,7 +97,7 @@ macro_rules! select {
     };
 }
 
-/// The users that match `$2` and are not of the status `$1`; one index holds all that is compared.
+/// The users that match `$2` and are not of the status `$1`.
 macro_rules! matching {
     ($what:literal) => {
         concat!(

@@ -155,9 +155,10 @@ async fn set(
     grant: &Grant,
     held: bool,
 ) -> Result<bool, Halt> {
-    let changed = match held {
-        true => roles::grant(&mut desk.tx, id, grant).await?,
-        false => roles::revoke(&mut desk.tx, id, grant).await?,
+    let changed = if held {
+        roles::grant(&mut desk.tx, id, grant).await?
+    } else {
+        roles::revoke(&mut desk.tx, id, grant).await?
     };
     if changed {
         desk.record(&super::permissions_changed(name, grant, held), None).await?;
@@ -168,6 +169,8 @@ async fn set(
 fn taken(error: Error) -> Halt {
     match error {
         Error::Conflict => Halt::Conflict("role_exists"),
-        other => Halt::Store(other),
+        error @ (Error::Unavailable | Error::Corrupt { .. } | Error::Driver(_)) => {
+            Halt::Store(error)
+        }
     }
 }

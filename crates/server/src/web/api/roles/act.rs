@@ -4,7 +4,7 @@ use http::StatusCode;
 use portcullis_domain::permission::Grants;
 use portcullis_domain::role::Level;
 use portcullis_domain::text::Name;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::exchange::{import, imported};
 use super::{found, updated};
@@ -77,12 +77,10 @@ async fn set_permissions(call: &Call, caller: &Caller) -> Answer {
 
 async fn import_all(call: &Call, caller: &Caller) -> Answer {
     let roles = call.fields.value("roles").ok_or_else(|| invalid(Fault::required("roles")))?;
-    let document = match roles {
-        // A form brings the whole file as one text.
-        Value::String(text) => text.clone(),
-        other => json!({ "roles": other }).to_string(),
-    };
-    imported(call, &import(call, caller, &document).await?)
+    // A form brings the whole file as one text.
+    let text = roles.as_str().map(ToOwned::to_owned);
+    let document = text.unwrap_or_else(|| json!({ "roles": roles }).to_string());
+    Ok(imported(call, &import(call, caller, &document).await?))
 }
 
 /// The name of a role; `None` where it was not sent.

@@ -8,9 +8,8 @@ use crate::web::acting::Actor;
 use crate::web::caller::Caller;
 use crate::web::door;
 use crate::web::error::{Error, Forbidden};
-use crate::web::reply::json_reply;
+use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
-use crate::web::table::Answer;
 
 /// What became of a file.
 pub enum Imported {
@@ -46,7 +45,7 @@ pub async fn import(call: &Call, caller: &Caller, document: &str) -> Result<Impo
 }
 
 /// What the client is told, fault by fault.
-pub(super) fn imported(call: &Call, imported: &Imported) -> Answer {
+pub(super) fn imported(call: &Call, imported: &Imported) -> Reply {
     let (status, code, faults) = match imported {
         Imported::Done { created, changed, unchanged } => {
             let body = json!({
@@ -54,7 +53,7 @@ pub(super) fn imported(call: &Call, imported: &Imported) -> Answer {
                 "message": "Roles imported",
                 "data": {"created": created, "changed": changed, "unchanged": unchanged},
             });
-            return Ok(json_reply(StatusCode::OK, &body));
+            return json_reply(StatusCode::OK, &body);
         }
         Imported::Unreadable(faults) => (StatusCode::BAD_REQUEST, "invalid", faults),
         Imported::Denied(faults) => (StatusCode::FORBIDDEN, "import_refused", faults),
@@ -67,5 +66,5 @@ pub(super) fn imported(call: &Call, imported: &Imported) -> Answer {
         "code": code,
         "requestId": call.facts.id,
     });
-    Ok(json_reply(status, &body))
+    json_reply(status, &body)
 }

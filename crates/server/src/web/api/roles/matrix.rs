@@ -63,7 +63,9 @@ pub fn keys(app: &App, roles: &[Role]) -> BTreeMap<Key, Vec<String>> {
         }
     }
     // Pages do what the endpoints do, so what a program asks for is named first.
-    keys.values_mut().for_each(|opens| opens.sort_by_key(|door| door.contains(" /-/")));
+    for opens in keys.values_mut() {
+        opens.sort_by_key(|door| door.contains(" /-/"));
+    }
     for grant in roles.iter().flat_map(|role| role.grants.iter()) {
         if let Grant::Key(key) = grant {
             keys.entry(key.clone()).or_default();

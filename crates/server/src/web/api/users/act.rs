@@ -118,7 +118,9 @@ async fn delete(call: &Call, caller: &Caller) -> Answer {
 pub fn unknown_role(halt: Halt) -> Result<Halt, Error> {
     match halt {
         Halt::UnknownRole => Err(invalid(Fault::invalid("role_id", "is no role"))),
-        other => Ok(other),
+        halt @ (Halt::UnknownUser | Halt::Refused(_) | Halt::Conflict(_) | Halt::Store(_)) => {
+            Ok(halt)
+        }
     }
 }
 

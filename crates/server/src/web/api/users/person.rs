@@ -2,6 +2,7 @@
 //! included, and a few of our own. Never a password.
 
 use portcullis_domain::permission::Grants;
+use portcullis_domain::text::Username;
 use portcullis_store::events::history::Line;
 use portcullis_store::users::directory::Listed;
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ pub fn person(listed: &Listed) -> Value {
         "first_name": user.first_name.as_str(),
         "last_name": user.last_name.as_str(),
         "email": user.email.as_str(),
-        "username": user.username.as_ref().map(|name| name.as_str()),
+        "username": user.username.as_ref().map(Username::as_str),
         "phone": user.phone,
         "account_type_id": user.account_type.id(),
         "account_type_name": user.account_type.name(),

@@ -3,15 +3,15 @@
 use http::StatusCode;
 use portcullis_domain::account::{AccountStatus, AccountType};
 use portcullis_store::events::history;
-use portcullis_store::user_grants;
 use portcullis_store::users::directory::{self, Listed};
+use portcullis_store::{Tx, user_grants};
 use serde_json::{Value, json};
 
 use super::fields::{invalid, page, uuid_of_query};
 use super::person::{event, person, with_own};
 use crate::web::caller::{Allowed, UsersManage};
 use crate::web::error::{Error, Fault};
-use crate::web::reply::json_reply;
+use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
 use crate::web::table::Answer;
 
@@ -38,7 +38,7 @@ async fn get_all(call: &Call) -> Answer {
     let mut tx = call.app.db.read().await?;
     let rows = directory::page(&mut tx, page).await?;
     let total = directory::count(&mut tx).await?;
-    Ok(list(rows.iter().map(person).collect(), Some(total)))
+    Ok(list(&rows.iter().map(person).collect::<Vec<_>>(), Some(total)))
 }
 
 async fn search(call: &Call) -> Answer {
@@ -52,7 +52,7 @@ async fn search(call: &Call) -> Answer {
     let mut tx = call.app.db.read().await?;
     let rows = directory::search(&mut tx, text.trim(), page).await?;
     let total = directory::count_matches(&mut tx, text.trim()).await?;
-    Ok(list(rows.iter().map(person).collect(), Some(total)))
+    Ok(list(&rows.iter().map(person).collect::<Vec<_>>(), Some(total)))
 }
 
 async fn get_one(call: &Call) -> Answer {
@@ -68,7 +68,7 @@ async fn audit_log(call: &Call) -> Answer {
     let mut tx = call.app.db.read().await?;
     let listed = named(call, &mut tx).await?;
     let lines = history::of_user(&mut tx, listed.user.id, page).await?;
-    Ok(list(lines.iter().map(event).collect(), None))
+    Ok(list(&lines.iter().map(event).collect::<Vec<_>>(), None))
 }
 
 async fn health(call: &Call) -> Answer {
@@ -78,23 +78,23 @@ async fn health(call: &Call) -> Answer {
 }
 
 /// The user whom the query names.
-async fn named(call: &Call, tx: &mut portcullis_store::Tx) -> Result<Listed, Error> {
+async fn named(call: &Call, tx: &mut Tx) -> Result<Listed, Error> {
     let uuid = uuid_of_query(&call.facts).ok_or_else(|| invalid(Fault::required("uuid")))?;
     directory::by_uuid(tx, &uuid).await?.ok_or(Error::NotFound)
 }
 
-fn account_types() -> crate::web::reply::Reply {
+fn account_types() -> Reply {
     let row = |kind: AccountType| json!({"id": kind.id(), "name": kind.name()});
-    list(AccountType::ALL.into_iter().map(row).collect(), None)
+    list(&AccountType::ALL.map(row), None)
 }
 
 /// Those that an account can be given; who is deleted is in no list.
-fn account_statuses() -> crate::web::reply::Reply {
+fn account_statuses() -> Reply {
     let row = |status: AccountStatus| json!({"id": status.id(), "name": status.title()});
-    list([AccountStatus::Active, AccountStatus::Disabled].into_iter().map(row).collect(), None)
+    list(&[AccountStatus::Active, AccountStatus::Disabled].map(row), None)
 }
 
-fn list(rows: Vec<Value>, total: Option<i64>) -> crate::web::reply::Reply {
+fn list(rows: &[Value], total: Option<i64>) -> Reply {
     let mut body = json!({"success": true, "count": rows.len(), "data": rows});
     if let (Some(total), Value::Object(keys)) = (total, &mut body) {
         keys.insert("total".to_owned(), total.into());

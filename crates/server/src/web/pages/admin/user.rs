@@ -4,6 +4,7 @@
 use askama::Template;
 use http::StatusCode;
 use portcullis_domain::account::AccountStatus;
+use portcullis_domain::text::Username;
 use portcullis_store::events::history::{self, Line};
 use portcullis_store::user_grants;
 use portcullis_store::users::User;
@@ -147,9 +148,14 @@ struct Shown<'a> {
     /// The keys that a field proposes.
     known: Vec<String>,
     history: Vec<Happened>,
-    may_sign_out: bool,
-    may_grant: bool,
-    sees_sessions: bool,
+    may: May,
+}
+
+/// What the one who looks may do beside what the page is for.
+struct May {
+    sign_out: bool,
+    grant: bool,
+    see_sessions: bool,
 }
 
 struct Happened {
@@ -198,15 +204,17 @@ async fn page(
         made: moment(user.created_at),
         changed: moment(user.updated_at),
         phone: user.phone.as_deref().unwrap_or_default(),
-        username: user.username.as_ref().map_or("", |name| name.as_str()),
+        username: user.username.as_ref().map_or("", Username::as_str),
         types: types(user.account_type.id()),
         roles: roles(call, caller, |role| role.id == user.role_id).await?,
         own: own.iter().map(ToString::to_string).collect(),
         known: known.keys().map(ToString::to_string).collect(),
         history: history.iter().map(Happened::of).collect(),
-        may_sign_out: caller.holds(UserLogoutManage::KEY),
-        may_grant: caller.holds(UserPermissionsManage::KEY),
-        sees_sessions: caller.holds(SessionsList::KEY),
+        may: May {
+            sign_out: caller.holds(UserLogoutManage::KEY),
+            grant: caller.holds(UserPermissionsManage::KEY),
+            see_sessions: caller.holds(SessionsList::KEY),
+        },
         user,
         listed: &listed,
     };
