@@ -147,12 +147,12 @@ fn conflict_sentence(code: &str) -> &'static str {
     match code {
         "email_taken" => "Another user has this email address",
         "username_taken" => "Another user has this username",
-        "role_exists" => "There is a role of this name",
+        "role_taken" => "There is a role of this name",
         "role_in_use" => "Somebody has this role. Give them another one first",
         "last_owner" => "There must be one open account with the role owner",
         "built_in_role" => "This is a built-in role and cannot be changed so",
         "held_by_role" => "The user's role gives this permission. Change the role instead",
-        "held_by_wildcard" => {
+        "permission_kept" => {
             "A wider permission such as api.* still gives it. Take that away first"
         }
         _ => "It exists already",

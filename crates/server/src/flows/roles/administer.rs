@@ -131,7 +131,7 @@ pub async fn set_cells(app: &App, context: &Context, cells: &[Cell]) -> Result<u
         judge(&desk, &role, &cell.grant, cell.held)?;
         let wider = |held: &&Grant| **held != cell.grant && held.covers(&cell.grant);
         if !cell.held && role.grants.iter().any(|held| wider(&held)) {
-            return Err(Halt::Conflict("held_by_wildcard"));
+            return Err(Halt::Conflict("permission_kept"));
         }
         changed += usize::from(set(&mut desk, role.id, &role.name, &cell.grant, cell.held).await?);
     }
@@ -168,7 +168,7 @@ async fn set(
 
 fn taken(error: Error) -> Halt {
     match error {
-        Error::Conflict => Halt::Conflict("role_exists"),
+        Error::Conflict => Halt::Conflict("role_taken"),
         error @ (Error::Unavailable | Error::Corrupt { .. } | Error::Driver(_)) => {
             Halt::Store(error)
         }

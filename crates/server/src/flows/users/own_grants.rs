@@ -72,7 +72,7 @@ fn plan(account: &Account, change: Change, named: &Grants) -> Result<(Grants, Gr
             }
             let left: Grants = without(own, named);
             if named.iter().any(|one| left.covers(one)) {
-                return Err(Halt::Conflict("held_by_wildcard"));
+                return Err(Halt::Conflict("permission_kept"));
             }
             Ok((Grants::default(), named.clone()))
         }

@@ -34,7 +34,7 @@ async fn a_role_is_made_changed_and_deleted() {
             "permissions": ["api.jobs.manage.manage"], "members": 0,
         });
         assert_eq!(made, expected);
-        assert_eq!(post(&manager, ROLES, &body).await.verdict(), "409 role_exists");
+        assert_eq!(post(&manager, ROLES, &body).await.verdict(), "409 role_taken");
         let body = json!({"action": "update_role", "role_id": id, "name": "Sales", "level": "20"});
         assert_eq!(post(&manager, ROLES, &body).await.status, 200);
         let body = json!({"action": "set_permissions", "role_id": id,
@@ -91,7 +91,7 @@ async fn nobody_makes_or_changes_a_role_beyond_himself() {
             (update(own, json!({"level": 60})), "403 above_level"),
             (update(user, json!({"level": 20})), "409 built_in_role"),
             (update(user, json!({"name": "people"})), "409 built_in_role"),
-            (update(clerk, json!({"name": "OWNER"})), "409 role_exists"),
+            (update(clerk, json!({"name": "OWNER"})), "409 role_taken"),
             (on_role("delete_role", chief, &json!({})), "403 above_level"),
             (on_role("delete_role", user, &json!({})), "409 built_in_role"),
             (on_role("delete_role", own, &json!({})), "409 role_in_use"),
