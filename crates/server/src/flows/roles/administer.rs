@@ -8,6 +8,8 @@ use portcullis_domain::role::{self, Level, Role};
 use portcullis_domain::text::Name;
 use portcullis_store::{Error, roles};
 
+use super::exchange::bring;
+use super::{Acting, Import, WantedRole};
 use crate::app::App;
 use crate::flows::administration::{Desk, Halt};
 
@@ -137,6 +139,20 @@ pub async fn set_cells(app: &App, context: &Context, cells: &[Cell]) -> Result<u
     }
     desk.close().await?;
     Ok(changed)
+}
+
+/// Brings the roles to what a file wants, as the command line does, with the rights that the actor
+/// has in the transaction.
+pub async fn import(app: &App, context: &Context, wanted: &[WantedRole]) -> Result<Import, Halt> {
+    let mut desk = Desk::open(app, context).await?;
+    let authority = desk.actor.authority.clone();
+    let (random, now) = (app.random, desk.now);
+    let acting = Acting { db: &app.db, random, now, authority: &authority, context };
+    let import = bring(&acting, &mut desk.tx, wanted).await?;
+    if let Import::Done { .. } = import {
+        desk.close().await?;
+    }
+    Ok(import)
 }
 
 fn judge(desk: &Desk<'_>, role: &Role, grant: &Grant, held: bool) -> Result<(), Halt> {

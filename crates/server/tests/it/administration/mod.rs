@@ -3,6 +3,7 @@
 mod accounts;
 mod levels;
 mod listing;
+mod nodes;
 mod pages;
 mod profile;
 mod races;

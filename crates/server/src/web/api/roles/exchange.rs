@@ -3,8 +3,8 @@
 use http::StatusCode;
 use serde_json::json;
 
-use crate::flows::roles::{self, Import, ImportFault};
-use crate::web::acting::Actor;
+use crate::flows::roles::{self, Import, ImportFault, administer};
+use crate::web::administering;
 use crate::web::caller::Caller;
 use crate::web::door;
 use crate::web::error::{Error, Forbidden};
@@ -30,8 +30,9 @@ pub async fn import(call: &Call, caller: &Caller, document: &str) -> Result<Impo
         Ok(wanted) => wanted,
         Err(faults) => return Ok(Imported::Unreadable(faults)),
     };
-    let actor = Actor::of(call, caller);
-    match roles::import(&actor.acting(&call.app), &wanted).await? {
+    let context = call.facts.context_of(caller);
+    let import = administer::import(&call.app, &context, &wanted).await;
+    match import.map_err(administering::error)? {
         Import::Done { created, changed, unchanged } => {
             Ok(Imported::Done { created, changed, unchanged })
         }
