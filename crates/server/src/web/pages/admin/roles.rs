@@ -184,11 +184,11 @@ struct Column {
 struct Row {
     key: String,
     opens: String,
-    cells: Vec<Box>,
+    cells: Vec<Tick>,
 }
 
 /// Whether a role holds a permission.
-struct Box {
+struct Tick {
     role: RoleId,
     name: String,
     held: bool,
@@ -231,14 +231,14 @@ fn column<'k>(caller: &Caller, with: &WithMembers, keys: impl Iterator<Item = &'
     }
 }
 
-fn cell(caller: &Caller, with: &WithMembers, key: &Key) -> Box {
+fn cell(caller: &Caller, with: &WithMembers, key: &Key) -> Tick {
     let role = &with.role;
     let grant = Grant::Key(key.clone());
     let (held, by_name) = (role.grants.allows(key), role.grants.contains(&grant));
     let by_wider = role.grants.iter().any(|wider| *wider != grant && wider.covers(&grant));
     let may_give = by_name || caller.grants().allows(key);
     let fixed = is_fixed(caller, with) || by_wider || !may_give;
-    Box { role: role.id, name: role.name.clone(), held, fixed }
+    Tick { role: role.id, name: role.name.clone(), held, fixed }
 }
 
 fn is_fixed(caller: &Caller, with: &WithMembers) -> bool {
