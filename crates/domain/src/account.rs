@@ -51,26 +51,41 @@ impl AccountType {
 pub enum AccountStatus {
     Active = 1,
     Disabled = 2,
+    /// Gone for everybody but the log: nothing brings it back.
+    Deleted = 3,
 }
 
 crate::word::written_as!(AccountStatus, name);
 
 impl AccountStatus {
-    /// The documented id, 1 or 2.
+    /// All of them, by id.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Disabled, Self::Deleted];
+
+    /// The id, 1 to 3.
     pub fn id(self) -> i64 {
         self as i64
     }
 
-    /// The status of a documented id.
+    /// The status of an id.
     pub fn from_id(id: i64) -> Option<Self> {
-        [Self::Active, Self::Disabled].into_iter().find(|status| status.id() == id)
+        Self::ALL.into_iter().find(|status| status.id() == id)
     }
 
-    /// `active` or `disabled`.
+    /// `active`, `disabled` or `deleted`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Disabled => "disabled",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// The documented name, such as `Active`.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Disabled => "Disabled",
+            Self::Deleted => "Deleted",
         }
     }
 }
@@ -96,7 +111,8 @@ mod tests {
     fn statuses_read_back() {
         assert_eq!(AccountStatus::from_id(1), Some(AccountStatus::Active));
         assert_eq!(AccountStatus::from_id(2), Some(AccountStatus::Disabled));
-        assert_eq!(AccountStatus::from_id(3), None);
+        assert_eq!(AccountStatus::from_id(3), Some(AccountStatus::Deleted));
+        assert_eq!(AccountStatus::from_id(4), None);
         assert_eq!(AccountStatus::Disabled.name(), "disabled");
     }
 }

@@ -3,6 +3,7 @@
 //! No I/O, no clock, no randomness, no HTTP and no SQL: those come in as arguments.
 //!
 //! - [`account`]: account types and whether an account is open.
+//! - [`administration`]: who may do what to whose account.
 //! - [`client_address`]: who is calling, read through trusted proxies only.
 //! - [`csrf`]: the kinds of CSRF token, their bytes and the verdict on a request.
 //! - [`event`]: every event that can be written to the audit log.
@@ -25,6 +26,7 @@
 //! - [`time`]: moments in time.
 
 pub mod account;
+pub mod administration;
 pub mod blacklist;
 pub mod client_address;
 pub mod csrf;

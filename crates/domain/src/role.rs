@@ -14,6 +14,9 @@ impl Level {
     /// The level of owners and of the operator at the command line.
     pub const MAX: Self = Self(100);
 
+    /// That of those who have none.
+    pub const MIN: Self = Self(0);
+
     /// `None` above 100 and below 0.
     pub fn new(level: i64) -> Option<Self> {
         u8::try_from(level).ok().map(Self).filter(|level| *level <= Self::MAX)
@@ -34,6 +37,18 @@ pub struct Role {
     pub grants: Grants,
     /// Came with the product: it can be neither renamed nor deleted.
     pub built_in: bool,
+}
+
+impl Role {
+    /// The role as one user has it who was given more beside it.
+    #[must_use]
+    pub fn with(self, own: &Grants) -> Self {
+        if own.is_empty() {
+            return self;
+        }
+        let grants = self.grants.iter().chain(own).cloned().collect();
+        Self { grants, ..self }
+    }
 }
 
 /// What the one who changes roles holds.

@@ -1,5 +1,7 @@
 //! What happened: written in the transaction that makes it happen, never changed.
 
+pub mod history;
+
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::id::UserId;
 use portcullis_domain::time::Time;

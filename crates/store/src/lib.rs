@@ -29,6 +29,7 @@ pub mod roles;
 pub mod scratch;
 pub mod sessions;
 pub mod throttle;
+pub mod user_grants;
 pub mod users;
 
 pub use driver::{Counts, Db, NotReady, Options, Tx};

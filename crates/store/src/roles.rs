@@ -1,5 +1,7 @@
 //! Roles and what each one grants.
 
+mod change;
+
 use portcullis_domain::id::RoleId;
 use portcullis_domain::permission::Grant;
 use portcullis_domain::role::{BUILT_IN, Level, Role};
@@ -10,6 +12,8 @@ use crate::counters;
 use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
 use crate::invalidations::Invalidation;
+
+pub use change::{delete, members, rename};
 
 /// A role to be made; it starts without grants.
 #[derive(Clone, Debug)]

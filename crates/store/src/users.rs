@@ -1,5 +1,7 @@
 //! People who can sign in, without their passwords: those are in [`password`].
 
+mod change;
+pub mod directory;
 mod first_password;
 mod password;
 
@@ -13,6 +15,9 @@ use crate::driver::{Row, Tx, params};
 use crate::error::{Error, Result, corrupt};
 use crate::invalidations::Invalidation;
 
+pub use change::{
+    Profile, another_has_role, delete, hold, set_account_type, set_identity, set_profile,
+};
 pub use first_password::{FirstPassword, role_has_password, set_first_password, without_password};
 pub use password::{
     Password, PasswordPhc, disable_password, password, password_failed, password_succeeded, rehash,
@@ -62,13 +67,14 @@ pub async fn insert(tx: &mut Tx, new: &NewUser, now: Time) -> Result<UserId> {
     const SQL: &str = "INSERT INTO users (
             id, uuid, email, email_folded, username, username_folded, first_name, last_name,
             phone, branch_id, account_type, status, role_id, password_phc, password_disabled,
-            password_failures, epoch, created_at, updated_at)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, FALSE, 0, 0, $15, $15
+            password_failures, epoch, created_at, updated_at, name_folded)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, FALSE, 0, 0, $15, $15, $16
         WHERE NOT EXISTS (
             SELECT 1 FROM users WHERE email_folded = $6 OR username_folded = $4)";
     // The counter lets one transaction in at a time, so what NOT EXISTS saw stays true.
     let id = UserId(counters::next(tx, "users").await?);
     let username = new.username.as_ref();
+    let folded_name = change::folded_name(&new.first_name, &new.last_name);
     let row = params![
         id,
         &new.uuid,
@@ -85,6 +91,7 @@ pub async fn insert(tx: &mut Tx, new: &NewUser, now: Time) -> Result<UserId> {
         new.role_id,
         new.password_phc.as_deref(),
         now,
+        &folded_name,
     ];
     if tx.changed(SQL, row).await? { Ok(id) } else { Err(Error::Conflict) }
 }
@@ -105,27 +112,31 @@ pub async fn by_identifier(tx: &mut Tx, identifier: &Identifier) -> Result<Optio
     tx.fetch_optional(SQL, params![identifier.folded()]).await?.as_ref().map(user).transpose()
 }
 
-/// At most `limit` users with a higher id than `after`, by id.
+/// At most `limit` users with a higher id than `after`, by id, without those who were deleted.
 pub async fn list(tx: &mut Tx, after: UserId, limit: i64) -> Result<Vec<User>> {
-    const SQL: &str = select!("WHERE u.id > $1 ORDER BY u.id LIMIT $2");
-    tx.fetch_all(SQL, params![after, limit]).await?.iter().map(user).collect()
+    const SQL: &str = select!("WHERE u.id > $1 AND u.status <> $3 ORDER BY u.id LIMIT $2");
+    tx.fetch_all(SQL, params![after, limit, AccountStatus::Deleted.id()])
+        .await?
+        .iter()
+        .map(user)
+        .collect()
 }
 
-/// Opens or closes the account; `false` if it was so already or there is none.
+/// Opens or closes the account; `false` if it was so already or there is none (any more).
 pub async fn set_status(tx: &mut Tx, id: UserId, status: AccountStatus, now: Time) -> Result<bool> {
     const SQL: &str = "UPDATE users SET status = $2, updated_at = $3
-        WHERE id = $1 AND status <> $2";
+        WHERE id = $1 AND status <> $2 AND status <> $4";
     tx.invalidate(Invalidation::User(id));
-    tx.changed(SQL, params![id, status.id(), now]).await
+    tx.changed(SQL, params![id, status.id(), now, AccountStatus::Deleted.id()]).await
 }
 
 /// Gives the user another role; `false` if he had it or there is no such user.
 /// [`Error::Conflict`] if there is no such role.
 pub async fn set_role(tx: &mut Tx, id: UserId, role: RoleId, now: Time) -> Result<bool> {
     const SQL: &str = "UPDATE users SET role_id = $2, updated_at = $3
-        WHERE id = $1 AND role_id <> $2";
+        WHERE id = $1 AND role_id <> $2 AND status <> $4";
     tx.invalidate(Invalidation::User(id));
-    tx.changed(SQL, params![id, role, now]).await
+    tx.changed(SQL, params![id, role, now, AccountStatus::Deleted.id()]).await
 }
 
 /// Ends everything that was signed in before, in one statement. The new epoch, or `None` if there

@@ -11,6 +11,9 @@ impl Event {
         match self {
             Self::UserDisabled => json!({ "field": "status", "value": "disabled" }),
             Self::UserEnabled => json!({ "field": "status", "value": "active" }),
+            Self::AccountTypeChanged { account_type } => {
+                json!({ "field": "account_type", "value": account_type })
+            }
             Self::EmailChanged => json!({ "field": "email" }),
             Self::UserImported { account_type, role, status } => json!({
                 "account_type": account_type,

@@ -134,12 +134,28 @@ pub enum Event {
     BlacklistReasonChanged { reason: Option<Text> },
     /// A user was taken off the blacklist.
     UserUnblacklisted,
+    /// What describes an account was changed; which of it.
+    ProfileChanged { fields: Vec<&'static str> },
+    /// An account was made one of another type.
+    AccountTypeChanged { account_type: AccountType },
+    /// An account was given another role.
+    RoleAssigned { role: Text, from: Text },
+    /// An account was given a permission beside its role, or lost one.
+    OwnPermissionsChanged { key: Text, granted: bool },
+    /// Everything that was signed in to an account was ended.
+    UserSignedOut,
+    /// An account was deleted.
+    UserDeleted,
     /// Wrong passwords were forgiven.
     UserUnlocked,
     /// A role was made.
     RoleCreated { role: Text, level: u8 },
     /// A role was given another level.
     RoleLevelChanged { role: Text, level: u8 },
+    /// A role was given another name.
+    RoleRenamed { role: Text, from: Text },
+    /// A role was deleted.
+    RoleDeleted { role: Text },
     /// A role was given a permission, or lost one.
     PermissionsChanged { role: Text, key: Text, granted: bool },
     /// The server began to serve.

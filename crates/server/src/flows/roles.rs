@@ -1,6 +1,7 @@
 //! Roles: making them, and giving and taking what they grant. Nobody gives what they lack or
 //! touches a role above their own level. Not here: roles as a file, which is `exchange`.
 
+pub mod administer;
 mod exchange;
 
 use portcullis_domain::event::{Context, Event, Text};

@@ -5,6 +5,11 @@
 //! serves requests in this process tells it about a change that is done; other processes see it
 //! within the revocation bound.
 
+mod arrival;
+mod departure;
+pub mod own_grants;
+mod update;
+
 use std::collections::HashMap;
 
 use portcullis_domain::account::{AccountStatus, AccountType};
@@ -16,6 +21,10 @@ use portcullis_domain::role::{self, Refusal};
 use portcullis_domain::text::{Email, Identifier, Name, Username};
 use portcullis_store::users::User;
 use portcullis_store::{Db, Error, Tx, roles, users};
+
+pub use arrival::{Newcomer, arrive};
+pub use departure::{delete, sign_out};
+pub use update::{Status, Updated, Wanted, update};
 
 use super::roles::Acting;
 

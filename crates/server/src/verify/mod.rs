@@ -62,7 +62,7 @@ pub struct Verifier {
     unknown: Cache<Mac, Duration>,
     flights: Flights<Mac, Read>,
     users: Interned<UserId, User>,
-    roles: Interned<RoleId, Role>,
+    roles: Interned<(RoleId, Option<UserId>), Role>,
     generations: Generations,
     toucher: Toucher,
     /// When the log was last seen, in milliseconds of monotonic time from 1; 0: never.
@@ -275,7 +275,9 @@ impl Verifier {
             let load = verifier.spans.around("read credential", load(&db, &mac));
             let Some(mut found) = in_time(load).await.map_err(Arc::new)? else { return Ok(None) };
             found.user = verifier.users.share(found.user.id, found.user);
-            found.role = verifier.roles.share(found.role.id, found.role);
+            // Whoever was given more beside his role shares it only with himself.
+            let alone = found.has_own_grants.then_some(found.user.id);
+            found.role = verifier.roles.share((found.role.id, alone), found.role);
             let touched = AtomicI64::new(found.credential.last_active.0);
             let read_nanos = u64::try_from(read_at.as_nanos()).unwrap_or(u64::MAX);
             let entry = Arc::new(Entry { found, read_nanos, generation, touched });

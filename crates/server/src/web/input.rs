@@ -40,6 +40,16 @@ impl Fields {
         self.values.contains_key(name)
     }
 
+    /// The value as it came.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    /// The names of all fields.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
+    }
+
     /// Whether the field says yes: `true`, `1`, `yes` or `on`, which a ticked box sends.
     pub fn says_yes(&self, name: &str) -> bool {
         match self.values.get(name) {
@@ -91,6 +101,28 @@ impl Fields {
             None | Some(Value::Null) => Ok(None),
             Some(_) => self.required(name, max).map(Some),
         }
+    }
+
+    /// A whole number that may be absent; forms send it as text.
+    pub fn number(&self, name: &'static str) -> Result<Option<i64>, Fault> {
+        let number = match self.values.get(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Number(number)) => number.as_i64(),
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => None,
+        };
+        number.map(Some).ok_or_else(|| Fault::invalid(name, "must be a whole number"))
+    }
+
+    /// Yes or no, which may be absent; forms send it as text.
+    pub fn flag(&self, name: &'static str) -> Result<Option<bool>, Fault> {
+        let flag = match self.values.get(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Bool(flag)) => Some(*flag),
+            Some(Value::String(text)) => text.to_ascii_lowercase().parse().ok(),
+            Some(Value::Number(_) | Value::Array(_) | Value::Object(_)) => None,
+        };
+        flag.map(Some).ok_or_else(|| Fault::invalid(name, "must be a boolean"))
     }
 
     /// What was found where a CSRF token may stand.

@@ -125,7 +125,7 @@ pub fn sentence(error: &Error) -> String {
             format!("What the proxy at {peer} asks about is not known: {fault}")
         }
         Error::Slow => "The request was not sent in time".to_owned(),
-        Error::Conflict(_) => "It exists already".to_owned(),
+        Error::Conflict(code) => conflict_sentence(code).to_owned(),
         Error::TooLarge => "The request is too large".to_owned(),
         Error::UnsupportedType => {
             "Send application/json, application/x-www-form-urlencoded or multipart/form-data"
@@ -140,6 +140,22 @@ pub fn sentence(error: &Error) -> String {
         Error::Unavailable { .. } => "Temporarily unavailable. Try again shortly.".to_owned(),
         Error::Upstream(_) => "The application behind this gate does not answer".to_owned(),
         Error::Internal => "Something went wrong".to_owned(),
+    }
+}
+
+fn conflict_sentence(code: &str) -> &'static str {
+    match code {
+        "email_taken" => "Another user has this email address",
+        "username_taken" => "Another user has this username",
+        "role_taken" => "There is a role of this name",
+        "role_in_use" => "Somebody has this role. Give them another one first",
+        "last_owner" => "There must be one open account with the role owner",
+        "built_in_role" => "This is a built-in role and cannot be changed so",
+        "held_by_role" => "The user's role gives this permission. Change the role instead",
+        "permission_kept" => {
+            "A wider permission such as api.* still gives it. Take that away first"
+        }
+        _ => "It exists already",
     }
 }
 

@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::api::{
-    csrf, health, login, logout, me, mobile_auth, openapi, permissions, probe, session_acts,
-    sessions,
+    csrf, health, login, logout, logout_user, me, mobile_auth, openapi, own_permissions,
+    permissions, probe, profile, roles, session_acts, sessions, users,
 };
 use super::pages;
 use super::table::{Row, row};
@@ -12,6 +12,7 @@ use super::table::{Row, row};
 /// Every row, whatever families are switched on.
 pub fn rows() -> Vec<Row> {
     let mut rows = api_rows();
+    rows.extend(people_rows());
     rows.extend(own_rows());
     rows.extend(pages::rows());
     rows
@@ -31,6 +32,23 @@ fn api_rows() -> Vec<Row> {
         row(Method::GET, "/api/security/sessions", sessions::SHOW, sessions::show),
         row(Method::POST, "/api/security/sessions", session_acts::POST, session_acts::post),
         row(Method::GET, "/api/users/permissions", permissions::SHOW, permissions::show),
+    ]
+}
+
+/// Users, roles and rights.
+fn people_rows() -> Vec<Row> {
+    vec![
+        row(Method::GET, "/api/users/users", users::SHOW, users::show),
+        row(Method::POST, "/api/users/users", users::POST, users::post),
+        row(Method::GET, "/api/users/profile", profile::SHOW, profile::show),
+        row(Method::PUT, "/api/users/profile", profile::PUT, profile::put),
+        row(Method::PUT, "/api/users/permissions", own_permissions::PUT, own_permissions::put),
+        row(Method::POST, "/api/users/logout-user", logout_user::POST, logout_user::post),
+        row(Method::GET, "/api/admin/roles", roles::SHOW, roles::show),
+        row(Method::POST, "/api/admin/roles", roles::POST, roles::post),
+        row(Method::POST, "/api/admin/staff-permissions", roles::CELLS, roles::post_cells),
+        row(Method::PUT, "/api/admin/user-management-policy", roles::POLICY, roles::put_policy),
+        row(Method::GET, "/api/admin/api-permissions", roles::matrix::SHOW, roles::matrix::show),
     ]
 }
 

@@ -15,6 +15,7 @@ use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
 use crate::roles;
 use crate::sessions::{self, Session};
+use crate::user_grants;
 use crate::users::{self, User};
 
 /// A credential with what it hangs on: no more than requests ask for, because a server remembers
@@ -24,8 +25,10 @@ pub struct Found {
     pub credential: Credential,
     pub session: SessionFacts,
     pub user: Arc<User>,
-    /// With its grants.
+    /// The user's role, with all that the user holds: its grants, and those he was given beside it.
     pub role: Arc<Role>,
+    /// Whether he was given any beside it, so that his role is not that of others.
+    pub has_own_grants: bool,
 }
 
 /// The life of a credential. That of a child is bounded by its parent's: it ends with it, and a
@@ -80,6 +83,8 @@ pub async fn find(tx: &mut Tx, mac: &Mac) -> Result<Option<Found>> {
         users::columns!(),
         ", ",
         roles::columns!(),
+        ", ",
+        user_grants::column!(),
         " FROM credentials c \
          JOIN sessions s ON s.id = c.session_id \
          JOIN users u ON u.id = s.user_id \
@@ -92,10 +97,13 @@ pub async fn find(tx: &mut Tx, mac: &Mac) -> Result<Option<Found>> {
 
 fn found(row: &Row) -> Result<Found> {
     let session = sessions::session(row)?;
+    let user = users::user(row)?;
+    let own = user_grants::own(row, user.id)?;
     Ok(Found {
         credential: credential(row, &session)?,
-        user: Arc::new(users::user(row)?),
-        role: Arc::new(roles::role(row)?),
+        role: Arc::new(roles::role(row)?.with(&own)),
+        has_own_grants: !own.is_empty(),
+        user: Arc::new(user),
         session: SessionFacts {
             id: session.id,
             handle: session.handle,

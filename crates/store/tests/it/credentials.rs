@@ -60,6 +60,7 @@ async fn everything_is_found_at_once() {
                 csrf_epoch: session.csrf_epoch,
                 auth_time: session.auth_time,
             },
+            has_own_grants: false,
             role: Arc::new(roles::by_id(&mut tx, user.role_id).await.unwrap().unwrap()),
             user: Arc::new(user),
         };

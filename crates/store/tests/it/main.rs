@@ -6,6 +6,7 @@
 mod blacklist;
 mod credentials;
 mod csrf_spent;
+mod directory;
 mod driver;
 mod events;
 mod harness;

@@ -92,7 +92,20 @@ pub fn parse(text: &str) -> Result<Vec<WantedRole>, Vec<ImportFault>> {
 /// Brings the roles to what a file wants.
 pub async fn import(acting: &Acting<'_>, wanted: &[WantedRole]) -> Result<Import, Error> {
     let mut tx = acting.db.write().await?;
-    let listed = roles::list(&mut tx).await?;
+    let import = bring(acting, &mut tx, wanted).await?;
+    if let Import::Done { .. } = import {
+        tx.commit().await?;
+    }
+    Ok(import)
+}
+
+/// The same in a transaction that somebody else commits, if it was done.
+pub(super) async fn bring(
+    acting: &Acting<'_>,
+    tx: &mut Tx,
+    wanted: &[WantedRole],
+) -> Result<Import, Error> {
+    let listed = roles::list(tx).await?;
     let existing: BTreeMap<String, Role> =
         listed.into_iter().map(|role| (fold(&role.name), role)).collect();
     let mut faults = Vec::new();
@@ -108,13 +121,12 @@ pub async fn import(acting: &Acting<'_>, wanted: &[WantedRole]) -> Result<Import
     }
     for role in wanted {
         if let Some(now) = existing.get(&fold(role.name.as_str())) {
-            changed += usize::from(change(acting, &mut tx, now, role).await?);
+            changed += usize::from(change(acting, tx, now, role).await?);
         } else {
-            insert(acting, &mut tx, &role.name, role.level, &role.grants).await?;
+            insert(acting, tx, &role.name, role.level, &role.grants).await?;
             created += 1;
         }
     }
-    tx.commit().await?;
     Ok(Import::Done { created, changed, unchanged: wanted.len() - created - changed })
 }
 

@@ -78,6 +78,7 @@ fn me<'a>(caller: &'a Caller, name: &'a str) -> Me<'a> {
         status: match user.status {
             AccountStatus::Active => "ACTIVE",
             AccountStatus::Disabled => "DISABLED",
+            AccountStatus::Deleted => "DELETED",
         },
         created_at: user.created_at.iso(),
         updated_at: user.updated_at.iso(),

@@ -2,7 +2,6 @@
 //! (contract P17–P19, C18, ruling: a token may be exchanged for one session token per device).
 
 use http::StatusCode;
-use portcullis_domain::account::AccountStatus;
 use portcullis_domain::csrf::{AuthKind, Kind};
 use portcullis_domain::secret::Opaque;
 use portcullis_domain::session::SignInForm;
@@ -200,10 +199,7 @@ fn user(found: &Found) -> Value {
         "account_type_id": user.account_type.id(),
         "account_type_name": user.account_type.name(),
         "account_status_id": user.status.id(),
-        "account_status_name": match user.status {
-            AccountStatus::Active => "Active",
-            AccountStatus::Disabled => "Disabled",
-        },
+        "account_status_name": user.status.title(),
         "branch_id": user.branch_id,
         "role_id": user.role_id,
         "created_at": user.created_at.iso(),

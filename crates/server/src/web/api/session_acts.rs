@@ -134,7 +134,7 @@ pub fn user(fields: &Fields) -> Result<UserId, Error> {
 }
 
 /// The reason must be there; that there is none is said by `null` (C24).
-fn reason(fields: &Fields) -> Result<Option<Reason>, Error> {
+pub fn reason(fields: &Fields) -> Result<Option<Reason>, Error> {
     if !fields.has("reason") {
         return Err(invalid(Fault::required("reason")));
     }

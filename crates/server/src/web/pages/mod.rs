@@ -22,7 +22,7 @@ use http::{Method, StatusCode};
 use portcullis_domain::redirect::Next;
 use portcullis_store::users::User;
 
-use self::admin::{blacklist, session_end};
+use self::admin::{blacklist, role, roles, session_end, user, users};
 use super::error::Error;
 use super::reply::{Reply, html_reply, set_header};
 use super::table::{Row, row};
@@ -53,6 +53,16 @@ pub fn rows() -> Vec<Row> {
         row(Method::GET, "/-/account", account::SHOW, account::show),
         row(Method::GET, "/-/docs", docs::SHOW, docs::show),
         row(Method::GET, admin::PATH, admin::SHOW, admin::show),
+        row(Method::GET, users::PATH, users::SHOW, users::show),
+        row(Method::GET, users::NEW_PATH, users::SHOW_NEW, users::show_new),
+        row(Method::POST, users::NEW_PATH, users::SUBMIT_NEW, users::submit_new),
+        row(Method::GET, user::PATH, user::SHOW, user::show),
+        row(Method::POST, user::PATH, user::SUBMIT, user::submit),
+        row(Method::GET, roles::PATH, roles::SHOW, roles::show),
+        row(Method::POST, roles::PATH, roles::SUBMIT, roles::submit),
+        row(Method::GET, roles::EXPORT_PATH, roles::EXPORT, roles::exported),
+        row(Method::GET, role::PATH, role::SHOW, role::show),
+        row(Method::POST, role::PATH, role::SUBMIT, role::submit),
         row(Method::POST, session_end::PATH, session_end::SUBMIT, session_end::submit),
         row(Method::GET, blacklist::PATH, blacklist::SHOW, blacklist::show),
         row(Method::POST, blacklist::PATH, blacklist::ADD, blacklist::add),

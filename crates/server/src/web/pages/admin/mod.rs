@@ -2,15 +2,26 @@
 //! [`PLACES`]. Not here: what the pages do, which is in `flows`.
 
 pub(super) mod blacklist;
+mod choice;
+pub(super) mod role;
+pub(super) mod roles;
 pub(super) mod session_end;
+pub(super) mod user;
+pub(super) mod users;
 
 use askama::Template;
 use http::StatusCode;
 use portcullis_domain::csrf::Kind;
 
 use super::shown_name;
-use crate::web::caller::{Caller, Permission as _, SessionsManage, StaffMember};
+use crate::flows::administration::Halt;
+use crate::web::administering::refused;
+use crate::web::caller::{
+    Caller, Permission as _, RolesManage, SessionsManage, StaffMember, UsersManage,
+};
 use crate::web::door;
+use crate::web::error::Error;
+use crate::web::refusal::sentence;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
 
@@ -18,7 +29,11 @@ use crate::web::table::{Answer, Doc};
 pub(super) const PATH: &str = "/-/admin";
 
 /// Every page that the navigation leads to: its path, its name, and the key that opens it.
-const PLACES: &[(&str, &str, &str)] = &[(blacklist::PATH, "Blacklist", SessionsManage::KEY)];
+const PLACES: &[(&str, &str, &str)] = &[
+    (users::PATH, "Users", UsersManage::KEY),
+    (roles::PATH, "Roles", RolesManage::KEY),
+    (blacklist::PATH, "Blacklist", SessionsManage::KEY),
+];
 
 /// What stands around every page here.
 pub(super) struct Frame {
@@ -49,6 +64,21 @@ impl Frame {
             name: shown_name(&caller.found().user),
             csrf_token: door::mint(&call.app, caller, Kind::Session),
         }
+    }
+}
+
+/// What a page says of an act that was not done, and with which status.
+async fn problem(call: &Call, caller: &Caller, halt: Halt) -> Result<(StatusCode, String), Error> {
+    let said = match &halt {
+        Halt::Refused(refusal) => Some(refusal.to_string()),
+        Halt::UnknownRole => Some("There is no such role.".to_owned()),
+        Halt::UnknownUser | Halt::Conflict(_) | Halt::Store(_) => None,
+    };
+    let error = refused(call, caller, halt).await;
+    match (said, &error) {
+        (Some(said), _) => Ok((error.status(), said)),
+        (None, Error::Conflict(_)) => Ok((error.status(), format!("{}.", sentence(&error)))),
+        (None, _) => Err(error),
     }
 }
 

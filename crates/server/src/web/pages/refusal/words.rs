@@ -41,7 +41,10 @@ pub(super) fn words(error: &Error) -> Words {
         Error::Malformed(code) => said("This request cannot be read", &[malformed(code)]),
         Error::Forwarded(..) => said("This request cannot be read", &[&sentence(error)]),
         Error::Slow => said("That took too long", &["The request was not sent in time."]),
-        Error::Conflict(_) => said("It exists already", &["Something else has that name."]),
+        Error::Conflict("conflict") => {
+            said("It exists already", &["Something else has that name."])
+        }
+        Error::Conflict(_) => said("This cannot be done", &[&format!("{}.", sentence(error))]),
         Error::TooLarge => said("That is too large", &["The request holds more than fits here."]),
         Error::UnsupportedType => {
             said("This kind of content is not read here", &[&sentence(error)])
@@ -131,6 +134,11 @@ fn csrf(refusal: Refusal) -> Words {
 
 fn permission(code: &str) -> Words {
     let lines: &[&str] = match code {
+        "above_level" => &["This is above your own level."],
+        "lacking_permission" => &[
+            "Nobody gives a permission that he does not hold himself, or sets how somebody signs in \
+             who holds more than he does.",
+        ],
         "account_type" => &["This is for another type of account than yours."],
         "no_rule" => &[
             "No rule of this gate lets anybody through to this address.",

@@ -1,0 +1,128 @@
+//! An administrator at work: one transaction in which nobody else changes who is what, and in which
+//! his own rights are read anew. What the door knew of him may be as old as the revocation bound, and
+//! of two who take each other's rights away at once only the first still has them.
+//!
+//! Not here: the acts, which are in [`super::users`] and [`super::roles`].
+
+use portcullis_domain::account::{AccountStatus, AccountType};
+use portcullis_domain::administration::{self, Act, Actor, Refusal, Target};
+use portcullis_domain::event::{Context, Event};
+use portcullis_domain::id::{RoleId, UserId};
+use portcullis_domain::permission::Grants;
+use portcullis_domain::role::{Authority, Level, Role};
+use portcullis_domain::time::Time;
+use portcullis_store::users::{User, directory};
+use portcullis_store::{Error, Tx, roles, user_grants, users};
+
+use super::record;
+use crate::app::App;
+
+/// The transaction, and who acts in it.
+pub struct Desk<'a> {
+    pub app: &'a App,
+    pub tx: Tx,
+    pub now: Time,
+    pub actor: Actor,
+    context: &'a Context,
+}
+
+/// An account and what it may do, as it is in the transaction.
+pub struct Account {
+    pub user: User,
+    pub target: Target,
+}
+
+/// Why an act was not done. Nothing of it was.
+#[derive(Debug)]
+pub enum Halt {
+    /// There is no such user.
+    UnknownUser,
+    /// There is no such role.
+    UnknownRole,
+    Refused(Refusal),
+    /// It is taken, in use, or kept by something else: the stable word for it.
+    Conflict(&'static str),
+    Store(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Refusal> for Halt {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<portcullis_domain::role::Refusal> for Halt {
+    fn from(refusal: portcullis_domain::role::Refusal) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+impl<'a> Desk<'a> {
+    /// Waits for its turn.
+    pub async fn open(app: &'a App, context: &'a Context) -> Result<Self, Error> {
+        let mut tx = app.db.write().await?;
+        users::hold(&mut tx).await?;
+        let actor = actor(&mut tx, context.actor).await?;
+        Ok(Self { app, tx, now: app.clock.now(), actor, context })
+    }
+
+    /// The account of a UUID.
+    pub async fn account(&mut self, uuid: &str) -> Result<Account, Halt> {
+        let listed = directory::by_uuid(&mut self.tx, uuid).await?;
+        let user = listed.ok_or(Halt::UnknownUser)?.user;
+        let target = target(&mut self.tx, &user).await?;
+        Ok(Account { user, target })
+    }
+
+    /// The role of an id.
+    pub async fn role(&mut self, id: RoleId) -> Result<Role, Halt> {
+        roles::by_id(&mut self.tx, id).await?.ok_or(Halt::UnknownRole)
+    }
+
+    /// Refuses what the actor may not do to the account.
+    pub fn judge(&self, account: &Account, act: Act<'_>) -> Result<(), Halt> {
+        Ok(administration::judge(&self.actor, &account.target, act)?)
+    }
+
+    /// Writes an event of the actor, about a user if there is one.
+    pub async fn record(&mut self, event: &Event, subject: Option<UserId>) -> Result<(), Error> {
+        let context = Context { subject, ..self.context.clone() };
+        record(&mut self.tx, self.app.random, event, &context, self.now).await
+    }
+
+    /// Makes it so.
+    pub async fn close(self) -> Result<(), Halt> {
+        Ok(self.tx.commit().await?)
+    }
+}
+
+/// Whoever has been disabled since the door let him in reaches nobody any more, and gives nothing.
+async fn actor(tx: &mut Tx, id: Option<UserId>) -> Result<Actor, Error> {
+    let Some(id) = id else {
+        let authority = Authority::operator();
+        return Ok(Actor { id: None, authority, account_type: AccountType::Staff });
+    };
+    let user = users::by_id(tx, id).await?.filter(|user| user.status == AccountStatus::Active);
+    let Some(user) = user else {
+        let authority = Authority { level: Level::MIN, grants: Grants::default() };
+        return Ok(Actor { id: Some(id), authority, account_type: AccountType::Tenant });
+    };
+    let role = roles::by_id(tx, user.role_id).await?.ok_or(Error::Conflict)?;
+    let role = role.with(&user_grants::list(tx, id).await?);
+    let authority = Authority { level: role.level, grants: role.grants };
+    Ok(Actor { id: Some(id), authority, account_type: user.account_type })
+}
+
+async fn target(tx: &mut Tx, user: &User) -> Result<Target, Error> {
+    let role = roles::by_id(tx, user.role_id).await?.ok_or(Error::Conflict)?;
+    let own = user_grants::list(tx, user.id).await?;
+    let may_be_last = administration::is_owner(&role) && user.status == AccountStatus::Active;
+    let is_last_owner = may_be_last && !users::another_has_role(tx, user.id, role.id).await?;
+    Ok(Target { id: user.id, role, own, is_last_owner })
+}

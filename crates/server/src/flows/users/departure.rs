@@ -1,0 +1,45 @@
+//! Ending what is signed in to an account, and taking an account out for good.
+
+use portcullis_domain::administration::Act;
+use portcullis_domain::event::{Context, Event};
+use portcullis_domain::text::Email;
+use portcullis_store::{Error, roles, users};
+
+use crate::app::App;
+use crate::flows::administration::{Desk, Halt};
+use crate::flows::barrier;
+
+/// The built-in role that those who are gone have, so that every other can be deleted.
+const LEAST: &str = "user";
+
+/// Ends everything that is signed in to the account, on every node.
+pub async fn sign_out(app: &App, context: &Context, uuid: &str) -> Result<(), Halt> {
+    let mut desk = Desk::open(app, context).await?;
+    let account = desk.account(uuid).await?;
+    desk.judge(&account, Act::SignOut)?;
+    users::bump_epoch(&mut desk.tx, account.user.id).await?;
+    desk.record(&Event::UserSignedOut, Some(account.user.id)).await?;
+    desk.close().await?;
+    barrier::felt_everywhere(app).await;
+    Ok(())
+}
+
+/// Takes the account out: nobody signs in to it again, what it was reached by is free for others,
+/// and the log still knows who it was.
+pub async fn delete(app: &App, context: &Context, uuid: &str) -> Result<(), Halt> {
+    let mut desk = Desk::open(app, context).await?;
+    let account = desk.account(uuid).await?;
+    desk.judge(&account, Act::Delete)?;
+    let role = roles::by_name(&mut desk.tx, LEAST).await?.ok_or(Error::Conflict)?;
+    let grave = grave(&account.user.uuid)?;
+    users::delete(&mut desk.tx, account.user.id, &grave, role.id, desk.now).await?;
+    desk.record(&Event::UserDeleted, Some(account.user.id)).await?;
+    desk.close().await?;
+    barrier::felt_everywhere(app).await;
+    Ok(())
+}
+
+/// An address of nobody (RFC 2606 keeps `invalid` free), in place of the one that is freed.
+fn grave(uuid: &str) -> Result<Email, Error> {
+    Email::parse(&format!("{uuid}@deleted.invalid")).map_err(|_| Error::Conflict)
+}

@@ -1,0 +1,41 @@
+//! What a caller is told whose act on an account or a role was not done, and what is written down of
+//! it. Not here: why, which the domain decides.
+
+use portcullis_domain::administration::Refusal;
+
+use super::caller::Caller;
+use super::door;
+use super::error::{Error, Fault, Forbidden};
+use super::request::Call;
+use crate::flows::administration::Halt;
+
+/// The refusal for the client; what he was not allowed is written down.
+pub async fn refused(call: &Call, caller: &Caller, halt: Halt) -> Error {
+    door::record_denial(&call.app, &call.facts, Some(caller), error(halt)).await
+}
+
+/// Why, as the client is told.
+pub fn error(halt: Halt) -> Error {
+    match halt {
+        Halt::UnknownUser | Halt::UnknownRole => Error::NotFound,
+        Halt::Refused(refusal) => of_refusal(refusal),
+        Halt::Conflict(code) => Error::Conflict(code),
+        Halt::Store(error) => error.into(),
+    }
+}
+
+fn of_refusal(refusal: Refusal) -> Error {
+    let denied = |code| Error::Forbidden(Forbidden::Permission { code, rule: None });
+    match refusal {
+        Refusal::Yourself => {
+            let mut fault = Fault::invalid("uuid", "is your own account");
+            fault.code = "own_account";
+            Error::Invalid(vec![fault])
+        }
+        Refusal::AboveLevel => denied("above_level"),
+        Refusal::Lacking => denied("lacking_permission"),
+        Refusal::StaffOnly => denied("account_type"),
+        Refusal::LastOwner => Error::Conflict("last_owner"),
+        Refusal::BuiltIn => Error::Conflict("built_in_role"),
+    }
+}

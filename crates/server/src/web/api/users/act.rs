@@ -1,0 +1,132 @@
+//! `POST /api/users/users`: the actions that change something.
+
+use http::StatusCode;
+use portcullis_domain::account::AccountType;
+use portcullis_store::users::directory;
+use serde_json::{Value, json};
+
+use super::fields::{self, invalid};
+use super::keep;
+use super::person::person;
+use crate::flows::administration::Halt;
+use crate::flows::users::{self, Accepted, Newcomer, Status, Wanted};
+use crate::web::administering::refused;
+use crate::web::caller::{Allowed, Caller, UsersManage};
+use crate::web::error::{Error, Fault};
+use crate::web::reply::json_reply;
+use crate::web::request::Call;
+use crate::web::table::Answer;
+
+/// What most of the documented answers say.
+pub const DONE: &str = "Operation completed successfully";
+
+/// How long a password may be that is looked at.
+const MAX_PASSWORD: usize = 4096;
+
+/// `POST /api/users/users`.
+pub async fn post(call: Call, Allowed(caller, _): Allowed<UsersManage>) -> Answer {
+    match call.fields.required("action", 64).map_err(invalid)? {
+        "create_user" => create(&call, &caller).await,
+        "update" => update(&call, &caller, fields::account(&call.fields)?).await,
+        "update_role" => {
+            let role = Some(fields::role_id(&call.fields)?);
+            update(&call, &caller, Wanted { role, ..Wanted::default() }).await
+        }
+        "toggle_status" => {
+            let asked = fields::account(&call.fields)?.status;
+            let status = Some(asked.unwrap_or(Status::Other));
+            update(&call, &caller, Wanted { status, ..Wanted::default() }).await
+        }
+        "bulk_update" => bulk_update(&call, &caller).await,
+        "delete_user" => delete(&call, &caller).await,
+        "terminate_session" | "add_to_blacklist" | "remove_from_blacklist" => {
+            keep::act(&call, &caller).await
+        }
+        _ => Err(invalid(Fault::invalid("action", "is none of the actions"))),
+    }
+}
+
+async fn create(call: &Call, caller: &Caller) -> Answer {
+    let new = newcomer(call)?;
+    let context = call.facts.context_of(caller);
+    match Box::pin(users::arrive(&call.app, &context, &new)).await? {
+        Ok(uuid) => done(call, &uuid).await,
+        Err(halt) => Err(refused(call, caller, unknown_role(halt)?).await),
+    }
+}
+
+/// Who is to have an account, as the fields say.
+pub fn newcomer(call: &Call) -> Result<Newcomer<'_>, Error> {
+    let fields = &call.fields;
+    let wanted = fields::account(fields)?;
+    let email = wanted.email.ok_or_else(|| invalid(Fault::required("email")))?;
+    // A form sends what was left empty, too.
+    let is_left_empty = fields.text("password").is_some_and(str::is_empty);
+    let password = if is_left_empty { Ok(None) } else { fields.optional("password", MAX_PASSWORD) };
+    let password = password.map_err(invalid)?;
+    let min = call.app.config.password.min_length;
+    let accepted = password.map(|text| Accepted::check(text, min)).transpose();
+    let detail = "does not meet the policy: password.min_length";
+    Ok(Newcomer {
+        email,
+        username: wanted.username.flatten(),
+        first_name: wanted.first_name.unwrap_or_default(),
+        last_name: wanted.last_name.unwrap_or_default(),
+        phone: wanted.phone.flatten(),
+        branch_id: wanted.branch_id.unwrap_or(1),
+        account_type: wanted.account_type.unwrap_or(AccountType::Tenant),
+        role: wanted.role,
+        password: accepted.map_err(|_| invalid(Fault::invalid("password", detail)))?,
+    })
+}
+
+async fn update(call: &Call, caller: &Caller, wanted: Wanted) -> Answer {
+    let uuid = fields::uuid(call)?;
+    let context = call.facts.context_of(caller);
+    match users::update(&call.app, &context, &[uuid.to_owned()], &wanted).await {
+        Ok(_) => done(call, uuid).await,
+        Err(halt) => Err(refused(call, caller, unknown_role(halt)?).await),
+    }
+}
+
+/// What identifies a person cannot be the same for many.
+async fn bulk_update(call: &Call, caller: &Caller) -> Answer {
+    let uuids = fields::uuids(&call.fields)?;
+    let wanted = fields::account(&call.fields)?;
+    let wanted = Wanted { email: None, username: None, ..wanted };
+    let context = call.facts.context_of(caller);
+    match users::update(&call.app, &context, &uuids, &wanted).await {
+        Ok(updated) => {
+            let count = updated.changed;
+            let body = json!({"success": true, "message": DONE, "updated_count": count});
+            Ok(json_reply(StatusCode::OK, &body))
+        }
+        Err(halt) => Err(refused(call, caller, unknown_role(halt)?).await),
+    }
+}
+
+async fn delete(call: &Call, caller: &Caller) -> Answer {
+    let uuid = fields::uuid(call)?;
+    let context = call.facts.context_of(caller);
+    match users::delete(&call.app, &context, uuid).await {
+        Ok(()) => Ok(json_reply(StatusCode::OK, &json!({"success": true, "message": DONE}))),
+        Err(halt) => Err(refused(call, caller, halt).await),
+    }
+}
+
+/// A role that is not there is a wrong field, because the address of the request is another thing's.
+pub fn unknown_role(halt: Halt) -> Result<Halt, Error> {
+    match halt {
+        Halt::UnknownRole => Err(invalid(Fault::invalid("role_id", "is no role"))),
+        halt @ (Halt::UnknownUser | Halt::Refused(_) | Halt::Conflict(_) | Halt::Store(_)) => {
+            Ok(halt)
+        }
+    }
+}
+
+/// The user as he is now.
+pub async fn done(call: &Call, uuid: &str) -> Answer {
+    let listed = directory::by_uuid(&mut call.app.db.read_once().await?, uuid).await?;
+    let data = listed.as_ref().map_or(Value::Null, person);
+    Ok(json_reply(StatusCode::OK, &json!({"success": true, "message": DONE, "data": data})))
+}
