@@ -265,8 +265,8 @@ async fn nobody_keeps_himself_or_his_betters_out() {
             assert_eq!(answer.verdict(), verdict, "{answer:?}");
             assert_eq!((me(&staff).await, me(&clerk).await), (200, 200));
         };
-        check(&clerk, clerk_id, "400 invalid").await;
-        check(&staff, owner, "400 invalid").await;
+        check(&clerk, clerk_id, "400 own_account").await;
+        check(&staff, owner, "400 own_account").await;
         check(&clerk, owner, "403 above_level").await;
         check(&agent, tenant, "403 account_type").await;
         check(&staff0, tenant, "403 permission_missing").await;
