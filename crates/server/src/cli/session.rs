@@ -29,7 +29,7 @@ enum Command {
 struct Named {
     #[command(flatten)]
     common: Common,
-    /// The session, such as sess_0123456789abcdef01234567.
+    /// The name of the session: `sess_` and 24 digits.
     #[arg(value_name = "ID", value_parser = handle)]
     handle: SessionHandle,
 }

@@ -2,11 +2,7 @@
 //! machine's clock, with the jobs that a served node runs. The figures are printed; run with
 //! `--nocapture` to see them.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "it measures by the machine's clock, and tells the figures"
-)]
+#![expect(clippy::disallowed_methods, reason = "it measures by the machine's clock")]
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
