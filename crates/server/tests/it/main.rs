@@ -17,6 +17,7 @@ mod doors;
 mod first_run;
 mod harness;
 mod imported;
+mod kill;
 mod lifecycle;
 mod nodes;
 mod proxies;
