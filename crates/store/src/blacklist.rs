@@ -10,7 +10,7 @@ use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
-use crate::{sessions, users};
+use crate::{remember, users};
 
 /// Somebody who was put on the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub async fn add(
     let is_new = !is_listed(tx, user).await?;
     let ended = living_sessions(tx, user, now).await?;
     tx.execute(SQL, params![user, reason.map(Reason::as_str), by, now]).await?;
-    sessions::end_all_of_user(tx, user, None, EndReason::Blacklisted, now).await?;
+    end_all(tx, user, now).await?;
     users::bump_epoch(tx, user).await?;
     Ok(Some(Added { is_new, ended }))
 }
@@ -112,6 +112,17 @@ async fn hold(tx: &mut Tx, user: UserId) -> Result<bool> {
     // Changing it to what it is lets one caller in at a time.
     const SQL: &str = "UPDATE users SET epoch = epoch WHERE id = $1";
     tx.changed(SQL, params![user]).await
+}
+
+/// Ends the sessions of a user and the series of his browsers. The credentials are dead with their
+/// sessions and are left as they are: there may be tens of thousands, each in a place of its own, and
+/// to write to all of them takes longer than everything else. They are swept with their sessions.
+async fn end_all(tx: &mut Tx, user: UserId, now: Time) -> Result<()> {
+    const SQL: &str = "UPDATE sessions SET ended_at = $2, end_reason = $3
+        WHERE user_id = $1 AND ended_at IS NULL";
+    let reason = EndReason::Blacklisted;
+    remember::end_all_of_user(tx, user, None, reason, now).await?;
+    tx.execute(SQL, params![user, now, reason.as_str()]).await.map(drop)
 }
 
 /// How many sessions of a user could be used just now.

@@ -180,12 +180,13 @@ pub async fn claim_first_fetch(tx: &mut Tx, id: &SessionId, now: Time) -> Result
     tx.changed(SQL, params![id, now]).await
 }
 
-/// Forgets sessions that began before `before` and have no credential left (see
-/// [`crate::credentials::sweep`]), at most `limit` of them; how many.
+/// Forgets sessions that were ended before `before`, with their credentials, and those that began
+/// before it and have no credential left (see [`crate::credentials::sweep`]), at most `limit` of
+/// them; how many.
 pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
     const SQL: &str = "DELETE FROM sessions WHERE id IN (
-        SELECT s.id FROM sessions s WHERE s.created_at < $1
-            AND NOT EXISTS (SELECT 1 FROM credentials c WHERE c.session_id = s.id) LIMIT $2)";
+        SELECT s.id FROM sessions s WHERE s.created_at < $1 AND (s.ended_at < $1
+            OR NOT EXISTS (SELECT 1 FROM credentials c WHERE c.session_id = s.id)) LIMIT $2)";
     tx.execute(SQL, params![before, i64::from(limit)]).await
 }
 

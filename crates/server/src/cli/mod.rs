@@ -13,6 +13,7 @@ pub mod open;
 pub mod output;
 pub mod role;
 pub mod serve;
+pub mod session;
 pub mod user;
 
 use std::ffi::OsString;
@@ -53,6 +54,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Role(args) => {
             output::log_trouble();
             Box::pin(role::run(args)).await
+        }
+        Command::Session(args) => {
+            output::log_trouble();
+            Box::pin(session::run(args)).await
         }
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
         Command::Import(args) => {
@@ -102,6 +107,8 @@ enum Command {
     User(user::Args),
     /// Makes roles and changes what they permit, also beside a running server.
     Role(role::Args),
+    /// Ends what somebody is signed in to, also beside a running server.
+    Session(session::Args),
     /// Looks at the installation and at what stands in front of it, and says what to do.
     Doctor(doctor::Args),
     /// Brings what another system knows, also beside a running server.

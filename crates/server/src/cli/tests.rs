@@ -40,6 +40,10 @@ fn commands_are_spelled_as_documented() {
         check(&format!("user {command} --json --config c a@b.de"));
     }
     check("user list --config c --json");
+    check("user blacklist a@b.de --config c --reason r --json");
+    check("user blacklist a@b.de --config c");
+    check("user unblacklist a@b.de --config c --json");
+    check("session terminate sess_0123456789abcdef01234567 --config c --json");
     check("role create --config c --name n --level 0");
     check("role create --config c --name n --level 100 --permission a.b --permission *");
     check("role grant n a.b.* --config c");
@@ -54,6 +58,9 @@ fn what_is_misspelled_is_wrong_usage() {
     let check = |line: &str| assert_eq!(parse(line).err(), Some(i32::from(USAGE)), "{line}");
     check("");
     check("nothing");
+    check("session terminate --config c");
+    check("session terminate sess_1 --config c");
+    check("user blacklist a@b.de --config c --reason");
     check("user");
     check("init --upstream");
     check("init --upstream 127.0.0.1:3000");

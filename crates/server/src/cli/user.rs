@@ -1,6 +1,7 @@
 //! `portcullis user`: makes and changes accounts in the words of the operator. What is allowed and
 //! what follows is the flow's (`flows::users`).
 
+mod blacklist;
 mod listing;
 mod password;
 
@@ -39,6 +40,10 @@ enum Command {
     SetPassword(SetPassword),
     /// Forgives wrong passwords: the user can sign in again at once, from everywhere.
     Unlock(Named),
+    /// Keeps a user out, and ends everything that is signed in to the account.
+    Blacklist(blacklist::Args),
+    /// Lets a user in again. What was signed in before stays ended.
+    Unblacklist(Named),
 }
 
 #[derive(clap::Args)]
@@ -105,6 +110,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Disable(named) => change(named, Act::Disable).await,
         Command::Enable(named) => change(named, Act::Enable).await,
         Command::Unlock(named) => change(named, Act::Unlock).await,
+        Command::Blacklist(args) => blacklist::add(args).await,
+        Command::Unblacklist(named) => blacklist::remove(named).await,
         Command::SetPassword(args) => set_password(args.named).await,
     }
 }

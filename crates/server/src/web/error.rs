@@ -131,7 +131,10 @@ impl Error {
             Self::Forwarded(..) => "forwarded_target",
             Self::NotFound => "not_found",
             Self::Method(_) => "method_not_allowed",
-            Self::Invalid(_) => "invalid",
+            Self::Invalid(faults) => match faults.as_slice() {
+                [fault] if !matches!(fault.code, "required" | "invalid") => fault.code,
+                _ => "invalid",
+            },
             Self::Slow => "request_timeout",
             Self::TooLarge => "too_large",
             Self::UnsupportedType => "unsupported_type",

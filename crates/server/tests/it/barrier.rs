@@ -2,13 +2,8 @@
 //! machine's clock, with the jobs that a served node runs. The figures are printed; run with
 //! `--nocapture` to see them.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "it measures by the machine's clock, and tells the figures"
-)]
+#![expect(clippy::disallowed_methods, reason = "it measures by the machine's clock")]
 
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use portcullis_server::flows::barrier;
@@ -17,7 +12,7 @@ use portcullis_store::nodes::{self, LEASE};
 use crate::harness::client::Client;
 use crate::harness::people::{self, PASSWORD, Person, STAFF, TENANT, Z1};
 use crate::harness::program::Program;
-use crate::harness::revoking::{blacklist, let_in, terminate};
+use crate::harness::revoking::{blacklist, let_in, name_on_page, terminate};
 use crate::harness::{Setup, TestApp, database};
 
 /// Long enough that who does not wait for it is caught, and short enough for many rounds.
@@ -127,15 +122,15 @@ async fn who_may_be_there_is_waited_for() {
 async fn a_frozen_node_wakes_without_what_it_remembered() {
     let first = Program::serve("[limits]\nlogin = \"off\"\n");
     for (name, role, account_type) in [("staff", "owner", "staff"), ("tenant", "user", "tenant")] {
-        make_user(&first, name, role, account_type);
+        first.make_user(name, role, account_type);
     }
     let second = first.second();
-    let staff = signed_in(&first, "staff").await;
+    let staff = first.signed_in("staff").await;
     for round in 0..3 {
-        let tenant = signed_in(&first, "tenant").await;
+        let tenant = first.signed_in("tenant").await;
         let at_second = tenant.at(second.address);
         assert_eq!((me(&at_second).await, me(&at_second).await), (200, 200), "control");
-        let handle = handle_on_page(&tenant).await;
+        let handle = name_on_page(&tenant).await;
         second.signal("STOP");
         // It is sent while nobody can answer: the first thing to be done on waking.
         let asked = tokio::spawn(async move { me(&at_second).await });
@@ -169,31 +164,4 @@ async fn sees_others(node: &TestApp) -> bool {
 
 async fn me(client: &Client) -> u16 {
     client.get("/api/auth/me").send().await.status.as_u16()
-}
-
-fn make_user(program: &Program, name: &str, role: &str, account_type: &str) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .args(["user", "create", "--email", &format!("{name}@example.com"), "--username", name])
-        .args(["--role", role, "--account-type", account_type, "--password-stdin", "--config"])
-        .arg(&program.config)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    std::io::Write::write_all(child.stdin.as_mut().unwrap(), PASSWORD.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success());
-}
-
-async fn signed_in(program: &Program, name: &str) -> Client {
-    let client = Client::new(program.address);
-    let answer = people::sign_in(&client, name, PASSWORD).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    client
-}
-
-/// The name of a client's session, from its page.
-async fn handle_on_page(client: &Client) -> String {
-    let html = client.get("/-/account").send().await.text();
-    let at = html.find("sess_").unwrap();
-    html[at..at + 29].to_owned()
 }

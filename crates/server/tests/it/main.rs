@@ -18,6 +18,7 @@ mod doors;
 mod first_run;
 mod harness;
 mod imported;
+mod kill;
 mod lifecycle;
 mod nodes;
 mod proxies;

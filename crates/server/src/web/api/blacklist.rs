@@ -30,7 +30,9 @@ pub async fn list(call: &Call, caller: &Caller) -> Answer {
         "count": page.count,
     });
     if let (Some(next), Value::Object(keys)) = (page.next, &mut body) {
-        keys.insert("next".to_owned(), cursor(next).into());
+        let path = "/api/security/sessions?action=blacklist_list";
+        let next = format!("{path}&limit={limit}&after={}", cursor(next));
+        keys.insert("next".to_owned(), next.into());
     }
     Ok(json_reply(StatusCode::OK, &body))
 }

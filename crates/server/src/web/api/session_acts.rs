@@ -182,7 +182,7 @@ async fn refused(call: &Call, caller: &Caller, refusal: Refusal) -> Error {
             invalid(Fault { field: "session_id", code: "own_session", detail })
         }
         Refusal::Oneself => {
-            let detail = "is yourself. Nobody keeps himself out";
+            let detail = "is your own account, and nobody keeps himself out";
             invalid(Fault { field: "user_id", code: "own_account", detail })
         }
     };

@@ -20,7 +20,7 @@ async fn a25_nobody_ends_the_session_that_he_is_in() {
             let own = server.by_cookie(person).await;
             let other = server.sign_in(person).await;
             let answer = terminate(&own, &server.handle_of(&own).await).await;
-            assert_eq!(answer.verdict(), "400 invalid");
+            assert_eq!(answer.verdict(), "400 own_session");
             let error = answer.json()["error"].as_str().unwrap().to_owned();
             assert!(error.starts_with("session_id: "), "{error}");
             assert_eq!(me(&own).await, 200, "it lives");
@@ -32,7 +32,7 @@ async fn a25_nobody_ends_the_session_that_he_is_in() {
         let token = by_email["token"].as_str().unwrap();
         let bearer = server.client().bearer(token);
         let answer = terminate(&bearer, &server.handle_of_token(token).await).await;
-        assert_eq!((answer.verdict().as_str(), me(&bearer).await), ("400 invalid", 200));
+        assert_eq!((answer.verdict().as_str(), me(&bearer).await), ("400 own_session", 200));
         let denied = server.events("authz_fail", 3).await;
         assert!(denied.iter().all(|event| event.detail["reason"] == "own_session"), "{denied:?}");
     })

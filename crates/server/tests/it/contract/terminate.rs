@@ -207,11 +207,9 @@ async fn a_remembered_browser_ends_with_its_session() {
 }
 
 fn multipart<'c>(post: Sending<'c>, fields: &[(&str, &str)]) -> Sending<'c> {
-    let mut body = String::new();
-    for (name, value) in fields {
-        body +=
-            &format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-    }
-    body += "--x--\r\n";
-    post.body("multipart/form-data; boundary=x", body)
+    let part = |(name, value): &(&str, &str)| {
+        format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let body: String = fields.iter().map(part).collect();
+    post.body("multipart/form-data; boundary=x", body + "--x--\r\n")
 }

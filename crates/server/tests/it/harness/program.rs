@@ -1,13 +1,16 @@
 //! The real program in a process of its own: for tests that measure it, or that need more
 //! descriptors than one process has. Not for what a server inside the test can show.
 
-use std::io::BufRead as _;
+use std::io::{BufRead as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use tempfile::TempDir;
+
+use super::client::Client;
+use super::people::{self, PASSWORD};
 
 /// A serving program; it ends when this is dropped.
 pub(crate) struct Program {
@@ -51,6 +54,28 @@ impl Program {
         let told: serde_json::Value = serde_json::from_str(&line).expect("it does not serve");
         let address = told["listening"].as_str().unwrap().parse().unwrap();
         Self { address, config, child, directory }
+    }
+
+    /// Makes a user whose password is everybody's.
+    pub(crate) fn make_user(&self, name: &str, role: &str, account_type: &str) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(["user", "create", "--email", &format!("{name}@example.com"), "--username", name])
+            .args(["--role", role, "--account-type", account_type, "--password-stdin", "--config"])
+            .arg(&self.config)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.as_mut().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+
+    /// Signs somebody in by username.
+    pub(crate) async fn signed_in(&self, name: &str) -> Client {
+        let client = Client::new(self.address);
+        let answer = people::sign_in(&client, name, PASSWORD).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        client
     }
 
     /// Sends it a signal, such as STOP.

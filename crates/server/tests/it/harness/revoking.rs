@@ -51,3 +51,10 @@ pub(crate) async fn blacklist(client: &Client, user: i64) -> Answer {
 pub(crate) async fn let_in(client: &Client, user: i64) -> Answer {
     act(client, &json!({"action": "blacklist_remove", "user_id": user})).await
 }
+
+/// The public name of a client's session, as its owner finds it.
+pub(crate) async fn name_on_page(client: &Client) -> String {
+    let html = client.get("/-/account").send().await.text();
+    let at = html.find("sess_").unwrap();
+    html[at..at + 29].to_owned()
+}

@@ -12,10 +12,9 @@ use crate::flows::{blacklist, users};
 use crate::web::api::blacklist::{cursor, name, parse_cursor};
 use crate::web::api::session_acts;
 use crate::web::caller::{Caller, SessionsManage, Staff};
-use crate::web::error::{Error, Forbidden};
+use crate::web::error::{Error, Fault, Forbidden};
 use crate::web::pages::account::moment;
 use crate::web::pages::show as show_page;
-use crate::web::refusal::sentence;
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
@@ -63,7 +62,11 @@ pub(in crate::web::pages) async fn add(
             "The role of this user is above your own level.".to_owned()
         }
         Err(Error::NotFound) => "There is no user with this address.".to_owned(),
-        Err(error @ Error::Invalid(_)) => sentence(&error),
+        Err(Error::Invalid(faults)) => match faults.first() {
+            Some(Fault { code: "own_account", .. }) => "You cannot keep yourself out.".to_owned(),
+            Some(fault) => format!("The {} {}.", fault.field, fault.detail),
+            None => return Err(Error::Internal),
+        },
         Err(error) => return Err(error),
     };
     let filled = Filled { email, reason, problem: Some(problem) };

@@ -1,0 +1,84 @@
+//! `portcullis session terminate`, `user blacklist` and `unblacklist`, beside a running server and
+//! alone: what they end, and how long they take.
+
+#![expect(clippy::disallowed_methods, reason = "it measures by the machine's clock")]
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::beside::beside;
+use super::on_each_place;
+use crate::harness::people::{self, Z1};
+use crate::harness::{Setup, on_each_database, on_each_database_with};
+
+/// The default of `session.revocation_bound`.
+const BOUND: Duration = Duration::from_secs(2);
+
+#[tokio::test]
+async fn a_session_is_ended_by_its_name() {
+    on_each_database_with(Setup::served(), async |server| {
+        let ended = server.by_cookie(&Z1).await;
+        let kept = server.sign_in(&Z1).await;
+        let status = async |client: &crate::harness::client::Client| {
+            client.get("/api/auth/me").send().await.status.as_u16()
+        };
+        assert_eq!((status(&ended).await, status(&kept).await), (200, 200), "control");
+        let handle = server.handle_of(&ended).await;
+        let line = format!("session terminate {handle} --json");
+        let since = Instant::now();
+        let told = beside(server, &line, "").await.assert(0).json();
+        assert!(since.elapsed() >= BOUND, "a server runs: {:?}", since.elapsed());
+        assert_eq!(told, json!({ "session_id": handle }));
+        // At once, without a moment's patience.
+        assert_eq!((status(&ended).await, status(&kept).await), (401, 200));
+        let again = beside(server, &line, "").await;
+        let told: Value = serde_json::from_str(&again.assert(1).err).unwrap();
+        assert_eq!(told["code"], "session_unknown");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_kept_out_is_out_until_he_is_let_in() {
+    on_each_database(async |server| {
+        let cookie = server.by_cookie(&Z1).await;
+        let email = Z1.email;
+        let line = format!("user blacklist {email} --reason Left --json");
+        let told = beside(server, &line, "").await.assert(0).json();
+        assert_eq!((&told["changed"], &told["sessions"]), (&json!(true), &json!(1)), "{told}");
+        server.advance(BOUND);
+        assert_eq!(cookie.get("/api/auth/me").send().await.status, 401);
+        let refused = people::sign_in(&server.client(), "Fredkiss3", people::PASSWORD).await;
+        assert_eq!(refused.verdict(), "403 account_blacklisted");
+        let again = beside(server, &format!("user blacklist {email}"), "").await;
+        assert!(again.assert(0).out.contains("already"), "{again:?}");
+
+        let line = format!("user unblacklist {email} --json");
+        assert_eq!(beside(server, &line, "").await.assert(0).json()["changed"], true);
+        assert_eq!(beside(server, &line, "").await.assert(0).json()["changed"], false);
+        server.sign_in(&Z1).await;
+        server.advance(BOUND);
+        assert_eq!(cookie.get("/api/auth/me").send().await.status, 401, "the old session");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_no_server_runs_nobody_is_waited_for() {
+    on_each_place(async |place| {
+        place.make_user("ada@example.com", "");
+        let since = Instant::now();
+        place.run("user blacklist ada@example.com").assert(0);
+        assert!(since.elapsed() < BOUND, "{:?}", since.elapsed());
+        for unknown in ["user blacklist eve@example.com", "user unblacklist eve@example.com"] {
+            let ran = place.run(&format!("{unknown} --json"));
+            let told: Value = serde_json::from_str(&ran.assert(1).err).unwrap();
+            assert_eq!(told["code"], "user_unknown", "{unknown}");
+        }
+        let events = place.events().await;
+        let told = r#"{"reason":null,"sessions":0}"#;
+        assert!(events.iter().any(|event| event.ends_with(told)), "{events:?}");
+    })
+    .await;
+}
