@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use portcullis_store::nodes::{self, LEASE};
-use portcullis_store::{Error, Tx};
+use portcullis_store::{Error, NotReady, Tx};
 
 use crate::app::App;
 use crate::fault::in_time;
@@ -42,11 +42,13 @@ pub async fn leave(tx: &mut Tx, app: &App) -> Result<(), Error> {
     nodes::remove(tx, &app.node).await.map(drop)
 }
 
-async fn renew(app: &App) -> Result<(), Error> {
-    let since = app.clock.monotonic();
+async fn renew(app: &App) -> Result<(), NotReady> {
+    let (since, now) = (app.clock.monotonic(), app.clock.now());
+    // By a clock that differs the lease would be over for others before it is over here.
+    in_time(async { Ok(app.db.check(now).await) }).await??;
     in_time(async {
         let mut tx = app.db.write_once().await?;
-        nodes::renew(&mut tx, &app.node, app.clock.now()).await?;
+        nodes::renew(&mut tx, &app.node, now).await?;
         tx.commit().await
     })
     .await?;

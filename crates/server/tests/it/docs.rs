@@ -77,13 +77,14 @@ fn codes_are_found_however_they_are_written() {
 }
 
 /// What stands right before a code where one is returned.
-const OPENINGS: [&str; 10] = [
+const OPENINGS: [&str; 11] = [
     "SignIn(\"",
     "Malformed(\"",
     "Unusable(\"",
     "Upstream(\"",
     "Conflict(\"",
     "Other(\"",
+    "denied(\"",
     "not_ready(\"",
     "refuse(\"",
     "Err(\"",
@@ -138,7 +139,7 @@ fn sources() -> Vec<PathBuf> {
     let domain = ["csrf/mod.rs", "session.rs", "rule.rs"];
     let mut files: Vec<_> =
         domain.iter().map(|file| root().join("crates/domain/src").join(file)).collect();
-    for folder in ["web", "gate", "cli"] {
+    for folder in ["web", "gate", "cli", "flows"] {
         collect(&root().join("crates/server/src").join(folder), "rs", &mut files);
     }
     let verify = root().join("crates/server/src/verify/presented.rs");
