@@ -8,6 +8,7 @@
 //! - [`csrf`]: the kinds of CSRF token, their bytes and the verdict on a request.
 //! - [`event`]: every event that can be written to the audit log.
 //! - [`id`]: typed identifiers of users, roles and sessions.
+//! - [`limits`]: the limits of a deployment by name, and what may be changed while it runs.
 //! - [`one_time_code`]: codes that people type: what for, how long, how often they may be guessed at.
 //! - [`one_time_link`]: links that can be used once: what for, how long, whether they still can.
 //! - [`origin`]: web origins, and the wall that unsafe requests from elsewhere meet.
@@ -32,6 +33,7 @@ pub mod client_address;
 pub mod csrf;
 pub mod event;
 pub mod id;
+pub mod limits;
 pub mod one_time_code;
 pub mod one_time_link;
 pub mod origin;

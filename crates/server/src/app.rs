@@ -6,11 +6,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_domain::client_address::Network;
 use portcullis_domain::csrf::{self, Binding, Kind};
+use portcullis_domain::id::UserId;
 use portcullis_domain::origin::{self, Origin};
 use portcullis_domain::redirect::Next;
 use portcullis_domain::secret::{KeyFault, Keys, MasterSecret};
-use portcullis_domain::throttle::Limit;
 use portcullis_store::Db;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,6 +21,7 @@ use crate::config::{Config, Profile};
 use crate::gate::forward::Forwarder;
 use crate::gate::{Assertions, BadUpstream, Upstreams};
 use crate::hasher::Hasher;
+use crate::live_limits::LiveLimits;
 use crate::mail::Mailer;
 use crate::probe::Probes;
 use crate::random::Random;
@@ -33,9 +35,6 @@ use crate::web::cookies::{CSRF_COOKIE_LIFE, CookieStyle};
 use crate::web::hosts::{Hosts, origins_of_rules};
 use crate::web::limits::RequestLimiter;
 use crate::web::table::RouteTable;
-
-/// Refusals of strangers that are written down one by one, by network.
-const STRANGERS: Limit = Limit { count: 20, period: Duration::from_mins(1) };
 
 /// Sessions that slide end this long after they began, at the latest.
 const RENEWED_SESSIONS: Duration = Duration::from_hours(90 * 24);
@@ -60,7 +59,11 @@ pub struct Parts {
     pub recorder: Recorder,
     /// What was seen of the requests of `doctor`.
     pub probes: Probes,
+    /// The limits that are in force.
+    pub limits: LiveLimits,
     pub limiter: RequestLimiter,
+    /// The same limit for each account.
+    pub account_limiter: RequestLimiter<UserId>,
     pub upstream_limiter: RequestLimiter,
     /// How many refusals of one stranger are written down; what nobody signed in for must not
     /// fill the store.
@@ -153,9 +156,11 @@ impl App {
             verifier,
             access_tokens: AccessTokens::new(keys.signing_seed(), &issuer)
                 .map_err(|_| BuildError::Signing)?,
-            limiter: RequestLimiter::new(config.limits.requests),
-            upstream_limiter: RequestLimiter::new(config.limits.upstream),
-            stranger_limiter: RequestLimiter::new(Some(STRANGERS)),
+            limits: LiveLimits::new(config.limits.configured),
+            limiter: RequestLimiter::new(),
+            account_limiter: RequestLimiter::new(),
+            upstream_limiter: RequestLimiter::new(),
+            stranger_limiter: RequestLimiter::new(),
             forwarder: Forwarder::new().map_err(|_| BuildError::Forwarder)?,
             mailer: Mailer::new(&config.mail).map_err(BuildError::Mail)?,
             cookies: CookieStyle::new(&config.cookies, public_url.is_https()),
@@ -209,6 +214,12 @@ impl App {
         let now = self.clock.now();
         let nonce = csrf::nonce(now, self.random.bytes());
         self.keys.csrf.mint(kind, binding, now, nonce).to_hex()
+    }
+
+    /// Begins anew with the requests of an address, on this node; `false` if none were counted.
+    pub fn forget_requests(&self, network: Network) -> bool {
+        let own = self.limiter.forget(network);
+        self.upstream_limiter.forget(network) || own
     }
 
     /// Starts work that shutdown waits for.

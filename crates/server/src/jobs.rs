@@ -11,6 +11,7 @@ use portcullis_store::{
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::live_limits;
 use crate::mail;
 use crate::nodes;
 use crate::verify::follow;
@@ -32,6 +33,7 @@ pub fn start(app: &App) {
     app.spawn(mail::run(app.clone()));
     app.spawn(sweep_regularly(app.clone()));
     app.spawn(follow::run(app.clone()));
+    app.spawn(live_limits::follow(app.clone()));
 }
 
 async fn sweep_regularly(app: App) {

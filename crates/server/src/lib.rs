@@ -12,6 +12,7 @@ pub mod flows;
 pub mod gate;
 pub mod hasher;
 pub mod jobs;
+pub mod live_limits;
 pub mod mail;
 pub mod nodes;
 pub mod probe;

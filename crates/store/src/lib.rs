@@ -28,9 +28,10 @@ pub mod roles;
 #[cfg(feature = "scratch")]
 pub mod scratch;
 pub mod sessions;
+pub mod settings;
 pub mod throttle;
 pub mod user_grants;
 pub mod users;
 
-pub use driver::{Counts, Db, NotReady, Options, Tx};
+pub use driver::{Counts, Db, NotReady, Options, Tx, measured};
 pub use error::{Error, Fault, Result};

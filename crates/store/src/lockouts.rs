@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use portcullis_domain::id::UserId;
 use portcullis_domain::throttle::{self, Failures, Limit, Lock};
 use portcullis_domain::time::Time;
 
@@ -42,12 +43,55 @@ pub async fn clear(tx: &mut Tx, key: &str) -> Result<bool> {
     tx.changed("DELETE FROM lockouts WHERE key = $1", params![key]).await
 }
 
+/// A lock-out that is going on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedOut {
+    pub user: UserId,
+    /// The rest of the key: what is locked out of the account.
+    pub what: String,
+    pub failures: Failures,
+}
+
+/// At most `limit` lock-outs of users that began after `since` with this many failures, the newest
+/// first; those of one user, or of all.
+pub async fn of_users(
+    tx: &mut Tx,
+    user: Option<UserId>,
+    failures: u32,
+    since: Time,
+    limit: i64,
+) -> Result<Vec<LockedOut>> {
+    const SQL: &str = "SELECT key, failures, last_at FROM lockouts
+        WHERE key LIKE $1 AND failures >= $2 AND last_at > $3
+        ORDER BY last_at DESC, key LIMIT $4";
+    let pattern = user.map_or_else(|| "user:%".to_owned(), |id| format!("user:{id}:%"));
+    let rows = tx.fetch_all(SQL, params![&pattern, i64::from(failures), since, limit]).await?;
+    rows.iter().map(locked_out).collect()
+}
+
+/// Forgets failures whose key matches: `%` stands for any characters. How many.
+pub async fn forget(tx: &mut Tx, pattern: &str) -> Result<u64> {
+    tx.execute("DELETE FROM lockouts WHERE key LIKE $1", params![pattern]).await
+}
+
 /// Forgets rows of failures that were over before `before`, at most `limit` of them; how many.
 pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
     // Asked once more outside: by then another node may have counted on in the row.
     const SQL: &str = "DELETE FROM lockouts WHERE expires_at < $1
         AND key IN (SELECT key FROM lockouts WHERE expires_at < $1 LIMIT $2)";
     tx.execute(SQL, params![before, i64::from(limit)]).await
+}
+
+fn locked_out(row: &Row) -> Result<LockedOut> {
+    let key: String = row.get("key")?;
+    let fault = || corrupt("lockouts", "key", &key);
+    let rest = key.strip_prefix("user:").ok_or_else(fault)?;
+    let (user, what) = rest.split_once(':').ok_or_else(fault)?;
+    Ok(LockedOut {
+        user: UserId(user.parse().map_err(|_| fault())?),
+        what: what.to_owned(),
+        failures: failures(row, &key)?,
+    })
 }
 
 fn failures(row: &Row, key: &str) -> Result<Failures> {

@@ -77,7 +77,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order. A file that was released never changes again.
-static MIGRATIONS: [Migration; 14] = [
+static MIGRATIONS: [Migration; 15] = [
     migration!(1, "0001_meta"),
     migration!(2, "0002_roles"),
     migration!(3, "0003_users"),
@@ -92,6 +92,7 @@ static MIGRATIONS: [Migration; 14] = [
     migration!(12, "0012_one_time_codes"),
     migration!(14, "0014_blacklist"),
     migration!(18, "0018_users"),
+    migration!(19, "0019_settings"),
 ];
 
 /// Runs what is missing in one transaction. Safe to call from many nodes at once: the others wait

@@ -37,6 +37,19 @@ pub async fn get(tx: &mut Tx, key: &str) -> Result<Option<Window>> {
     row.map(|row| window(&row, key)).transpose()
 }
 
+/// How many windows of keys that match are used up, among those that began after `since`: `%`
+/// stands for any characters.
+pub async fn used_up(tx: &mut Tx, pattern: &str, count: u32, since: Time) -> Result<i64> {
+    const SQL: &str = "SELECT COUNT(*) AS number FROM throttle
+        WHERE key LIKE $1 AND count >= $2 AND started > $3";
+    tx.fetch_one(SQL, params![pattern, i64::from(count), since]).await?.get("number")
+}
+
+/// Forgets windows whose key matches; how many.
+pub async fn forget(tx: &mut Tx, pattern: &str) -> Result<u64> {
+    tx.execute("DELETE FROM throttle WHERE key LIKE $1", params![pattern]).await
+}
+
 /// Forgets windows that ended before `before`, at most `limit` of them; how many.
 pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
     // Asked once more outside: by then another node may have begun a new window in the row.

@@ -1,5 +1,6 @@
 //! People who can sign in, without their passwords: those are in [`password`].
 
+mod avatar;
 mod change;
 pub mod directory;
 mod first_password;
@@ -15,13 +16,16 @@ use crate::driver::{Row, Tx, params};
 use crate::error::{Error, Result, corrupt};
 use crate::invalidations::Invalidation;
 
+pub use avatar::set_avatar_url;
 pub use change::{
     Profile, another_has_role, delete, hold, set_account_type, set_identity, set_profile,
 };
-pub use first_password::{FirstPassword, role_has_password, set_first_password, without_password};
+pub use first_password::{
+    FirstPassword, any, any_but, role_has_password, set_first_password, without_password,
+};
 pub use password::{
-    Password, PasswordPhc, disable_password, password, password_failed, password_succeeded, rehash,
-    set_password, unlock,
+    Password, PasswordPhc, disable_password, password, password_disabled, password_failed,
+    password_succeeded, rehash, set_password, unlock,
 };
 
 /// A user to be made. He starts active.
@@ -55,6 +59,8 @@ pub struct User {
     pub account_type: AccountType,
     pub status: AccountStatus,
     pub role_id: RoleId,
+    /// An https address; shown, and never fetched by us.
+    pub avatar_url: Option<Box<str>>,
     /// Sessions that began under a lower epoch are dead.
     pub epoch: i64,
     pub created_at: Time,
@@ -168,6 +174,7 @@ pub(crate) fn user(row: &Row) -> Result<User> {
             .ok_or_else(fault("account_type"))?,
         status: AccountStatus::from_id(row.get("status")?).ok_or_else(fault("status"))?,
         role_id: RoleId(row.get("user_role_id")?),
+        avatar_url: row.get::<Option<String>>("avatar_url")?.map(Into::into),
         epoch: row.get("epoch")?,
         created_at: Time(row.get("user_created_at")?),
         updated_at: Time(row.get("user_updated_at")?),
@@ -178,7 +185,7 @@ pub(crate) fn user(row: &Row) -> Result<User> {
 macro_rules! columns {
     () => {
         "u.id AS user_id, u.uuid, u.email, u.username, u.first_name, u.last_name, u.phone, \
-         u.branch_id, u.account_type, u.status, u.role_id AS user_role_id, u.epoch, \
+         u.branch_id, u.account_type, u.status, u.role_id AS user_role_id, u.avatar_url, u.epoch, \
          u.created_at AS user_created_at, u.updated_at AS user_updated_at"
     };
 }

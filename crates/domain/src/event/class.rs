@@ -46,6 +46,8 @@ impl Event {
             Self::CredentialRefused { .. } => ("authn_credential_fail", Failure, Warning),
             Self::CookieTossed { .. } => ("cookie_toss", Failure, Critical),
             Self::LimitExceeded { .. } => ("excess_rate_limit_exceeded", Failure, Warning),
+            Self::LimitChanged { .. } => ("limit_changed", Success, Critical),
+            Self::AddressForgiven { .. } => ("limit_address_forgiven", Success, Warning),
             Self::UserCreated { .. } => ("user_created", Success, Warning),
             Self::UserImported { .. } => ("user_created", Success, Warning),
             Self::UserDisabled => ("user_updated", Success, Warning),

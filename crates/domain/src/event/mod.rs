@@ -118,6 +118,10 @@ pub enum Event {
     CookieTossed { cookie: &'static str },
     /// A limit was exceeded.
     LimitExceeded { limit: LimitName },
+    /// A limit was changed while the server runs. `is_configured`: the configuration's is back.
+    LimitChanged { limit: &'static str, before: Text, after: Text, is_configured: bool },
+    /// What was counted against an address was forgotten.
+    AddressForgiven { network: Text },
     /// An account was made.
     UserCreated { account_type: AccountType, role: Text },
     /// An account was made from the record of another system.

@@ -57,6 +57,7 @@ pub async fn start(opened: Opened) -> anyhow::Result<Running> {
         None => None,
     };
     let app = App::build(Outside { config, db, secret, clock, listening: address })?;
+    Box::pin(app.limits.refresh(&app.db)).await?;
     app.telemetry.spans.export(open::environment()).context("traces cannot be exported")?;
     Ok(Running { app, address, listener, metrics })
 }

@@ -30,7 +30,6 @@ use portcullis_domain::password::Params;
 use portcullis_domain::rule::{DefaultRule, RuleTable};
 use portcullis_domain::session::Lifetimes;
 use portcullis_domain::text::{Email, Host};
-use portcullis_domain::throttle::Limit;
 use url::Url;
 
 pub use fault::{Fault, Faults, Place};
@@ -140,16 +139,22 @@ pub struct SignIn {
     pub trusted_origins: Vec<Origin>,
     /// Other sites that a sign-in may lead to.
     pub redirect_origins: Vec<Origin>,
+    pub first_user: FirstUser,
 }
 
-/// `None` switches a limit off.
+/// Who may make the first user by a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstUser {
+    /// Nobody: the owner comes by the link of `init` or from the command line.
+    Off,
+    /// A program on this machine.
+    Local,
+}
+
 #[derive(Debug, Clone)]
 pub struct Limits {
-    pub login: Option<Limit>,
-    pub sensitive: Option<Limit>,
-    pub lockout: Option<Limit>,
-    pub requests: Option<Limit>,
-    pub upstream: Option<Limit>,
+    /// Where nobody sets others while the server runs: [`crate::live_limits`] has what is in force.
+    pub configured: portcullis_domain::limits::Limits,
     /// Bytes of a body sent to our own endpoints.
     pub body: u64,
 }
@@ -227,6 +232,13 @@ impl Config {
         let mut faults = Faults::default();
         let source = source::read(path, env, &mut faults);
         sections::config(&source, faults)
+    }
+
+    /// The limits where the configuration names none.
+    pub fn default_limits() -> portcullis_domain::limits::Limits {
+        // A test loads the defaults; without them there would be no server.
+        let defaults = Self::load(None, std::iter::empty());
+        defaults.map(|defaults| defaults.limits.configured).unwrap_or_default()
     }
 
     /// How long what a sign-in gives lives.

@@ -16,8 +16,9 @@ use super::read::Reader;
 use super::source::Source;
 use super::values::{self, word};
 use super::{
-    Config, Cookies, Csrf, Database, Limits, Log, LogFormat, LoggedRequests, Mail, Metrics,
-    Password, Profile, Server, Session, SignIn, TlsFiles, Tokens, Transport, agreement, gate, keys,
+    Config, Cookies, Csrf, Database, FirstUser, Limits, Log, LogFormat, LoggedRequests, Mail,
+    Metrics, Password, Profile, Server, Session, SignIn, TlsFiles, Tokens, Transport, agreement,
+    gate, keys,
 };
 
 /// The whole configuration, or every fault of it.
@@ -229,7 +230,13 @@ fn argon2_floor_kib(iterations: u32) -> u32 {
 fn sign_in(r: &mut Reader<'_>) -> Result<SignIn, Reported> {
     let trusted_origins = r.list("trusted_origins", |text| Origin::parse(text).ok());
     let redirect_origins = r.list("redirect_origins", |text| Origin::parse(text).ok());
-    Ok(SignIn { trusted_origins: trusted_origins?, redirect_origins: redirect_origins? })
+    let words = [("off", FirstUser::Off), ("local", FirstUser::Local)];
+    let first_user = r.one("first_user", word(&words));
+    Ok(SignIn {
+        trusted_origins: trusted_origins?,
+        redirect_origins: redirect_origins?,
+        first_user: first_user?,
+    })
 }
 
 fn limits(r: &mut Reader<'_>) -> Result<Limits, Reported> {
@@ -239,14 +246,14 @@ fn limits(r: &mut Reader<'_>) -> Result<Limits, Reported> {
     let requests = r.one_or_off("requests", values::limit);
     let upstream = r.one_or_off("upstream", values::limit);
     let body = r.one("body", values::size);
-    Ok(Limits {
+    let configured = portcullis_domain::limits::Limits {
         login: login?,
         sensitive: sensitive?,
         lockout: lockout?,
         requests: requests?,
         upstream: upstream?,
-        body: body?,
-    })
+    };
+    Ok(Limits { configured, body: body? })
 }
 
 fn mail(r: &mut Reader<'_>, data_dir: &Path) -> Result<Mail, Reported> {

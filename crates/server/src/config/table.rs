@@ -209,6 +209,13 @@ const SIGN_IN: &[Key] = &[
         "Other sites whose pages may send us requests that change something.",
     ),
     list("redirect_origins", Is(""), ORIGINS, "Other sites that a sign-in may lead to."),
+    text(
+        "first_user",
+        Is("off"),
+        "off or local",
+        "With local, a program on this machine may make the first user, who is the owner, while there \
+         is no user at all.",
+    ),
 ];
 
 const LIMITS: &[Key] = &[

@@ -1,7 +1,11 @@
 //! The limits on signing in: how many attempts an address may make, and the lock-out of a network
 //! that guesses. Every attempt is counted before its password is looked at, so parallel guesses
 //! cannot outrun the counter. The counters live in the store: they survive a restart and are
-//! shared by all nodes.
+//! shared by all nodes. What administrators do with limits is in the files below.
+
+pub mod change;
+pub mod forgive;
+pub mod overview;
 
 use std::time::Duration;
 
@@ -23,6 +27,8 @@ pub enum Counter {
 }
 
 impl Counter {
+    const ALL: [Self; 2] = [Self::Login, Self::Sensitive];
+
     fn word(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -101,6 +107,23 @@ impl LockKey<'_> {
                 format!("unknown:{}:{}", fingerprint(name), from.network())
             }
         }
+    }
+}
+
+/// What is locked out of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Locked {
+    /// One address, or a /64 of IPv6.
+    Network(String),
+    /// A device that had signed in before.
+    Device,
+}
+
+impl Locked {
+    /// Reads the rest of the key of an account.
+    fn read(rest: &str) -> Self {
+        let is_device = rest.starts_with("device:");
+        if is_device { Self::Device } else { Self::Network(rest.to_owned()) }
     }
 }
 

@@ -26,6 +26,7 @@ pub use arrival::{Newcomer, arrive};
 pub use departure::{delete, sign_out};
 pub use update::{Status, Updated, Wanted, update};
 
+use super::limits::forgive;
 use super::roles::Acting;
 
 /// An account to be made. It starts open.
@@ -199,14 +200,17 @@ pub async fn set_password(
     Ok(Change::Done)
 }
 
-/// Forgives wrong passwords: the count, the switch that a hundred of them turn, and every network
-/// that is locked out of the account.
+/// Forgives wrong passwords: the count, the switch that a hundred of them turn, every network that is
+/// locked out of the account, and the attempts that were counted for its names.
 pub async fn unlock(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
     let mut tx = acting.db.write().await?;
     if let Some(refused) = refused(acting, &mut tx, id).await? {
         return Ok(refused);
     }
-    if !users::unlock(&mut tx, id).await? {
+    let Some(user) = users::by_id(&mut tx, id).await? else { return Ok(Change::Unknown) };
+    let was_locked = users::unlock(&mut tx, id).await?;
+    let was_limited = forgive::names(&mut tx, &user).await?;
+    if !was_locked && !was_limited {
         return Ok(Change::Unchanged);
     }
     acting.record(&mut tx, &Event::UserUnlocked, Some(id)).await?;

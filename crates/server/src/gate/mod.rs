@@ -132,7 +132,8 @@ pub fn is_passed_on(method: &Method) -> bool {
 }
 
 async fn limit(app: &App, facts: &Facts) -> Result<(), Error> {
-    match app.upstream_limiter.admit(facts.client.network(), app.clock.now()) {
+    let limit = app.limits.in_force().upstream;
+    match app.upstream_limiter.admit(limit, facts.client.network(), app.clock.now()) {
         Ok(standing) => {
             facts.after().standing = standing;
             Ok(())

@@ -16,6 +16,7 @@ use super::caller::{Access, Caller, IfRemembered, Level};
 use super::error::{Error, Forbidden};
 use super::identify::{Who, identify};
 use super::input::{self, Fields};
+use super::limits::{self, STRANGERS};
 use super::remember;
 use super::request::{Call, Facts};
 use super::table::{Answer, Csrf};
@@ -41,9 +42,11 @@ where
     let signal = wall(&app, &facts).await?;
     let who = match A::LEVEL {
         Level::Anyone => Err("credential_missing"),
-        Level::Visitor | Level::SignedIn | Level::Allowed(_) | Level::Staff(_) => {
-            identify(&app, &facts).await?
-        }
+        Level::Visitor
+        | Level::SignedIn
+        | Level::Allowed(_)
+        | Level::Staff(_)
+        | Level::Superuser => identify(&app, &facts).await?,
     };
     let who = match (A::IF_REMEMBERED, who) {
         (IfRemembered::BroughtBack, who) => remember::bring_back(&app, &facts, who).await?,
@@ -54,6 +57,9 @@ where
         (IfRemembered::Left | IfRemembered::Forgotten, who) => who,
     };
     refuse_strangers(A::LEVEL, &who)?;
+    if let Ok(caller) = &who {
+        limits::count_account(&app, &facts, caller).await?;
+    }
     let fields = if is_safe(&facts.method) {
         Fields::default()
     } else {
@@ -313,7 +319,7 @@ pub async fn record(app: &App, facts: &Facts, caller: Option<&Caller>, event: Ev
 /// minute, and then that there are more.
 pub async fn record_of_stranger(app: &App, facts: &Facts, event: Event) {
     let now = app.clock.now();
-    let event = match app.stranger_limiter.admit(facts.client.network(), now) {
+    let event = match app.stranger_limiter.admit(Some(STRANGERS), facts.client.network(), now) {
         Ok(_) => event,
         Err(refused) if refused.is_first => Event::LimitExceeded { limit: LimitName::Refusals },
         Err(_) => return,

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::header::{
@@ -38,6 +39,7 @@ use crate::{gate, web::pages};
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 const RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time-ms");
+const QUERY_TIME: HeaderName = HeaderName::from_static("x-db-query-time-ms");
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// Answers one request. Never fails and never panics: a panic is a 500 with its request id.
@@ -59,7 +61,8 @@ pub async fn respond(app: App, peer: SocketAddr, request: Request<Incoming>) -> 
 fn without_facts(app: &App, peer: SocketAddr, id: &str, mut reply: Reply) -> Reply {
     own_headers(app, reply.headers_mut());
     set_request_id(reply.headers_mut(), id);
-    if let Some(standing) = app.limiter.peek(Network::of(peer.ip()), app.clock.now()) {
+    let limit = app.limits.in_force().requests;
+    if let Some(standing) = app.limiter.peek(limit, Network::of(peer.ip()), app.clock.now()) {
         limits::set_headers(reply.headers_mut(), standing);
     }
     reply
@@ -196,7 +199,8 @@ async fn own(app: &App, row: &Row, facts: &Arc<Facts>, body: Incoming) -> Reply 
     let started = app.clock.monotonic();
     let is_counted = !is_health(facts.target.path().as_str());
     if is_counted {
-        match app.limiter.admit(facts.client.network(), app.clock.now()) {
+        let limit = app.limits.in_force().requests;
+        match app.limiter.admit(limit, facts.client.network(), app.clock.now()) {
             Ok(standing) => facts.after().standing = standing,
             Err(refused) => {
                 let refusal = limits::refuse(app, facts, refused, LimitName::Requests);
@@ -205,7 +209,15 @@ async fn own(app: &App, row: &Row, facts: &Arc<Facts>, body: Incoming) -> Reply 
             }
         }
     }
-    let mut reply = match row.answer(app.clone(), Arc::clone(facts), body).await {
+    // On open routes the times would tell who exists.
+    let tells_times = !matches!(row.level, Level::Anyone | Level::Visitor);
+    let running = row.answer(app.clone(), Arc::clone(facts), body);
+    let (answer, in_store) = if tells_times {
+        Box::pin(portcullis_store::measured(running)).await
+    } else {
+        (running.await, Duration::ZERO)
+    };
+    let mut reply = match answer {
         Ok(mut reply) => {
             app.probes.note(app, facts, None);
             own_headers(app, reply.headers_mut());
@@ -214,13 +226,16 @@ async fn own(app: &App, row: &Row, facts: &Arc<Facts>, body: Incoming) -> Reply 
         }
         Err(error) => refuse_as(app, facts, &error, row.doc.family),
     };
-    // On open routes the time would tell who exists.
-    if !matches!(row.level, Level::Anyone | Level::Visitor) {
-        let took = app.clock.monotonic().saturating_sub(started).as_millis();
-        let took = u64::try_from(took).unwrap_or(u64::MAX);
-        reply.headers_mut().insert(RESPONSE_TIME, HeaderValue::from(took));
+    if tells_times {
+        let took = app.clock.monotonic().saturating_sub(started);
+        reply.headers_mut().insert(RESPONSE_TIME, in_millis(took));
+        reply.headers_mut().insert(QUERY_TIME, in_millis(in_store));
     }
     reply
+}
+
+fn in_millis(span: Duration) -> HeaderValue {
+    HeaderValue::from(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn refuse(app: &App, facts: &Facts, error: &Error) -> Reply {
@@ -270,7 +285,8 @@ fn after_headers(app: &App, facts: &Facts, headers: &mut HeaderMap) {
     set_request_id(headers, &facts.id);
     let after = std::mem::take(&mut *facts.after());
     // Where no limit spoke, the usual one does, unless the upstream has told of its own.
-    let usual = || app.limiter.peek(facts.client.network(), app.clock.now());
+    let limit = || app.limits.in_force().requests;
+    let usual = || app.limiter.peek(limit(), facts.client.network(), app.clock.now());
     let told = after.standing.is_none() && limits::are_set(headers);
     if let Some(standing) = after.standing.or_else(usual).filter(|_| !told) {
         limits::set_headers(headers, standing);

@@ -1,9 +1,10 @@
-//! The request limit of our own endpoints: a fixed window per client address, in memory (what must
-//! survive a restart lives in the store, see `flows::sign_in`), and the headers that tell of it.
+//! The request limits: a fixed window for each client address, and for each account that signs its
+//! requests, in memory (what must survive a restart lives in the store, see `flows::limits`), and the
+//! headers that tell of them.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -12,9 +13,13 @@ use portcullis_domain::event::{Event, LimitName};
 use portcullis_domain::throttle::{Limit, Verdict, Window, reserve};
 use portcullis_domain::time::Time;
 
+use super::caller::Caller;
 use super::error::Error;
 use super::request::Facts;
 use crate::app::App;
+
+/// Refusals of strangers that are written down one by one, by network.
+pub const STRANGERS: Limit = Limit { count: 20, period: Duration::from_mins(1) };
 
 /// Locks that do not wait for each other.
 const SHARDS: usize = 16;
@@ -36,16 +41,14 @@ pub struct Standing {
     pub reset: Time,
 }
 
-/// Counts requests by the client's network.
-pub struct RequestLimiter {
-    limit: Option<Limit>,
-    shards: Vec<Mutex<Shard>>,
+/// Counts requests by whom they come from.
+pub struct RequestLimiter<K = Network> {
+    shards: Vec<Mutex<Shard<K>>>,
     hasher: RandomState,
 }
 
-#[derive(Default)]
-struct Shard {
-    windows: HashMap<Network, Counted>,
+struct Shard<K> {
+    windows: HashMap<K, Counted>,
     sweep_at: usize,
 }
 
@@ -55,23 +58,27 @@ struct Counted {
     has_refused: bool,
 }
 
-impl RequestLimiter {
-    /// `None` counts nothing.
-    pub fn new(limit: Option<Limit>) -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { limit, shards, hasher: RandomState::new() }
+impl<K: Hash + Eq + Copy> RequestLimiter<K> {
+    /// Nothing is counted yet.
+    pub fn new() -> Self {
+        let shard = || Mutex::new(Shard { windows: HashMap::new(), sweep_at: 0 });
+        Self { shards: (0..SHARDS).map(|_| shard()).collect(), hasher: RandomState::new() }
     }
 
-    /// Counts one request: what to say of it, or how long to wait.
-    pub fn admit(&self, network: Network, now: Time) -> Result<Option<Standing>, Refused> {
-        let Some(limit) = self.limit else { return Ok(None) };
-        let Some(shard) = self.shard(&network) else { return Ok(None) };
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Counts one request: what to say of it, or how long to wait. Without a limit nothing is counted.
+    pub fn admit(
+        &self,
+        limit: Option<Limit>,
+        key: K,
+        now: Time,
+    ) -> Result<Option<Standing>, Refused> {
+        let Some(limit) = limit else { return Ok(None) };
+        let Some(mut shard) = self.shard(&key) else { return Ok(None) };
         shard.sweep(limit.period, now);
-        let held = shard.windows.get(&network).copied();
+        let held = shard.windows.get(&key).copied();
         let (window, verdict) = reserve(limit, held.map(|held| held.window), now);
         let has_refused = matches!(verdict, Verdict::Refused { .. });
-        shard.windows.insert(network, Counted { window, has_refused });
+        shard.windows.insert(key, Counted { window, has_refused });
         match verdict {
             Verdict::Admitted { remaining, reset } => {
                 Ok(Some(Standing { limit: limit.count, remaining, reset }))
@@ -84,25 +91,47 @@ impl RequestLimiter {
         }
     }
 
-    /// What the headers say of a network without counting a request: for answers that the limit
-    /// does not speak of.
-    pub fn peek(&self, network: Network, now: Time) -> Option<Standing> {
-        let limit = self.limit?;
-        let shard = self.shard(&network)?.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = shard.windows.get(&network).map(|held| held.window);
+    /// What the headers say without counting a request: for answers that the limit does not speak of.
+    pub fn peek(&self, limit: Option<Limit>, key: K, now: Time) -> Option<Standing> {
+        let limit = limit?;
+        let held = self.shard(&key)?.windows.get(&key).map(|held| held.window);
         let held = held.filter(|window| window.started.plus(limit.period) > now);
         let (started, count) = held.map_or((now, 0), |window| (window.started, window.count));
         let remaining = limit.count.saturating_sub(count);
         Some(Standing { limit: limit.count, remaining, reset: started.plus(limit.period) })
     }
 
-    fn shard(&self, network: &Network) -> Option<&Mutex<Shard>> {
-        let hash = usize::try_from(self.hasher.hash_one(network) >> 32).unwrap_or_default();
-        self.shards.get(hash % SHARDS)
+    /// How many windows are used up just now.
+    pub fn used_up(&self, limit: Limit, now: Time) -> usize {
+        let is_used_up = |held: &&Counted| {
+            held.window.count >= limit.count && held.window.started.plus(limit.period) > now
+        };
+        self.shards
+            .iter()
+            .map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
+            .map(|shard| shard.windows.values().filter(is_used_up).count())
+            .sum()
+    }
+
+    /// Begins anew with whoever this is; `false` if nothing was counted.
+    pub fn forget(&self, key: K) -> bool {
+        self.shard(&key).is_some_and(|mut shard| shard.windows.remove(&key).is_some())
+    }
+
+    fn shard(&self, key: &K) -> Option<MutexGuard<'_, Shard<K>>> {
+        let hash = usize::try_from(self.hasher.hash_one(key) >> 32).unwrap_or_default();
+        let shard = self.shards.get(hash % SHARDS)?;
+        Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Shard {
+impl<K: Hash + Eq + Copy> Default for RequestLimiter<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Hash + Eq> Shard<K> {
     /// Forgets windows that are over, at times that double with what is left, so that the work
     /// stays constant per request.
     fn sweep(&mut self, period: Duration, now: Time) {
@@ -120,6 +149,25 @@ pub struct Refused {
     pub retry_after: Duration,
     /// No other was refused in this window: worth an event, which the next thousand are not.
     pub is_first: bool,
+}
+
+/// Counts a request by its account as well, from wherever it came. The headers speak of the limit
+/// that is nearer to its end.
+pub async fn count_account(app: &App, facts: &Facts, caller: &Caller) -> Result<(), Error> {
+    let limit = app.limits.in_force().requests;
+    match app.account_limiter.admit(limit, caller.user_id(), app.clock.now()) {
+        Ok(None) => Ok(()),
+        Ok(Some(of_account)) => {
+            let mut after = facts.after();
+            let is_nearer = |other: Standing| of_account.remaining < other.remaining;
+            if after.standing.is_none_or(is_nearer) {
+                after.standing = Some(of_account);
+            }
+            Ok(())
+        }
+        // Boxed: whoever is admitted need not carry the room for a refusal.
+        Err(refused) => Err(Box::pin(refuse(app, facts, refused, LimitName::Requests)).await),
+    }
 }
 
 /// What becomes of a request that is refused.

@@ -1,6 +1,7 @@
 //! What the server offers over HTTP: the table of routes, the door in front of them, the forms of
 //! answers and refusals. What things mean lives in `flows` and `domain`.
 
+pub mod acting;
 pub mod administering;
 pub mod api;
 pub mod caller;

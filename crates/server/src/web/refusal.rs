@@ -146,6 +146,7 @@ pub fn sentence(error: &Error) -> String {
 fn conflict_sentence(code: &str) -> &'static str {
     match code {
         "email_taken" => "Another user has this email address",
+        "own_account" => "You cannot do this to your own account",
         "username_taken" => "Another user has this username",
         "role_taken" => "There is a role of this name",
         "role_in_use" => "Somebody has this role. Give them another one first",

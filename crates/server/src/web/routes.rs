@@ -3,8 +3,9 @@
 use http::Method;
 
 use super::api::{
-    csrf, health, login, logout, logout_user, me, mobile_auth, openapi, own_permissions,
-    permissions, probe, profile, roles, session_acts, sessions, users,
+    console, csrf, first_user, health, limits, login, logout, logout_user, me, mobile_auth,
+    openapi, own_permissions, own_profile, permissions, probe, profile, roles, session_acts,
+    sessions, users,
 };
 use super::pages;
 use super::table::{Row, row};
@@ -13,6 +14,7 @@ use super::table::{Row, row};
 pub fn rows() -> Vec<Row> {
     let mut rows = api_rows();
     rows.extend(people_rows());
+    rows.extend(console_rows());
     rows.extend(own_rows());
     rows.extend(pages::rows());
     rows
@@ -31,7 +33,21 @@ fn api_rows() -> Vec<Row> {
         row(Method::DELETE, "/api/security/mobile-auth", mobile_auth::DELETE, mobile_auth::delete),
         row(Method::GET, "/api/security/sessions", sessions::SHOW, sessions::show),
         row(Method::POST, "/api/security/sessions", session_acts::POST, session_acts::post),
+        row(Method::PATCH, own_profile::PATH, own_profile::PATCH, own_profile::patch),
+        row(Method::POST, own_profile::PATH, own_profile::POST, own_profile::post),
+        row(Method::GET, first_user::EXISTENCE_PATH, first_user::EXISTENCE, first_user::existence),
+        row(Method::POST, first_user::PATH, first_user::CREATE, first_user::create),
         row(Method::GET, "/api/users/permissions", permissions::SHOW, permissions::show),
+    ]
+}
+
+/// What a superuser of the Z family looks after.
+fn console_rows() -> Vec<Row> {
+    vec![
+        row(Method::GET, console::users::PATH, console::users::LIST, console::users::list),
+        row(Method::GET, console::users::ONE, console::users::SHOW, console::users::show),
+        row(Method::PATCH, console::users::ONE, console::users::PATCH, console::users::patch),
+        row(Method::DELETE, console::users::ONE, console::users::DELETE, console::users::delete),
     ]
 }
 
@@ -54,6 +70,10 @@ fn people_rows() -> Vec<Row> {
 
 fn own_rows() -> Vec<Row> {
     vec![
+        row(Method::GET, limits::PATH, limits::SHOW, limits::show),
+        row(Method::PUT, limits::PATH, limits::CHANGE, limits::change),
+        row(Method::DELETE, limits::PATH, limits::FORGET, limits::forget),
+        row(Method::POST, "/api/admin/limits/unlock", limits::UNLOCK, limits::unlock),
         row(Method::GET, "/healthz", health::ALIVE, health::alive),
         row(Method::GET, "/readyz", health::READY, health::ready),
         row(Method::GET, "/-/openapi.json", openapi::SHOW, openapi::show),

@@ -20,6 +20,7 @@ mod harness;
 mod imported;
 mod kill;
 mod lifecycle;
+mod limits;
 mod nodes;
 mod proxies;
 mod proxy;

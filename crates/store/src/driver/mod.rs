@@ -6,6 +6,7 @@ mod counts;
 mod open;
 mod ready;
 mod row;
+mod spent;
 mod value;
 
 use std::sync::{Arc, OnceLock};
@@ -22,6 +23,8 @@ pub use counts::Counts;
 pub use open::Options;
 pub use ready::NotReady;
 pub(crate) use row::Row;
+use spent::Waiting;
+pub use spent::measured;
 pub(crate) use value::{Value, params};
 
 /// One database, as pools of connections. Cloning is cheap and shares the pools.
@@ -87,6 +90,7 @@ impl Db {
 
     /// A snapshot: every statement sees the database as it was at the first one.
     pub async fn read(&self) -> Result<Tx> {
+        let _waiting = Waiting::begin();
         let link = match &self.pools {
             Pools::Sqlite { read, .. } => Link::Sqlite(self.counts.watch(read.begin().await)?),
             Pools::Postgres { read, .. } => {
@@ -99,6 +103,7 @@ impl Db {
 
     /// A transaction that may write. On SQLite it waits for its turn and holds it until the end.
     pub async fn write(&self) -> Result<Tx> {
+        let _waiting = Waiting::begin();
         let link = match &self.pools {
             Pools::Sqlite { write, .. } => {
                 Link::Sqlite(self.counts.watch(write.begin_with("BEGIN IMMEDIATE").await)?)
@@ -113,6 +118,7 @@ impl Db {
     /// A handle for one reading statement, without the round trips of a transaction. A second
     /// statement is refused with [`Error::Driver`].
     pub async fn read_once(&self) -> Result<Tx> {
+        let _waiting = Waiting::begin();
         let link = match &self.pools {
             Pools::Sqlite { read, .. } => {
                 Link::SqliteOnce(self.counts.watch(read.acquire().await)?)
@@ -127,6 +133,7 @@ impl Db {
     /// A handle for one writing statement, which is durable when its call returns; there is
     /// nothing to commit. A second statement is refused with [`Error::Driver`].
     pub async fn write_once(&self) -> Result<Tx> {
+        let _waiting = Waiting::begin();
         let link = match &self.pools {
             Pools::Sqlite { write, .. } => {
                 Link::SqliteOnce(self.counts.watch(write.acquire().await)?)
@@ -187,11 +194,13 @@ impl Tx {
             invalidations::append(&mut self, &noted).await?;
             notify::announce(&mut self).await?;
         }
+        let waiting = Waiting::begin();
         let committed = match self.link {
             Link::Sqlite(tx) => tx.commit().await,
             Link::Postgres(tx) => tx.commit().await,
             Link::SqliteOnce(_) | Link::PostgresOnce(_) => Ok(()),
         };
+        drop(waiting);
         self.counts.watch(committed)?;
         self.counts.commit_events(self.events);
         if let Some(tell) = self.committed.get().filter(|_| !noted.is_empty()) {
@@ -210,6 +219,7 @@ impl Tx {
 
     /// Runs one statement and says how many rows it changed.
     pub(crate) async fn execute(&mut self, sql: &'static str, params: &[Value<'_>]) -> Result<u64> {
+        let _waiting = Waiting::begin();
         let outcome = self.try_execute(sql, params).await;
         self.counts.watch(outcome)
     }
@@ -240,6 +250,7 @@ impl Tx {
         sql: &'static str,
         params: &[Value<'_>],
     ) -> Result<Vec<Row>> {
+        let _waiting = Waiting::begin();
         let outcome = self.try_fetch_all(sql, params).await;
         self.counts.watch(outcome)
     }
@@ -262,6 +273,7 @@ impl Tx {
         sql: &'static str,
         params: &[Value<'_>],
     ) -> Result<Option<Row>> {
+        let _waiting = Waiting::begin();
         let outcome = self.try_fetch_optional(sql, params).await;
         self.counts.watch(outcome)
     }

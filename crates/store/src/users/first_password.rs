@@ -22,6 +22,17 @@ pub struct FirstPassword {
     pub phc: String,
 }
 
+/// Whether there is any user at all, or ever was one.
+pub async fn any(tx: &mut Tx) -> Result<bool> {
+    Ok(tx.fetch_optional("SELECT id FROM users LIMIT 1", params![]).await?.is_some())
+}
+
+/// Whether there is, or was, any user but this one.
+pub async fn any_but(tx: &mut Tx, id: UserId) -> Result<bool> {
+    const SQL: &str = "SELECT id FROM users WHERE id <> $1 LIMIT 1";
+    Ok(tx.fetch_optional(SQL, params![id]).await?.is_some())
+}
+
 /// Whether anybody of the role has a password.
 pub async fn role_has_password(tx: &mut Tx, role: RoleId) -> Result<bool> {
     const SQL: &str = "SELECT u.id FROM users u

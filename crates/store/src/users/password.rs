@@ -3,6 +3,7 @@
 use portcullis_domain::id::UserId;
 use portcullis_domain::time::Time;
 
+use super::{User, columns, select, user};
 use crate::driver::{Tx, params};
 use crate::error::{Error, Result};
 
@@ -75,6 +76,12 @@ pub async fn disable_password(tx: &mut Tx, id: UserId) -> Result<bool> {
     const SQL: &str = "UPDATE users SET password_disabled = TRUE
         WHERE id = $1 AND password_disabled = FALSE";
     tx.changed(SQL, params![id]).await
+}
+
+/// At most `limit` users whose account takes no password because too many were wrong, by id.
+pub async fn password_disabled(tx: &mut Tx, limit: i64) -> Result<Vec<User>> {
+    const SQL: &str = select!("WHERE u.password_disabled = TRUE ORDER BY u.id LIMIT $1");
+    tx.fetch_all(SQL, params![limit]).await?.iter().map(user).collect()
 }
 
 /// Forgives everything: the row of wrong passwords, the switch, and every lock-out of this user.

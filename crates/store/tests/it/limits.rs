@@ -1,5 +1,6 @@
 //! Throttles and lock-outs hold in parallel, and what they count can be read.
 
+use portcullis_domain::id::UserId;
 use portcullis_domain::throttle::{Limit, Lock, Verdict, Window};
 use portcullis_domain::time::Time;
 use portcullis_store::{Tx, lockouts, throttle};
@@ -101,4 +102,56 @@ async fn guess(tx: &mut Tx, key: &str, now: Time) -> Lock {
 
 fn limit(text: &str) -> Limit {
     text.parse().unwrap()
+}
+
+#[tokio::test]
+async fn lock_outs_of_users_are_listed() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let all = async |tx: &mut Tx, user, since| {
+            let found = lockouts::of_users(tx, user, 3, since, 10).await.unwrap();
+            let shown = |one: lockouts::LockedOut| format!("{} {}", one.user, one.what);
+            found.into_iter().map(shown).collect::<Vec<_>>()
+        };
+        let keys = ["user:1:192.0.2.1/32", "user:1:device:ab", "user:12:2001:db8::/64"];
+        for (number, key) in keys.into_iter().enumerate() {
+            for _ in 0..3 {
+                guess(&mut tx, key, later(number as u64)).await;
+            }
+        }
+        // Not yet locked out, and nobody's account.
+        guess(&mut tx, "user:1:192.0.2.2/32", NOW).await;
+        for _ in 0..3 {
+            guess(&mut tx, "unknown:x:192.0.2.1/32", NOW).await;
+        }
+        let (one, before) = (UserId(1), Time(NOW.0 - 1));
+        let newest_first = ["12 2001:db8::/64", "1 device:ab", "1 192.0.2.1/32"];
+        assert_eq!(all(&mut tx, None, before).await, newest_first);
+        assert_eq!(all(&mut tx, Some(one), before).await, newest_first[1..]);
+        assert_eq!(all(&mut tx, Some(one), NOW).await, ["1 device:ab"], "the other is over");
+        assert_eq!(lockouts::of_users(&mut tx, None, 3, before, 2).await.unwrap().len(), 2);
+        assert_eq!(lockouts::forget(&mut tx, "unknown:%:192.0.2.1/32").await.unwrap(), 1);
+        assert_eq!(lockouts::forget(&mut tx, "unknown:%:192.0.2.1/32").await.unwrap(), 0);
+        assert_eq!(all(&mut tx, None, before).await.len(), 3, "users' are left");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn windows_that_are_used_up_are_counted_and_forgotten() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        for (key, times) in [("a:1", 2), ("a:2", 3), ("b:1", 2), ("a:3", 1)] {
+            for _ in 0..times {
+                throttle::reserve(&mut tx, key, limit("2/60s"), NOW).await.unwrap();
+            }
+        }
+        let before = Time(NOW.0 - 1);
+        assert_eq!(throttle::used_up(&mut tx, "a:%", 2, before).await.unwrap(), 2);
+        assert_eq!(throttle::used_up(&mut tx, "%", 2, before).await.unwrap(), 3);
+        assert_eq!(throttle::used_up(&mut tx, "a:%", 2, NOW).await.unwrap(), 0, "they are over");
+        assert_eq!(throttle::forget(&mut tx, "a:%").await.unwrap(), 3);
+        assert_eq!(throttle::used_up(&mut tx, "%", 2, before).await.unwrap(), 1);
+    })
+    .await;
 }

@@ -22,4 +22,5 @@ mod remember;
 mod roles;
 mod schema;
 mod sessions;
+mod settings;
 mod users;

@@ -218,3 +218,44 @@ async fn wrong_passwords_are_counted_and_forgiven() {
 async fn password(tx: &mut Tx, id: UserId) -> Password {
     users::password(tx, id).await.unwrap().unwrap()
 }
+
+#[tokio::test]
+async fn the_address_of_a_picture() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let id = ada(&mut tx).await;
+        let url = "https://example.com/a.png";
+        for (new, changes) in [(None, false), (Some(url), true), (Some(url), false), (None, true)] {
+            let changed = users::set_avatar_url(&mut tx, id, new, later(1)).await.unwrap();
+            assert_eq!(changed, changes, "{new:?}");
+            let user = users::by_id(&mut tx, id).await.unwrap().unwrap();
+            assert_eq!(user.avatar_url.as_deref(), new);
+        }
+        assert!(!users::set_avatar_url(&mut tx, UserId(99), Some(url), NOW).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_there_and_who_takes_no_password() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        assert!(!users::any(&mut tx).await.unwrap());
+        assert!(!users::any_but(&mut tx, UserId(1)).await.unwrap());
+        let clerk = role(&mut tx, "clerk", 20).await;
+        for number in 0..5 {
+            users::insert(&mut tx, &new_user(&format!("u{number}"), clerk), NOW).await.unwrap();
+        }
+        assert!(users::any(&mut tx).await.unwrap());
+        assert!(users::any_but(&mut tx, UserId(1)).await.unwrap());
+        assert_eq!(users::password_disabled(&mut tx, 9).await.unwrap(), []);
+        for id in [3, 2, 5] {
+            users::disable_password(&mut tx, UserId(id)).await.unwrap();
+        }
+        for (limit, expected) in [(9, &[2, 3, 5][..]), (2, &[2, 3])] {
+            let disabled = users::password_disabled(&mut tx, limit).await.unwrap();
+            assert_eq!(disabled.iter().map(|user| user.id.0).collect::<Vec<_>>(), expected);
+        }
+    })
+    .await;
+}

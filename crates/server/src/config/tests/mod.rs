@@ -57,7 +57,7 @@ fn nothing_written_gives_the_documented_defaults() {
     assert_eq!(config.cookies.profile, Profile::Compat);
     assert_eq!(config.session.username_login, Some(Duration::from_hours(14 * 24)));
     assert_eq!(config.tokens.mobile_idle, None);
-    assert_eq!(config.limits.upstream, None);
+    assert_eq!(config.limits.configured.upstream, None);
     assert_eq!(config.limits.body, 1 << 20);
     assert_eq!((config.password.argon2.memory_kib, config.password.argon2.iterations), (19456, 2));
     let Transport::Directory(outbox) = &config.mail.transport;

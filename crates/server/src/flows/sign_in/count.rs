@@ -21,7 +21,7 @@ pub async fn count_unreadable(
     from: &ClientAddress,
     context: &Context,
 ) -> Result<Option<LoginStanding>, Error> {
-    let Some(limit) = app.config.limits.login else { return Ok(None) };
+    let Some(limit) = app.limits.in_force().login else { return Ok(None) };
     let mut tx = app.db.write().await?;
     let now = app.clock.now();
     let standing = limits::reserve(&mut tx, Counter::Login, limit, from, None, now).await?;
@@ -40,7 +40,7 @@ pub(super) async fn turn_away(
     name: Option<&Identifier>,
     now: Time,
 ) -> Result<Option<Answer>, Failure> {
-    let Some(limit) = app.config.limits.login else { return Ok(None) };
+    let Some(limit) = app.limits.in_force().login else { return Ok(None) };
     let mut tx = app.db.read().await?;
     let Some(standing) =
         limits::peek(&mut tx, Counter::Login, limit, &attempt.from, name, now).await?
@@ -62,7 +62,7 @@ pub(super) async fn count(
 ) -> Result<(Counted, Option<LoginStanding>), Error> {
     let mut tx = app.db.write().await?;
     let mut standing = None;
-    if let Some(limit) = app.config.limits.login {
+    if let Some(limit) = app.limits.in_force().login {
         let counted =
             limits::reserve(&mut tx, Counter::Login, limit, &attempt.from, name, now).await?;
         standing = Some(counted);
@@ -78,7 +78,7 @@ pub(super) async fn count(
         None => None,
     };
     let mut candidate = Candidate { account, lock_key: None, locks_until: None };
-    let counted = match (app.config.limits.lockout, name) {
+    let counted = match (app.limits.in_force().lockout, name) {
         (Some(limit), Some(name)) => {
             let key = candidate.lock_key(app, attempt, name);
             match lockouts::reserve_failure(&mut tx, &key, limit, now).await? {

@@ -210,7 +210,7 @@ fn body(app: &App, signed_in: &SignedIn) -> Result<Value, Failure> {
             "lastName": user.last_name.as_str(),
             "account_type": user.account_type.name(),
             "role": role.name,
-            "avatarUrl": null,
+            "avatarUrl": user.avatar_url,
             "organizationId": null,
         },
     });

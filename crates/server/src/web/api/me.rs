@@ -4,10 +4,11 @@ use http::StatusCode;
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::id::UserId;
 use portcullis_domain::permission::Grant;
+use portcullis_store::users::User as Account;
 use serde::Serialize;
 
 use crate::web::caller::{Caller, SignedIn};
-use crate::web::reply::json_reply;
+use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
 
@@ -59,20 +60,28 @@ pub const SHOW: Doc = Doc {
 
 /// `GET /api/auth/me`.
 pub async fn show(_: Call, SignedIn(caller): SignedIn) -> Answer {
-    let user = &caller.found().user;
-    let name = format!("{} {}", user.first_name.as_str(), user.last_name.as_str());
-    Ok(json_reply(StatusCode::OK, &me(&caller, name.trim())))
+    Ok(reply(StatusCode::OK, &caller, &caller.found().user))
 }
 
-fn me<'a>(caller: &'a Caller, name: &'a str) -> Me<'a> {
+/// The caller, as the account is now.
+pub fn reply(status: StatusCode, caller: &Caller, user: &Account) -> Reply {
+    let name = format!("{} {}", user.first_name.as_str(), user.last_name.as_str());
+    json_reply(status, &me(caller, user, name.trim()))
+}
+
+/// What somebody signs in as; every account has an address.
+pub fn username(user: &Account) -> &str {
+    user.username.as_ref().map_or(user.email.as_str(), |name| name.as_str())
+}
+
+fn me<'a>(caller: &'a Caller, user: &'a Account, name: &'a str) -> Me<'a> {
     let found = caller.found();
-    let user = &found.user;
     Me {
         id: user.id,
         uuid: &user.uuid,
         email: user.email.as_str(),
         name,
-        avatar_url: None,
+        avatar_url: user.avatar_url.as_deref(),
         role: &found.role.name,
         account_type: user.account_type.name(),
         status: match user.status {
@@ -87,7 +96,7 @@ fn me<'a>(caller: &'a Caller, name: &'a str) -> Me<'a> {
         organization_name: None,
         organization_role: None,
         user: User {
-            username: user.username.as_ref().map_or(user.email.as_str(), |name| name.as_str()),
+            username: username(user),
             first_name: user.first_name.as_str(),
             last_name: user.last_name.as_str(),
             is_superuser: caller.grants().covers(&Grant::All),

@@ -2,8 +2,11 @@
 //! outcome; what is right or wrong is decided below it.
 
 pub mod blacklist;
+pub mod console;
 pub mod csrf;
+pub mod first_user;
 pub mod health;
+pub mod limits;
 pub mod login;
 pub mod logout;
 pub mod logout_user;
@@ -11,6 +14,7 @@ pub mod me;
 pub mod mobile_auth;
 pub mod openapi;
 pub mod own_permissions;
+pub mod own_profile;
 pub mod permissions;
 pub mod probe;
 pub mod profile;

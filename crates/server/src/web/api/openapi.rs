@@ -93,6 +93,9 @@ fn operation(row: &Row) -> Value {
     if let Some(permission) = row.level.permission() {
         keys.insert("x-permission".into(), permission.into());
     }
+    if row.level == Level::Superuser {
+        keys.insert("x-permission".into(), "*".into());
+    }
     if let Level::Staff(_) = row.level {
         keys.insert("x-account-type".into(), "staff".into());
     }

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use portcullis_domain::account::AccountType;
 use portcullis_domain::csrf::AuthKind;
 use portcullis_domain::id::UserId;
-use portcullis_domain::permission::{Grants, Key};
+use portcullis_domain::permission::{Grant, Grants, Key};
 use portcullis_domain::role::Authority;
 use portcullis_domain::secret::Mac;
 use portcullis_store::credentials::Found;
@@ -82,6 +82,8 @@ pub enum Level {
     /// A live credential of a staff account, which holds the key if there is one. The type of the
     /// account beats a key that somebody else holds.
     Staff(Option<&'static str>),
+    /// A live credential whose user may do everything.
+    Superuser,
 }
 
 impl Level {
@@ -89,14 +91,14 @@ impl Level {
     pub fn wants_credential(self) -> bool {
         match self {
             Self::Anyone | Self::Visitor => false,
-            Self::SignedIn | Self::Allowed(_) | Self::Staff(_) => true,
+            Self::SignedIn | Self::Allowed(_) | Self::Staff(_) | Self::Superuser => true,
         }
     }
 
     /// The key that the user must hold, if one is needed.
     pub fn permission(self) -> Option<&'static str> {
         match self {
-            Self::Anyone | Self::Visitor | Self::SignedIn => None,
+            Self::Anyone | Self::Visitor | Self::SignedIn | Self::Superuser => None,
             Self::Allowed(key) => Some(key),
             Self::Staff(key) => key,
         }
@@ -145,6 +147,20 @@ pub struct StaffMember(pub Caller);
 
 /// A staff account that holds the permission `P`.
 pub struct Staff<P>(pub Caller, pub PhantomData<P>);
+
+/// Somebody who may do everything: the superuser of the Z family, of whatever type the account is.
+pub struct Superuser(pub Caller);
+
+impl Access for Superuser {
+    const LEVEL: Level = Level::Superuser;
+    const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
+
+    fn admit(who: Who) -> Result<Self, Error> {
+        let SignedIn(caller) = SignedIn::admit(who)?;
+        let holds = caller.grants().covers(&Grant::All);
+        if holds { Ok(Self(caller)) } else { Err(denied("permission_missing", "*")) }
+    }
+}
 
 impl Access for Anyone {
     const LEVEL: Level = Level::Anyone;

@@ -9,6 +9,7 @@ pub trait Permission: Send + 'static {
 permissions! {
     ActivityLogManage = "api.admin.activity_log.manage",
     ApiPermissionsManage = "api.admin.api_permissions.manage",
+    LimitsManage = "api.admin.limits.manage",
     MobileAuthUse = "api.security.mobile_auth.use",
     RolesManage = "api.admin.roles.manage",
     SessionsList = "api.security.sessions.list",

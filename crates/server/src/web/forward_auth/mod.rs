@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 pub use target::{Fault, Kind, Problem, Question, Target, target};
 
 use super::error::{Error, Forbidden};
+use super::limits::STRANGERS;
 use super::pages;
 use super::refusal::{self, Family};
 use super::reply::{Reply, empty_reply, redirect_reply, set_header};
@@ -91,7 +92,7 @@ fn check_peer(app: &App, facts: &Facts) -> Result<(), Error> {
         return Ok(());
     }
     let now = app.clock.now();
-    if app.stranger_limiter.admit(facts.client.network(), now).is_ok() {
+    if app.stranger_limiter.admit(Some(STRANGERS), facts.client.network(), now).is_ok() {
         tracing::warn!(%peer, "forward-auth was asked by a peer outside server.trusted_proxies");
     }
     Err(Error::Forbidden(Forbidden::UntrustedProxy(peer)))

@@ -128,6 +128,7 @@ fn who(level: Level) -> String {
         Level::Anyone | Level::Visitor => "Anyone".to_owned(),
         Level::SignedIn => "Anyone who is signed in".to_owned(),
         Level::Allowed(key) => format!("Whoever holds {key}"),
+        Level::Superuser => "Whoever may do everything".to_owned(),
         Level::Staff(None) => "Staff".to_owned(),
         Level::Staff(Some(key)) => format!("Staff who hold {key}"),
     }

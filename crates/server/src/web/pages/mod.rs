@@ -22,7 +22,7 @@ use http::{Method, StatusCode};
 use portcullis_domain::redirect::Next;
 use portcullis_store::users::User;
 
-use self::admin::{blacklist, role, roles, session_end, user, users};
+use self::admin::{blacklist, limits, role, roles, session_end, user, users};
 use super::error::Error;
 use super::reply::{Reply, html_reply, set_header};
 use super::table::{Row, row};
@@ -64,6 +64,9 @@ pub fn rows() -> Vec<Row> {
         row(Method::GET, role::PATH, role::SHOW, role::show),
         row(Method::POST, role::PATH, role::SUBMIT, role::submit),
         row(Method::POST, session_end::PATH, session_end::SUBMIT, session_end::submit),
+        row(Method::GET, limits::PATH, limits::SHOW, limits::show),
+        row(Method::POST, limits::PATH, limits::SUBMIT, limits::submit),
+        row(Method::POST, limits::UNLOCK_PATH, limits::SUBMIT_UNLOCK, limits::unlock),
         row(Method::GET, blacklist::PATH, blacklist::SHOW, blacklist::show),
         row(Method::POST, blacklist::PATH, blacklist::ADD, blacklist::add),
         row(Method::POST, blacklist::REMOVE_PATH, blacklist::REMOVE, blacklist::remove),

@@ -47,13 +47,16 @@ async fn tp51_every_answer_tells_of_the_limit() {
         for path in ["/api/security/csrf-token", "/api/auth/me", "/api/users/permissions"] {
             for client in [&bearer, &stranger] {
                 let answer = client.get(path).send().await;
-                let millis = answer.header("x-response-time-ms").unwrap();
-                assert!(millis.parse::<u64>().is_ok(), "{answer:?}");
+                for header in ["x-response-time-ms", "x-db-query-time-ms"] {
+                    let millis = answer.header(header).unwrap();
+                    assert!(millis.parse::<u64>().is_ok(), "{answer:?}");
+                }
             }
         }
         // It would tell who exists.
         let answer = stranger.post(LOGIN).json(&wrong).send().await;
         assert_eq!(answer.header("x-response-time-ms"), None, "{answer:?}");
+        assert_eq!(answer.header("x-db-query-time-ms"), None, "{answer:?}");
     })
     .await;
 }
@@ -99,6 +102,27 @@ async fn tp52_health_is_never_refused() {
             assert_ne!(client.get("/readyz").send().await.status, 429);
         }
         assert_eq!(client.get("/api/csrf").send().await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn r08_questions_of_proxies_are_not_counted() {
+    let setup = Setup::with(
+        "[server]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[limits]\nrequests = \"3/60s\"",
+    );
+    on_each_database_with(setup, async |server| {
+        let client = server.client();
+        for _ in 0..10 {
+            let asked = client.get("/forward-auth/nginx").header("x-original-uri", "/public/a");
+            let asked = asked.header("x-original-method", "GET");
+            assert_ne!(asked.send().await.status, 429);
+        }
+        for remaining in (0..3).rev() {
+            let answer = client.get("/api/csrf").send().await;
+            assert_eq!((answer.status.as_u16(), told(&answer)[1]), (200, remaining), "{answer:?}");
+        }
+        assert_eq!(client.get("/api/csrf").send().await.status, 429, "control");
     })
     .await;
 }

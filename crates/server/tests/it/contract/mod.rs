@@ -3,9 +3,11 @@
 
 mod at_rest;
 mod blacklist;
+mod console;
 mod csrf;
 mod csrf_settings;
 mod csrf_ways;
+mod first_user;
 mod gate;
 mod hardened;
 mod limits;
@@ -13,10 +15,12 @@ mod login;
 mod login_settings;
 mod mobile;
 mod mobile_tokens;
+mod own_profile;
 mod permissions;
 mod remember;
 mod session;
 mod sign_out;
+mod slashes;
 mod terminate;
 
 use std::time::Duration;

@@ -110,6 +110,7 @@ impl TestApp {
         tx.commit().await.unwrap();
         let data_dir = database.directory();
         let app = App::build(Outside { config, db, secret, clock, listening: address }).unwrap();
+        app.limits.refresh(&app.db).await.unwrap();
         if setup.is_served {
             jobs::start(&app);
         }

@@ -3,6 +3,7 @@
 
 pub(super) mod blacklist;
 mod choice;
+pub(super) mod limits;
 pub(super) mod role;
 pub(super) mod roles;
 pub(super) mod session_end;
@@ -17,7 +18,7 @@ use super::shown_name;
 use crate::flows::administration::Halt;
 use crate::web::administering::refused;
 use crate::web::caller::{
-    Caller, Permission as _, RolesManage, SessionsManage, StaffMember, UsersManage,
+    Caller, LimitsManage, Permission as _, RolesManage, SessionsManage, StaffMember, UsersManage,
 };
 use crate::web::door;
 use crate::web::error::Error;
@@ -33,6 +34,7 @@ const PLACES: &[(&str, &str, &str)] = &[
     (users::PATH, "Users", UsersManage::KEY),
     (roles::PATH, "Roles", RolesManage::KEY),
     (blacklist::PATH, "Blacklist", SessionsManage::KEY),
+    (limits::PATH, "Limits", LimitsManage::KEY),
 ];
 
 /// What stands around every page here.
