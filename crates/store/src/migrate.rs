@@ -90,6 +90,7 @@ static MIGRATIONS: [Migration; 14] = [
     migration!(10, "0010_remember"),
     migration!(11, "0011_one_time_links"),
     migration!(12, "0012_one_time_codes"),
+    migration!(13, "0013_live_sessions"),
     migration!(14, "0014_blacklist"),
     migration!(18, "0018_users"),
 ];
