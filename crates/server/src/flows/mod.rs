@@ -14,6 +14,7 @@ pub mod limits;
 pub mod mobile;
 pub mod remember;
 pub mod roles;
+pub mod sessions;
 pub mod sign_in;
 pub mod sign_out;
 pub mod terminate;

@@ -20,5 +20,6 @@ pub mod remember;
 pub mod reply;
 pub mod request;
 pub mod routes;
+pub mod sessions;
 pub mod socket;
 pub mod table;

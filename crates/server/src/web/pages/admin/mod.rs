@@ -6,6 +6,7 @@ mod choice;
 pub(super) mod role;
 pub(super) mod roles;
 pub(super) mod session_end;
+pub(super) mod sessions;
 pub(super) mod user;
 pub(super) mod users;
 
@@ -17,7 +18,7 @@ use super::shown_name;
 use crate::flows::administration::Halt;
 use crate::web::administering::refused;
 use crate::web::caller::{
-    Caller, Permission as _, RolesManage, SessionsManage, StaffMember, UsersManage,
+    Caller, Permission as _, RolesManage, SessionsList, SessionsManage, StaffMember, UsersManage,
 };
 use crate::web::door;
 use crate::web::error::Error;
@@ -32,6 +33,7 @@ pub(super) const PATH: &str = "/-/admin";
 const PLACES: &[(&str, &str, &str)] = &[
     (users::PATH, "Users", UsersManage::KEY),
     (roles::PATH, "Roles", RolesManage::KEY),
+    (sessions::PATH, "Sessions", SessionsList::KEY),
     (blacklist::PATH, "Blacklist", SessionsManage::KEY),
 ];
 
