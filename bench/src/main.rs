@@ -19,6 +19,7 @@ mod proxy;
 mod report;
 mod run;
 mod script;
+mod sessions;
 mod sign_ins;
 mod upstream;
 mod yardstick;

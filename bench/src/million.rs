@@ -1,7 +1,7 @@
 //! Decisions for another proxy over a million sessions that are all in use: what they cost, and what
 //! they take to remember.
 
-mod database;
+pub(crate) mod database;
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -22,6 +22,7 @@ use crate::report::{Figure, Findings, Row, ratio};
 use crate::run::{Bench, round, say};
 use crate::script::{Script, of_session};
 
+use database::Shape;
 pub(crate) use database::secret_text;
 
 const BARE: &str = "bare handler, in turns with the next";
@@ -69,7 +70,7 @@ async fn start(bench: &Bench) -> Result<Server> {
         }
     }
     say(&format!("Making a database of {sessions} sessions, to be kept"));
-    Box::pin(database::make(&folder, sessions)).await?;
+    Box::pin(database::make(&folder, sessions, Shape::Alike)).await?;
     try_start(bench, &folder).await
 }
 

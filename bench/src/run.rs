@@ -13,7 +13,7 @@ use crate::peers::{self, Peer};
 use crate::portcullis::{self, Credentials, Portcullis};
 use crate::process::{Server, memory_mb};
 use crate::report::{self, Figure, Findings, Row};
-use crate::{bodies, checks, forward_auth, hash, million, proxy, sign_ins};
+use crate::{bodies, checks, forward_auth, hash, million, proxy, sessions, sign_ins};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -35,7 +35,7 @@ pub(crate) struct Options {
     /// Rounds; the median counts.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// The sessions of the group `million`.
+    /// The sessions of the groups `million` and `sessions`.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) sessions: u64,
     /// The core of the measured servers.
@@ -61,6 +61,8 @@ pub(crate) enum Group {
     SignIns,
     /// Checks over a million sessions.
     Million,
+    /// The list of a million sessions, and ending some of them.
+    Sessions,
     /// Other people's servers.
     Peers,
 }
@@ -100,6 +102,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     }
     if bench.wants(Group::Million) {
         million::measure(&bench, &mut findings).await?;
+    }
+    if bench.wants(Group::Sessions) {
+        sessions::measure(&bench, &mut findings).await?;
     }
     report::print(&findings);
     if bench.options.only.is_empty() {

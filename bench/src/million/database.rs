@@ -21,10 +21,58 @@ use portcullis_store::users::{self, NewUser};
 use portcullis_store::{Db, Options, Tx, roles};
 
 const SESSIONS_OF_A_USER: u64 = 10;
+/// Those of [`CROWDED`].
+pub(crate) const CROWD: u64 = 10_000;
+/// The user of a varied database who is signed in ten thousand times.
+pub(crate) const CROWDED: u64 = 1;
 /// In one transaction.
 const USERS_AT_ONCE: u64 = 2000;
 /// Long, so that the database serves for many runs.
 const LIFE: Duration = Duration::from_hours(24 * 365);
+
+/// How the sessions of a database differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Not at all: ten for each user, all begun at once, from one address.
+    Alike,
+    /// The first user is an owner, the second is signed in ten thousand times; one begins a second
+    /// before the other, ten from each address.
+    Varied,
+}
+
+impl Shape {
+    /// The first session of a user.
+    pub(crate) fn first(self, user: u64) -> u64 {
+        let extra =
+            if self == Self::Varied && user > CROWDED { CROWD - SESSIONS_OF_A_USER } else { 0 };
+        user * SESSIONS_OF_A_USER + extra
+    }
+
+    /// The address that a session is from.
+    pub(crate) fn address(self, session: u64) -> String {
+        match self {
+            Self::Alike => "192.0.2.1".to_owned(),
+            Self::Varied => {
+                let [.., b, c, d] = (session / 10).to_be_bytes();
+                format!("10.{b}.{c}.{d}")
+            }
+        }
+    }
+
+    fn began(self, session: u64, now: Time) -> Time {
+        match self {
+            Self::Alike => now,
+            Self::Varied => now.minus(Duration::from_secs(session)),
+        }
+    }
+}
+
+/// The public name of a session.
+pub(crate) fn handle(session: u64) -> SessionHandle {
+    let mut handle = [0; 12];
+    handle[4..].copy_from_slice(&session.to_be_bytes());
+    SessionHandle::from_random(handle)
+}
 
 /// The cookie of a session.
 pub(crate) fn secret_text(session: u64) -> String {
@@ -33,7 +81,7 @@ pub(crate) fn secret_text(session: u64) -> String {
 
 /// Makes the database in a folder for Portcullis, in place of what is there.
 #[expect(clippy::disallowed_methods, reason = "the sessions begin now")]
-pub(super) async fn make(folder: &Path, sessions: u64) -> Result<()> {
+pub(crate) async fn make(folder: &Path, sessions: u64, shape: Shape) -> Result<()> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let now = Time(i64::try_from(since.as_millis())?);
     let part = folder.with_extension("part");
@@ -52,26 +100,41 @@ pub(super) async fn make(folder: &Path, sessions: u64) -> Result<()> {
     let file = data.join("portcullis.db");
     let url = format!("sqlite:{}", file.display());
     let db = Db::open(&Options { sqlite_synchronous_full: false, ..Options::new(url) }).await?;
-    fill(&db, &Keys::derive(&master)?, sessions, now).await?;
+    let to = Filling { keys: Keys::derive(&master)?, sessions, shape, now };
+    fill(&db, &to).await?;
     db.close().await;
     fs::rename(&part, folder).context("the finished database could not be put in place")
 }
 
-async fn fill(db: &Db, keys: &Keys, sessions: u64, now: Time) -> Result<()> {
-    migrate::run(db, &MigrateOptions { seal_check: keys.seal_check(), now }).await?;
+/// What a database is filled with.
+struct Filling {
+    keys: Keys,
+    sessions: u64,
+    shape: Shape,
+    now: Time,
+}
+
+async fn fill(db: &Db, to: &Filling) -> Result<()> {
+    let Filling { keys, sessions, shape, now } = to;
+    migrate::run(db, &MigrateOptions { seal_check: keys.seal_check(), now: *now }).await?;
     let mut tx = db.write().await?;
-    roles::ensure_built_in(&mut tx, now).await?;
+    roles::ensure_built_in(&mut tx, *now).await?;
     let role = roles::by_name(&mut tx, "user").await?.context("no role `user`")?.id;
+    let owner = roles::by_name(&mut tx, "owner").await?.context("no role `owner`")?.id;
     tx.commit().await?;
-    let users = sessions.div_ceil(SESSIONS_OF_A_USER);
     let mut user = 0;
-    while user < users {
+    while shape.first(user) < *sessions {
         let mut tx = db.write().await?;
-        for each in user..(user + USERS_AT_ONCE).min(users) {
-            let id = users::insert(&mut tx, &new_user(each, role)?, now).await?;
-            let first = each * SESSIONS_OF_A_USER;
-            for session in first..(first + SESSIONS_OF_A_USER).min(sessions) {
-                sign_in(&mut tx, keys, id, session, now).await?;
+        for each in user..user + USERS_AT_ONCE {
+            let (first, next) = (shape.first(each), shape.first(each + 1).min(*sessions));
+            if first >= *sessions {
+                break;
+            }
+            let is_owner = *shape == Shape::Varied && each == 0;
+            let role = if is_owner { owner } else { role };
+            let id = users::insert(&mut tx, &new_user(each, role)?, *now).await?;
+            for session in first..next {
+                sign_in(&mut tx, to, id, session).await?;
             }
         }
         tx.commit().await?;
@@ -96,18 +159,18 @@ fn new_user(number: u64, role_id: RoleId) -> Result<NewUser> {
 }
 
 /// One session with its cookie, as a sign-in by username leaves them.
-async fn sign_in(tx: &mut Tx, keys: &Keys, user_id: UserId, number: u64, now: Time) -> Result<()> {
-    let mut handle = [0; 12];
-    handle[4..].copy_from_slice(&number.to_be_bytes());
+async fn sign_in(tx: &mut Tx, to: &Filling, user_id: UserId, number: u64) -> Result<()> {
+    let Filling { keys, shape, now, .. } = to;
+    let began = shape.began(number, *now);
     let id = SessionId::from_random(u128::from(number).to_be_bytes());
     let session = NewSession {
         id: id.clone(),
-        handle: SessionHandle::from_random(handle),
+        handle: handle(number),
         user_id,
         user_epoch: 0,
         form: SignInForm::Username,
-        auth_time: now,
-        ip: "192.0.2.1".to_owned(),
+        auth_time: began,
+        ip: shape.address(number),
         peer: "127.0.0.1".to_owned(),
         user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
         platform: None,
@@ -115,7 +178,7 @@ async fn sign_in(tx: &mut Tx, keys: &Keys, user_id: UserId, number: u64, now: Ti
         app_version: None,
         remember_series: None,
     };
-    sessions::insert(tx, &session, now).await?;
+    sessions::insert(tx, &session, began).await?;
     let cookie = NewCredential {
         mac: keys.credential.credential_mac(Purpose::Cookie, &secret(number)),
         session_id: id,
@@ -126,7 +189,7 @@ async fn sign_in(tx: &mut Tx, keys: &Keys, user_id: UserId, number: u64, now: Ti
         app_version: None,
         life: Life { expires_at: now.plus(LIFE), idle: None, renew_until: None },
     };
-    Ok(credentials::insert(tx, &cookie, now).await?)
+    Ok(credentials::insert(tx, &cookie, began).await?)
 }
 
 /// What the cookie of a session holds: anybody could work it out, and nobody is protected by it.

@@ -37,6 +37,11 @@ is asked about every session once; then each request brings the cookie of one of
 turns with the bare handler. That sessions were used is written down meanwhile, and these writes are \
 in the figure.
 
+**The list of a million sessions**: 990,000 of them belong to users with ten each, 10,000 to one user. \
+The list is asked for by one request after the other, as JSON, with the count of all that match. \
+From the request that terminates a session to the refusal of the next request with its cookie, \
+on another connection, is one time; so is blacklisting the user with 10,000 sessions.
+
 **While people sign in**: hashing a password keeps a core busy for about 20 ms. On two cores the \
 server has both, sign-ins follow one another without a pause, so that one core is always hashing, \
 and the load generator takes its small share of either. On one core four people sign in at once and \

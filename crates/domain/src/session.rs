@@ -26,6 +26,15 @@ pub enum SignInForm {
 crate::word::written_as!(SignInForm, as_str);
 
 impl SignInForm {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Username, Self::Email, Self::Page, Self::Mobile, Self::Remembered];
+
+    /// Reads back what [`Self::as_str`] gave; `None` for any other word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|form| form.as_str() == text)
+    }
+
     /// The word for it in events and rows.
     pub fn as_str(self) -> &'static str {
         match self {

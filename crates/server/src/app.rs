@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Profile};
 use crate::gate::forward::Forwarder;
 use crate::gate::{Assertions, BadUpstream, Upstreams};
+use crate::geo::Geo;
 use crate::hasher::Hasher;
 use crate::live_limits::LiveLimits;
 use crate::mail::Mailer;
@@ -82,6 +83,8 @@ pub struct Parts {
     pub hosts: Hosts,
     pub upstreams: Upstreams,
     pub assertions: Assertions,
+    /// Where addresses are.
+    pub geo: Geo,
     /// `None` where plain HTTP is spoken.
     pub tls: Option<Tls>,
     /// Work that outlives its request; shutdown waits for it.
@@ -169,6 +172,7 @@ impl App {
             hosts: Hosts::new(&own_origins, &config.gate.rules),
             upstreams: Upstreams::new(&config.gate)?,
             assertions: Assertions::default(),
+            geo: Geo::open(config.geo.database.as_deref()),
             tls: config.server.tls.as_ref().map(Tls::new).transpose()?,
             node: random.row_id(clock.now()),
             config,

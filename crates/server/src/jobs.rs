@@ -22,6 +22,12 @@ const EVERY: Duration = Duration::from_mins(5);
 const SLICE: u32 = 1000;
 /// How long what is over is kept, so that nodes whose clocks differ agree.
 const MARGIN: Duration = Duration::from_mins(5);
+/// How often the list of who is signed in is brought up to date. Between two times whoever reads it
+/// looks himself at what is due.
+const MOVE_ON_EVERY: Duration = Duration::from_secs(3);
+/// How long what has run out stays in that list unseen: longer than the clocks of nodes differ, and
+/// than a use waits to be written down.
+const UNSEEN: Duration = Duration::from_secs(15);
 /// How long ended sessions and delivered mail are kept for whoever asks what happened.
 const KEPT: Duration = Duration::from_hours(30 * 24);
 
@@ -32,6 +38,7 @@ pub fn start(app: &App) {
     app.spawn(nodes::keep_lease(app.clone()));
     app.spawn(mail::run(app.clone()));
     app.spawn(sweep_regularly(app.clone()));
+    app.spawn(move_on_regularly(app.clone()));
     app.spawn(follow::run(app.clone()));
     app.spawn(live_limits::follow(app.clone()));
 }
@@ -46,6 +53,36 @@ async fn sweep_regularly(app: App) {
             tracing::warn!(error = &error as &dyn std::error::Error, "the store was not swept");
         }
     }
+}
+
+async fn move_on_regularly(app: App) {
+    let mut is_failing = false;
+    loop {
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            () = tokio::time::sleep(MOVE_ON_EVERY) => {}
+        }
+        let moved = move_on(&app.db, app.clock.now(), &app.stopping).await;
+        if let (Err(error), false) = (&moved, is_failing) {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(error, "the list of who is signed in was not brought up to date");
+        }
+        is_failing = moved.is_err();
+    }
+}
+
+/// Brings the list of who is signed in up to date, in slices.
+async fn move_on(db: &Db, now: Time, stopping: &CancellationToken) -> Result<(), Error> {
+    let mut moved = u64::from(SLICE);
+    while moved >= u64::from(SLICE) && !stopping.is_cancelled() {
+        let mut tx = db.write_once().await?;
+        moved = sessions::move_on(&mut tx, now, SLICE).await?;
+        tx.commit().await?;
+        let mut tx = db.write_once().await?;
+        moved = moved.max(sessions::let_go(&mut tx, now.minus(UNSEEN), SLICE).await?);
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 /// Forgets what is over, in slices: between two of them others write.

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::connections::Connections;
 use crate::flows::record;
+use crate::geo;
 use crate::nodes;
 use crate::tls;
 use crate::web::framing::Strict;
@@ -51,6 +52,7 @@ const MAX_STREAMS: u32 = 128;
 pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
     app.spawn(note_start(app.clone()));
     app.spawn(tls::watch(app.clone()));
+    app.spawn(geo::watch(app.clone()));
     let graceful = GracefulShutdown::new();
     let builder = protocol();
     let connections = Arc::new(Connections::default());

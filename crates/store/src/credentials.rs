@@ -11,6 +11,7 @@ use portcullis_domain::time::Time;
 use crate::driver::{Tx, params};
 use crate::error::Result;
 use crate::invalidations::Invalidation;
+use crate::sessions;
 
 pub use found::{Credential, Found, SessionFacts, find};
 pub use touched::{TOUCHES, touch};
@@ -65,7 +66,8 @@ pub async fn insert(tx: &mut Tx, new: &NewCredential, now: Time) -> Result<()> {
         idle,
         new.life.renew_until,
     ];
-    tx.execute(SQL, row).await.map(drop)
+    tx.execute(SQL, row).await?;
+    sessions::lengthen(tx, &new.session_id, new.life, now).await
 }
 
 /// Makes a child in place of an earlier one of the same parent and device; `false`, and nothing is
@@ -78,6 +80,7 @@ pub async fn replace_child(tx: &mut Tx, new: &NewCredential, now: Time) -> Resul
         WHERE parent_mac = $1 AND platform = $2 AND device_type = $3
             AND kind = 'child' AND ended_at IS NULL";
     let parent = new.parent.as_ref();
+    sessions::doubt(tx, &new.session_id, now).await?;
     if !tx.changed(HOLD_PARENT, params![parent]).await? {
         return Ok(false);
     }
@@ -107,6 +110,7 @@ pub async fn end(tx: &mut Tx, mac: &Mac, now: Time) -> Result<bool> {
         WHERE mac = $1 AND ended_at IS NULL";
     const CHILDREN: &str = "UPDATE credentials SET ended_at = $2
         WHERE parent_mac = $1 AND kind = 'child' AND ended_at IS NULL";
+    sessions::doubt_owner(tx, mac, now).await?;
     let ended = tx.changed(ITSELF, params![mac, now]).await?;
     if ended {
         tx.execute(CHILDREN, params![mac, now]).await?;
@@ -130,6 +134,7 @@ pub async fn end_api_tokens_of_user(
         WHERE kind = 'child' AND ended_at IS NULL AND parent_mac IN (
             SELECT p.mac FROM credentials p JOIN sessions s ON s.id = p.session_id
             WHERE s.user_id = $1 AND p.ended_at IS NOT NULL)";
+    sessions::doubt_all_of_user(tx, user, now).await?;
     let ended = tx.execute(TOKENS, params![user, except, now]).await?;
     if ended > 0 {
         tx.execute(CHILDREN, params![user, now]).await?;

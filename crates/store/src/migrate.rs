@@ -77,7 +77,7 @@ macro_rules! migration {
 }
 
 /// Every migration, in order. A file that was released never changes again.
-static MIGRATIONS: [Migration; 15] = [
+static MIGRATIONS: &[Migration] = &[
     migration!(1, "0001_meta"),
     migration!(2, "0002_roles"),
     migration!(3, "0003_users"),
@@ -90,6 +90,7 @@ static MIGRATIONS: [Migration; 15] = [
     migration!(10, "0010_remember"),
     migration!(11, "0011_one_time_links"),
     migration!(12, "0012_one_time_codes"),
+    migration!(13, "0013_live_sessions"),
     migration!(14, "0014_blacklist"),
     migration!(18, "0018_users"),
     migration!(19, "0019_settings"),

@@ -1,5 +1,6 @@
 //! Sign-ins: one row each, and everything it handed out hangs on it.
 
+use portcullis_domain::account::AccountStatus;
 use portcullis_domain::event::EndReason;
 use portcullis_domain::id::{SeriesId, SessionHandle, SessionId, UserId};
 use portcullis_domain::session::SignInForm;
@@ -9,6 +10,18 @@ use crate::driver::{Row, Tx, params};
 use crate::error::{Error, Result, corrupt};
 use crate::invalidations::Invalidation;
 use crate::remember;
+
+mod life;
+mod live;
+
+pub use crate::jobs::{let_go, move_on};
+pub(crate) use life::{
+    doubt, doubt_all_of_user, doubt_owner, has_good_credential, lengthen, listed, reconsider,
+    strike_out,
+};
+pub use live::{
+    Filter, LiveSession, Page, Position, Search, count, list, live_of_user, position, search,
+};
 
 /// A session to be made.
 #[derive(Clone, Debug)]
@@ -78,8 +91,9 @@ macro_rules! columns {
 pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
     const SQL: &str = "INSERT INTO sessions (
             id, handle, user_id, user_epoch, form, csrf_epoch, created_at, auth_time, ip, peer,
-            user_agent, platform, device_type, app_version, remember_series)
-        SELECT $1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14
+            user_agent, platform, device_type, app_version, remember_series, live_until)
+        SELECT $1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14, (
+            SELECT $6 FROM users u WHERE u.id = $3 AND u.epoch = $4 AND u.status = $15)
         WHERE NOT EXISTS (SELECT 1 FROM blacklist WHERE user_id = $3)";
     let row = params![
         &new.id,
@@ -96,6 +110,7 @@ pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
         new.device_type.as_deref(),
         new.app_version.as_deref(),
         new.remember_series.as_ref(),
+        AccountStatus::Active.id(),
     ];
     if tx.changed(SQL, row).await? { Ok(()) } else { Err(Error::Conflict) }
 }
@@ -210,7 +225,7 @@ pub(crate) fn session(row: &Row) -> Result<Session> {
         handle: SessionHandle::parse(&handle).ok_or_else(fault("handle"))?,
         user_id: UserId(row.get("session_user_id")?),
         user_epoch: row.get("user_epoch")?,
-        form: parse_form(&form).ok_or_else(fault("form"))?,
+        form: SignInForm::parse(&form).ok_or_else(fault("form"))?,
         csrf_epoch: row.get("csrf_epoch")?,
         created_at: Time(row.get("session_created_at")?),
         auth_time: Time(row.get("auth_time")?),
@@ -225,11 +240,6 @@ pub(crate) fn session(row: &Row) -> Result<Session> {
         ended_at: time("session_ended_at")?,
         end_reason: row.get("end_reason")?,
     })
-}
-
-fn parse_form(text: &str) -> Option<SignInForm> {
-    use SignInForm::{Email, Mobile, Page, Remembered, Username};
-    [Username, Email, Page, Mobile, Remembered].into_iter().find(|form| form.as_str() == text)
 }
 
 pub(crate) use columns;

@@ -15,6 +15,7 @@ use crate::counters;
 use crate::driver::{Row, Tx, params};
 use crate::error::{Error, Result, corrupt};
 use crate::invalidations::Invalidation;
+use crate::sessions;
 
 pub use avatar::set_avatar_url;
 pub use change::{
@@ -133,7 +134,17 @@ pub async fn set_status(tx: &mut Tx, id: UserId, status: AccountStatus, now: Tim
     const SQL: &str = "UPDATE users SET status = $2, updated_at = $3
         WHERE id = $1 AND status <> $2 AND status <> $4";
     tx.invalidate(Invalidation::User(id));
-    tx.changed(SQL, params![id, status.id(), now, AccountStatus::Deleted.id()]).await
+    let changed =
+        tx.changed(SQL, params![id, status.id(), now, AccountStatus::Deleted.id()]).await?;
+    if changed {
+        match status {
+            AccountStatus::Active => sessions::reconsider(tx, id).await?,
+            AccountStatus::Disabled | AccountStatus::Deleted => {
+                sessions::strike_out(tx, id).await?
+            }
+        }
+    }
+    Ok(changed)
 }
 
 /// Gives the user another role; `false` if he had it or there is no such user.
@@ -145,12 +156,14 @@ pub async fn set_role(tx: &mut Tx, id: UserId, role: RoleId, now: Time) -> Resul
     tx.changed(SQL, params![id, role, now, AccountStatus::Deleted.id()]).await
 }
 
-/// Ends everything that was signed in before, in one statement. The new epoch, or `None` if there
-/// is no such user.
+/// Ends everything that was signed in before, by one number, and takes it out of the list of who is
+/// signed in. The new epoch, or `None` if there is no such user.
 pub async fn bump_epoch(tx: &mut Tx, id: UserId) -> Result<Option<i64>> {
     const SQL: &str = "UPDATE users SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch";
     tx.invalidate(Invalidation::User(id));
-    tx.fetch_optional(SQL, params![id]).await?.map(|row| row.get("epoch")).transpose()
+    let epoch = tx.fetch_optional(SQL, params![id]).await?.map(|row| row.get("epoch"));
+    sessions::strike_out(tx, id).await?;
+    epoch.transpose()
 }
 
 /// Reads the columns that [`columns`] names.

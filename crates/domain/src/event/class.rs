@@ -42,6 +42,7 @@ impl Event {
             Self::SessionCreated { .. } => ("session_created", Success, Info),
             Self::SessionRenewed { .. } => ("session_renewed", Success, Info),
             Self::SessionEnded { .. } => ("session_ended", Success, Info),
+            Self::OtherSessionsEnded { .. } => ("session_ended", Success, Info),
             Self::CsrfFailed { .. } => ("csrf_fail", Failure, Warning),
             Self::CredentialRefused { .. } => ("authn_credential_fail", Failure, Warning),
             Self::CookieTossed { .. } => ("cookie_toss", Failure, Critical),

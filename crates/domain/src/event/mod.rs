@@ -105,6 +105,8 @@ pub enum Event {
     },
     /// A session was ended.
     SessionEnded { reason: EndReason },
+    /// Somebody ended all sessions of his own but one.
+    OtherSessionsEnded { reason: EndReason, others: u64 },
     /// A request was refused by the origin wall or for its CSRF token.
     CsrfFailed {
         #[serde(rename = "code", serialize_with = "code")]

@@ -101,6 +101,7 @@ async fn look(args: &Args, config: &Config) -> anyhow::Result<Vec<Check>> {
     checks.push(installation::proxies(config));
     let clock = Clock::system();
     checks.extend(installation::certificate(config, clock.now()));
+    checks.extend(installation::places(config));
     if args.stand_in.is_none() {
         checks.extend(installation::upstreams(config).await);
     }

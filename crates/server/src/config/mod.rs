@@ -49,6 +49,7 @@ pub struct Config {
     pub sign_in: SignIn,
     pub limits: Limits,
     pub mail: Mail,
+    pub geo: Geo,
     pub gate: Gate,
     pub metrics: Metrics,
     pub log: Log,
@@ -131,6 +132,12 @@ pub struct Password {
     /// Unicode code points.
     pub min_length: usize,
     pub argon2: Params,
+}
+
+#[derive(Debug, Clone)]
+pub struct Geo {
+    /// A MaxMind-format file; `None`: places are not looked up.
+    pub database: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]

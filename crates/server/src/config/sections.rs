@@ -16,7 +16,7 @@ use super::read::Reader;
 use super::source::Source;
 use super::values::{self, word};
 use super::{
-    Config, Cookies, Csrf, Database, FirstUser, Limits, Log, LogFormat, LoggedRequests, Mail,
+    Config, Cookies, Csrf, Database, FirstUser, Geo, Limits, Log, LogFormat, LoggedRequests, Mail,
     Metrics, Password, Profile, Server, Session, SignIn, TlsFiles, Tokens, Transport, agreement,
     gate, keys,
 };
@@ -42,6 +42,7 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
     let sign_in = read(source, "sign_in", faults, sign_in);
     let limits = read(source, "limits", faults, limits);
     let mail = read(source, "mail", faults, |r| mail(r, data_dir));
+    let geo = read(source, "geo", faults, geo);
     let gate = gate::gate(source, faults);
     let metrics = read(source, "metrics", faults, metrics);
     let log = read(source, "log", faults, log);
@@ -59,6 +60,7 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
         sign_in: sign_in?,
         limits: limits?,
         mail: mail?,
+        geo: geo?,
         gate: gate?,
         metrics: metrics?,
         log: log?,
@@ -264,6 +266,10 @@ fn mail(r: &mut Reader<'_>, data_dir: &Path) -> Result<Mail, Reported> {
     let by_default = || Transport::Directory(data_dir.join("outbox"));
     let from = r.one("from", |text| Email::parse(text).ok());
     Ok(Mail { transport: transport?.unwrap_or_else(by_default), from: from? })
+}
+
+fn geo(r: &mut Reader<'_>) -> Result<Geo, Reported> {
+    Ok(Geo { database: r.optional("database", values::path)? })
 }
 
 fn metrics(r: &mut Reader<'_>) -> Result<Metrics, Reported> {

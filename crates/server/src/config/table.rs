@@ -26,6 +26,7 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { name: "sign_in", doc: "Which other sites take part in a sign-in.", keys: SIGN_IN },
     Section { name: "limits", doc: "How often and how much.", keys: LIMITS },
     Section { name: "mail", doc: "How mail leaves.", keys: MAIL },
+    Section { name: "geo", doc: "Where people sign in from.", keys: GEO },
     Section { name: "gate", doc: "The application behind the gate.", keys: GATE },
     Section { name: "metrics", doc: "Figures for Prometheus.", keys: METRICS },
     Section { name: "log", doc: "What the log holds, and in which form.", keys: LOG },
@@ -259,6 +260,13 @@ const MAIL: &[Key] = &[
         "The sender of our mail.",
     ),
 ];
+
+const GEO: &[Key] = &[text(
+    "database",
+    Follows { words: "none", example: "\"/var/lib/GeoIP/GeoLite2-City.mmdb\"" },
+    "a file in MaxMind's format (.mmdb)",
+    "The file that says in which city an address is; read again when it changes.",
+)];
 
 const GATE: &[Key] = &[
     text(

@@ -20,6 +20,7 @@ use super::{Check, Status};
 use crate::cli::open;
 use crate::clock::Clock;
 use crate::config::{Config, Database, Transport};
+use crate::geo;
 use crate::secret_file::{self, SecretFileError};
 use crate::tls;
 
@@ -188,6 +189,21 @@ pub fn certificate(config: &Config, now: Time) -> Option<Check> {
             Check::found(Status::Warning, ID, detail, renew)
         }
         Ok(validity) => Check::ok(ID, format!("{shown} is good until {}", validity.until.iso())),
+    })
+}
+
+/// Whether the file of places can be used; nothing where none is configured.
+pub fn places(config: &Config) -> Option<Check> {
+    const ID: &str = "geo_database";
+    let file = config.geo.database.as_ref()?;
+    Some(match geo::read(file) {
+        Ok(_) => Check::ok(ID, format!("{} can be used", file.display())),
+        Err(fault) => {
+            let detail = format!("{:#}", anyhow::Error::new(fault));
+            let advice =
+                "people sign in all the same; put a good file there, which is read by itself";
+            Check::found(Status::Warning, ID, detail, advice)
+        }
     })
 }
 

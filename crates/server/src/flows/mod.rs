@@ -16,6 +16,7 @@ pub mod mobile;
 pub mod own_profile;
 pub mod remember;
 pub mod roles;
+pub mod sessions;
 pub mod sign_in;
 pub mod sign_out;
 pub mod terminate;

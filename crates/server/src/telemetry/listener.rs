@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::metrics::Moment;
 use super::process::Process;
 use crate::app::App;
+use crate::geo;
 
 /// Connections at once: for a few collectors, and for nobody's flood.
 const CONNECTIONS: usize = 32;
@@ -103,6 +104,11 @@ async fn scrape(app: &App) -> String {
         store: app.db.counts(),
         mail_waiting: mail.ok().and_then(Result::ok),
         passwords_waiting: app.hasher.waiting(),
+        geo_is_good: match app.geo.standing() {
+            geo::Standing::Off => None,
+            geo::Standing::Good => Some(true),
+            geo::Standing::Bad => Some(false),
+        },
         process,
     })
 }

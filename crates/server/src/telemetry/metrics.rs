@@ -89,6 +89,8 @@ pub(super) struct Moment<'a> {
     /// `None` where the store did not answer.
     pub(super) mail_waiting: Option<i64>,
     pub(super) passwords_waiting: usize,
+    /// `None` where places are not looked up.
+    pub(super) geo_is_good: Option<bool>,
     pub(super) process: Process,
 }
 
@@ -105,6 +107,7 @@ struct AtScrape {
     events: Counter,
     mail_waiting: Known,
     passwords_waiting: Gauge,
+    geo_is_good: Known,
     resident_bytes: Known,
     open_files: Known,
 }
@@ -269,12 +272,15 @@ impl AtScrape {
         ours.register("events_written", "Events written by this process", events.clone());
         let help = "Messages that have not gone out yet; absent while the database does not answer";
         let mail_waiting = Known::register(ours, "mail_queue", help);
+        let help = "Whether the file of places is the one in use; absent where none is configured";
+        let geo_is_good = Known::register(ours, "geo_database_good", help);
         let help = "Passwords that are being hashed or wait for it";
         Self {
             store_unavailable: errors.get_or_create_owned(&[("kind", "unavailable")]),
             store_failed: errors.get_or_create_owned(&[("kind", "failed")]),
             events,
             mail_waiting,
+            geo_is_good,
             passwords_waiting: gauge(ours, "password_queue", help),
             resident_bytes,
             open_files,
@@ -282,7 +288,7 @@ impl AtScrape {
     }
 
     fn take_over(&self, moment: &Moment<'_>) {
-        let Moment { store, mail_waiting, passwords_waiting, process } = moment;
+        let Moment { store, mail_waiting, passwords_waiting, geo_is_good, process } = moment;
         let set = |counter: &Counter<u64, AtomicU64>, to: u64| {
             counter.inner().store(to, Ordering::Relaxed);
         };
@@ -291,6 +297,7 @@ impl AtScrape {
         set(&self.events, store.events());
         self.passwords_waiting.set(i64::try_from(*passwords_waiting).unwrap_or(i64::MAX));
         self.mail_waiting.set(*mail_waiting);
+        self.geo_is_good.set(geo_is_good.map(i64::from));
         self.resident_bytes.set(process.resident_bytes);
         self.open_files.set(process.open_files);
     }

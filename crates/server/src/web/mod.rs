@@ -21,5 +21,6 @@ pub mod remember;
 pub mod reply;
 pub mod request;
 pub mod routes;
+pub mod sessions;
 pub mod socket;
 pub mod table;

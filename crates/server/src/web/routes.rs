@@ -3,12 +3,15 @@
 use http::Method;
 
 use super::api::{
-    console, csrf, first_user, health, limits, login, logout, logout_user, me, mobile_auth,
-    openapi, own_permissions, own_profile, permissions, probe, profile, roles, session_acts,
-    sessions, users,
+    account_sessions, console, csrf, first_user, health, limits, login, logout, logout_user, me,
+    mobile_auth, openapi, own_permissions, own_profile, permissions, probe, profile, roles,
+    session_acts, sessions, users,
 };
 use super::pages;
 use super::table::{Row, row};
+
+const OWN_SESSIONS: &str = "/api/account/sessions";
+const OWN_SESSION: &str = "/api/account/sessions/{session_id}";
 
 /// Every row, whatever families are switched on.
 pub fn rows() -> Vec<Row> {
@@ -31,7 +34,7 @@ fn api_rows() -> Vec<Row> {
         row(Method::DELETE, "/api/auth/logout", logout::DELETE, logout::delete),
         row(Method::POST, "/api/security/mobile-auth", mobile_auth::POST, mobile_auth::post),
         row(Method::DELETE, "/api/security/mobile-auth", mobile_auth::DELETE, mobile_auth::delete),
-        row(Method::GET, "/api/security/sessions", sessions::SHOW, sessions::show),
+        row(Method::GET, "/api/security/sessions", sessions::READ, sessions::read),
         row(Method::POST, "/api/security/sessions", session_acts::POST, session_acts::post),
         row(Method::PATCH, own_profile::PATH, own_profile::PATCH, own_profile::patch),
         row(Method::POST, own_profile::PATH, own_profile::POST, own_profile::post),
@@ -79,5 +82,13 @@ fn own_rows() -> Vec<Row> {
         row(Method::GET, "/-/openapi.json", openapi::SHOW, openapi::show),
         row(Method::GET, "/.well-known/jwks.json", openapi::KEY_SET, openapi::key_set),
         row(Method::GET, probe::PATH, probe::SHOW, probe::show),
+        row(Method::GET, OWN_SESSIONS, account_sessions::LIST, account_sessions::list),
+        row(
+            Method::DELETE,
+            OWN_SESSIONS,
+            account_sessions::END_OTHERS,
+            account_sessions::end_others,
+        ),
+        row(Method::DELETE, OWN_SESSION, account_sessions::END, account_sessions::end),
     ]
 }

@@ -46,7 +46,8 @@ pub struct Doc {
     pub family: Family,
     /// Whether unsafe methods of signed-in callers need a CSRF token.
     pub csrf: Csrf,
-    /// The fields of its body: name, whether it is required, what it is.
+    /// The fields of its body, or of its query if the method changes nothing: name, whether it is
+    /// required, what it is.
     pub fields: &'static [(&'static str, bool, &'static str)],
     /// The status of success and an example of its JSON body; empty where there is none.
     pub answer: (u16, &'static str),

@@ -16,6 +16,7 @@ mod contract;
 mod docs;
 mod doors;
 mod first_run;
+mod geo;
 mod harness;
 mod imported;
 mod kill;

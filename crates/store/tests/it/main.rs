@@ -12,6 +12,8 @@ mod events;
 mod harness;
 mod invalidations;
 mod limits;
+mod live;
+mod liveness;
 mod meta;
 mod migrate;
 mod nodes;

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::app::App;
+use crate::geo;
 use crate::web::caller::Anyone;
 use crate::web::error::Error;
 use crate::web::reply::json_reply;
@@ -29,8 +31,9 @@ pub async fn alive(_: Call, _: Anyone) -> Answer {
 
 pub const READY: Doc = Doc {
     id: "ready",
-    summary: "Whether the server can serve: 200, or 503 with the reason.",
-    answer: (200, r#"{"status":"ready"}"#),
+    summary: "Whether the server can serve: 200, or 503 with the reason. What does not work and stops \
+              nobody stands in `warnings`.",
+    answer: (200, r#"{"status":"ready","warnings":["geo_database"]}"#),
     ..Doc::USUAL
 };
 
@@ -42,10 +45,23 @@ pub async fn ready(call: Call, _: Anyone) -> Answer {
     }
     let answered = tokio::time::timeout(PATIENCE, call.app.db.check(call.app.clock.now())).await;
     match answered {
-        Ok(Ok(())) => Ok(json_reply(StatusCode::OK, &json!({"status": "ready"}))),
+        Ok(Ok(())) => Ok(json_reply(StatusCode::OK, &is_ready(&call.app))),
         Ok(Err(portcullis_store::NotReady::Clock)) => Err(not_ready("clock_differs")),
         Ok(Err(portcullis_store::NotReady::Store(_))) | Err(_) => {
             Err(not_ready("store_unavailable"))
         }
+    }
+}
+
+/// What does not work, and stops nobody, stands in `warnings`.
+fn is_ready(app: &App) -> Value {
+    let warnings: Vec<&str> = [("geo_database", app.geo.standing() == geo::Standing::Bad)]
+        .into_iter()
+        .filter_map(|(what, is_bad)| is_bad.then_some(what))
+        .collect();
+    if warnings.is_empty() {
+        json!({"status": "ready"})
+    } else {
+        json!({"status": "ready", "warnings": warnings})
     }
 }

@@ -1,6 +1,7 @@
 //! The JSON endpoints, one file a noun. A handler reads its fields, calls one flow and words the
 //! outcome; what is right or wrong is decided below it.
 
+pub mod account_sessions;
 pub mod blacklist;
 pub mod console;
 pub mod csrf;

@@ -102,10 +102,28 @@ fn operation(row: &Row) -> Value {
     if !is_safe(&row.method) {
         keys.insert("x-csrf".into(), json!(row.doc.csrf == Csrf::Required));
     }
-    if !row.doc.fields.is_empty() {
+    let parameters = parameters(row);
+    if !parameters.is_empty() {
+        keys.insert("parameters".into(), parameters.into());
+    }
+    if !row.doc.fields.is_empty() && !is_safe(&row.method) {
         keys.insert("requestBody".into(), request_body(row));
     }
     operation
+}
+
+/// What stands in the path, and in the query of a request that changes nothing.
+fn parameters(row: &Row) -> Vec<Value> {
+    let text = json!({"type": "string"});
+    let names = row.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let of_path =
+        names.map(|name| json!({"name": name, "in": "path", "required": true, "schema": text}));
+    let of_query = row.doc.fields.iter().filter(|_| is_safe(&row.method));
+    let of_query = of_query.map(|(name, required, what)| {
+        json!({"name": name, "in": "query", "required": required, "description": what,
+            "schema": text})
+    });
+    of_path.chain(of_query).collect()
 }
 
 fn tag(family: Family) -> &'static str {

@@ -8,6 +8,7 @@ use portcullis_domain::time::Time;
 use portcullis_store::sessions::{self, Session};
 use portcullis_store::users::User;
 
+use super::sessions::Line;
 use super::{in_words, shown_name};
 use crate::web::caller::SignedIn;
 use crate::web::door;
@@ -29,6 +30,7 @@ pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
     // Whoever came this far had a session a moment ago.
     let stored = sessions::by_id(&mut tx, &found.session.id).await?.ok_or(Error::NotFound)?;
     drop(tx);
+    let own = super::sessions::own(&call, &caller).await?;
     let page = Account {
         name: shown_name(&found.user),
         user: &found.user,
@@ -37,6 +39,8 @@ pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
         began: moment(stored.created_at),
         ends: moment(life.expires_at),
         idle: life.idle.map(in_words),
+        others: own.others,
+        lines: own.lines,
         csrf_token: door::mint(&call.app, &caller, Kind::Session),
     };
     super::show(StatusCode::OK, &page)
@@ -52,6 +56,9 @@ struct Account<'a> {
     began: String,
     ends: String,
     idle: Option<String>,
+    /// How many sessions beside this one.
+    others: u64,
+    lines: Vec<Line>,
     csrf_token: String,
 }
 

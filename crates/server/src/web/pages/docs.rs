@@ -171,6 +171,10 @@ fn curl(row: &Row, base: &str) -> String {
         push(&mut line, format_args!(" -X {}", row.method));
     }
     push(&mut line, format_args!(" {base}{}", row.path));
+    let of_query = row.doc.fields.iter().filter(|(_, required, _)| *required);
+    for (name, ..) in of_query.filter(|_| is_safe(&row.method)) {
+        push(&mut line, format_args!("?{name}=…"));
+    }
     for part in credentials(row) {
         push(&mut line, format_args!(" \\\n  {part}"));
     }
@@ -206,6 +210,9 @@ fn credentials(row: &Row) -> Vec<&'static str> {
 /// A body with the fields that are required. Address and password are among them where they are
 /// only one of several ways to call, because it is the way to begin with.
 fn body(row: &Row) -> Option<String> {
+    if is_safe(&row.method) {
+        return None;
+    }
     let is_shown = |name: &str, required: bool| required || matches!(name, "email" | "password");
     let fields = row.doc.fields.iter().filter(|(name, required, _)| is_shown(name, *required));
     let body: Map<String, Value> =
@@ -240,6 +247,13 @@ mod tests {
         };
         check("alive", Some("curl http://localhost:8080/healthz"));
         check("submit_sign_in", None);
+        check(
+            "list_sessions",
+            Some(
+                "curl http://localhost:8080/api/security/sessions?action=… \\\n  \
+                 -H \"Authorization: Bearer $TOKEN\"",
+            ),
+        );
         check(
             "sign_in",
             Some(

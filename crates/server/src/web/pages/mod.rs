@@ -8,6 +8,7 @@ mod admin;
 mod docs;
 mod first_run;
 mod refusal;
+mod sessions;
 mod sign_in;
 mod sign_out;
 
@@ -51,6 +52,9 @@ pub fn rows() -> Vec<Row> {
         row(Method::POST, SIGN_OUT, sign_out::SUBMIT, sign_out::submit),
         row(Method::GET, "/logout", sign_out::LOGOUT, sign_out::logout),
         row(Method::GET, "/-/account", account::SHOW, account::show),
+        row(Method::POST, sessions::END_PATH, sessions::END, sessions::end),
+        row(Method::POST, sessions::END_OTHERS_PATH, sessions::END_OTHERS, sessions::end_others),
+        row(Method::GET, admin::sessions::PATH, admin::sessions::SHOW, admin::sessions::show),
         row(Method::GET, "/-/docs", docs::SHOW, docs::show),
         row(Method::GET, admin::PATH, admin::SHOW, admin::show),
         row(Method::GET, users::PATH, users::SHOW, users::show),

@@ -8,6 +8,7 @@ mod enumeration;
 mod flood;
 mod framing;
 mod gate;
+mod handles;
 mod headers;
 mod http2;
 mod lockout;

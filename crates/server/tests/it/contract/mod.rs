@@ -1,6 +1,7 @@
 //! The cases of the wire contract, under their ids: what a strict client of each documented family
 //! (P, S, Z) checks in our answers. Attacks are elsewhere.
 
+mod account_sessions;
 mod at_rest;
 mod blacklist;
 mod console;
@@ -19,6 +20,8 @@ mod own_profile;
 mod permissions;
 mod remember;
 mod session;
+mod session_list;
+mod session_pages;
 mod sign_out;
 mod slashes;
 mod terminate;

@@ -3,6 +3,7 @@
 
 pub(crate) mod client;
 pub(crate) mod database;
+pub(crate) mod mmdb;
 pub(crate) mod people;
 pub(crate) mod program;
 pub(crate) mod raw;

@@ -7,6 +7,7 @@ pub(super) mod limits;
 pub(super) mod role;
 pub(super) mod roles;
 pub(super) mod session_end;
+pub(super) mod sessions;
 pub(super) mod user;
 pub(super) mod users;
 
@@ -18,7 +19,8 @@ use super::shown_name;
 use crate::flows::administration::Halt;
 use crate::web::administering::refused;
 use crate::web::caller::{
-    Caller, LimitsManage, Permission as _, RolesManage, SessionsManage, StaffMember, UsersManage,
+    Caller, LimitsManage, Permission as _, RolesManage, SessionsList, SessionsManage, StaffMember,
+    UsersManage,
 };
 use crate::web::door;
 use crate::web::error::Error;
@@ -33,6 +35,7 @@ pub(super) const PATH: &str = "/-/admin";
 const PLACES: &[(&str, &str, &str)] = &[
     (users::PATH, "Users", UsersManage::KEY),
     (roles::PATH, "Roles", RolesManage::KEY),
+    (sessions::PATH, "Sessions", SessionsList::KEY),
     (blacklist::PATH, "Blacklist", SessionsManage::KEY),
     (limits::PATH, "Limits", LimitsManage::KEY),
 ];

@@ -1,0 +1,120 @@
+//! Who is signed in, and ending what is one's own. When that is answered, no node lets in what was
+//! ended. Not here: ending other people's sessions (`terminate`).
+
+use portcullis_domain::event::{Context, EndReason, Event};
+use portcullis_domain::id::{SessionHandle, SessionId, UserId};
+use portcullis_store::Error;
+use portcullis_store::sessions::{self, Filter, LiveSession, Page};
+
+use super::{barrier, record};
+use crate::app::App;
+
+/// Which part of a list is wanted.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub limit: u64,
+    pub offset: u64,
+    /// Only what began before this session.
+    pub after: Option<SessionHandle>,
+}
+
+/// A part of a list.
+pub struct Listing {
+    pub sessions: Vec<LiveSession>,
+    /// How many there are in all.
+    pub total: u64,
+    /// There are others behind the last one.
+    pub has_more: bool,
+}
+
+/// The live sessions that the filter finds, newest first; `None` where `after` names none.
+pub async fn list(app: &App, filter: &Filter, part: &Part) -> Result<Option<Listing>, Error> {
+    let now = app.clock.now();
+    let mut tx = app.db.read().await?;
+    let after = match &part.after {
+        None => None,
+        Some(handle) => match sessions::position(&mut tx, handle).await? {
+            Some(position) => Some(position),
+            None => return Ok(None),
+        },
+    };
+    let search = sessions::search(&mut tx, filter).await?;
+    let total = sessions::count(&mut tx, &search, now).await?;
+    // One more than is shown tells whether there are more.
+    let page = Page { limit: part.limit.saturating_add(1), skip: part.offset, after };
+    let mut sessions = sessions::list(&mut tx, &search, &page, total, now).await?;
+    let limit = usize::try_from(part.limit).unwrap_or(usize::MAX);
+    let has_more = sessions.len() > limit;
+    sessions.truncate(limit);
+    Ok(Some(Listing { sessions, total, has_more }))
+}
+
+/// What became of ending one's own session.
+#[derive(Debug, PartialEq, Eq)]
+pub enum EndOwn {
+    Ended,
+    /// It is the one that the request came with: whoever wants to end that signs out.
+    Current,
+    /// There is none of this name, it is somebody else's, or it is over.
+    Unknown,
+}
+
+/// The caller's user and session.
+#[derive(Clone, Copy)]
+pub struct Own<'a> {
+    pub user: UserId,
+    pub session: &'a SessionId,
+    pub handle: &'a SessionHandle,
+}
+
+/// Ends another session of the caller's.
+pub async fn end_own(
+    app: &App,
+    own: Own<'_>,
+    handle: &SessionHandle,
+    context: &Context,
+) -> Result<EndOwn, Error> {
+    if handle == own.handle {
+        return Ok(EndOwn::Current);
+    }
+    let now = app.clock.now();
+    let mut tx = app.db.write().await?;
+    let Some(session) = sessions::live_of_user(&mut tx, own.user, handle, now).await? else {
+        return Ok(EndOwn::Unknown);
+    };
+    if !sessions::end(&mut tx, &session, EndReason::Logout, now).await? {
+        return Ok(EndOwn::Unknown);
+    }
+    let context = Context {
+        subject: Some(own.user),
+        session: Some(handle.as_str().to_owned()),
+        ..context.clone()
+    };
+    let event = Event::SessionEnded { reason: EndReason::Logout };
+    record(&mut tx, app.random, &event, &context, now).await?;
+    tx.commit().await?;
+    barrier::felt_everywhere(app).await;
+    Ok(EndOwn::Ended)
+}
+
+/// Ends every session of the caller's but the current one, with the browsers that stay signed in; how
+/// many that were alive.
+pub async fn end_others(app: &App, own: Own<'_>, context: &Context) -> Result<u64, Error> {
+    let now = app.clock.now();
+    let mut tx = app.db.write().await?;
+    let filter = Filter { user: Some(own.user), ..Filter::default() };
+    let search = sessions::search(&mut tx, &filter).await?;
+    let alive = sessions::count(&mut tx, &search, now).await?;
+    let reason = EndReason::Logout;
+    sessions::end_all_of_user(&mut tx, own.user, Some(own.session), reason, now).await?;
+    let left = sessions::count(&mut tx, &search, now).await?;
+    let ended = alive.saturating_sub(left);
+    if ended > 0 {
+        let context = Context { subject: Some(own.user), ..context.clone() };
+        let event = Event::OtherSessionsEnded { reason, others: ended };
+        record(&mut tx, app.random, &event, &context, now).await?;
+    }
+    tx.commit().await?;
+    barrier::felt_everywhere(app).await;
+    Ok(ended)
+}
