@@ -22,6 +22,7 @@
 //! - [`rule`]: the gate's table and its decision.
 //! - [`secret`]: keys and credentials that are made, shown once and compared by MAC.
 //! - [`session`]: how long each credential lives, and why it is dead.
+//! - [`step_up`]: what asks for a fresh proof, and how long one is fresh.
 //! - [`text`]: parsed e-mail addresses, usernames, hosts and names.
 //! - [`throttle`]: rate limits and lock-outs as arithmetic.
 //! - [`time`]: moments in time.
@@ -48,6 +49,7 @@ pub mod role;
 pub mod rule;
 pub mod secret;
 pub mod session;
+pub mod step_up;
 pub mod text;
 pub mod throttle;
 pub mod time;

@@ -12,6 +12,10 @@ use crate::time::Time;
 pub enum LinkPurpose {
     /// To give the first owner an address and a password.
     FirstRun,
+    /// To set a new password without the old one.
+    PasswordReset,
+    /// To prove that an address is one's own, and to have it from then on.
+    VerifyEmail,
 }
 
 crate::word::written_as!(LinkPurpose, as_str);
@@ -21,13 +25,17 @@ impl LinkPurpose {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::FirstRun => "first_run",
+            Self::PasswordReset => "password_reset",
+            Self::VerifyEmail => "verify_email",
         }
     }
 
-    /// How long it may wait for its use (ASVS 5.0, 6.4.1: initial secrets expire soon).
+    /// How long it may wait for its use (ASVS 5.0, 6.4.1: initial secrets expire soon). Shorter where
+    /// it is shown on a screen: [`SHOWN_RESET_LIFE`].
     pub fn life(self) -> Duration {
         match self {
-            Self::FirstRun => Duration::from_hours(24),
+            Self::FirstRun | Self::VerifyEmail => Duration::from_hours(24),
+            Self::PasswordReset => Duration::from_hours(1),
         }
     }
 
@@ -35,9 +43,15 @@ impl LinkPurpose {
     pub fn of_secret(self) -> Purpose {
         match self {
             Self::FirstRun => Purpose::FirstRunLink,
+            Self::PasswordReset => Purpose::PasswordResetLink,
+            Self::VerifyEmail => Purpose::VerifyEmailLink,
         }
     }
 }
+
+/// How long a password may be reset with a token that was not mailed, but handed out for a mailed code
+/// or by an administrator (contract 2.8).
+pub const SHOWN_RESET_LIFE: Duration = Duration::from_mins(30);
 
 /// What is known of a link that was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

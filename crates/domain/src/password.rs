@@ -1,9 +1,10 @@
-//! Passwords: what is accepted as one, and Argon2id (RFC 9106) over it. Every password is normalised
-//! to NFC first, because keyboards disagree about the bytes of one character. Hashes that other
-//! systems made are `foreign`. Not here: threads, the queue in front of them, and lists of breached
-//! passwords.
+//! Passwords: Argon2id (RFC 9106) over them. Every password is normalised to NFC first, because
+//! keyboards disagree about the bytes of one character. What is accepted as a new one is `policy`,
+//! hashes that other systems made are `foreign`. Not here: threads, the queue in front of them, and
+//! lists of breached passwords.
 
 mod foreign;
+mod policy;
 
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Version};
@@ -12,11 +13,9 @@ use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 pub use foreign::{ForeignFault, Imported};
+pub use policy::{MAX_BYTES, Policy, PolicyFault, check_policy, is_too_long};
 
 use foreign::Foreign;
-
-/// The longest text that is looked at, in bytes. It leaves room for 255 characters of any script.
-pub const MAX_BYTES: usize = 1024;
 
 /// Bytes of a hash.
 const OUTPUT: usize = 32;
@@ -24,37 +23,6 @@ const OUTPUT: usize = 32;
 const MAX_MEMORY_KIB: u32 = 1 << 20;
 /// A stored hash that asks for more passes than this was not made here.
 const MAX_ITERATIONS: u32 = 64;
-
-/// Why a new password is not accepted. The text says what is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyFault {
-    /// Fewer characters than asked for.
-    #[error("must have at least {min} characters")]
-    TooShort {
-        /// The least number of Unicode code points.
-        min: usize,
-    },
-    /// More than [`MAX_BYTES`].
-    #[error("must have at most {MAX_BYTES} bytes")]
-    TooLong,
-}
-
-/// Checks a new password. Length is the only rule of form (NIST SP 800-63B-4, section 3.1.1.2):
-/// `min_chars` counts code points after normalisation; any character is welcome.
-pub fn check_policy(password: &str, min_chars: usize) -> Result<(), PolicyFault> {
-    if is_too_long(password) {
-        return Err(PolicyFault::TooLong);
-    }
-    if password.nfc().count() < min_chars {
-        return Err(PolicyFault::TooShort { min: min_chars });
-    }
-    Ok(())
-}
-
-/// Whether a text is too long to be looked at, at sign-in as well.
-pub fn is_too_long(password: &str) -> bool {
-    password.len() > MAX_BYTES
-}
 
 /// The cost of a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -260,24 +228,6 @@ mod tests {
 
     /// Cheap enough for tables.
     const TINY: Params = Params { memory_kib: 64, iterations: 1, parallelism: 1 };
-
-    #[test]
-    fn length_is_the_only_rule() {
-        let check = |password: &str, expected| {
-            assert_eq!(check_policy(password, 15), expected, "{password:?}");
-        };
-        let short = Err(PolicyFault::TooShort { min: 15 });
-        check("", short);
-        check("fourteen chars", short);
-        check("fifteen chars!!", Ok(()));
-        check("               ", Ok(()));
-        check(&"🔑".repeat(14), short);
-        check(&"🔑".repeat(15), Ok(()));
-        // Eight letters, each written as two code points: they count as eight.
-        check(&"e\u{301}".repeat(8), short);
-        check(&"a".repeat(MAX_BYTES), Ok(()));
-        check(&"a".repeat(MAX_BYTES + 1), Err(PolicyFault::TooLong));
-    }
 
     /// Vectors of the reference implementation (P-H-C/phc-winner-argon2, src/test.c).
     #[test]

@@ -144,6 +144,10 @@ pub enum Purpose {
     PasswordResetTicket,
     /// What a code for a new place is bound to.
     NewPlaceTicket,
+    /// A link to set a new password with.
+    PasswordResetLink,
+    /// A link that proves an address.
+    VerifyEmailLink,
 }
 
 /// The key of [`Mac`]s.
@@ -160,6 +164,8 @@ impl MacKey {
             Purpose::FirstRunLink => b"frun",
             Purpose::PasswordResetTicket => b"prst",
             Purpose::NewPlaceTicket => b"nplc",
+            Purpose::PasswordResetLink => b"rset",
+            Purpose::VerifyEmailLink => b"veml",
         };
         let mut mac = hmac::Context::with_key(&self.0);
         mac.update(label);

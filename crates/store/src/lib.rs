@@ -25,6 +25,7 @@ pub mod one_time_links;
 pub mod outbox;
 pub mod remember;
 pub mod roles;
+pub mod rotation;
 #[cfg(feature = "scratch")]
 pub mod scratch;
 pub mod sessions;

@@ -4,20 +4,32 @@
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_link::{Facts, LinkPurpose};
 use portcullis_domain::secret::Mac;
+use portcullis_domain::text::Email;
 use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
-use crate::error::Result;
+use crate::error::{Result, corrupt};
 
 /// A link to be made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NewLink {
     pub mac: Mac,
     pub purpose: LinkPurpose,
     pub user_id: UserId,
     /// The epoch of the user now. Under another the link is dead.
     pub user_epoch: i64,
+    /// Where it was mailed to: whoever uses it has that address. `None` if it was not mailed.
+    pub email: Option<Email>,
     pub expires_at: Time,
+}
+
+/// A link that was just spent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spent {
+    pub user_id: UserId,
+    /// The epoch of the user, under which it was made and spent.
+    pub user_epoch: i64,
+    pub email: Option<Email>,
 }
 
 /// Makes a link in place of the user's earlier ones of the same purpose, which are void from now
@@ -26,11 +38,18 @@ pub async fn issue(tx: &mut Tx, new: &NewLink, now: Time) -> Result<()> {
     const VOID: &str = "UPDATE one_time_links SET used_at = $3
         WHERE user_id = $1 AND purpose = $2 AND used_at IS NULL";
     const INSERT: &str = "INSERT INTO one_time_links (
-            mac, purpose, user_id, user_epoch, created_at, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6)";
+            mac, purpose, user_id, user_epoch, created_at, expires_at, email)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
     tx.execute(VOID, params![new.user_id, new.purpose.as_str(), now]).await?;
-    let row =
-        params![&new.mac, new.purpose.as_str(), new.user_id, new.user_epoch, now, new.expires_at,];
+    let row = params![
+        &new.mac,
+        new.purpose.as_str(),
+        new.user_id,
+        new.user_epoch,
+        now,
+        new.expires_at,
+        new.email.as_ref().map(Email::as_str),
+    ];
     tx.execute(INSERT, row).await.map(drop)
 }
 
@@ -43,20 +62,20 @@ pub async fn find(tx: &mut Tx, purpose: LinkPurpose, mac: &Mac) -> Result<Option
     row.as_ref().map(facts).transpose()
 }
 
-/// Spends a link, if it is unspent, its time is not over and its user's epoch is still the same;
-/// whose it was. Of parallel callers one wins.
+/// Spends a link, if it is unspent, its time is not over and its user's epoch is still the same. Of
+/// parallel callers one wins.
 pub async fn spend(
     tx: &mut Tx,
     purpose: LinkPurpose,
     mac: &Mac,
     now: Time,
-) -> Result<Option<UserId>> {
+) -> Result<Option<Spent>> {
     const SQL: &str = "UPDATE one_time_links SET used_at = $3
         WHERE mac = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3
             AND user_epoch = (SELECT u.epoch FROM users u WHERE u.id = user_id)
-        RETURNING user_id";
+        RETURNING user_id, user_epoch, email";
     let row = tx.fetch_optional(SQL, params![mac, purpose.as_str(), now]).await?;
-    row.map(|row| row.get("user_id").map(UserId)).transpose()
+    row.as_ref().map(spent).transpose()
 }
 
 /// Forgets links whose time was over before `before`, at most `limit` of them; how many.
@@ -64,6 +83,17 @@ pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
     const SQL: &str = "DELETE FROM one_time_links WHERE mac IN (
         SELECT mac FROM one_time_links WHERE expires_at < $1 LIMIT $2)";
     tx.execute(SQL, params![before, i64::from(limit)]).await
+}
+
+fn spent(row: &Row) -> Result<Spent> {
+    let user_id: i64 = row.get("user_id")?;
+    let email: Option<String> = row.get("email")?;
+    let email = email.map(|text| Email::parse(&text)).transpose();
+    Ok(Spent {
+        user_id: UserId(user_id),
+        user_epoch: row.get("user_epoch")?,
+        email: email.map_err(|_| corrupt("one_time_links", "email", user_id))?,
+    })
 }
 
 fn facts(row: &Row) -> Result<Facts> {

@@ -3,6 +3,7 @@
 mod avatar;
 mod change;
 pub mod directory;
+mod email;
 mod first_password;
 mod password;
 
@@ -21,6 +22,7 @@ pub use avatar::set_avatar_url;
 pub use change::{
     Profile, another_has_role, delete, hold, set_account_type, set_identity, set_profile,
 };
+pub use email::{doubt_email, email_is_free, email_verified_at, set_email, verify_email};
 pub use first_password::{
     FirstPassword, any, any_but, role_has_password, set_first_password, without_password,
 };
@@ -68,14 +70,16 @@ pub struct User {
     pub updated_at: Time,
 }
 
-/// Makes a user. [`Error::Conflict`] if the UUID, the e-mail address or the username is taken,
+/// Makes a user. An address that the operator gives counts as proved; [`doubt_email`] says that this
+/// one does not. [`Error::Conflict`] if the UUID, the e-mail address or the username is taken,
 /// also where one user's username would be another's address, or if there is no such role.
 pub async fn insert(tx: &mut Tx, new: &NewUser, now: Time) -> Result<UserId> {
     const SQL: &str = "INSERT INTO users (
             id, uuid, email, email_folded, username, username_folded, first_name, last_name,
             phone, branch_id, account_type, status, role_id, password_phc, password_disabled,
-            password_failures, epoch, created_at, updated_at, name_folded)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, FALSE, 0, 0, $15, $15, $16
+            password_failures, epoch, created_at, updated_at, name_folded, email_verified_at)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, FALSE, 0, 0, $15, $15,
+            $16, $15
         WHERE NOT EXISTS (
             SELECT 1 FROM users WHERE email_folded = $6 OR username_folded = $4)";
     // The counter lets one transaction in at a time, so what NOT EXISTS saw stays true.

@@ -15,6 +15,7 @@ impl Event {
                 json!({ "field": "account_type", "value": account_type })
             }
             Self::EmailChanged => json!({ "field": "email" }),
+            Self::EmailVerified => json!({ "field": "email_verified" }),
             Self::UserImported { account_type, role, status } => json!({
                 "account_type": account_type,
                 "role": role,

@@ -60,6 +60,14 @@ pub enum Event {
         #[serde(serialize_with = "iso")]
         until: Time,
     },
+    /// Somebody who is signed in proved again who they are.
+    ProvedAgain,
+    /// Somebody who is signed in was to prove again who they are, and did not.
+    NotProvedAgain { reason: SignInFailure },
+    /// A new password was asked for by address. `known`: it is somebody's who may have one.
+    PasswordResetAsked { known: bool },
+    /// Somebody typed a code for a new password that is not good (any longer).
+    PasswordResetCodeRefused { known: bool },
     /// A password was set.
     PasswordChanged { by: PasswordChanger },
     /// Too many wrong passwords in a row from everywhere: the account takes none any more.
@@ -152,6 +160,8 @@ pub enum Event {
     UserSignedOut,
     /// An account was deleted.
     UserDeleted,
+    /// The e-mail address of an account was proved.
+    EmailVerified,
     /// Wrong passwords were forgiven.
     UserUnlocked,
     /// A role was made.

@@ -111,6 +111,8 @@ words! {
         Operator = "operator",
         /// Somebody with a one-time link to the account.
         Link = "link",
+        /// Somebody who is signed in and knew the old one.
+        Owner = "owner",
     }
     /// Why the code of a one-time link was refused.
     LinkRefusal {
@@ -148,11 +150,15 @@ words! {
         Terminated = "terminated",
         /// Its owner was put on the blacklist.
         Blacklisted = "blacklisted",
+        /// Its owner has a new password.
+        PasswordChanged = "password_changed",
     }
     /// The limits that can be exceeded.
     LimitName {
         /// Attempts to sign in.
         Login = "login",
+        /// Requests that send mail or try codes.
+        Sensitive = "sensitive",
         /// Requests to our own endpoints.
         Requests = "requests",
         /// Refusals of strangers: from here on they are not written down one by one.

@@ -29,6 +29,7 @@ use portcullis_domain::origin::{Origin, Scheme};
 use portcullis_domain::password::Params;
 use portcullis_domain::rule::{DefaultRule, RuleTable};
 use portcullis_domain::session::Lifetimes;
+use portcullis_domain::step_up::StepUp;
 use portcullis_domain::text::{Email, Host};
 use url::Url;
 
@@ -147,6 +148,8 @@ pub struct SignIn {
     /// Other sites that a sign-in may lead to.
     pub redirect_origins: Vec<Origin>,
     pub first_user: FirstUser,
+    /// Where a fresh sign-in is asked for.
+    pub step_up: StepUp,
 }
 
 /// Who may make the first user by a request.

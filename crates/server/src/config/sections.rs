@@ -234,10 +234,12 @@ fn sign_in(r: &mut Reader<'_>) -> Result<SignIn, Reported> {
     let redirect_origins = r.list("redirect_origins", |text| Origin::parse(text).ok());
     let words = [("off", FirstUser::Off), ("local", FirstUser::Local)];
     let first_user = r.one("first_user", word(&words));
+    let step_up = r.one("step_up", |text| text.parse().ok());
     Ok(SignIn {
         trusted_origins: trusted_origins?,
         redirect_origins: redirect_origins?,
         first_user: first_user?,
+        step_up: step_up?,
     })
 }
 

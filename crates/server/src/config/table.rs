@@ -217,6 +217,13 @@ const SIGN_IN: &[Key] = &[
         "With local, a program on this machine may make the first user, who is the owner, while there \
          is no user at all.",
     ),
+    text(
+        "step_up",
+        Is("pages"),
+        "\"pages\" or \"all\"",
+        "Where what may do lasting harm asks for a sign-in of the last 15 minutes: on our pages, or \
+         from API clients as well.",
+    ),
 ];
 
 const LIMITS: &[Key] = &[

@@ -14,7 +14,7 @@ use portcullis_domain::time::Time;
 use portcullis_store::users::{User, directory};
 use portcullis_store::{Error, Tx, roles, user_grants, users};
 
-use super::record;
+use super::{email, record};
 use crate::app::App;
 
 /// The transaction, and who acts in it.
@@ -94,6 +94,13 @@ impl<'a> Desk<'a> {
     pub async fn record(&mut self, event: &Event, subject: Option<UserId>) -> Result<(), Error> {
         let context = Context { subject, ..self.context.clone() };
         record(&mut self.tx, self.app.random, event, &context, self.now).await
+    }
+
+    /// Doubts an address that was just given to somebody, until the link that is mailed there is used.
+    pub async fn doubt_email(&mut self, id: UserId) -> Result<(), Error> {
+        let Some(user) = users::by_id(&mut self.tx, id).await? else { return Ok(()) };
+        let context = Context { subject: Some(id), ..self.context.clone() };
+        email::doubt(self.app, &mut self.tx, &user, &context, self.now).await
     }
 
     /// Makes it so.

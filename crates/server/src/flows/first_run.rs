@@ -173,6 +173,7 @@ async fn issue(acting: &Acting<'_>, tx: &mut Tx, key: &MacKey, owner: User) -> R
         purpose: PURPOSE,
         user_id: owner.id,
         user_epoch: owner.epoch,
+        email: None,
         expires_at,
     };
     one_time_links::issue(tx, &new, acting.now).await?;
@@ -196,11 +197,12 @@ async fn refusal(app: &App, mac: &Mac) -> Result<Option<LinkRefusal>, Error> {
 async fn spend(app: &App, attempt: &Attempt<'_>, mac: &Mac, phc: String) -> Result<Outcome, Error> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
-    let Some(id) = one_time_links::spend(&mut tx, PURPOSE, mac, now).await? else {
+    let Some(spent) = one_time_links::spend(&mut tx, PURPOSE, mac, now).await? else {
         drop(tx);
         // Somebody was faster.
         return Ok(Outcome::Refused(refusal(app, mac).await?.unwrap_or(LinkRefusal::Used)));
     };
+    let id = spent.user_id;
     let before = users::by_id(&mut tx, id).await?.ok_or(Error::Conflict)?;
     if users::role_has_password(&mut tx, before.role_id).await? {
         // Somebody made an owner in another way: the first run is over.

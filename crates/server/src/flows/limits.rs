@@ -87,6 +87,11 @@ pub async fn reserve(
     Ok(if of_address.retry_after.is_some() { of_address } else { of_name })
 }
 
+/// The key of what is counted by a name alone, from wherever it comes.
+pub(super) fn key_of_name(word: &str, name: &Identifier) -> String {
+    format!("{word}:{}", fingerprint(name))
+}
+
 /// Whose failures a lock-out counts.
 pub enum LockKey<'a> {
     /// A device that has signed in to this account before: it is not locked out with its network.

@@ -241,7 +241,11 @@ async fn what_is_taken(db: &Db, new: &NewAccount) -> Result<Create, Error> {
 }
 
 /// `None` if the actor may change the account.
-async fn refused(acting: &Acting<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Change>, Error> {
+pub(super) async fn refused(
+    acting: &Acting<'_>,
+    tx: &mut Tx,
+    id: UserId,
+) -> Result<Option<Change>, Error> {
     let Some(user) = users::by_id(tx, id).await? else { return Ok(Some(Change::Unknown)) };
     let Some(role) = roles::by_id(tx, user.role_id).await? else { return Err(Error::Conflict) };
     // Only the level counts here: nothing is granted.

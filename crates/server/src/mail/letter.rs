@@ -40,7 +40,8 @@ impl Letter {
     /// The account takes no password any more.
     pub fn password_disabled() -> Self {
         let what = "Your account was given too many wrong passwords in a row. Signing in with a \
-                    password is switched off until an administrator unlocks it.";
+                    password is switched off until you set a new one by \"Forgot password?\" on \
+                    the sign-in page, or an administrator unlocks it.";
         Self::notice("Your password was switched off", [what])
     }
 
@@ -52,6 +53,58 @@ impl Letter {
         let advice = "Please sign in again. If you cannot explain it, such as by a restored backup \
                       of the browser, set a new password: it signs everybody out.";
         Self::notice("You were signed out for safety", [what, advice])
+    }
+
+    /// The account has a new password.
+    pub fn password_changed(at: Time) -> Self {
+        let what = format!(
+            "The password of your account was changed at {}. Whoever was signed in to it was signed \
+             out.",
+            at.iso()
+        );
+        let advice = "If this was not you, set a new password at once by \"Forgot password?\" on the \
+                      sign-in page, and tell whoever runs this service.";
+        Self::notice("Your password was changed", [&what, advice])
+    }
+
+    /// A link to set a new password with was asked for.
+    pub fn password_reset_link(url: String, until: Time) -> Self {
+        let what =
+            "Somebody asked for a new password for your account. If it was you, set one here.";
+        let link = Some(Link { label: "Set a new password", url });
+        Self { link, until: Some(until), ..Self::notice(RESET, [what, IGNORE]) }
+    }
+
+    /// A code to set a new password with was asked for.
+    pub fn password_reset_code(code: String, until: Time) -> Self {
+        let what = "Somebody asked for a new password for your account. If it was you, this is the \
+                    code to type. Nobody of us will ever ask you for it.";
+        Self { code: Some(code), until: Some(until), ..Self::notice(RESET, [what, IGNORE]) }
+    }
+
+    /// Whoever has this address is to say that it is theirs.
+    pub fn verify_email(url: String, until: Time) -> Self {
+        let what = "This address was given for an account. If it is yours, say so here.";
+        let advice = "If you know nothing of it, nothing needs to be done.";
+        let link = Some(Link { label: "Confirm this address", url });
+        let subject = "Confirm your email address";
+        Self { link, until: Some(until), ..Self::notice(subject, [what, advice]) }
+    }
+
+    /// To the address that an account is about to lose.
+    pub fn email_change_asked() -> Self {
+        let what = "Somebody who is signed in to your account asked to change its email address. The \
+                    change is done when the link in a mail to the new address is used.";
+        let advice = "If this was not you, set a new password at once: that stops the change.";
+        Self::notice("Your email address is about to change", [what, advice])
+    }
+
+    /// To the address that an account has lost.
+    pub fn email_changed() -> Self {
+        let what = "Your account has another email address now. Mail for it does not come here any \
+                    more.";
+        let advice = "If this was not you, tell whoever runs this service at once.";
+        Self::notice("Your email address was changed", [what, advice])
     }
 
     /// A letter that tells something and asks for nothing.
@@ -70,6 +123,9 @@ impl Letter {
         parts.join("\n\n") + "\n"
     }
 }
+
+const RESET: &str = "Set a new password";
+const IGNORE: &str = "If it was not you, nothing needs to be done: your password stays as it is.";
 
 #[cfg(test)]
 mod tests {

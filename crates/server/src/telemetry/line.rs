@@ -64,7 +64,7 @@ const TOKEN_RUN: usize = 40;
 const LONGEST: usize = 300;
 
 /// A path to be told of, without its query. What is not plain ASCII is written as an escape.
-pub(super) fn path(raw: &str) -> String {
+pub fn path(raw: &str) -> String {
     let path = raw.split(['?', '#']).next().unwrap_or_default();
     let mut told = String::with_capacity(path.len());
     for (index, segment) in path.split('/').enumerate() {

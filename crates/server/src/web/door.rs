@@ -11,6 +11,8 @@ use portcullis_domain::csrf::{
 };
 use portcullis_domain::event::{Event, LimitName, Text};
 use portcullis_domain::origin::{self, Signal, WallFacts};
+use portcullis_domain::step_up::{self, Asker};
+use portcullis_domain::time::Time;
 
 use super::caller::{Access, Caller, IfRemembered, Level};
 use super::error::{Error, Forbidden};
@@ -22,6 +24,7 @@ use super::request::{Call, Facts};
 use super::table::{Answer, Csrf};
 use crate::app::App;
 use crate::spend::Token;
+use crate::telemetry::line;
 
 const TOKEN_HEADER: &str = "x-csrf-token";
 const CSRFTOKEN_HEADER: &str = "x-csrftoken";
@@ -78,10 +81,24 @@ where
             return Err(Box::pin(record_denial(&app, &facts, caller.as_ref(), error)).await);
         }
     };
+    if A::FRESH {
+        ask_for_proof(&app, &facts, caller.as_ref())?;
+    }
     if let Some(caller) = &caller {
         spend(&app, &facts, caller, accepted).await?;
     }
     handler(Call { app, facts, fields, signal }, access).await
+}
+
+/// Whoever proved too long ago who they are must do so again. Nobody at all has proved nothing.
+fn ask_for_proof(app: &App, facts: &Facts, caller: Option<&Caller>) -> Result<(), Error> {
+    let is_page = facts.target.path().as_str().starts_with("/-/");
+    let asker = if is_page { Asker::Page } else { Asker::Program };
+    let proved_at = caller.map_or(Time(i64::MIN), |caller| caller.found().session.auth_time);
+    if step_up::is_needed(app.config.sign_in.step_up, asker, proved_at, app.clock.now()) {
+        return Err(Error::Forbidden(Forbidden::StepUp));
+    }
+    Ok(())
 }
 
 /// Whether the method is one that changes nothing.
@@ -227,7 +244,7 @@ pub async fn record_denial(
             rule: rule.as_deref().map(Text::clip),
             reason: code,
             method: Text::clip(facts.method.as_str()),
-            path: Text::clip(facts.target.path().as_str()),
+            path: Text::clip(&line::path(facts.target.path().as_str())),
         };
         record(app, facts, caller, event).await;
     }
@@ -300,7 +317,7 @@ pub async fn record_csrf(app: &App, facts: &Facts, caller: Option<&Caller>, refu
     let event = Event::CsrfFailed {
         refusal,
         method: Text::clip(facts.method.as_str()),
-        path: Text::clip(facts.target.path().as_str()),
+        path: Text::clip(&line::path(facts.target.path().as_str())),
     };
     record(app, facts, caller, event).await;
 }

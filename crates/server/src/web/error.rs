@@ -2,9 +2,11 @@
 //! inside. Its text is chosen by variant; there is no path from a source error to a body.
 //! How it looks in each family is in [`super::refusal`].
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use http::StatusCode;
 use portcullis_domain::csrf;
 
 use super::forward_auth;
@@ -18,6 +20,8 @@ pub enum Error {
     WrongCredentials,
     /// 403: known, but not allowed. The code and, where it helps, the rule that said so.
     Forbidden(Forbidden),
+    /// A refusal that a documented family words itself, which every family is then told.
+    Documented(Documented),
     /// 404: not there, or not yours to see.
     NotFound,
     /// 405: the path exists, the method does not. Holds the methods that do.
@@ -48,6 +52,16 @@ pub enum Error {
     Internal,
 }
 
+/// A refusal with words of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Documented {
+    pub status: StatusCode,
+    /// The stable word.
+    pub code: &'static str,
+    /// The sentence, as the clients know it.
+    pub text: &'static str,
+}
+
 /// What stands in the way of a caller who is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Forbidden {
@@ -62,6 +76,8 @@ pub enum Forbidden {
     },
     /// A peer asks or speaks as a proxy, and is not one that the operator named.
     UntrustedProxy(IpAddr),
+    /// Whoever calls must prove again who they are.
+    StepUp,
     /// A refusal that one flow makes, by its stable code.
     Other(&'static str),
 }
@@ -72,6 +88,7 @@ impl Forbidden {
         match self {
             Self::Csrf(refusal) => refusal.code(),
             Self::UntrustedProxy(_) => "untrusted_proxy",
+            Self::StepUp => "step_up_required",
             Self::Permission { code, .. } | Self::Other(code) => code,
         }
     }
@@ -85,18 +102,18 @@ pub struct Fault {
     /// What is wrong: a stable word, such as `required` or `invalid`.
     pub code: &'static str,
     /// The sentence for a person, without the field's name, such as "must be an email".
-    pub detail: &'static str,
+    pub detail: Cow<'static, str>,
 }
 
 impl Fault {
     /// The field is not there.
     pub fn required(field: &'static str) -> Self {
-        Self { field, code: "required", detail: "This field is required." }
+        Self { field, code: "required", detail: "This field is required.".into() }
     }
 
     /// The field is there and cannot be used.
     pub fn invalid(field: &'static str, detail: &'static str) -> Self {
-        Self { field, code: "invalid", detail }
+        Self { field, code: "invalid", detail: detail.into() }
     }
 }
 
@@ -129,6 +146,7 @@ impl Error {
             Self::WrongCredentials => "wrong_credentials",
             Self::Forbidden(forbidden) => forbidden.code(),
             Self::Forwarded(..) => "forwarded_target",
+            Self::Documented(documented) => documented.code,
             Self::NotFound => "not_found",
             Self::Method(_) => "method_not_allowed",
             Self::Invalid(faults) => match faults.as_slice() {
@@ -144,11 +162,12 @@ impl Error {
     }
 
     /// The HTTP status.
-    pub fn status(&self) -> http::StatusCode {
-        use http::StatusCode as Status;
+    pub fn status(&self) -> StatusCode {
+        use StatusCode as Status;
         match self {
             Self::SignIn(_) | Self::WrongCredentials => Status::UNAUTHORIZED,
             Self::Forbidden(_) => Status::FORBIDDEN,
+            Self::Documented(documented) => documented.status,
             Self::NotFound => Status::NOT_FOUND,
             Self::Method(_) => Status::METHOD_NOT_ALLOWED,
             Self::Invalid(_) | Self::Malformed(_) | Self::Forwarded(..) => Status::BAD_REQUEST,

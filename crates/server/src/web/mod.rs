@@ -18,6 +18,7 @@ pub mod limits;
 pub mod pages;
 pub mod refusal;
 pub mod remember;
+pub mod renewal;
 pub mod reply;
 pub mod request;
 pub mod routes;

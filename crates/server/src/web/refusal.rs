@@ -7,12 +7,13 @@
     reason = "a family words a few refusals itself; all others share one sentence"
 )]
 
+use http::StatusCode;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use serde_json::{Map, Value, json};
 
-use super::error::{Error, Fault, Forbidden};
+use super::error::{Documented, Error, Fault, Forbidden};
 use super::reply::{Reply, json_reply};
 
 /// The documented client style that a route speaks.
@@ -57,7 +58,9 @@ pub fn add_headers(reply: &mut Reply, error: &Error) {
     let headers = reply.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match error {
-        Error::SignIn("credential_missing") | Error::WrongCredentials => {
+        Error::SignIn("credential_missing")
+        | Error::WrongCredentials
+        | Error::Documented(Documented { status: StatusCode::UNAUTHORIZED, .. }) => {
             // RFC 6750, section 3.1: no error attribute when no credential was sent.
             headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"auth\""));
         }
@@ -86,8 +89,12 @@ pub fn add_headers(reply: &mut Reply, error: &Error) {
             }
         }
         Error::Forbidden(
-            Forbidden::Csrf(_) | Forbidden::UntrustedProxy(_) | Forbidden::Other(_),
+            Forbidden::Csrf(_)
+            | Forbidden::UntrustedProxy(_)
+            | Forbidden::StepUp
+            | Forbidden::Other(_),
         )
+        | Error::Documented(_)
         | Error::NotFound
         | Error::Invalid(_)
         | Error::Malformed(_)
@@ -109,6 +116,7 @@ pub fn sentence(error: &Error) -> String {
         Error::SignIn(_) => "Authentication required. Please log in.".to_owned(),
         Error::WrongCredentials => "Invalid email or password".to_owned(),
         Error::Forbidden(forbidden) => forbidden_sentence(forbidden),
+        Error::Documented(documented) => documented.text.to_owned(),
         Error::NotFound => "Not found".to_owned(),
         Error::Method(allowed) => format!("This path answers only {allowed}"),
         Error::Invalid(faults) => match faults.first() {
@@ -173,6 +181,9 @@ fn forbidden_sentence(forbidden: &Forbidden) -> String {
              your proxy, add its address there"
         ),
         Forbidden::Other("account_blacklisted") => "This account is blocked".to_owned(),
+        Forbidden::StepUp => {
+            "This asks for a sign-in of the last 15 minutes. Sign in again and repeat it".to_owned()
+        }
         Forbidden::Permission { .. } | Forbidden::Other(_) => {
             "You do not have permission to perform this action".to_owned()
         }
@@ -261,6 +272,7 @@ fn z_detail(error: &Error) -> String {
                 "CSRF Failed: CSRF token from the 'X-Csrftoken' HTTP header incorrect.".to_owned()
             }
         },
+        Error::Forbidden(Forbidden::StepUp) => format!("{}.", sentence(error)),
         Error::Forbidden(_) => "You do not have permission to perform this action.".to_owned(),
         Error::TooMany { retry_after, .. } => format!(
             "You made too many requests in a short amount of time, Please wait for {} seconds \

@@ -96,6 +96,13 @@ impl Facts {
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
+    /// The last segment of the path, where a row has a name in braces for it.
+    pub fn last_segment(&self) -> &str {
+        let path = self.target.path().as_str();
+        let path = path.strip_suffix('/').unwrap_or(path);
+        path.rsplit('/').next().unwrap_or_default()
+    }
+
     /// Whether the request shows a browser: any of the headers that only browsers send.
     pub fn shows_browser(&self) -> bool {
         ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"]

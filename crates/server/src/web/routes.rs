@@ -3,9 +3,9 @@
 use http::Method;
 
 use super::api::{
-    account_sessions, console, csrf, first_user, health, limits, login, logout, logout_user, me,
-    mobile_auth, openapi, own_permissions, own_profile, permissions, probe, profile, roles,
-    session_acts, sessions, users,
+    account_sessions, change_password, console, csrf, email, first_user, health, limits, login,
+    logout, logout_user, me, mobile_auth, openapi, own_permissions, own_profile, password_reset,
+    permissions, probe, profile, roles, session_acts, sessions, users,
 };
 use super::pages;
 use super::table::{Row, row};
@@ -18,6 +18,7 @@ pub fn rows() -> Vec<Row> {
     let mut rows = api_rows();
     rows.extend(people_rows());
     rows.extend(console_rows());
+    rows.extend(password_rows());
     rows.extend(own_rows());
     rows.extend(pages::rows());
     rows
@@ -68,6 +69,32 @@ fn people_rows() -> Vec<Row> {
         row(Method::POST, "/api/admin/staff-permissions", roles::CELLS, roles::post_cells),
         row(Method::PUT, "/api/admin/user-management-policy", roles::POLICY, roles::put_policy),
         row(Method::GET, "/api/admin/api-permissions", roles::matrix::SHOW, roles::matrix::show),
+    ]
+}
+
+/// A password's life.
+fn password_rows() -> Vec<Row> {
+    use password_reset as reset;
+    vec![
+        row(
+            Method::POST,
+            "/api/auth/change-password",
+            change_password::POST,
+            change_password::post,
+        ),
+        row(Method::POST, "/api/auth/forgot-password", reset::FORGOT, reset::forgot),
+        row(Method::POST, "/api/auth/verify-reset-code", reset::VERIFY, reset::verify),
+        row(Method::POST, "/api/auth/reset-password", reset::RESET, reset::reset),
+        row(
+            Method::POST,
+            "/api/auth/reset-password/{token}",
+            reset::RESET_BY_PATH,
+            reset::reset_by_path,
+        ),
+        row(Method::POST, "/api/password-reset", reset::BY_ACTION, reset::by_action),
+        row(Method::GET, "/api/auth/verify-email", email::VERIFY, email::verify),
+        row(Method::POST, "/api/auth/resend-verification", email::ASK_AGAIN, email::ask_again),
+        row(Method::POST, "/api/account/email", email::CHANGE, email::change),
     ]
 }
 

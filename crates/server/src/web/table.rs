@@ -31,6 +31,8 @@ pub struct Row {
     /// The path; `{name}` stands for one segment.
     pub path: &'static str,
     pub level: Level,
+    /// Whether it asks for a fresh proof of who is calling.
+    pub fresh: bool,
     pub doc: Doc,
     run: Run,
 }
@@ -84,7 +86,7 @@ where
     let csrf = doc.csrf;
     let run: Run =
         Box::new(move |app, facts, body| Box::pin(door::pass(app, facts, body, csrf, handler)));
-    Row { method, path, level: A::LEVEL, doc, run }
+    Row { method, path, level: A::LEVEL, fresh: A::FRESH, doc, run }
 }
 
 /// What the table says of a target.

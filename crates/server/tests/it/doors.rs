@@ -53,7 +53,8 @@ async fn who_may_pass_which_door() {
         let names: Vec<_> = CALLERS.iter().map(|(name, _)| *name).collect();
         let mut table = format!("{:<40} | {}\n", "door", names.join(" | "));
         for (method, path) in doors() {
-            let mut line = format!("{:<40}", format!("{method} {path}"));
+            let mark = if asks_for_proof(&method, &path) { " (fresh)" } else { "" };
+            let mut line = format!("{:<40}", format!("{method} {path}{mark}"));
             for (_, by) in CALLERS {
                 // `/readyz` compares clocks with the database.
                 server.catch_up();
@@ -92,6 +93,11 @@ fn doors() -> Vec<(Method, String)> {
         doors.push((method, path.to_owned()));
     }
     doors
+}
+
+/// Whether the row asks for a fresh proof of who is calling. All that knock here are fresh.
+fn asks_for_proof(method: &Method, path: &str) -> bool {
+    routes::rows().iter().any(|row| row.fresh && row.method == *method && row.path == path)
 }
 
 async fn knock(server: &TestApp, method: &Method, path: &str, by: By) -> String {

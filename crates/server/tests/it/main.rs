@@ -23,6 +23,7 @@ mod kill;
 mod lifecycle;
 mod limits;
 mod nodes;
+mod passwords;
 mod proxies;
 mod proxy;
 mod seeds;

@@ -7,8 +7,7 @@ use portcullis_domain::text::{Email, Name};
 use portcullis_domain::time::Time;
 
 use super::change::folded_name;
-use super::{User, columns, select, user};
-use crate::counters;
+use super::{User, columns, email_is_free, select, user};
 use crate::driver::{Tx, params};
 use crate::error::{Error, Result};
 use crate::invalidations::Invalidation;
@@ -58,14 +57,10 @@ pub async fn set_first_password(
     new: &FirstPassword,
     now: Time,
 ) -> Result<bool> {
-    const TAKEN: &str = "SELECT u.id FROM users u
-        WHERE u.id <> $1 AND (u.email_folded = $2 OR u.username_folded = $2) LIMIT 1";
     const SQL: &str = "UPDATE users SET email = $2, email_folded = $3, first_name = $4,
             last_name = $5, password_phc = $6, updated_at = $7, name_folded = $8
         WHERE id = $1 AND password_phc IS NULL";
-    // Whoever makes a user holds the same counter, so nobody takes the address in between.
-    counters::hold(tx, "users").await?;
-    if tx.fetch_optional(TAKEN, params![id, new.email.folded()]).await?.is_some() {
+    if !email_is_free(tx, id, &new.email).await? {
         return Err(Error::Conflict);
     }
     let folded_name = folded_name(&new.first_name, &new.last_name);

@@ -22,6 +22,7 @@ mod one_time_links;
 mod outbox;
 mod remember;
 mod roles;
+mod rotation;
 mod schema;
 mod sessions;
 mod settings;

@@ -5,7 +5,7 @@ use portcullis_domain::account::AccountStatus;
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_link::{Facts, LinkPurpose};
 use portcullis_domain::text::{Email, Name, Username};
-use portcullis_store::one_time_links::{self, NewLink};
+use portcullis_store::one_time_links::{self, NewLink, Spent};
 use portcullis_store::users::{self, FirstPassword};
 use portcullis_store::{Error, Tx};
 
@@ -26,6 +26,20 @@ async fn a_link_is_spent_once_and_in_its_time() {
         assert_eq!(spend(&mut tx, 1, 59).await, None, "once more");
         assert_eq!(facts(&mut tx, 1).await, Some((true, false)));
         assert_eq!(facts(&mut tx, 2).await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_says_where_it_was_mailed_to() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let ada = ada(&mut tx).await;
+        let email = Some(Email::parse("ada@example.com").unwrap());
+        let mailed = NewLink { email: email.clone(), ..new_link(1, ada) };
+        one_time_links::issue(&mut tx, &mailed, NOW).await.unwrap();
+        let spent = one_time_links::spend(&mut tx, PURPOSE, &mac(1), NOW).await.unwrap();
+        assert_eq!(spent, Some(Spent { user_id: ada, user_epoch: 0, email }));
     })
     .await;
 }
@@ -195,11 +209,19 @@ pub(crate) fn first_password(address: &str) -> FirstPassword {
 
 /// A link that is good for a minute.
 fn new_link(number: u8, user_id: UserId) -> NewLink {
-    NewLink { mac: mac(number), purpose: PURPOSE, user_id, user_epoch: 0, expires_at: later(60) }
+    NewLink {
+        mac: mac(number),
+        purpose: PURPOSE,
+        user_id,
+        user_epoch: 0,
+        email: None,
+        expires_at: later(60),
+    }
 }
 
 async fn spend(tx: &mut Tx, number: u8, seconds: u64) -> Option<UserId> {
-    one_time_links::spend(tx, PURPOSE, &mac(number), later(seconds)).await.unwrap()
+    let spent = one_time_links::spend(tx, PURPOSE, &mac(number), later(seconds)).await.unwrap();
+    spent.map(|spent| spent.user_id)
 }
 
 /// Whether it is spent, and whether it is outdated.

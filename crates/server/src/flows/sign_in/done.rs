@@ -7,6 +7,7 @@ use portcullis_domain::id::UserId;
 use portcullis_domain::role::Role;
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::throttle::PASSWORD_DISABLED_AFTER;
+use portcullis_domain::time::Time;
 use portcullis_store::users::{self, User};
 use portcullis_store::{
     Error, Tx, blacklist, credentials as credential_rows, lockouts, remember as series_rows, roles,
@@ -34,22 +35,35 @@ pub(super) async fn fail(
     let reason = candidate.failure();
     let event = Event::SignInFailed { form: attempt.form, reason, known: user.is_some() };
     record(&mut tx, app.random, &event, &context, now).await?;
-    if let Some(user) = user {
-        let failures = users::password_failed(&mut tx, user.id).await?;
-        let is_limit = failures >= i64::from(PASSWORD_DISABLED_AFTER);
-        if is_limit && users::disable_password(&mut tx, user.id).await? {
-            record(&mut tx, app.random, &Event::PasswordDisabled, &context, now).await?;
-            mail::send(app, &mut tx, &user.email, &Letter::password_disabled(), now).await?;
-        }
-    }
-    if let Some(until) = candidate.locks_until {
-        record(&mut tx, app.random, &Event::SignInLocked { until }, &context, now).await?;
-        if let Some(user) = user {
-            mail::send(app, &mut tx, &user.email, &Letter::locked_out(until), now).await?;
-        }
-    }
+    count_wrong(app, &mut tx, user, candidate.locks_until, &context, now).await?;
     tx.commit().await?;
     Ok(Outcome::Refused)
+}
+
+/// Counts a wrong password against its account. `locks_until`: it was the last of its network.
+pub(in crate::flows) async fn count_wrong(
+    app: &App,
+    tx: &mut Tx,
+    user: Option<&User>,
+    locks_until: Option<Time>,
+    context: &Context,
+    now: Time,
+) -> Result<(), Error> {
+    if let Some(user) = user {
+        let failures = users::password_failed(tx, user.id).await?;
+        let is_limit = failures >= i64::from(PASSWORD_DISABLED_AFTER);
+        if is_limit && users::disable_password(tx, user.id).await? {
+            record(tx, app.random, &Event::PasswordDisabled, context, now).await?;
+            mail::send(app, tx, &user.email, &Letter::password_disabled(), now).await?;
+        }
+    }
+    if let Some(until) = locks_until {
+        record(tx, app.random, &Event::SignInLocked { until }, context, now).await?;
+        if let Some(user) = user {
+            mail::send(app, tx, &user.email, &Letter::locked_out(until), now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The right password, in one transaction: the account as it is now, the session and all that

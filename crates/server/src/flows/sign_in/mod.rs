@@ -26,6 +26,7 @@ use crate::app::App;
 use crate::fault::Failure;
 
 pub use count::count_unreadable;
+pub(super) use done::count_wrong;
 
 /// One attempt to sign in.
 pub struct Attempt<'a> {

@@ -167,6 +167,7 @@ async fn identify(desk: &mut Desk<'_>, account: &Account, wanted: &Wanted) -> Re
     users::bump_epoch(&mut desk.tx, user.id).await?;
     if readdressed {
         desk.record(&Event::EmailChanged, Some(user.id)).await?;
+        desk.doubt_email(user.id).await?;
     }
     if renamed {
         let fields = vec!["username"];

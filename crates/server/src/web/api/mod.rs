@@ -3,8 +3,10 @@
 
 pub mod account_sessions;
 pub mod blacklist;
+pub mod change_password;
 pub mod console;
 pub mod csrf;
+pub mod email;
 pub mod first_user;
 pub mod health;
 pub mod limits;
@@ -16,6 +18,7 @@ pub mod mobile_auth;
 pub mod openapi;
 pub mod own_permissions;
 pub mod own_profile;
+pub mod password_reset;
 pub mod permissions;
 pub mod probe;
 pub mod profile;

@@ -99,6 +99,9 @@ fn operation(row: &Row) -> Value {
     if let Level::Staff(_) = row.level {
         keys.insert("x-account-type".into(), "staff".into());
     }
+    if row.fresh {
+        keys.insert("x-fresh-sign-in".into(), true.into());
+    }
     if !is_safe(&row.method) {
         keys.insert("x-csrf".into(), json!(row.doc.csrf == Csrf::Required));
     }

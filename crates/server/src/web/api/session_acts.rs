@@ -179,11 +179,11 @@ async fn refused(call: &Call, caller: &Caller, refusal: Refusal) -> Error {
         Refusal::AboveLevel => denied("above_level", None),
         Refusal::OwnSession => {
             let detail = "is the session that you are using. Sign out to end it";
-            invalid(Fault { field: "session_id", code: "own_session", detail })
+            invalid(Fault { field: "session_id", code: "own_session", detail: detail.into() })
         }
         Refusal::Oneself => {
             let detail = "is your own account, and nobody keeps himself out";
-            invalid(Fault { field: "user_id", code: "own_account", detail })
+            invalid(Fault { field: "user_id", code: "own_account", detail: detail.into() })
         }
     };
     if let Error::Invalid(faults) = &error {

@@ -122,6 +122,8 @@ pub trait Access: Sized + Send + 'static {
     const LEVEL: Level;
     /// For a browser that stays signed in.
     const IF_REMEMBERED: IfRemembered;
+    /// Whether it asks for a fresh proof of who is calling.
+    const FRESH: bool = false;
 
     /// The value, for whoever the door found.
     fn admit(who: Who) -> Result<Self, Error>;
@@ -159,6 +161,20 @@ impl Access for Superuser {
         let SignedIn(caller) = SignedIn::admit(who)?;
         let holds = caller.grants().covers(&Grant::All);
         if holds { Ok(Self(caller)) } else { Err(denied("permission_missing", "*")) }
+    }
+}
+
+/// Somebody who passes as `A` and proved a short time ago who they are: what may do lasting harm asks
+/// for it, on pages always, and of programs where `sign_in.step_up` says so.
+pub struct Fresh<A>(pub A);
+
+impl<A: Access> Access for Fresh<A> {
+    const LEVEL: Level = A::LEVEL;
+    const IF_REMEMBERED: IfRemembered = A::IF_REMEMBERED;
+    const FRESH: bool = true;
+
+    fn admit(who: Who) -> Result<Self, Error> {
+        A::admit(who).map(Self)
     }
 }
 

@@ -6,7 +6,7 @@ use portcullis_domain::csrf::Kind;
 use portcullis_domain::role::Role;
 use portcullis_domain::time::Time;
 use portcullis_store::sessions::{self, Session};
-use portcullis_store::users::User;
+use portcullis_store::users::{self, User};
 
 use super::sessions::Line;
 use super::{in_words, shown_name};
@@ -26,14 +26,16 @@ pub(super) const SHOW: Doc = Doc {
 pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let found = caller.found();
     let life = found.credential.life;
-    let mut tx = call.app.db.read_once().await?;
+    let mut tx = call.app.db.read().await?;
     // Whoever came this far had a session a moment ago.
     let stored = sessions::by_id(&mut tx, &found.session.id).await?.ok_or(Error::NotFound)?;
+    let verified_at = users::email_verified_at(&mut tx, found.user.id).await?;
     drop(tx);
     let own = super::sessions::own(&call, &caller).await?;
     let page = Account {
         name: shown_name(&found.user),
         user: &found.user,
+        is_verified: verified_at.is_some(),
         role: &found.role,
         session: &stored,
         began: moment(stored.created_at),
@@ -51,6 +53,8 @@ pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
 struct Account<'a> {
     name: String,
     user: &'a User,
+    /// Whether the address was proved.
+    is_verified: bool,
     role: &'a Role,
     session: &'a Session,
     began: String,

@@ -114,7 +114,7 @@ fn route(row: &Row, base: &str) -> Route {
         path: row.path,
         writes: !is_safe(&row.method),
         summary: row.doc.summary,
-        who: who(row.level),
+        who: who(row),
         csrf: csrf(row),
         fields: row.doc.fields,
         status: row.doc.answer.0,
@@ -123,15 +123,16 @@ fn route(row: &Row, base: &str) -> Route {
     }
 }
 
-fn who(level: Level) -> String {
-    match level {
+fn who(row: &Row) -> String {
+    let who = match row.level {
         Level::Anyone | Level::Visitor => "Anyone".to_owned(),
         Level::SignedIn => "Anyone who is signed in".to_owned(),
         Level::Allowed(key) => format!("Whoever holds {key}"),
         Level::Superuser => "Whoever may do everything".to_owned(),
         Level::Staff(None) => "Staff".to_owned(),
         Level::Staff(Some(key)) => format!("Staff who hold {key}"),
-    }
+    };
+    if row.fresh { format!("{who}, after a fresh sign-in") } else { who }
 }
 
 /// What is said of CSRF tokens: nothing where no token could ever be asked for.

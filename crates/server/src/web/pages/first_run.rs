@@ -260,7 +260,7 @@ fn read<'c>(call: &'c Call, filled: &Filled<'_>) -> Result<Attempt<'c>, Problem>
 }
 
 /// The code in what was pasted: the whole link, or the code alone.
-fn code_in(text: &str) -> &str {
+pub(super) fn code_in(text: &str) -> &str {
     let code = text.rsplit_once("#t=").map_or(text, |(_, code)| code);
     code.split('&').next().unwrap_or_default()
 }

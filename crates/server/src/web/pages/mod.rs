@@ -1,12 +1,13 @@
-//! Pages for people, rendered here and working without scripts; only the first run has one, for
-//! comfort. Every page brings its own style sheet inside it, named by its hash in the content policy,
-//! so that a refusal looks right even when nothing else can be fetched. Not here: what the pages do,
-//! which is in `flows`.
+//! Pages for people, rendered here and working without scripts; those that a link with a code leads to
+//! have one, for comfort. Every page brings its own style sheet inside it, named by its hash in the
+//! content policy, so that a refusal looks right even when nothing else can be fetched. Not here: what
+//! the pages do, which is in `flows`.
 
 mod account;
 mod admin;
 mod docs;
 mod first_run;
+mod password;
 mod refusal;
 mod sessions;
 mod sign_in;
@@ -37,6 +38,8 @@ pub const STYLE: &str = include_str!("../../../templates/style.css");
 pub const SIGN_IN: &str = "/-/sign-in";
 /// Where an owner without a password sets one.
 pub const FIRST_RUN: &str = "/-/first-run";
+/// Where they prove again who they are.
+pub const CONFIRM: &str = "/-/confirm";
 /// Where they sign out.
 const SIGN_OUT: &str = "/-/sign-out";
 
@@ -44,6 +47,12 @@ const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-p
 
 /// The rows of the route table that are pages.
 pub fn rows() -> Vec<Row> {
+    let mut rows = own_rows();
+    rows.extend(password::rows());
+    rows
+}
+
+fn own_rows() -> Vec<Row> {
     vec![
         row(Method::GET, SIGN_IN, sign_in::SHOW, sign_in::show),
         row(Method::POST, SIGN_IN, sign_in::SUBMIT, sign_in::submit),

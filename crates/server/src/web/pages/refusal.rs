@@ -9,13 +9,14 @@ use http::{Method, StatusCode};
 use portcullis_domain::csrf;
 use portcullis_domain::origin::Origin;
 
-use super::{SIGN_IN, SIGN_OUT};
+use super::{CONFIRM, SIGN_IN, SIGN_OUT};
 use crate::app::App;
 use crate::verify::presented::API_KEY_HEADER;
 use crate::web::error::{Error, Forbidden};
 use crate::web::refusal::{Family, add_headers, reply as json};
 use crate::web::reply::{Reply, redirect_reply};
 use crate::web::request::Facts;
+use crate::web::table::Match;
 use words::{Words, words};
 
 /// The answer to a person whose request was refused: the sign-in page where that helps, and
@@ -23,6 +24,9 @@ use words::{Words, words};
 pub fn refusal(app: &App, facts: &Facts, error: &Error) -> Reply {
     match (error, way_to_sign_in(facts, None)) {
         (Error::SignIn(_), Some(location)) => redirect_reply(StatusCode::FOUND, &location),
+        (Error::Forbidden(Forbidden::StepUp), _) => {
+            redirect_reply(StatusCode::SEE_OTHER, &way_to_confirm(app, facts))
+        }
         (error, _) => {
             let mut words = words(error);
             words.lines.extend(where_we_are(error, &app.public_url));
@@ -97,6 +101,25 @@ pub fn way_to_sign_in(facts: &Facts, public: Option<&Origin>) -> Option<String> 
         let next: String = form_urlencoded::byte_serialize(target.as_bytes()).collect();
         format!("{host}{SIGN_IN}?next={next}")
     })
+}
+
+/// Where to send somebody who must prove again who they are, with the way back: what a form sent
+/// cannot be asked for again by an address, but the page that holds the form can. It has the address of
+/// the form, or one above it.
+fn way_to_confirm(app: &App, facts: &Facts) -> String {
+    let can_come_back = matches!(facts.method, Method::GET | Method::HEAD);
+    let target = facts.target.to_string();
+    let mut back = if can_come_back { target.as_str() } else { facts.target.path().as_str() };
+    while !can_come_back && !is_page(app, back) {
+        back = back.rsplit_once('/').map_or("", |(above, _)| above);
+    }
+    let next: String = form_urlencoded::byte_serialize(back.as_bytes()).collect();
+    format!("{CONFIRM}?next={next}")
+}
+
+/// Whether the path can be looked at; nothing at all can.
+fn is_page(app: &App, path: &str) -> bool {
+    path.is_empty() || matches!(app.routes.find(&Method::GET, path), Match::Row(_))
 }
 
 /// Said beside the wall's refusal, because behind a proxy a wrong public address is what most often

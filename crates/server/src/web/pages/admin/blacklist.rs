@@ -11,7 +11,7 @@ use super::Frame;
 use crate::flows::{blacklist, users};
 use crate::web::api::blacklist::{cursor, name, parse_cursor};
 use crate::web::api::session_acts;
-use crate::web::caller::{Caller, SessionsManage, Staff};
+use crate::web::caller::{Caller, Fresh, SessionsManage, Staff};
 use crate::web::error::{Error, Fault, Forbidden};
 use crate::web::pages::account::moment;
 use crate::web::pages::show as show_page;
@@ -52,7 +52,7 @@ pub(in crate::web::pages) const ADD: Doc = Doc {
 /// `POST /-/admin/blacklist`.
 pub(in crate::web::pages) async fn add(
     call: Call,
-    Staff(caller, ..): Staff<SessionsManage>,
+    Fresh(Staff(caller, ..)): Fresh<Staff<SessionsManage>>,
 ) -> Answer {
     let email = call.fields.text("email").unwrap_or_default().trim();
     let reason = call.fields.text("reason").unwrap_or_default().trim();
@@ -84,7 +84,7 @@ pub(in crate::web::pages) const REMOVE: Doc = Doc {
 /// `POST /-/admin/blacklist/remove`.
 pub(in crate::web::pages) async fn remove(
     call: Call,
-    Staff(caller, ..): Staff<SessionsManage>,
+    Fresh(Staff(caller, ..)): Fresh<Staff<SessionsManage>>,
 ) -> Answer {
     let user = session_acts::user(&call.fields)?;
     match session_acts::let_in(&call, &caller, user).await {

@@ -11,7 +11,7 @@ use crate::flows::administration::Halt;
 use crate::flows::roles::administer;
 use crate::web::api::roles::{level, name};
 use crate::web::api::users::fields::{grants_or_none, invalid, role_id};
-use crate::web::caller::{Caller, RolesManage, Staff};
+use crate::web::caller::{Caller, Fresh, RolesManage, Staff};
 use crate::web::error::Error;
 use crate::web::pages::show as show_page;
 use crate::web::refusal::sentence;
@@ -51,7 +51,7 @@ pub(in crate::web::pages) const SUBMIT: Doc = Doc {
 /// `POST /-/admin/role`.
 pub(in crate::web::pages) async fn submit(
     call: Call,
-    Staff(caller, _): Staff<RolesManage>,
+    Fresh(Staff(caller, _)): Fresh<Staff<RolesManage>>,
 ) -> Answer {
     let id = role_id(&call.fields)?;
     let action = call.fields.text("action").unwrap_or_default();

@@ -17,7 +17,7 @@ use crate::flows::roles::{export, list};
 use crate::web::api::roles::matrix::keys;
 use crate::web::api::roles::{Imported, import, level, name};
 use crate::web::api::users::fields::{invalid, role_id};
-use crate::web::caller::{Caller, RolesManage, Staff};
+use crate::web::caller::{Caller, Fresh, RolesManage, Staff};
 use crate::web::error::{Error, Fault};
 use crate::web::pages::show as show_page;
 use crate::web::refusal::sentence;
@@ -76,7 +76,7 @@ pub(in crate::web::pages) const SUBMIT: Doc = Doc {
 /// `POST /-/admin/roles`.
 pub(in crate::web::pages) async fn submit(
     call: Call,
-    Staff(caller, _): Staff<RolesManage>,
+    Fresh(Staff(caller, _)): Fresh<Staff<RolesManage>>,
 ) -> Answer {
     let done = match call.fields.text("action") {
         Some("cells") => set_cells(&call, &caller).await,

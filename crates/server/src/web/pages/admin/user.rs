@@ -21,7 +21,8 @@ use crate::web::api::roles::matrix;
 use crate::web::api::session_acts::must_hold;
 use crate::web::api::users::fields;
 use crate::web::caller::{
-    Caller, Permission, SessionsList, Staff, UserLogoutManage, UserPermissionsManage, UsersManage,
+    Caller, Fresh, Permission, SessionsList, Staff, UserLogoutManage, UserPermissionsManage,
+    UsersManage,
 };
 use crate::web::error::Error;
 use crate::web::pages::account::moment;
@@ -74,7 +75,7 @@ pub(in crate::web::pages) const SUBMIT: Doc = Doc {
 /// `POST /-/admin/user`.
 pub(in crate::web::pages) async fn submit(
     call: Call,
-    Staff(caller, _): Staff<UsersManage>,
+    Fresh(Staff(caller, _)): Fresh<Staff<UsersManage>>,
 ) -> Answer {
     let uuid = fields::uuid(&call)?.to_owned();
     let here = one(&uuid)?;

@@ -10,7 +10,7 @@ use super::choice::{Choice, roles, types};
 use super::{Frame, problem};
 use crate::flows::users;
 use crate::web::api::users::newcomer;
-use crate::web::caller::{Caller, Staff, UsersManage};
+use crate::web::caller::{Caller, Fresh, Staff, UsersManage};
 use crate::web::error::Error;
 use crate::web::pages::account::moment;
 use crate::web::pages::{show as show_page, shown_name};
@@ -89,7 +89,7 @@ pub(in crate::web::pages) const SUBMIT_NEW: Doc = Doc {
 /// `POST /-/admin/users/new`.
 pub(in crate::web::pages) async fn submit_new(
     call: Call,
-    Staff(caller, _): Staff<UsersManage>,
+    Fresh(Staff(caller, _)): Fresh<Staff<UsersManage>>,
 ) -> Answer {
     let new = match newcomer(&call) {
         Ok(new) => new,

@@ -25,7 +25,11 @@ pub(super) fn words(error: &Error) -> Words {
         Error::Forbidden(Forbidden::UntrustedProxy(_)) => {
             said("This proxy is not trusted", &[&sentence(error)])
         }
+        Error::Forbidden(Forbidden::StepUp) => {
+            said("Please confirm that it is you", &[&sentence(error)])
+        }
         Error::Forbidden(Forbidden::Other(_)) => said("You may not do this", &[&sentence(error)]),
+        Error::Documented(_) => said("That did not work", &[&sentence(error)]),
         Error::NotFound => said(
             "There is nothing here",
             &["The address may be misspelt, or what was here is gone."],

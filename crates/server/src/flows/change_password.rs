@@ -1,0 +1,90 @@
+//! A new password for somebody who is signed in and knows the old one. Whatever else is signed in to
+//! the account is signed out, with its remembered browsers, links and codes; this session goes on with
+//! the credential that asked, a cookie under a new secret. Not here: a forgotten password
+//! (`password_reset`), and what an operator sets (`users`).
+
+use portcullis_domain::event::{Context, EndReason, Event, PasswordChanger};
+use portcullis_domain::password::{Policy, PolicyFault};
+use portcullis_domain::text::Username;
+use portcullis_store::users::{self, User};
+use portcullis_store::{Error, rotation, sessions};
+
+use super::proof::{self, Answer, Claim, Outcome, Proved, Refusal, Renewed};
+use super::record;
+use super::users::Accepted;
+use crate::app::App;
+use crate::fault::Failure;
+use crate::mail::{self, Letter};
+
+/// Everything that is wrong with a new password of this user, worst first; none, and it is accepted.
+pub fn faults(app: &App, user: &User, password: &str) -> Vec<PolicyFault> {
+    let name = format!("{} {}", user.first_name, user.last_name);
+    let address = user.email.as_str();
+    let local = address.split('@').next().unwrap_or_default();
+    let own_words = [
+        address,
+        local,
+        user.username.as_ref().map_or("", Username::as_str),
+        user.first_name.as_str(),
+        user.last_name.as_str(),
+        name.trim(),
+    ];
+    let min_chars = app.config.password.min_length;
+    Policy { min_chars, own_words: &own_words }.faults(password)
+}
+
+/// Puts `new` in the place of the password that the claim proves.
+pub async fn change(
+    app: &App,
+    claim: &Claim<'_>,
+    new: &Accepted<'_>,
+) -> Result<Answer<Renewed>, Failure> {
+    // Taken first, so that a full queue costs nobody an attempt.
+    let seat = app.hasher.seat()?;
+    let (proved, standing) = proof::check(app, claim).await?;
+    let outcome = match proved {
+        Ok(proved) => {
+            let phc = app.hasher.hash(seat, new.as_str(), app.random.bytes()).await?;
+            put(app, claim, &proved, &phc).await?
+        }
+        Err(refusal) => Err(refusal),
+    };
+    Ok(Answer { outcome, standing })
+}
+
+/// All of it in one transaction. Of several at once one wins, because the epoch goes up once.
+async fn put(
+    app: &App,
+    claim: &Claim<'_>,
+    proved: &Proved,
+    phc: &str,
+) -> Result<Outcome<Renewed>, Error> {
+    let now = app.clock.now();
+    let holder = &claim.holder;
+    let mut tx = app.db.write().await?;
+    let Some(user) = proved.settle(&mut tx).await? else { return Ok(Err(Refusal::Gone)) };
+    let Some(epoch) = rotation::raise_epoch(&mut tx, user.id, user.epoch).await? else {
+        return Ok(Err(Refusal::Gone));
+    };
+    users::set_password(&mut tx, user.id, phc, now).await?;
+    let reason = EndReason::PasswordChanged;
+    let kept = Some(&holder.session);
+    let ended = sessions::end_all_of_user(&mut tx, user.id, kept, reason, now).await?;
+    rotation::end_other_credentials(&mut tx, &holder.session, &holder.mac, now).await?;
+    if !rotation::carry_over(&mut tx, &holder.session, user.epoch, epoch).await? {
+        return Ok(Err(Refusal::Gone));
+    }
+    let Some(renewed) = proof::renew(app, &mut tx, holder, now).await? else {
+        return Ok(Err(Refusal::Gone));
+    };
+    let context = claim.about(user.id);
+    let by = PasswordChanger::Owner;
+    record(&mut tx, app.random, &Event::PasswordChanged { by }, &context, now).await?;
+    if ended > 0 {
+        let context = Context { session: None, ..context };
+        record(&mut tx, app.random, &Event::SessionEnded { reason }, &context, now).await?;
+    }
+    mail::send(app, &mut tx, &user.email, &Letter::password_changed(now), now).await?;
+    tx.commit().await?;
+    Ok(Ok(renewed))
+}

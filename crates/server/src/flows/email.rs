@@ -1,0 +1,237 @@
+//! The e-mail address of an account: a link that proves it, and another in its place, which counts only
+//! once the link that was mailed there is used. A change voids every link and code that was mailed to
+//! the old address; whoever is signed in stays so.
+//!
+//! An address that the operator gives, by command or import, counts as proved. One that somebody else
+//! gives for a person is doubted until its link is used.
+
+use std::time::Duration;
+
+use portcullis_domain::account::AccountStatus;
+use portcullis_domain::client_address::ClientAddress;
+use portcullis_domain::event::{Context, Event, LimitName, LinkRefusal};
+use portcullis_domain::id::UserId;
+use portcullis_domain::one_time_link::{LinkPurpose, Standing, standing};
+use portcullis_domain::secret::{Mac, Opaque};
+use portcullis_domain::text::Email;
+use portcullis_domain::time::Time;
+use portcullis_store::one_time_links::{self, NewLink, Spent};
+use portcullis_store::users::{self, User};
+use portcullis_store::{Error, Tx, rotation};
+
+use super::limits::{self, Counter, LoginStanding};
+use super::mail_request::{self, Admission, Question};
+use super::record;
+use crate::app::App;
+use crate::mail::{self, Letter};
+
+const PURPOSE: LinkPurpose = LinkPurpose::VerifyEmail;
+
+/// Under what letters are counted.
+const WORD: &str = "verify";
+
+/// The page that a mailed link leads to.
+pub const PAGE: &str = "/-/verify-email";
+
+/// What somebody asks for who proved a moment ago who they are.
+pub struct Change {
+    pub user: UserId,
+    pub email: Email,
+    pub from: ClientAddress,
+    pub context: Context,
+}
+
+/// What became of asking for another address.
+pub enum Asked {
+    /// A link was mailed, unless the address is somebody else's, which is not told.
+    Mailed,
+    /// It is the address already.
+    Unchanged,
+    /// Too many questions from one place.
+    TooMany { retry_after: Duration },
+}
+
+/// What became of a link.
+pub enum Redeemed {
+    /// The address of the account was proved.
+    Verified,
+    /// The account has the address that the link was mailed to.
+    Changed,
+    Refused(LinkRefusal),
+}
+
+/// Mails a link to the new address, and a notice to the old one. Nothing else changes yet.
+pub async fn ask_to_change(
+    app: &App,
+    change: &Change,
+) -> Result<(Asked, Option<LoginStanding>), Error> {
+    let now = app.clock.now();
+    let mut tx = app.db.write().await?;
+    let standing = count(app, &mut tx, change, now).await?;
+    if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
+        tx.commit().await?;
+        return Ok((Asked::TooMany { retry_after }, standing));
+    }
+    let user = users::by_id(&mut tx, change.user).await?.ok_or(Error::Conflict)?;
+    if user.email == change.email {
+        tx.commit().await?;
+        return Ok((Asked::Unchanged, standing));
+    }
+    let context = Context { subject: Some(user.id), ..change.context.clone() };
+    // Nobody's mailbox is filled by an account that asks again and again.
+    let may_write = mail_request::may_write(&mut tx, WORD, &change.email, now).await?;
+    if may_write && users::email_is_free(&mut tx, user.id, &change.email).await? {
+        send_link(app, &mut tx, &user, &change.email, &context, now).await?;
+    }
+    mail::send(app, &mut tx, &user.email, &Letter::email_change_asked(), now).await?;
+    tx.commit().await?;
+    Ok((Asked::Mailed, standing))
+}
+
+/// Doubts the address of an account until the link that is mailed there is used: for whoever makes an
+/// account for somebody else, or gives it another address.
+pub async fn doubt(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    context: &Context,
+    now: Time,
+) -> Result<(), Error> {
+    users::doubt_email(tx, user.id).await?;
+    send_link(app, tx, user, &user.email, context, now).await
+}
+
+/// Takes the question for another link to an address that is doubted. The answer is the same for every
+/// address, before anybody has looked whose it is.
+pub async fn ask_again(
+    app: &App,
+    question: Question,
+) -> Result<(Admission, Option<LoginStanding>), Error> {
+    let (admission, standing) = mail_request::admit(app, &question, WORD).await?;
+    if let Admission::Go = admission {
+        mail_request::write_later(app, "verify_email", move |app| {
+            let question = question.clone();
+            async move { write_again(&app, &question).await }
+        });
+    }
+    Ok((admission, standing))
+}
+
+/// Uses a link: the account has the address that it was mailed to.
+pub async fn redeem(
+    app: &App,
+    token: Option<&Opaque>,
+    context: &Context,
+) -> Result<Redeemed, Error> {
+    let Some(token) = token else { return Ok(Redeemed::Refused(LinkRefusal::Unknown)) };
+    let mac = app.keys.credential.credential_mac(PURPOSE.of_secret(), token);
+    let now = app.clock.now();
+    let mut tx = app.db.write().await?;
+    let Some(spent) = one_time_links::spend(&mut tx, PURPOSE, &mac, now).await? else {
+        drop(tx);
+        return Ok(Redeemed::Refused(why(app, &mac, now).await?));
+    };
+    let redeemed = put(app, &mut tx, &spent, context, now).await?;
+    if !matches!(redeemed, Redeemed::Refused(_)) {
+        tx.commit().await?;
+    }
+    Ok(redeemed)
+}
+
+async fn put(
+    app: &App,
+    tx: &mut Tx,
+    spent: &Spent,
+    context: &Context,
+    now: Time,
+) -> Result<Redeemed, Error> {
+    let used = Ok(Redeemed::Refused(LinkRefusal::Used));
+    let Some(email) = &spent.email else { return used };
+    let Some(user) = users::by_id(tx, spent.user_id).await? else { return used };
+    if user.status != AccountStatus::Active {
+        return used;
+    }
+    let context = Context { subject: Some(user.id), ..context.clone() };
+    record(tx, app.random, &Event::LinkUsed { purpose: PURPOSE }, &context, now).await?;
+    if user.email == *email {
+        users::verify_email(tx, user.id, email, now).await?;
+        record(tx, app.random, &Event::EmailVerified, &context, now).await?;
+        return Ok(Redeemed::Verified);
+    }
+    let from = spent.user_epoch;
+    let Some(to) = rotation::raise_epoch(tx, user.id, from).await? else { return used };
+    rotation::carry_over_all(tx, user.id, from, to).await?;
+    match users::set_email(tx, user.id, email, now).await {
+        Ok(true) => {}
+        // Somebody else has it by now.
+        Ok(false) | Err(Error::Conflict) => return used,
+        Err(error) => return Err(error),
+    }
+    record(tx, app.random, &Event::EmailChanged, &context, now).await?;
+    mail::send(app, tx, &user.email, &Letter::email_changed(), now).await?;
+    Ok(Redeemed::Changed)
+}
+
+/// Why a link was not spent.
+async fn why(app: &App, mac: &Mac, now: Time) -> Result<LinkRefusal, Error> {
+    let found = one_time_links::find(&mut app.db.read_once().await?, PURPOSE, mac).await?;
+    Ok(match found.map(|facts| standing(facts, now)) {
+        None => LinkRefusal::Unknown,
+        Some(Standing::Expired) => LinkRefusal::Expired,
+        // Good: somebody was faster.
+        Some(Standing::Used | Standing::Good) => LinkRefusal::Used,
+    })
+}
+
+async fn count(
+    app: &App,
+    tx: &mut Tx,
+    change: &Change,
+    now: Time,
+) -> Result<Option<LoginStanding>, Error> {
+    let Some(limit) = app.limits.in_force().sensitive else { return Ok(None) };
+    let standing = limits::reserve(tx, Counter::Sensitive, limit, &change.from, None, now).await?;
+    if standing.retry_after.is_some() {
+        let event = Event::LimitExceeded { limit: LimitName::Sensitive };
+        record(tx, app.random, &event, &change.context, now).await?;
+    }
+    Ok(Some(standing))
+}
+
+async fn write_again(app: &App, question: &Question) -> Result<(), Error> {
+    let now = app.clock.now();
+    let mut tx = app.db.write().await?;
+    let Some(user) = users::by_email(&mut tx, &question.email).await? else { return Ok(()) };
+    let is_proved = users::email_verified_at(&mut tx, user.id).await?.is_some();
+    if is_proved || user.status != AccountStatus::Active {
+        return Ok(());
+    }
+    let context = Context { subject: Some(user.id), ..question.context.clone() };
+    send_link(app, &mut tx, &user, &user.email, &context, now).await?;
+    tx.commit().await
+}
+
+async fn send_link(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    to: &Email,
+    context: &Context,
+    now: Time,
+) -> Result<(), Error> {
+    let token = Opaque::from_random(app.random.bytes());
+    let until = now.plus(PURPOSE.life());
+    let new = NewLink {
+        mac: app.keys.credential.credential_mac(PURPOSE.of_secret(), &token),
+        purpose: PURPOSE,
+        user_id: user.id,
+        user_epoch: user.epoch,
+        email: Some(to.clone()),
+        expires_at: until,
+    };
+    one_time_links::issue(tx, &new, now).await?;
+    let event = Event::LinkCreated { purpose: PURPOSE, until };
+    record(tx, app.random, &event, context, now).await?;
+    let url = format!("{}{PAGE}#t={}", app.public_url, token.reveal());
+    mail::send(app, tx, to, &Letter::verify_email(url, until), now).await
+}

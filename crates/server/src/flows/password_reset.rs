@@ -1,0 +1,192 @@
+//! A forgotten password. Whoever has the mailbox gets a link, or a code and for it a token; whoever has
+//! either sets a new password, once. That signs everybody out and nobody in, forgives wrong passwords,
+//! and opens no account that was closed: a factor that is asked for at sign-in is asked for after it.
+//!
+//! Not here: the pages and endpoints, and changing a password that one knows (`change_password`).
+
+mod code;
+mod token;
+
+use portcullis_domain::account::AccountStatus;
+use portcullis_domain::event::{Context, Event};
+use portcullis_domain::id::UserId;
+use portcullis_domain::one_time_code::{Code, CodePurpose};
+use portcullis_domain::one_time_link::{LinkPurpose, SHOWN_RESET_LIFE};
+use portcullis_domain::role::Refusal;
+use portcullis_domain::secret::{MacKey, Opaque};
+use portcullis_domain::text::Email;
+use portcullis_domain::time::Time;
+use portcullis_store::one_time_codes::{self, NewCode};
+use portcullis_store::one_time_links::{self, NewLink};
+use portcullis_store::users::{self, User};
+use portcullis_store::{Error, Tx, blacklist};
+
+use super::first_run::PLACEHOLDER;
+use super::limits::LoginStanding;
+use super::mail_request::{self, Admission, Question};
+use super::record;
+use super::roles::Acting;
+use super::users::{Change, refused};
+use crate::app::App;
+use crate::mail::{self, Letter};
+use crate::random::Random;
+
+pub use code::{CodeAnswer, CodeAttempt, CodeOutcome, try_code};
+pub use token::{Reset, ResetAnswer, ResetOutcome, reset};
+
+const PURPOSE: LinkPurpose = LinkPurpose::PasswordReset;
+const CODE: CodePurpose = CodePurpose::PasswordReset;
+
+/// Under what letters and guesses at codes are counted.
+const WORD: &str = "reset";
+
+/// The page that a mailed link leads to.
+pub const PAGE: &str = "/-/reset";
+
+/// How the mail lets its reader go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By a link to our page.
+    Link,
+    /// By a code to type in an application.
+    Code,
+}
+
+/// Takes the question for a new password. The answer is the same for every address, before anybody has
+/// looked whose it is.
+pub async fn ask(
+    app: &App,
+    question: Question,
+    way: Way,
+) -> Result<(Admission, Option<LoginStanding>), Error> {
+    let (admission, standing) = mail_request::admit(app, &question, WORD).await?;
+    if let Admission::Go = admission {
+        mail_request::write_later(app, "password_reset", move |app| {
+            let question = question.clone();
+            async move { write(&app, &question, way).await }
+        });
+    }
+    Ok((admission, standing))
+}
+
+/// What an administrator asked for.
+pub enum Handed {
+    /// For the person whose account it is: how it is handed over is not our business.
+    Token {
+        token: Opaque,
+        until: Time,
+    },
+    /// There is no such user.
+    Unknown,
+    Refused(Refusal),
+}
+
+/// Makes a token for somebody who gets no mail. Nobody makes one for an account above their own.
+pub async fn hand_out(acting: &Acting<'_>, key: &MacKey, id: UserId) -> Result<Handed, Error> {
+    let mut tx = acting.db.write().await?;
+    match refused(acting, &mut tx, id).await? {
+        None => {}
+        Some(Change::Refused(refusal)) => return Ok(Handed::Refused(refusal)),
+        Some(Change::Unknown | Change::Done | Change::Unchanged) => return Ok(Handed::Unknown),
+    }
+    let Some(user) = users::by_id(&mut tx, id).await? else { return Ok(Handed::Unknown) };
+    let until = acting.now.plus(SHOWN_RESET_LIFE);
+    let made = Made { user: &user, until, email: None };
+    let token = made.issue(&mut tx, key, acting.random, acting.now).await?;
+    acting.record(&mut tx, &Event::LinkCreated { purpose: PURPOSE, until }, Some(id)).await?;
+    tx.commit().await?;
+    Ok(Handed::Token { token, until })
+}
+
+/// Looks whose address it is, and writes to whoever may have a new password.
+async fn write(app: &App, question: &Question, way: Way) -> Result<(), Error> {
+    let now = app.clock.now();
+    let mut tx = app.db.write().await?;
+    let user = match users::by_email(&mut tx, &question.email).await? {
+        Some(user) if may_have_one(&mut tx, &user).await? => Some(user),
+        Some(_) | None => None,
+    };
+    let context =
+        Context { subject: user.as_ref().map(|user| user.id), ..question.context.clone() };
+    let asked = Event::PasswordResetAsked { known: user.is_some() };
+    record(&mut tx, app.random, &asked, &context, now).await?;
+    if let Some(user) = &user {
+        let letter = match way {
+            Way::Link => link(app, &mut tx, user, &context, now).await?,
+            Way::Code => code(app, &mut tx, user, now).await?,
+        };
+        mail::send(app, &mut tx, &user.email, &letter, now).await?;
+    }
+    tx.commit().await
+}
+
+/// A new password would open neither a closed account nor one that is kept out. The first owner, who
+/// has no address yet, has a way of his own.
+async fn may_have_one(tx: &mut Tx, user: &User) -> Result<bool, Error> {
+    let is_open = user.status == AccountStatus::Active && user.email.as_str() != PLACEHOLDER;
+    Ok(is_open && !blacklist::is_listed(tx, user.id).await?)
+}
+
+async fn link(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    context: &Context,
+    now: Time,
+) -> Result<Letter, Error> {
+    let until = now.plus(PURPOSE.life());
+    let made = Made { user, until, email: Some(user.email.clone()) };
+    let token = made.issue(tx, &app.keys.credential, app.random, now).await?;
+    let event = Event::LinkCreated { purpose: PURPOSE, until };
+    record(tx, app.random, &event, context, now).await?;
+    let url = format!("{}{PAGE}#t={}", app.public_url, token.reveal());
+    Ok(Letter::password_reset_link(url, until))
+}
+
+async fn code(app: &App, tx: &mut Tx, user: &User, now: Time) -> Result<Letter, Error> {
+    let ticket = Opaque::from_random(app.random.bytes());
+    let ticket = app.keys.credential.credential_mac(CODE.of_ticket(), &ticket);
+    let code = Code::from_random(app.random.bytes());
+    let until = now.plus(CODE.life());
+    let new = NewCode {
+        ticket,
+        purpose: CODE,
+        user_id: user.id,
+        user_epoch: user.epoch,
+        code: app.keys.credential.code_mac(&ticket, &code),
+        detail: "",
+        expires_at: until,
+    };
+    one_time_codes::issue(tx, &new, now).await?;
+    Ok(Letter::password_reset_code(code.reveal().to_owned(), until))
+}
+
+/// A token to be made.
+struct Made<'a> {
+    user: &'a User,
+    until: Time,
+    /// Where it is mailed to, or the mailbox that a code for it came from.
+    email: Option<Email>,
+}
+
+impl Made<'_> {
+    async fn issue(
+        self,
+        tx: &mut Tx,
+        key: &MacKey,
+        random: Random,
+        now: Time,
+    ) -> Result<Opaque, Error> {
+        let token = Opaque::from_random(random.bytes());
+        let new = NewLink {
+            mac: key.credential_mac(PURPOSE.of_secret(), &token),
+            purpose: PURPOSE,
+            user_id: self.user.id,
+            user_epoch: self.user.epoch,
+            email: self.email,
+            expires_at: self.until,
+        };
+        one_time_links::issue(tx, &new, now).await?;
+        Ok(token)
+    }
+}

@@ -1,0 +1,140 @@
+//! The code of a mail, exchanged for a token. Guesses are counted by address, whether or not anybody
+//! has it and a code is in force, so that what is told of them tells nothing of that.
+
+use std::time::Duration;
+
+use portcullis_domain::client_address::ClientAddress;
+use portcullis_domain::event::{Context, Event, LimitName};
+use portcullis_domain::id::UserId;
+use portcullis_domain::one_time_code::Code;
+use portcullis_domain::one_time_link::SHOWN_RESET_LIFE;
+use portcullis_domain::secret::Opaque;
+use portcullis_domain::text::{Email, Identifier};
+use portcullis_domain::throttle::{Limit, Lock, Verdict};
+use portcullis_domain::time::Time;
+use portcullis_store::one_time_codes::{self, Tried};
+use portcullis_store::users;
+use portcullis_store::{Error, Tx, lockouts, throttle};
+
+use super::{CODE, Made, PURPOSE, WORD};
+use crate::app::App;
+use crate::flows::limits::{self, Counter, LoginStanding, key_of_name};
+use crate::flows::record;
+
+/// Guesses at the code of one mail (contract S20).
+const GUESSES: Limit = Limit { count: 5, period: Duration::from_mins(30) };
+/// Guesses in a day, however many mails were asked for: one in 50,000 guesses right.
+const GUESSES_A_DAY: Limit = Limit { count: 20, period: Duration::from_hours(24) };
+
+/// A code as somebody typed it.
+pub struct CodeAttempt<'a> {
+    pub email: &'a Email,
+    pub code: &'a str,
+    pub from: ClientAddress,
+    pub context: Context,
+}
+
+/// What became of it.
+pub enum CodeOutcome {
+    Token(Opaque),
+    /// Wrong, over, used, or nobody's: which is not told.
+    Refused,
+    /// Too many were wrong: another mail must be asked for.
+    Exhausted,
+    /// Too many attempts from this address.
+    TooMany {
+        retry_after: Duration,
+    },
+}
+
+/// An outcome, and what the limit headers say of it.
+pub struct CodeAnswer {
+    pub outcome: CodeOutcome,
+    pub standing: Option<LoginStanding>,
+}
+
+/// Tries a code, once it was counted. The right one is spent in the transaction that makes its token.
+pub async fn try_code(app: &App, attempt: &CodeAttempt<'_>) -> Result<CodeAnswer, Error> {
+    let now = app.clock.now();
+    let mut tx = app.db.write().await?;
+    let name = Identifier::parse(attempt.email.as_str()).ok();
+    let mut standing = None;
+    if let Some(limit) = app.limits.in_force().login {
+        let (login, from) = (Counter::Login, &attempt.from);
+        let counted = limits::reserve(&mut tx, login, limit, from, name.as_ref(), now).await?;
+        standing = Some(counted);
+    }
+    let over = standing.and_then(|standing| standing.retry_after);
+    let outcome = match (over, name) {
+        (Some(retry_after), _) => {
+            let event = Event::LimitExceeded { limit: LimitName::Login };
+            record(&mut tx, app.random, &event, &attempt.context, now).await?;
+            CodeOutcome::TooMany { retry_after }
+        }
+        (None, None) => CodeOutcome::Refused,
+        (None, Some(name)) => judge(app, &mut tx, attempt, &name, now).await?,
+    };
+    tx.commit().await?;
+    Ok(CodeAnswer { outcome, standing })
+}
+
+async fn judge(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &CodeAttempt<'_>,
+    name: &Identifier,
+    now: Time,
+) -> Result<CodeOutcome, Error> {
+    let user = users::by_email(tx, attempt.email).await?;
+    let context = Context { subject: user.as_ref().map(|user| user.id), ..attempt.context.clone() };
+    let refused = Event::PasswordResetCodeRefused { known: user.is_some() };
+    let key = key_of_name(WORD, name);
+    if !may_guess(tx, &key, now).await? {
+        record(tx, app.random, &refused, &context, now).await?;
+        return Ok(CodeOutcome::Exhausted);
+    }
+    let tried = compare(app, tx, attempt, user.as_ref().map(|user| user.id), now).await?;
+    let (Tried::Right { .. }, Some(user)) = (tried, user) else {
+        record(tx, app.random, &refused, &context, now).await?;
+        return Ok(CodeOutcome::Refused);
+    };
+    lockouts::clear(tx, &key).await?;
+    let until = now.plus(SHOWN_RESET_LIFE);
+    let made = Made { user: &user, until, email: Some(user.email.clone()) };
+    let token = made.issue(tx, &app.keys.credential, app.random, now).await?;
+    let event = Event::LinkCreated { purpose: PURPOSE, until };
+    record(tx, app.random, &event, &context, now).await?;
+    Ok(CodeOutcome::Token(token))
+}
+
+/// Counts a guess before it is made.
+async fn may_guess(tx: &mut Tx, key: &str, now: Time) -> Result<bool, Error> {
+    match lockouts::reserve_failure(tx, key, GUESSES, now).await? {
+        Lock::Locked { .. } => Ok(false),
+        Lock::Open { .. } => {
+            let daily = format!("{key}:guesses");
+            let verdict = throttle::reserve(tx, &daily, GUESSES_A_DAY, now).await?;
+            Ok(matches!(verdict, Verdict::Admitted { .. }))
+        }
+    }
+}
+
+/// Compares with the code in force. Where there is none the same is asked of the store.
+async fn compare(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &CodeAttempt<'_>,
+    user: Option<UserId>,
+    now: Time,
+) -> Result<Tried, Error> {
+    let nobody = UserId(0);
+    let ticket = one_time_codes::ticket_of(tx, CODE, user.unwrap_or(nobody)).await?;
+    let none = || {
+        let nothing = Opaque::from_random(app.random.bytes());
+        app.keys.credential.credential_mac(CODE.of_ticket(), &nothing)
+    };
+    let ticket = ticket.unwrap_or_else(none);
+    let Some(code) = Code::parse(attempt.code) else { return Ok(Tried::Over) };
+    let code = app.keys.credential.code_mac(&ticket, &code);
+    one_time_codes::try_code(tx, CODE, &ticket, &code, now).await
+}

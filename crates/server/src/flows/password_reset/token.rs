@@ -1,0 +1,147 @@
+//! The token of a link, or of a code, exchanged for a new password: all that follows in one transaction,
+//! which of any number of callers one wins.
+
+use std::time::Duration;
+
+use portcullis_domain::account::AccountStatus;
+use portcullis_domain::client_address::ClientAddress;
+use portcullis_domain::event::{Context, EndReason, Event, LinkRefusal, PasswordChanger};
+use portcullis_domain::one_time_link::{Standing, standing};
+use portcullis_domain::password::PolicyFault;
+use portcullis_domain::secret::{Mac, Opaque};
+use portcullis_domain::time::Time;
+use portcullis_store::one_time_links::{self, Spent};
+use portcullis_store::users::{self, User};
+use portcullis_store::{Error, Tx, rotation, sessions};
+
+use super::PURPOSE;
+use crate::app::App;
+use crate::fault::Failure;
+use crate::flows::change_password::faults;
+use crate::flows::limits::LoginStanding;
+use crate::flows::record;
+use crate::flows::sign_in::count_unreadable;
+use crate::flows::users::Accepted;
+use crate::mail::{self, Letter};
+
+/// What somebody with a token asks for.
+pub struct Reset<'a> {
+    /// `None` where what was sent cannot be a token.
+    pub token: Option<Opaque>,
+    pub password: Accepted<'a>,
+    pub from: ClientAddress,
+    pub context: Context,
+}
+
+/// What became of it.
+pub enum ResetOutcome {
+    /// The account has the new password. Nobody is signed in.
+    Done,
+    Refused(LinkRefusal),
+    /// The password is not for this person; the token is still good.
+    Weak(Vec<PolicyFault>),
+    /// Too many attempts from this address.
+    TooMany {
+        retry_after: Duration,
+    },
+}
+
+/// An outcome, and what the limit headers say of it.
+pub struct ResetAnswer {
+    pub outcome: ResetOutcome,
+    pub standing: Option<LoginStanding>,
+}
+
+/// Sets the new password, or says why not; then nothing has changed.
+pub async fn reset(app: &App, wanted: &Reset<'_>) -> Result<ResetAnswer, Failure> {
+    let seat = app.hasher.seat()?;
+    let standing = count_unreadable(app, &wanted.from, &wanted.context).await?;
+    let answer = |outcome| Ok(ResetAnswer { outcome, standing });
+    if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
+        return answer(ResetOutcome::TooMany { retry_after });
+    }
+    let key = &app.keys.credential;
+    let mac = wanted.token.as_ref().map(|token| key.credential_mac(PURPOSE.of_secret(), token));
+    let Some(mac) = mac else { return answer(ResetOutcome::Refused(LinkRefusal::Unknown)) };
+    // Looked at before the work of a hash; what counts is the spending.
+    if let Some(refusal) = refusal(app, &mac).await? {
+        return answer(ResetOutcome::Refused(refusal));
+    }
+    let password = wanted.password.as_str();
+    let phc = app.hasher.hash(seat, password, app.random.bytes()).await?;
+    answer(spend(app, wanted, &mac, &phc).await?)
+}
+
+/// Why a token is not good, if it is not.
+async fn refusal(app: &App, mac: &Mac) -> Result<Option<LinkRefusal>, Error> {
+    let found = one_time_links::find(&mut app.db.read_once().await?, PURPOSE, mac).await?;
+    Ok(match found.map(|facts| standing(facts, app.clock.now())) {
+        None => Some(LinkRefusal::Unknown),
+        Some(Standing::Used) => Some(LinkRefusal::Used),
+        Some(Standing::Expired) => Some(LinkRefusal::Expired),
+        Some(Standing::Good) => None,
+    })
+}
+
+async fn spend(app: &App, wanted: &Reset<'_>, mac: &Mac, phc: &str) -> Result<ResetOutcome, Error> {
+    let now = app.clock.now();
+    let used = Ok(ResetOutcome::Refused(LinkRefusal::Used));
+    let mut tx = app.db.write().await?;
+    // Somebody may have been faster, here and wherever nothing is found.
+    let Some(spent) = one_time_links::spend(&mut tx, PURPOSE, mac, now).await? else { return used };
+    let Some(user) = users::by_id(&mut tx, spent.user_id).await? else { return used };
+    let weak = faults(app, &user, wanted.password.as_str());
+    if !weak.is_empty() {
+        return Ok(ResetOutcome::Weak(weak));
+    }
+    let is_open = user.status == AccountStatus::Active;
+    let epoch = rotation::raise_epoch(&mut tx, user.id, spent.user_epoch).await?;
+    if !is_open || epoch.is_none() {
+        return used;
+    }
+    put(app, &mut tx, &user, &spent, phc, now).await?;
+    write_events(app, &mut tx, &user, &wanted.context, now).await?;
+    mail::send(app, &mut tx, &user.email, &Letter::password_changed(now), now).await?;
+    tx.commit().await?;
+    Ok(ResetOutcome::Done)
+}
+
+/// The password, and what it brings: wrong ones are forgiven, nobody stays signed in, and whoever read
+/// the mail has the address.
+async fn put(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    spent: &Spent,
+    phc: &str,
+    now: Time,
+) -> Result<(), Error> {
+    users::set_password(tx, user.id, phc, now).await?;
+    users::unlock(tx, user.id).await?;
+    sessions::end_all_of_user(tx, user.id, None, EndReason::PasswordChanged, now).await?;
+    if let Some(email) = &spent.email
+        && users::verify_email(tx, user.id, email, now).await?
+    {
+        let context = Context { subject: Some(user.id), ..Context::default() };
+        record(tx, app.random, &Event::EmailVerified, &context, now).await?;
+    }
+    Ok(())
+}
+
+async fn write_events(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    context: &Context,
+    now: Time,
+) -> Result<(), Error> {
+    let context = Context { subject: Some(user.id), ..context.clone() };
+    for event in [
+        Event::LinkUsed { purpose: PURPOSE },
+        Event::PasswordChanged { by: PasswordChanger::Link },
+        Event::SessionEnded { reason: EndReason::PasswordChanged },
+    ] {
+        record(tx, app.random, &event, &context, now).await?;
+    }
+    Ok(())
+}
