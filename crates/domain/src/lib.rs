@@ -6,6 +6,7 @@
 //! - [`administration`]: who may do what to whose account.
 //! - [`client_address`]: who is calling, read through trusted proxies only.
 //! - [`csrf`]: the kinds of CSRF token, their bytes and the verdict on a request.
+//! - [`delivery`]: when mail is tried again, and until when it is worth sending.
 //! - [`event`]: every event that can be written to the audit log.
 //! - [`id`]: typed identifiers of users, roles and sessions.
 //! - [`limits`]: the limits of a deployment by name, and what may be changed while it runs.
@@ -31,6 +32,7 @@ pub mod administration;
 pub mod blacklist;
 pub mod client_address;
 pub mod csrf;
+pub mod delivery;
 pub mod event;
 pub mod id;
 pub mod limits;

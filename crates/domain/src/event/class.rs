@@ -69,6 +69,7 @@ impl Event {
             Self::RoleRenamed { .. } => ("role_updated", Success, Warning),
             Self::RoleDeleted { .. } => ("role_deleted", Success, Warning),
             Self::PermissionsChanged { .. } => ("privilege_permissions_changed", Success, Critical),
+            Self::MailUndelivered { .. } => ("mail_undelivered", Failure, Warning),
             Self::Started { .. } => ("sys_startup", Success, Info),
             Self::Stopped => ("sys_shutdown", Success, Info),
         }

@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 
 use crate::account::{AccountStatus, AccountType};
 use crate::csrf;
+use crate::delivery::Undelivered;
 use crate::id::UserId;
 use crate::one_time_link::LinkPurpose;
 use crate::session::SignInForm;
@@ -164,6 +165,8 @@ pub enum Event {
     RoleDeleted { role: Text },
     /// A role was given a permission, or lost one.
     PermissionsChanged { role: Text, key: Text, granted: bool },
+    /// A message never went out. `id`: that of its row.
+    MailUndelivered { id: Text, reason: Undelivered },
     /// The server began to serve.
     Started { version: &'static str, binary_sha256: Text },
     /// The server stopped on request.

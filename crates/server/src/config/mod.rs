@@ -9,6 +9,7 @@ mod document;
 mod fault;
 mod gate;
 mod keys;
+mod mail;
 mod read;
 mod sample;
 mod sections;
@@ -33,6 +34,7 @@ use portcullis_domain::text::{Email, Host};
 use url::Url;
 
 pub use fault::{Fault, Faults, Place};
+pub use mail::{MailLogin, MailSecurity, SmtpServer};
 pub use sample::{reference, sample};
 pub use starter::{Starter, public_url, upstream};
 
@@ -177,6 +179,8 @@ pub struct Mail {
 pub enum Transport {
     /// One file a message in this directory, already joined to `data_dir`.
     Directory(PathBuf),
+    /// Through a mail server.
+    Smtp(SmtpServer),
 }
 
 #[derive(Debug, Clone)]

@@ -29,8 +29,12 @@ const OF_OTHERS: u32 = 0o077;
 
 /// The directory of everything, and mail.
 pub fn files(config: &Config) -> Vec<Check> {
-    let Transport::Directory(outbox) = &config.mail.transport;
-    vec![directory("data_dir", &config.server.data_dir), directory("mail", outbox)]
+    let mut checks = vec![directory("data_dir", &config.server.data_dir)];
+    match &config.mail.transport {
+        Transport::Directory(outbox) => checks.push(directory("mail", outbox)),
+        Transport::Smtp(_) => {}
+    }
+    checks
 }
 
 fn directory(id: &str, path: &Path) -> Check {

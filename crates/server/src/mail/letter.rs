@@ -1,6 +1,7 @@
 //! What our mail says: one function a kind of letter. Everything that came from outside stands in it
 //! as text and nothing else. Not here: how a letter is rendered and sent.
 
+use askama::Template;
 use portcullis_domain::time::Time;
 
 /// A letter to one person. It may carry a secret: no `Debug`.
@@ -69,6 +70,25 @@ impl Letter {
         parts.splice(after_first..after_first, marked);
         parts.join("\n\n") + "\n"
     }
+
+    /// The letter as a page: nothing in it is fetched from anywhere, and nothing tells whether it was
+    /// read. `place` is the address that people type.
+    pub(super) fn html(&self, place: &str) -> String {
+        let Self { subject, paragraphs, link, code, .. } = self;
+        let page = Page { subject, paragraphs, link: link.as_ref(), code: code.as_deref(), place };
+        // Writing to a string does not fail.
+        page.render().unwrap_or_default()
+    }
+}
+
+#[derive(Template)]
+#[template(path = "mail.html")]
+struct Page<'a> {
+    subject: &'a str,
+    paragraphs: &'a [String],
+    link: Option<&'a Link>,
+    code: Option<&'a str>,
+    place: &'a str,
 }
 
 #[cfg(test)]
@@ -85,5 +105,24 @@ mod tests {
         (letter.code, letter.link) = (None, Some(Link { label: "Press here", url }));
         let expected = "What happened.\n\nPress here:\nhttps://gate.example/-/reset\n\nAdvice.\n";
         assert_eq!(letter.text(), expected);
+    }
+
+    #[test]
+    fn the_page_holds_text_and_nothing_that_is_fetched() {
+        let hostile = "<img src=//eve.example/x> \"&' <script>1</script>";
+        let mut letter = Letter::notice("Hello", ["What happened.", hostile]);
+        letter.code = Some("123456".to_owned());
+        let url = "https://gate.example/-/reset#t=\"><b>".to_owned();
+        letter.link = Some(Link { label: "Press here", url });
+        let html = letter.html("https://gate.example");
+        for text in ["What happened.", "Press here", ">123456<", "sign-in of https://gate.example"]
+        {
+            assert!(html.contains(text), "{text}: {html}");
+        }
+        for text in ["<img", "<script", "<b>", "<link", "url(", "src="] {
+            let lower = html.to_lowercase().replace("img src=//eve.example/x", "");
+            assert!(!lower.contains(text), "{text}: {html}");
+        }
+        assert!(html.contains("&#60;img src=//eve.example/x&#62;"), "{html}");
     }
 }
