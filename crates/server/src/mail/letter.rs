@@ -55,6 +55,12 @@ impl Letter {
         Self::notice("You were signed out for safety", [what, advice])
     }
 
+    /// The operator tries out whether mail arrives.
+    pub fn test() -> Self {
+        let what = "This is a test. Mail of this sign-in reaches you.";
+        Self::notice("A test message", [what])
+    }
+
     /// A letter that tells something and asks for nothing.
     fn notice<const N: usize>(subject: &'static str, paragraphs: [&str; N]) -> Self {
         let paragraphs = paragraphs.map(ToOwned::to_owned).into();

@@ -97,6 +97,24 @@ impl Mailer {
         }
     }
 
+    /// Delivers a message that is in no outbox.
+    pub async fn deliver_at_once(&self, new: NewMail, now: Time) -> Sending {
+        let NewMail { id, recipient, subject, body, html, link, code, worth_until } = new;
+        let row = Row {
+            id,
+            recipient,
+            subject,
+            body,
+            html: Some(html),
+            link,
+            code,
+            created_at: now,
+            worth_until: Some(worth_until),
+            attempts: 1,
+        };
+        self.deliver(&row).await
+    }
+
     /// Whether a message could leave, as far as can be told without one.
     pub async fn check(&self) -> Result<(), Trouble> {
         match &self.way {
@@ -122,15 +140,20 @@ pub async fn send(
     letter: &Letter,
     now: Time,
 ) -> Result<(), Error> {
-    let mail = NewMail {
-        id: app.random.row_id(now),
+    let place = app.public_url.to_string();
+    outbox::insert(tx, &write(app.random.row_id(now), to, letter, &place, now), now).await
+}
+
+/// A letter as the outbox keeps it. `place` is the address that people type.
+pub fn write(id: String, to: &Email, letter: &Letter, place: &str, now: Time) -> NewMail {
+    NewMail {
+        id,
         recipient: to.as_str().to_owned(),
         subject: letter.subject.to_owned(),
         body: letter.text(),
-        html: letter.html(&app.public_url.to_string()),
+        html: letter.html(place),
         link: letter.link.as_ref().map(|link| link.url.clone()),
         code: letter.code.clone(),
         worth_until: worth_until(now, letter.until),
-    };
-    outbox::insert(tx, &mail, now).await
+    }
 }

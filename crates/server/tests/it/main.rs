@@ -22,6 +22,7 @@ mod imported;
 mod kill;
 mod lifecycle;
 mod limits;
+mod mail;
 mod nodes;
 mod proxies;
 mod proxy;

@@ -225,7 +225,7 @@ fn trouble(error: &lettre::transport::smtp::Error) -> Trouble {
 
 /// The code and the server's words, made inert.
 fn words(error: &lettre::transport::smtp::Error) -> String {
-    let reason = error.source().map(ToString::to_string).unwrap_or_else(|| error.to_string());
+    let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
     match error.status() {
         Some(code) => inert(&format!("{code} {reason}")),
         None => inert(&reason),
