@@ -53,15 +53,14 @@ impl fmt::Debug for MailLogin {
 /// The section.
 pub(super) fn mail(r: &mut Reader<'_>, data_dir: &Path) -> Result<Mail, Reported> {
     let written = r.optional("transport", |text| Some(text.to_owned()));
+    let transport = written.and_then(|written| match written {
+        None => Ok(Transport::Directory(data_dir.join("outbox"))),
+        Some(text) => transport(&text, data_dir)
+            .map_err(|fault| r.refuse("transport", fault.found, fault.accepted)),
+    });
     let roots = r.optional("tls_ca", values::path);
     let from = r.one("from", |text| Email::parse(text).ok());
-    let (written, roots) = (written?, roots?);
-    let transport = match written.as_deref() {
-        None => Transport::Directory(data_dir.join("outbox")),
-        Some(text) => transport(text, data_dir)
-            .map_err(|fault| r.refuse("transport", fault.found, fault.accepted))?,
-    };
-    let transport = match (transport, roots) {
+    let transport = match (transport?, roots?) {
         (Transport::Smtp(server), roots) if server.security != MailSecurity::Plain => {
             Transport::Smtp(SmtpServer { roots, ..server })
         }
@@ -198,7 +197,7 @@ mod tests {
             "the value begins with neither file: nor smtp:// nor smtps://",
         );
         check("smtp://", "the value names no host");
-        check("smtp://user:pass@", "the value names no host");
+        check("smtp://user:pass@", "the value is no address");
         check("smtp://mail.example.org:99999", "the value is no address");
         check("smtp://mail.example.org:0", "0 is no port");
         check("smtp://mail_%00.example.org", "the value names no host");
