@@ -15,6 +15,7 @@
 //! - [`origin`]: web origins, and the wall that unsafe requests from elsewhere meet.
 //! - [`password`]: the password policy and Argon2id hashes.
 //! - [`permission`]: permission keys, wildcards and sets of them.
+//! - [`place`]: places that people sign in from, and what is done about a new one.
 //! - [`probe`]: the tickets with which `doctor` follows its own requests.
 //! - [`redirect`]: where a person may be sent after signing in.
 //! - [`remember`]: browsers that stay signed in, and what one of their secrets is worth.
@@ -41,6 +42,7 @@ pub mod one_time_link;
 pub mod origin;
 pub mod password;
 pub mod permission;
+pub mod place;
 pub mod probe;
 pub mod redirect;
 pub mod remember;

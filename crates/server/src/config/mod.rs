@@ -28,6 +28,7 @@ use ipnet::IpNet;
 use portcullis_domain::csrf::{AnonymousWithSession, BearerCsrf, FetchedToken, JwtCsrf};
 use portcullis_domain::origin::{Origin, Scheme};
 use portcullis_domain::password::Params;
+use portcullis_domain::place::Confirming;
 use portcullis_domain::rule::{DefaultRule, RuleTable};
 use portcullis_domain::session::Lifetimes;
 use portcullis_domain::text::{Email, Host};
@@ -144,6 +145,8 @@ pub struct Geo {
 
 #[derive(Debug, Clone)]
 pub struct SignIn {
+    /// Whether a person at a new place is asked for a code.
+    pub confirm_new_place: Confirming,
     /// Other sites whose pages may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
     /// Other sites that a sign-in may lead to.

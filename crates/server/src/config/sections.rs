@@ -9,6 +9,7 @@ use std::time::Duration;
 use portcullis_domain::csrf::{AnonymousWithSession, BearerCsrf, FetchedToken, JwtCsrf};
 use portcullis_domain::origin::Origin;
 use portcullis_domain::password::Params;
+use portcullis_domain::place::Confirming;
 use portcullis_domain::text::Host;
 use url::Url;
 
@@ -231,11 +232,13 @@ fn argon2_floor_kib(iterations: u32) -> u32 {
 }
 
 fn sign_in(r: &mut Reader<'_>) -> Result<SignIn, Reported> {
+    let confirm = r.one("confirm_new_place", values::switch);
     let trusted_origins = r.list("trusted_origins", |text| Origin::parse(text).ok());
     let redirect_origins = r.list("redirect_origins", |text| Origin::parse(text).ok());
     let words = [("off", FirstUser::Off), ("local", FirstUser::Local)];
     let first_user = r.one("first_user", word(&words));
     Ok(SignIn {
+        confirm_new_place: if confirm? { Confirming::On } else { Confirming::Off },
         trusted_origins: trusted_origins?,
         redirect_origins: redirect_origins?,
         first_user: first_user?,

@@ -203,6 +203,12 @@ const PASSWORD: &[Key] = &[
 ];
 
 const SIGN_IN: &[Key] = &[
+    switch(
+        "confirm_new_place",
+        Is("true"),
+        "With true, a browser at a place where the person has not signed in before needs a code from a \
+         mail; with false the person is told by mail.",
+    ),
     list(
         "trusted_origins",
         Is(""),

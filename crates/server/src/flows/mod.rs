@@ -14,6 +14,7 @@ pub mod import_users;
 pub mod limits;
 pub mod mobile;
 pub mod own_profile;
+pub mod places;
 pub mod remember;
 pub mod roles;
 pub mod sessions;

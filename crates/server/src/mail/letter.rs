@@ -25,6 +25,21 @@ pub struct Link {
     pub url: String,
 }
 
+/// Where somebody is, with what and since when.
+pub struct PlaceFacts {
+    pub address: String,
+    /// What the program is called, if it says so.
+    pub device: Option<String>,
+    pub at: Time,
+}
+
+impl PlaceFacts {
+    fn in_words(&self) -> String {
+        let device = self.device.as_deref().unwrap_or("unknown");
+        format!("Address: {}. Device: {device}. Time: {}.", self.address, self.at.iso())
+    }
+}
+
 impl Letter {
     /// A network was locked out of the account.
     pub fn locked_out(until: Time) -> Self {
@@ -53,6 +68,27 @@ impl Letter {
         let advice = "Please sign in again. If you cannot explain it, such as by a restored backup \
                       of the browser, set a new password: it signs everybody out.";
         Self::notice("You were signed out for safety", [what, advice])
+    }
+
+    /// Somebody with the password is at a new place: the code that lets them in.
+    pub fn new_place(code: &str, facts: &PlaceFacts, until: Time) -> Self {
+        let what = "Somebody with your password wants to sign in to your account from a place where \
+                    you have not signed in before. If it is you, type this code where you signed in:";
+        let how_long = format!("The code is good once, until {}.", until.iso());
+        let advice = "If it is not you, somebody knows your password. Give the code to nobody, and \
+                      set a new password now.";
+        let paragraphs = [what, &facts.in_words(), &how_long, advice];
+        let letter = Self::notice("Your code to sign in from a new place", paragraphs);
+        Self { code: Some(code.to_owned()), until: Some(until), ..letter }
+    }
+
+    /// Somebody signed in at a new place.
+    pub fn new_sign_in(facts: &PlaceFacts) -> Self {
+        let what = "Somebody signed in to your account from a place where you have not signed in \
+                    before.";
+        let advice = "If it was you, nothing needs to be done. If it was not, somebody knows your \
+                      password: set a new one now, which signs everybody out.";
+        Self::notice("New sign-in to your account", [what, &facts.in_words(), advice])
     }
 
     /// The operator tries out whether mail arrives.

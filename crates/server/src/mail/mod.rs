@@ -27,7 +27,7 @@ use files::Files;
 use smtp::{DialerFault, Outgoing, Smtp};
 
 pub use delivery::{deliver_due, run};
-pub use letter::{Letter, Link};
+pub use letter::{Letter, Link, PlaceFacts};
 pub use sending::{Sending, Trouble};
 
 /// Delivers messages.

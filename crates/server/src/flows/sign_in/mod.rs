@@ -2,8 +2,10 @@
 //! is nobody's and an account without a password; what is wrong with an account is told only to
 //! whoever knew its password.
 
+mod confirm;
 mod count;
 mod done;
+mod place;
 
 use std::time::Duration;
 
@@ -25,7 +27,9 @@ use super::remember::Remembered;
 use crate::app::App;
 use crate::fault::Failure;
 
+pub use confirm::{ConfirmAnswer, Confirmed, Typed, confirm, send_again};
 pub use count::count_unreadable;
+pub use place::Asked;
 
 /// One attempt to sign in.
 pub struct Attempt<'a> {
@@ -49,6 +53,7 @@ pub struct Attempt<'a> {
 }
 
 /// The session whose cookie came along with an attempt.
+#[derive(Clone)]
 pub struct Before {
     pub session: SessionId,
     pub handle: SessionHandle,
@@ -65,6 +70,8 @@ pub enum Outcome {
     Disabled,
     /// The password was right, and the user is on the blacklist.
     Blacklisted,
+    /// The password was right, and the place is new: a code was mailed.
+    NewPlace(Asked),
     /// Too many wrong passwords from this network.
     Locked {
         retry_after: Duration,
@@ -83,6 +90,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Disabled => "disabled",
             Self::Blacklisted => "blacklisted",
+            Self::NewPlace(_) => "new_place",
             Self::Locked { .. } => "locked",
             Self::TooMany { .. } => "limited",
         }

@@ -12,7 +12,7 @@ use portcullis_domain::password::is_too_long;
 use portcullis_domain::redirect::Next;
 use portcullis_domain::session::SignInForm;
 
-use super::{in_words, shown_name};
+use super::{in_words, shown_name, verify_place};
 use crate::app::App;
 use crate::flows::credentials::Device;
 use crate::flows::sign_in::{Attempt, Before, Outcome, SignedIn, sign_in};
@@ -85,9 +85,38 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     if let Some(standing) = answer.standing {
         call.facts.set_login_standing(standing);
     }
-    match answer.outcome {
-        Outcome::SignedIn(signed_in) => Ok(go_on(&call, &signed_in, &next)),
-        Outcome::Refused => again(StatusCode::UNAUTHORIZED, Problem::WRONG),
+    if let outcome @ (Outcome::SignedIn(_) | Outcome::NewPlace(_)) = answer.outcome {
+        return end(&call, outcome, &next);
+    }
+    refused(answer.outcome, again)
+}
+
+/// How a sign-in ends whose form is not shown any more.
+pub(super) fn end(call: &Call, outcome: Outcome, next: &Next) -> Answer {
+    match outcome {
+        Outcome::SignedIn(signed_in) => Ok(go_on(call, &signed_in, next)),
+        Outcome::NewPlace(asked) => verify_place::ask(call, &asked, next),
+        refused @ (Outcome::Refused
+        | Outcome::Disabled
+        | Outcome::Blacklisted
+        | Outcome::Locked { .. }
+        | Outcome::TooMany { .. }) => {
+            self::refused(refused, |status, problem| again(call, status, next, problem))
+        }
+    }
+}
+
+/// The empty form, and why it is shown.
+pub(super) fn again(call: &Call, status: StatusCode, next: &Next, problem: Problem) -> Answer {
+    form(call, status, &Filled { next, name: "", remember: false, problem: Some(problem) })
+}
+
+fn refused(outcome: Outcome, again: impl Fn(StatusCode, Problem) -> Answer) -> Answer {
+    match outcome {
+        // Whoever is signed in or asked for a code is not refused.
+        Outcome::SignedIn(_) | Outcome::NewPlace(_) | Outcome::Refused => {
+            again(StatusCode::UNAUTHORIZED, Problem::WRONG)
+        }
         Outcome::Disabled => again(StatusCode::FORBIDDEN, Problem::DISABLED),
         Outcome::Blacklisted => again(StatusCode::FORBIDDEN, Problem::BLACKLISTED),
         Outcome::Locked { retry_after } => wait(again, Problem::locked(retry_after), retry_after),
@@ -136,7 +165,7 @@ struct Filled<'a> {
 }
 
 /// Why the form is shown again.
-struct Problem {
+pub(super) struct Problem {
     what: &'static str,
     advice: Option<String>,
     is_of_input: bool,
@@ -149,7 +178,17 @@ impl Problem {
         advice: None,
         is_of_input: true,
     };
-    const OUTDATED: Self = Self {
+    pub(super) const CODE_EXHAUSTED: Self = Self {
+        what: "The code was tried too often. Please sign in again to get another",
+        advice: None,
+        is_of_input: false,
+    };
+    pub(super) const CODE_OVER: Self = Self {
+        what: "The code is over. Please sign in again to get another",
+        advice: None,
+        is_of_input: false,
+    };
+    pub(super) const OUTDATED: Self = Self {
         what: "This form had been open for too long. Please sign in again",
         advice: None,
         is_of_input: false,
@@ -184,7 +223,7 @@ impl Problem {
 }
 
 /// Where to go on to: what was asked for if it is a safe place, and home otherwise.
-fn next(app: &App, asked: Option<&str>) -> Next {
+pub(super) fn next(app: &App, asked: Option<&str>) -> Next {
     asked.and_then(|text| app.next(text)).unwrap_or_else(Next::home)
 }
 
