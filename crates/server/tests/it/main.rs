@@ -24,6 +24,7 @@ mod lifecycle;
 mod limits;
 mod mail;
 mod nodes;
+mod places;
 mod proxies;
 mod proxy;
 mod seeds;

@@ -3,6 +3,7 @@
 use portcullis_domain::id::UserId;
 use portcullis_domain::place::{Knowledge, Place};
 use portcullis_store::places::{self, Seen};
+use portcullis_store::users;
 
 use crate::harness::{NOW, ada, each, later, new_user, role};
 
@@ -45,7 +46,11 @@ async fn a_place_is_learned_used_and_removed() {
         assert_eq!(places::knowledge(&mut tx, user, home).await.unwrap(), Knowledge::New);
         let elsewhere = at("203.0.113.1");
         let knowledge = places::knowledge(&mut tx, user, elsewhere).await.unwrap();
-        assert_eq!(knowledge, Knowledge::New, "the last place was removed, and no first is learned");
+        assert_eq!(
+            knowledge,
+            Knowledge::New,
+            "the last place was removed, and no first is learned"
+        );
         assert_eq!(places::forget(&mut tx, user).await.unwrap(), 2);
         assert_eq!(places::knowledge(&mut tx, user, home).await.unwrap(), Knowledge::First);
     })
@@ -58,8 +63,7 @@ async fn places_are_ones_own() {
         let mut tx = test.write().await;
         let user = ada(&mut tx).await;
         let role = role(&mut tx, "others", 10).await;
-        let other = portcullis_store::users::insert(&mut tx, &new_user("bob", role), NOW);
-        let other = other.await.unwrap();
+        let other = users::insert(&mut tx, &new_user("bob", role), NOW).await.unwrap();
         places::verify(&mut tx, &seen("a", user, "192.0.2.7"), NOW).await.unwrap();
         let home = at("192.0.2.7");
         assert_eq!(places::knowledge(&mut tx, other, home).await.unwrap(), Knowledge::First);

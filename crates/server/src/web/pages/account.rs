@@ -29,7 +29,7 @@ pub(super) const SHOW: Doc = Doc {
 pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let found = caller.found();
     let life = found.credential.life;
-    let mut tx = call.app.db.read_once().await?;
+    let mut tx = call.app.db.read().await?;
     // Whoever came this far had a session a moment ago.
     let stored = sessions::by_id(&mut tx, &found.session.id).await?.ok_or(Error::NotFound)?;
     let places = places::list(&mut tx, caller.user_id()).await?;
