@@ -36,7 +36,7 @@ pub struct PlaceFacts {
 impl PlaceFacts {
     fn in_words(&self) -> String {
         let device = self.device.as_deref().unwrap_or("unknown");
-        format!("Address: {}. Device: {device}. Time: {}.", self.address, self.at.iso())
+        format!("Address: {}\nDevice: {device}\nTime: {}", self.address, moment(self.at))
     }
 }
 
@@ -74,7 +74,7 @@ impl Letter {
     pub fn new_place(code: &str, facts: &PlaceFacts, until: Time) -> Self {
         let what = "Somebody with your password wants to sign in to your account from a place where \
                     you have not signed in before. If it is you, type this code where you signed in:";
-        let how_long = format!("The code is good once, until {}.", until.iso());
+        let how_long = format!("The code is good once, until {}.", moment(until));
         let advice = "If it is not you, somebody knows your password. Give the code to nobody, and \
                       set a new password now.";
         let paragraphs = [what, &facts.in_words(), &how_long, advice];
@@ -121,6 +121,13 @@ impl Letter {
         // Writing to a string does not fail.
         page.render().unwrap_or_default()
     }
+}
+
+/// A moment for people: to the minute, in UTC.
+fn moment(time: Time) -> String {
+    let iso = time.iso();
+    let to_the_minute = iso.get(..16).unwrap_or(&iso).replace('T', " ");
+    format!("{to_the_minute} UTC")
 }
 
 #[derive(Template)]

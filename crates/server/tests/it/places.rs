@@ -101,7 +101,7 @@ async fn a_browser_at_a_new_place_needs_the_code_and_then_is_at_home_there() {
         let client = server.client();
         let ticket = ticket(&by_browser(&client, AWAY, PASSWORD).await);
         let mail = mails(server).await.pop().unwrap();
-        assert!(mail.contains(&format!("Address: {AWAY}.")), "{mail}");
+        assert!(mail.contains(&format!("Address: {AWAY}\r\n")), "{mail}");
         let answer = verify(&client, AWAY, &ticket, &code(server).await).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         let body = answer.json();

@@ -78,8 +78,10 @@ async fn a50_each_person_at_each_route() {
                     }
                     None => {
                         let is_refused = verdict.starts_with("401") || verdict.starts_with("403");
-                        let asks_for_form_token =
-                            matches!(row.doc.id, "submit_sign_in" | "submit_first_run");
+                        let asks_for_form_token = matches!(
+                            row.doc.id,
+                            "submit_sign_in" | "submit_first_run" | "submit_verify_place"
+                        );
                         assert!(!is_refused || asks_for_form_token, "{why}: {verdict}");
                     }
                 }
