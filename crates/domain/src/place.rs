@@ -84,10 +84,11 @@ pub enum Confirming {
 pub fn judge(knowledge: Knowledge, visitor: Visitor, confirming: Confirming) -> Verdict {
     match (knowledge, visitor, confirming) {
         (Knowledge::First, _, _) => Verdict::Learn,
-        (Knowledge::Verified, _, _) | (_, Visitor::KnownBrowser, _) => Verdict::Pass,
         (Knowledge::Told | Knowledge::New, Visitor::Browser, Confirming::On) => Verdict::Ask,
-        (Knowledge::Told, _, _) => Verdict::Pass,
         (Knowledge::New, Visitor::Browser | Visitor::Program, _) => Verdict::Tell,
+        (Knowledge::Verified | Knowledge::Told, _, _) | (_, Visitor::KnownBrowser, _) => {
+            Verdict::Pass
+        }
     }
 }
 

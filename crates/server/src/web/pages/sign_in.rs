@@ -85,38 +85,20 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     if let Some(standing) = answer.standing {
         call.facts.set_login_standing(standing);
     }
-    if let outcome @ (Outcome::SignedIn(_) | Outcome::NewPlace(_)) = answer.outcome {
-        return end(&call, outcome, &next);
-    }
-    refused(answer.outcome, again)
+    end(&call, answer.outcome, &next, again)
 }
 
-/// How a sign-in ends whose form is not shown any more.
-pub(super) fn end(call: &Call, outcome: Outcome, next: &Next) -> Answer {
+/// How a sign-in ends, also one that went on with a code. `again` shows the form and why.
+pub(super) fn end(
+    call: &Call,
+    outcome: Outcome,
+    next: &Next,
+    again: impl Fn(StatusCode, Problem) -> Answer,
+) -> Answer {
     match outcome {
         Outcome::SignedIn(signed_in) => Ok(go_on(call, &signed_in, next)),
         Outcome::NewPlace(asked) => verify_place::ask(call, &asked, next),
-        refused @ (Outcome::Refused
-        | Outcome::Disabled
-        | Outcome::Blacklisted
-        | Outcome::Locked { .. }
-        | Outcome::TooMany { .. }) => {
-            self::refused(refused, |status, problem| again(call, status, next, problem))
-        }
-    }
-}
-
-/// The empty form, and why it is shown.
-pub(super) fn again(call: &Call, status: StatusCode, next: &Next, problem: Problem) -> Answer {
-    form(call, status, &Filled { next, name: "", remember: false, problem: Some(problem) })
-}
-
-fn refused(outcome: Outcome, again: impl Fn(StatusCode, Problem) -> Answer) -> Answer {
-    match outcome {
-        // Whoever is signed in or asked for a code is not refused.
-        Outcome::SignedIn(_) | Outcome::NewPlace(_) | Outcome::Refused => {
-            again(StatusCode::UNAUTHORIZED, Problem::WRONG)
-        }
+        Outcome::Refused => again(StatusCode::UNAUTHORIZED, Problem::WRONG),
         Outcome::Disabled => again(StatusCode::FORBIDDEN, Problem::DISABLED),
         Outcome::Blacklisted => again(StatusCode::FORBIDDEN, Problem::BLACKLISTED),
         Outcome::Locked { retry_after } => wait(again, Problem::locked(retry_after), retry_after),
@@ -124,6 +106,11 @@ fn refused(outcome: Outcome, again: impl Fn(StatusCode, Problem) -> Answer) -> A
             wait(again, Problem::too_many(retry_after), retry_after)
         }
     }
+}
+
+/// The empty form, and why it is shown.
+pub(super) fn empty(call: &Call, status: StatusCode, next: &Next, problem: Problem) -> Answer {
+    form(call, status, &Filled { next, name: "", remember: false, problem: Some(problem) })
 }
 
 #[derive(Template)]

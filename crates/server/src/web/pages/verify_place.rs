@@ -42,7 +42,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let ticket = ticket.unwrap_or_default().to_owned();
     if let Err(refusal) = sign_in::check_token(&call) {
         door::record_csrf(&call.app, &call.facts, None, refusal).await;
-        return sign_in::again(&call, StatusCode::FORBIDDEN, &next, Problem::OUTDATED);
+        return sign_in::empty(&call, StatusCode::FORBIDDEN, &next, Problem::OUTDATED);
     }
     if call.fields.says_yes("again") {
         let (from, context) = (call.facts.client, call.facts.context());
@@ -61,7 +61,10 @@ const UNREADABLE: &str = "The code is the six digits in the mail";
 
 fn judged(call: &Call, confirmed: Confirmed, ticket: &str, next: &Next) -> Answer {
     match confirmed {
-        Confirmed::Went(outcome) => sign_in::end(call, outcome, next),
+        Confirmed::Went(outcome) => {
+            let again = |status, problem| sign_in::empty(call, status, next, problem);
+            sign_in::end(call, outcome, next, again)
+        }
         Confirmed::Wrong { left } => {
             let problem = match left {
                 1 => "That is not the code. You can try once more",
@@ -71,10 +74,10 @@ fn judged(call: &Call, confirmed: Confirmed, ticket: &str, next: &Next) -> Answe
             show(call, StatusCode::UNAUTHORIZED, next, &filled)
         }
         Confirmed::Over(PlaceRefusal::Exhausted) => {
-            sign_in::again(call, StatusCode::UNAUTHORIZED, next, Problem::CODE_EXHAUSTED)
+            sign_in::empty(call, StatusCode::UNAUTHORIZED, next, Problem::CODE_EXHAUSTED)
         }
         Confirmed::Over(PlaceRefusal::Over | PlaceRefusal::WrongCode) => {
-            sign_in::again(call, StatusCode::UNAUTHORIZED, next, Problem::CODE_OVER)
+            sign_in::empty(call, StatusCode::UNAUTHORIZED, next, Problem::CODE_OVER)
         }
     }
 }
