@@ -78,7 +78,7 @@ pub async fn send_again(
     let over = Confirmed::Over(PlaceRefusal::Over);
     let Some(ticket) = Opaque::parse(ticket) else { return Ok(over) };
     let mut tx = app.db.write().await?;
-    if let Some(limit) = app.config.limits.sensitive {
+    if let Some(limit) = app.limits.in_force().sensitive {
         let standing = limits::reserve(&mut tx, Counter::Sensitive, limit, from, None, now).await?;
         if let Some(retry_after) = standing.retry_after {
             let event = Event::LimitExceeded { limit: LimitName::Sensitive };
