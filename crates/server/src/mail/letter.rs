@@ -28,6 +28,8 @@ pub struct Link {
 /// Where somebody is, with what and since when.
 pub struct PlaceFacts {
     pub address: String,
+    /// The city and country, where places can be looked up.
+    pub location: Option<String>,
     /// What the program is called, if it says so.
     pub device: Option<String>,
     pub at: Time,
@@ -36,7 +38,10 @@ pub struct PlaceFacts {
 impl PlaceFacts {
     fn in_words(&self) -> String {
         let device = self.device.as_deref().unwrap_or("unknown");
-        format!("Address: {}\nDevice: {device}\nTime: {}", self.address, moment(self.at))
+        let location =
+            self.location.as_ref().map(|found| format!(" ({found})")).unwrap_or_default();
+        let (address, at) = (&self.address, moment(self.at));
+        format!("Address: {address}{location}\nDevice: {device}\nTime: {at}")
     }
 }
 

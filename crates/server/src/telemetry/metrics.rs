@@ -306,14 +306,8 @@ impl AtScrape {
     }
 
     fn take_over(&self, moment: &Moment<'_>) {
-        let Moment {
-            store,
-            mail_waiting,
-            mail_is_down,
-            passwords_waiting,
-            geo_is_good,
-            process,
-        } = moment;
+        let Moment { store, mail_waiting, mail_is_down, passwords_waiting, geo_is_good, process } =
+            moment;
         let set = |counter: &Counter<u64, AtomicU64>, to: u64| {
             counter.inner().store(to, Ordering::Relaxed);
         };

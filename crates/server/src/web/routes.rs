@@ -4,8 +4,8 @@ use http::Method;
 
 use super::api::{
     account_sessions, console, csrf, first_user, health, limits, login, logout, logout_user, me,
-    mobile_auth, openapi, own_permissions, own_profile, permissions, places, probe, profile,
-    roles, session_acts, sessions, users, verify_place,
+    mobile_auth, openapi, own_permissions, own_profile, permissions, places, probe, profile, roles,
+    session_acts, sessions, users, verify_place,
 };
 use super::pages;
 use super::table::{Row, row};

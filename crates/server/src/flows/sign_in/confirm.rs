@@ -100,7 +100,7 @@ pub async fn send_again(
         return Ok(over);
     };
     let context = about(context, Some(&user));
-    let facts = facts_of(&from.ip.to_string(), &context, now);
+    let facts = facts_of(app, from, &context, now);
     let outcome = ask(app, &mut tx, &user, &waiting, &facts, &context).await?;
     tx.commit().await?;
     Ok(Confirmed::Went(outcome))

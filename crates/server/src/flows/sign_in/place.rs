@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Event, LimitName, Text};
 use portcullis_domain::one_time_code::{Code, CodePurpose};
 use portcullis_domain::place::{self, Place, Verdict, Visitor};
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Attempt, Outcome};
 use crate::app::App;
+use crate::device;
 use crate::flows::record;
 use crate::mail::{self, Letter, PlaceFacts};
 
@@ -67,7 +69,7 @@ pub(super) async fn look(
             places::told(tx, &seen, now).await?;
             let event = Event::PlaceTold { network: Text::clip(&here.to_string()) };
             record(tx, app.random, &event, context, now).await?;
-            let letter = Letter::new_sign_in(&facts(attempt, context, now));
+            let letter = Letter::new_sign_in(&facts(app, attempt, context, now));
             mail::send(app, tx, &user.email, &letter, now).await?;
         }
         Verdict::Ask => {
@@ -79,7 +81,7 @@ pub(super) async fn look(
                 failures,
                 epoch: user.epoch,
             };
-            let facts = facts(attempt, context, now);
+            let facts = facts(app, attempt, context, now);
             return ask(app, tx, user, &waiting, &facts, context).await.map(Some);
         }
     }
@@ -130,20 +132,21 @@ pub(super) fn seen<'a>(id: &'a str, user: &User, place: Place, context: &'a Cont
     Seen { id, user: user.id, place, user_agent }
 }
 
-pub(super) fn facts(attempt: &Attempt<'_>, context: &Context, at: Time) -> PlaceFacts {
-    facts_of(&attempt.from.ip.to_string(), context, at)
+fn facts(app: &App, attempt: &Attempt<'_>, context: &Context, at: Time) -> PlaceFacts {
+    facts_of(app, &attempt.from, context, at)
 }
 
-/// Where a request comes from, for its owner to read.
-pub(super) fn facts_of(address: &str, context: &Context, at: Time) -> PlaceFacts {
-    let agent = context.user_agent.as_deref().filter(|agent| !agent.is_empty());
-    PlaceFacts { address: address.to_owned(), device: agent.map(clipped), at }
-}
-
-/// A program may call itself whatever it likes; a mail is no place for a page of it.
-fn clipped(agent: &str) -> String {
-    const MOST: usize = 120;
-    agent.chars().filter(|c| !c.is_control()).take(MOST).collect()
+/// Where a request comes from, for its owner to read. Of what the program calls itself only a name
+/// that is known to be one: a mail is no place for a stranger's text.
+pub(super) fn facts_of(app: &App, from: &ClientAddress, context: &Context, at: Time) -> PlaceFacts {
+    let address = from.ip.to_string();
+    let location = app.geo.place(&address);
+    PlaceFacts {
+        address,
+        location,
+        device: context.user_agent.as_deref().and_then(device::label),
+        at,
+    }
 }
 
 /// The documented mobile endpoint has no form in which somebody could type a code.

@@ -11,6 +11,7 @@ use portcullis_store::users::User;
 
 use super::sessions::Line;
 use super::{in_words, shown_name};
+use crate::device;
 use crate::flows::{self, places::Removal};
 use crate::web::caller::SignedIn;
 use crate::web::door;
@@ -71,7 +72,7 @@ struct Account<'a> {
 struct PlaceRow<'a> {
     id: &'a str,
     network: String,
-    user_agent: &'a str,
+    device: Option<String>,
     last_seen: String,
 }
 
@@ -80,7 +81,7 @@ impl<'a> PlaceRow<'a> {
         Self {
             id: &place.id,
             network: place.place.to_string(),
-            user_agent: &place.user_agent,
+            device: device::label(&place.user_agent),
             last_seen: moment(place.last_seen),
         }
     }
