@@ -6,6 +6,7 @@
 //! - [`administration`]: who may do what to whose account.
 //! - [`client_address`]: who is calling, read through trusted proxies only.
 //! - [`csrf`]: the kinds of CSRF token, their bytes and the verdict on a request.
+//! - [`delivery`]: when mail is tried again, and until when it is worth sending.
 //! - [`event`]: every event that can be written to the audit log.
 //! - [`id`]: typed identifiers of users, roles and sessions.
 //! - [`limits`]: the limits of a deployment by name, and what may be changed while it runs.
@@ -14,6 +15,7 @@
 //! - [`origin`]: web origins, and the wall that unsafe requests from elsewhere meet.
 //! - [`password`]: the password policy and Argon2id hashes.
 //! - [`permission`]: permission keys, wildcards and sets of them.
+//! - [`place`]: places that people sign in from, and what is done about a new one.
 //! - [`probe`]: the tickets with which `doctor` follows its own requests.
 //! - [`redirect`]: where a person may be sent after signing in.
 //! - [`remember`]: browsers that stay signed in, and what one of their secrets is worth.
@@ -32,6 +34,7 @@ pub mod administration;
 pub mod blacklist;
 pub mod client_address;
 pub mod csrf;
+pub mod delivery;
 pub mod event;
 pub mod id;
 pub mod limits;
@@ -40,6 +43,7 @@ pub mod one_time_link;
 pub mod origin;
 pub mod password;
 pub mod permission;
+pub mod place;
 pub mod probe;
 pub mod redirect;
 pub mod remember;

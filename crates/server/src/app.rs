@@ -23,7 +23,7 @@ use crate::gate::{Assertions, BadUpstream, Upstreams};
 use crate::geo::Geo;
 use crate::hasher::Hasher;
 use crate::live_limits::LiveLimits;
-use crate::mail::Mailer;
+use crate::mail::{Mailer, MailerFault};
 use crate::probe::Probes;
 use crate::random::Random;
 use crate::record::Recorder;
@@ -104,8 +104,8 @@ pub enum BuildError {
     Threads(#[source] std::io::Error),
     #[error("the signing key could not be made")]
     Signing,
-    #[error("the directory for mail could not be made")]
-    Mail(#[source] std::io::Error),
+    #[error("mail cannot be sent by this configuration")]
+    Mail(#[from] MailerFault),
     #[error(transparent)]
     Tls(#[from] TlsFault),
     #[error("the client for upstreams could not be built")]
@@ -165,7 +165,7 @@ impl App {
             upstream_limiter: RequestLimiter::new(),
             stranger_limiter: RequestLimiter::new(),
             forwarder: Forwarder::new().map_err(|_| BuildError::Forwarder)?,
-            mailer: Mailer::new(&config.mail).map_err(BuildError::Mail)?,
+            mailer: Mailer::new(&config.mail)?,
             cookies: CookieStyle::new(&config.cookies, public_url.is_https()),
             routes: RouteTable::new(config.gate.families),
             stopping: CancellationToken::new(),

@@ -11,10 +11,11 @@ use crate::error::Result;
 use crate::outbox::Mail;
 use crate::sessions::{has_good_credential, listed};
 
-/// How long a claimed mail is left to the node that claimed it.
-const LEASE: Duration = Duration::from_mins(1);
+/// How long a claimed mail is left to the node that claimed it: longer than an attempt to send it may
+/// take, so that no two nodes send it.
+pub const LEASE: Duration = Duration::from_mins(3);
 
-/// Claims up to `limit` mails that are due, oldest first. A node that finds some being claimed by
+/// Claims up to `limit` mails that are due and still worth something, oldest first. A node that finds some being claimed by
 /// another passes over them instead of waiting.
 pub async fn claim(tx: &mut Tx, now: Time, limit: i64) -> Result<Vec<Mail>> {
     const SQLITE: &str = claim_sql!("");
@@ -51,9 +52,11 @@ fn mail(row: &Row) -> Result<Mail> {
         recipient: row.get("recipient")?,
         subject: row.get("subject")?,
         body: row.get("body")?,
+        html: row.get("html")?,
         link: row.get("link")?,
         code: row.get("code")?,
         created_at: Time(row.get("created_at")?),
+        worth_until: row.get::<Option<i64>>("worth_until")?.map(Time),
         attempts: row.get("attempts")?,
     })
 }
@@ -62,12 +65,15 @@ macro_rules! claim_sql {
     ($lock:literal) => {
         concat!(
             "WITH due AS MATERIALIZED (
-                SELECT id FROM outbox WHERE sent_at IS NULL AND next_at <= $1
+                SELECT id FROM outbox
+                WHERE sent_at IS NULL AND given_up_at IS NULL AND next_at <= $1
+                    AND (worth_until IS NULL OR worth_until > $1)
                 ORDER BY next_at, id LIMIT $3 ",
             $lock,
             ") UPDATE outbox SET attempts = attempts + 1, next_at = $2
             WHERE id IN (SELECT id FROM due)
-            RETURNING id, recipient, subject, body, link, code, created_at, attempts"
+            RETURNING id, recipient, subject, body, html, link, code, created_at, worth_until,
+                attempts"
         )
     };
 }

@@ -23,6 +23,7 @@ pub mod notify;
 pub mod one_time_codes;
 pub mod one_time_links;
 pub mod outbox;
+pub mod places;
 pub mod remember;
 pub mod roles;
 pub mod rotation;

@@ -92,6 +92,8 @@ static MIGRATIONS: &[Migration] = &[
     migration!(12, "0012_one_time_codes"),
     migration!(13, "0013_live_sessions"),
     migration!(14, "0014_blacklist"),
+    migration!(15, "0015_mail"),
+    migration!(16, "0016_places"),
     migration!(17, "0017_password"),
     migration!(18, "0018_users"),
     migration!(19, "0019_settings"),

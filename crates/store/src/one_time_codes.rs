@@ -70,6 +70,22 @@ pub async fn ticket_of(tx: &mut Tx, purpose: CodePurpose, user: UserId) -> Resul
     Ok(Some(Mac::from_bytes(&bytes).ok_or_else(|| corrupt("one_time_codes", "ticket", user.0))?))
 }
 
+/// Whose the code of a ticket is, and what it lets go on, if it may still be tried.
+pub async fn in_force(
+    tx: &mut Tx,
+    purpose: CodePurpose,
+    ticket: &Mac,
+    now: Time,
+) -> Result<Option<(UserId, String)>> {
+    const SQL: &str = "SELECT user_id, detail FROM one_time_codes
+        WHERE ticket = $1 AND purpose = $2 AND used_at IS NULL AND expires_at > $3
+            AND attempts < $4
+            AND user_epoch = (SELECT u.epoch FROM users u WHERE u.id = user_id)";
+    let parameters = params![ticket, purpose.as_str(), now, MAX_ATTEMPTS];
+    let Some(row) = tx.fetch_optional(SQL, parameters).await? else { return Ok(None) };
+    Ok(Some((UserId(row.get("user_id")?), row.get("detail")?)))
+}
+
 /// Tries a code: the attempt is counted before it is compared, so parallel guesses cannot outrun the
 /// counter. The caller commits, whatever came of it. Of parallel callers with the right code one wins.
 pub async fn try_code(

@@ -14,14 +14,15 @@ use serde::{Serialize, Serializer};
 
 use crate::account::{AccountStatus, AccountType};
 use crate::csrf;
+use crate::delivery::Undelivered;
 use crate::id::UserId;
 use crate::one_time_link::LinkPurpose;
 use crate::session::SignInForm;
 use crate::time::Time;
 
 pub use words::{
-    EndReason, LimitName, LinkRefusal, Outcome, PasswordChanger, Severity, SignInFailure, Text,
-    TokenKind,
+    EndReason, LimitName, LinkRefusal, Outcome, PasswordChanger, PlaceRefusal, Severity,
+    SignInFailure, Text, TokenKind,
 };
 
 /// Who did it to whom, and from where. Stored in columns beside the event.
@@ -174,6 +175,22 @@ pub enum Event {
     RoleDeleted { role: Text },
     /// A role was given a permission, or lost one.
     PermissionsChanged { role: Text, key: Text, granted: bool },
+    /// Somebody with the password has to confirm a new place.
+    PlaceAsked { network: Text },
+    /// Somebody confirmed a new place.
+    PlaceConfirmed { network: Text },
+    /// A new place was not confirmed.
+    PlaceRefused { reason: PlaceRefusal },
+    /// Somebody signed in at a new place, and the user was told.
+    PlaceTold { network: Text },
+    /// A place was taken from the user's own.
+    PlaceRemoved { network: Text },
+    /// An operator vouched for a place.
+    PlaceTrusted { network: Text },
+    /// An operator had every place of an account forgotten.
+    PlacesForgotten { count: u64 },
+    /// A message never went out. `id`: that of its row.
+    MailUndelivered { id: Text, reason: Undelivered },
     /// The server began to serve.
     Started { version: &'static str, binary_sha256: Text },
     /// The server stopped on request.

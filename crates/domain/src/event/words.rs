@@ -123,6 +123,15 @@ words! {
         /// Its time is over.
         Expired = "expired",
     }
+    /// Why a new place was not confirmed.
+    PlaceRefusal {
+        /// The code is another.
+        WrongCode = "wrong_code",
+        /// It was tried too often.
+        Exhausted = "exhausted",
+        /// There is no such ticket, or it was used, replaced, is over, or the account was changed.
+        Over = "over",
+    }
     /// The credentials that a session may have.
     TokenKind {
         /// The session cookie.
@@ -159,6 +168,8 @@ words! {
         Login = "login",
         /// Requests that send mail or try codes.
         Sensitive = "sensitive",
+        /// Codes for a new place that one account is sent.
+        NewPlace = "new_place",
         /// Requests to our own endpoints.
         Requests = "requests",
         /// Refusals of strangers: from here on they are not written down one by one.

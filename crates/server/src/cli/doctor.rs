@@ -102,6 +102,7 @@ async fn look(args: &Args, config: &Config) -> anyhow::Result<Vec<Check>> {
     let clock = Clock::system();
     checks.extend(installation::certificate(config, clock.now()));
     checks.extend(installation::places(config));
+    checks.extend(installation::mail(config).await);
     if args.stand_in.is_none() {
         checks.extend(installation::upstreams(config).await);
     }

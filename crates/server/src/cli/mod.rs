@@ -9,6 +9,7 @@ pub mod demo;
 pub mod doctor;
 pub mod import;
 pub mod init;
+pub mod mail;
 pub mod open;
 pub mod output;
 pub mod role;
@@ -58,6 +59,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Session(args) => {
             output::log_trouble();
             Box::pin(session::run(args)).await
+        }
+        Command::Mail(args) => {
+            output::log_trouble();
+            Box::pin(mail::run(args)).await
         }
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
         Command::Import(args) => {
@@ -109,6 +114,8 @@ enum Command {
     Role(role::Args),
     /// Ends what somebody is signed in to, also beside a running server.
     Session(session::Args),
+    /// Sends a test message, and shows how far mail is.
+    Mail(mail::Args),
     /// Looks at the installation and at what stands in front of it, and says what to do.
     Doctor(doctor::Args),
     /// Brings what another system knows, also beside a running server.

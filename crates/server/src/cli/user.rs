@@ -4,6 +4,7 @@
 mod blacklist;
 mod listing;
 mod password;
+mod places;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,8 @@ enum Command {
     Blacklist(blacklist::Args),
     /// Lets a user in again. What was signed in before stays ended.
     Unblacklist(Named),
+    /// Lists the places where a user signed in before; vouches for one, or forgets them.
+    Places(places::Args),
 }
 
 #[derive(clap::Args)]
@@ -112,6 +115,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Unlock(named) => change(named, Act::Unlock).await,
         Command::Blacklist(args) => blacklist::add(args).await,
         Command::Unblacklist(named) => blacklist::remove(named).await,
+        Command::Places(args) => places::run(args).await,
         Command::SetPassword(args) => set_password(args.named).await,
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn check(
             "mail",
             "transport",
             found,
-            "transport = \"file:outbox\" written out, if that is meant",
+            "a mail server, or transport = \"file:outbox\" written out, if that is meant",
         );
     }
 }

@@ -9,6 +9,7 @@ mod document;
 mod fault;
 mod gate;
 mod keys;
+mod mail;
 mod read;
 mod sample;
 mod sections;
@@ -27,6 +28,7 @@ use ipnet::IpNet;
 use portcullis_domain::csrf::{AnonymousWithSession, BearerCsrf, FetchedToken, JwtCsrf};
 use portcullis_domain::origin::{Origin, Scheme};
 use portcullis_domain::password::Params;
+use portcullis_domain::place::Confirming;
 use portcullis_domain::rule::{DefaultRule, RuleTable};
 use portcullis_domain::session::Lifetimes;
 use portcullis_domain::step_up::StepUp;
@@ -34,6 +36,7 @@ use portcullis_domain::text::{Email, Host};
 use url::Url;
 
 pub use fault::{Fault, Faults, Place};
+pub use mail::{MailLogin, MailSecurity, SmtpServer};
 pub use sample::{reference, sample};
 pub use starter::{Starter, public_url, upstream};
 
@@ -143,6 +146,8 @@ pub struct Geo {
 
 #[derive(Debug, Clone)]
 pub struct SignIn {
+    /// Whether a person at a new place is asked for a code.
+    pub confirm_new_place: Confirming,
     /// Other sites whose pages may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
     /// Other sites that a sign-in may lead to.
@@ -180,6 +185,8 @@ pub struct Mail {
 pub enum Transport {
     /// One file a message in this directory, already joined to `data_dir`.
     Directory(PathBuf),
+    /// Through a mail server.
+    Smtp(SmtpServer),
 }
 
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! From written settings to typed sections, each read whole so that no fault hides another.
 //!
-//! The sections that must agree with each other are compared in `agreement`; `[gate]` has its own file.
+//! The sections that must agree with each other are compared in `agreement`; `[gate]` and `[mail]` have their own
+//! files.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use portcullis_domain::csrf::{AnonymousWithSession, BearerCsrf, FetchedToken, JwtCsrf};
 use portcullis_domain::origin::Origin;
 use portcullis_domain::password::Params;
-use portcullis_domain::text::{Email, Host};
+use portcullis_domain::place::Confirming;
+use portcullis_domain::text::Host;
 use url::Url;
 
 use super::fault::{Faults, Reported};
@@ -16,9 +18,9 @@ use super::read::Reader;
 use super::source::Source;
 use super::values::{self, word};
 use super::{
-    Config, Cookies, Csrf, Database, FirstUser, Geo, Limits, Log, LogFormat, LoggedRequests, Mail,
-    Metrics, Password, Profile, Server, Session, SignIn, TlsFiles, Tokens, Transport, agreement,
-    gate, keys,
+    Config, Cookies, Csrf, Database, FirstUser, Geo, Limits, Log, LogFormat, LoggedRequests,
+    Metrics, Password, Profile, Server, Session, SignIn, TlsFiles, Tokens, agreement, gate, keys,
+    mail,
 };
 
 /// The whole configuration, or every fault of it.
@@ -41,7 +43,7 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
     let password = read(source, "password", faults, password);
     let sign_in = read(source, "sign_in", faults, sign_in);
     let limits = read(source, "limits", faults, limits);
-    let mail = read(source, "mail", faults, |r| mail(r, data_dir));
+    let mail = read(source, "mail", faults, |r| mail::mail(r, data_dir));
     let geo = read(source, "geo", faults, geo);
     let gate = gate::gate(source, faults);
     let metrics = read(source, "metrics", faults, metrics);
@@ -230,12 +232,14 @@ fn argon2_floor_kib(iterations: u32) -> u32 {
 }
 
 fn sign_in(r: &mut Reader<'_>) -> Result<SignIn, Reported> {
+    let confirm = r.one("confirm_new_place", values::switch);
     let trusted_origins = r.list("trusted_origins", |text| Origin::parse(text).ok());
     let redirect_origins = r.list("redirect_origins", |text| Origin::parse(text).ok());
     let words = [("off", FirstUser::Off), ("local", FirstUser::Local)];
     let first_user = r.one("first_user", word(&words));
     let step_up = r.one("step_up", |text| text.parse().ok());
     Ok(SignIn {
+        confirm_new_place: if confirm? { Confirming::On } else { Confirming::Off },
         trusted_origins: trusted_origins?,
         redirect_origins: redirect_origins?,
         first_user: first_user?,
@@ -258,16 +262,6 @@ fn limits(r: &mut Reader<'_>) -> Result<Limits, Reported> {
         upstream: upstream?,
     };
     Ok(Limits { configured, body: body? })
-}
-
-fn mail(r: &mut Reader<'_>, data_dir: &Path) -> Result<Mail, Reported> {
-    let transport = r.optional("transport", |text| {
-        let directory = values::path(text.strip_prefix("file:")?)?;
-        Some(Transport::Directory(data_dir.join(directory)))
-    });
-    let by_default = || Transport::Directory(data_dir.join("outbox"));
-    let from = r.one("from", |text| Email::parse(text).ok());
-    Ok(Mail { transport: transport?.unwrap_or_else(by_default), from: from? })
 }
 
 fn geo(r: &mut Reader<'_>) -> Result<Geo, Reported> {

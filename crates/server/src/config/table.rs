@@ -203,6 +203,12 @@ const PASSWORD: &[Key] = &[
 ];
 
 const SIGN_IN: &[Key] = &[
+    switch(
+        "confirm_new_place",
+        Is("true"),
+        "With true, a browser at a place where the person has not signed in before needs a code from a \
+         mail; with false the person is told by mail.",
+    ),
     list(
         "trusted_origins",
         Is(""),
@@ -251,14 +257,24 @@ const LIMITS: &[Key] = &[
 ];
 
 const MAIL: &[Key] = &[
+    Key {
+        secret: true,
+        ..text(
+            "transport",
+            Follows {
+                words: "file:outbox while public_url is this machine; otherwise it must be written",
+                example: "\"smtp://gate:password@mail.example.org:587\"",
+            },
+            "file:DIRECTORY, smtp://USER:PASSWORD@HOST:587 or smtps://USER:PASSWORD@HOST",
+            "`file:` keeps each message as a file; a relative directory is inside `data_dir`. \
+             `smtp:` speaks TLS after STARTTLS or not at all, `smtps:` from the first byte.",
+        )
+    },
     text(
-        "transport",
-        Follows {
-            words: "file:outbox while public_url is this machine; otherwise it must be written",
-            example: "\"file:outbox\"",
-        },
-        "file:DIRECTORY",
-        "`file:` keeps each message as a file; a relative directory is inside `data_dir`.",
+        "tls_ca",
+        Follows { words: "Mozilla's roots", example: "\"/etc/portcullis/mail-ca.pem\"" },
+        "a PEM file of certificates",
+        "The only certificates that may vouch for the mail server's, such as a private CA's.",
     ),
     text(
         "from",

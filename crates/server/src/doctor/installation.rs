@@ -21,6 +21,7 @@ use crate::cli::open;
 use crate::clock::Clock;
 use crate::config::{Config, Database, Transport};
 use crate::geo;
+use crate::mail::Mailer;
 use crate::secret_file::{self, SecretFileError};
 use crate::tls;
 
@@ -29,8 +30,12 @@ const OF_OTHERS: u32 = 0o077;
 
 /// The directory of everything, and mail.
 pub fn files(config: &Config) -> Vec<Check> {
-    let Transport::Directory(outbox) = &config.mail.transport;
-    vec![directory("data_dir", &config.server.data_dir), directory("mail", outbox)]
+    let mut checks = vec![directory("data_dir", &config.server.data_dir)];
+    match &config.mail.transport {
+        Transport::Directory(outbox) => checks.push(directory("mail", outbox)),
+        Transport::Smtp(_) => {}
+    }
+    checks
 }
 
 fn directory(id: &str, path: &Path) -> Check {
@@ -259,6 +264,28 @@ pub fn proxies(config: &Config) -> Check {
     let named: Vec<_> = server.trusted_proxies.iter().map(ToString::to_string).collect();
     let named = if named.is_empty() { "nobody".to_owned() } else { named.join(", ") };
     Check::ok(ID, format!("people type {public}; trusted: {named}"))
+}
+
+/// Whether the mail server lets us in; nothing where mail is kept in files.
+pub async fn mail(config: &Config) -> Option<Check> {
+    const ID: &str = "mail";
+    let Transport::Smtp(server) = &config.mail.transport else { return None };
+    let shown = format!("{}:{}", server.host, server.port);
+    let mailer = match Mailer::new(&config.mail) {
+        Ok(mailer) => mailer,
+        Err(fault) => {
+            let detail = format!("{:#}", anyhow::Error::new(fault));
+            return Some(Check::fault(ID, detail, "correct the section [mail]"));
+        }
+    };
+    Some(match mailer.check().await {
+        Ok(()) => Check::ok(ID, format!("{shown} lets us in")),
+        Err(trouble) => {
+            let detail = format!("{shown}: {:#}", anyhow::Error::new(trouble));
+            let advice = "start the mail server, or correct mail.transport; mail waits until then";
+            Check::found(Status::Unreachable, ID, detail, advice)
+        }
+    })
 }
 
 /// Whether the applications accept connections.

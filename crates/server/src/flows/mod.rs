@@ -18,6 +18,7 @@ pub mod mail_request;
 pub mod mobile;
 pub mod own_profile;
 pub mod password_reset;
+pub mod places;
 pub mod proof;
 pub mod remember;
 pub mod roles;

@@ -22,22 +22,22 @@ impl Files {
     }
 
     /// Writes a message, readable by its owner alone. No file is ever written over: where the name
-    /// is taken, as by another node with the same directory, the next number is.
-    pub(super) fn write(&self, id: &str, recipient: &str, message: &[u8]) -> io::Result<()> {
+    /// is taken, as by another node with the same directory, the next number is. Returns the name.
+    pub(super) fn write(&self, id: &str, recipient: &str, message: &[u8]) -> io::Result<String> {
         let recipient = in_file_name(recipient);
         let draft = self.directory.join(format!(".{id}.part"));
         write_draft(&draft, message)?;
-        loop {
+        let name = loop {
             let name = format!("{:06}-{recipient}.eml", self.take_number()?);
-            match fs::hard_link(&draft, self.directory.join(name)) {
-                Ok(()) => break,
+            match fs::hard_link(&draft, self.directory.join(&name)) {
+                Ok(()) => break name,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
-        }
+        };
         // The message is delivered, whatever becomes of its second name.
         drop(fs::remove_file(&draft));
-        Ok(())
+        Ok(name)
     }
 
     fn take_number(&self) -> io::Result<u64> {
@@ -86,7 +86,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Mail, Transport};
-    use crate::mail::Mailer;
+    use crate::mail::{Mailer, Sending};
 
     fn mailer(directory: &Path) -> Mailer {
         let transport = Transport::Directory(directory.to_owned());
@@ -94,17 +94,21 @@ mod tests {
         Mailer::new(&Mail { transport, from }).unwrap()
     }
 
-    fn row(id: &str, recipient: &str) -> Row {
-        Row {
+    async fn deliver(mailer: &Mailer, id: &str, recipient: &str) {
+        let row = Row {
             id: id.to_owned(),
             recipient: recipient.to_owned(),
             subject: "Hello".to_owned(),
             body: "a body".to_owned(),
             link: None,
             code: None,
+            html: None,
             created_at: Time(0),
+            worth_until: None,
             attempts: 1,
-        }
+        };
+        let sending = mailer.deliver(&row).await;
+        assert!(matches!(sending, Sending::Taken(_)), "{sending:?}");
     }
 
     /// The files of the directory, by name.
@@ -121,8 +125,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let directory = home.path().join("outbox");
         let mailer = mailer(&directory);
-        mailer.deliver(&row("a", "ada@example.com")).await.unwrap();
-        mailer.deliver(&row("b", "o'neil@example.com")).await.unwrap();
+        deliver(&mailer, "a", "ada@example.com").await;
+        deliver(&mailer, "b", "o'neil@example.com").await;
         assert_eq!(
             names(&directory),
             ["000001-ada@example.com.eml", "000002-o_neil@example.com.eml"]
@@ -138,7 +142,7 @@ mod tests {
         let domain = ["b".repeat(60), "c".repeat(60), "d".repeat(59)].join(".");
         let long = format!("{}@{domain}.example", "a".repeat(64));
         assert_eq!(Email::parse(&long).unwrap().as_str().len(), 254);
-        mailer(home.path()).deliver(&row("a", &long)).await.unwrap();
+        deliver(&mailer(home.path()), "a", &long).await;
         let names = names(home.path());
         assert_eq!(names, [format!("000001-{}.eml", &long[..200])]);
     }
@@ -150,12 +154,12 @@ mod tests {
         put("000041-x.eml");
         put("letters-x.eml");
         let mailer = mailer(home.path());
-        mailer.deliver(&row("a", "ada@example.com")).await.unwrap();
+        deliver(&mailer, "a", "ada@example.com").await;
         // Since the first look: the next two numbers are taken for her, and a higher one is given.
         put("000043-ada@example.com.eml");
         put("000044-ada@example.com.eml");
         put("000900-x.eml");
-        mailer.deliver(&row("b", "ada@example.com")).await.unwrap();
+        deliver(&mailer, "b", "ada@example.com").await;
         let expected = [
             "000041-x.eml",
             "000042-ada@example.com.eml",

@@ -1,6 +1,7 @@
 //! What our mail says: one function a kind of letter. Everything that came from outside stands in it
 //! as text and nothing else. Not here: how a letter is rendered and sent.
 
+use askama::Template;
 use portcullis_domain::time::Time;
 
 /// A letter to one person. It may carry a secret: no `Debug`.
@@ -22,6 +23,26 @@ pub struct Link {
     pub label: &'static str,
     /// An absolute address of ours.
     pub url: String,
+}
+
+/// Where somebody is, with what and since when.
+pub struct PlaceFacts {
+    pub address: String,
+    /// The city and country, where places can be looked up.
+    pub location: Option<String>,
+    /// What the program is called, if it says so.
+    pub device: Option<String>,
+    pub at: Time,
+}
+
+impl PlaceFacts {
+    fn in_words(&self) -> String {
+        let device = self.device.as_deref().unwrap_or("unknown");
+        let location =
+            self.location.as_ref().map(|found| format!(" ({found})")).unwrap_or_default();
+        let (address, at) = (&self.address, moment(self.at));
+        format!("Address: {address}{location}\nDevice: {device}\nTime: {at}")
+    }
 }
 
 impl Letter {
@@ -107,6 +128,33 @@ impl Letter {
         Self::notice("Your email address was changed", [what, advice])
     }
 
+    /// Somebody with the password is at a new place: the code that lets them in.
+    pub fn new_place(code: &str, facts: &PlaceFacts, until: Time) -> Self {
+        let what = "Somebody with your password wants to sign in to your account from a place where \
+                    you have not signed in before. If it is you, type this code where you signed in:";
+        let how_long = format!("The code is good once, until {}.", moment(until));
+        let advice = "If it is not you, somebody knows your password. Give the code to nobody, and \
+                      set a new password now.";
+        let paragraphs = [what, &facts.in_words(), &how_long, advice];
+        let letter = Self::notice("Your code to sign in from a new place", paragraphs);
+        Self { code: Some(code.to_owned()), until: Some(until), ..letter }
+    }
+
+    /// Somebody signed in at a new place.
+    pub fn new_sign_in(facts: &PlaceFacts) -> Self {
+        let what = "Somebody signed in to your account from a place where you have not signed in \
+                    before.";
+        let advice = "If it was you, nothing needs to be done. If it was not, somebody knows your \
+                      password: set a new one now, which signs everybody out.";
+        Self::notice("New sign-in to your account", [what, &facts.in_words(), advice])
+    }
+
+    /// The operator tries out whether mail arrives.
+    pub fn test() -> Self {
+        let what = "This is a test. Mail of this sign-in reaches you.";
+        Self::notice("A test message", [what])
+    }
+
     /// A letter that tells something and asks for nothing.
     fn notice<const N: usize>(subject: &'static str, paragraphs: [&str; N]) -> Self {
         let paragraphs = paragraphs.map(ToOwned::to_owned).into();
@@ -122,6 +170,32 @@ impl Letter {
         parts.splice(after_first..after_first, marked);
         parts.join("\n\n") + "\n"
     }
+
+    /// The letter as a page: nothing in it is fetched from anywhere, and nothing tells whether it was
+    /// read. `place` is the address that people type.
+    pub(super) fn html(&self, place: &str) -> String {
+        let Self { subject, paragraphs, link, code, .. } = self;
+        let page = Page { subject, paragraphs, link: link.as_ref(), code: code.as_deref(), place };
+        // Writing to a string does not fail.
+        page.render().unwrap_or_default()
+    }
+}
+
+/// A moment for people: to the minute, in UTC.
+fn moment(time: Time) -> String {
+    let iso = time.iso();
+    let to_the_minute = iso.get(..16).unwrap_or(&iso).replace('T', " ");
+    format!("{to_the_minute} UTC")
+}
+
+#[derive(Template)]
+#[template(path = "mail.html")]
+struct Page<'a> {
+    subject: &'a str,
+    paragraphs: &'a [String],
+    link: Option<&'a Link>,
+    code: Option<&'a str>,
+    place: &'a str,
 }
 
 const RESET: &str = "Set a new password";
@@ -141,5 +215,24 @@ mod tests {
         (letter.code, letter.link) = (None, Some(Link { label: "Press here", url }));
         let expected = "What happened.\n\nPress here:\nhttps://gate.example/-/reset\n\nAdvice.\n";
         assert_eq!(letter.text(), expected);
+    }
+
+    #[test]
+    fn the_page_holds_text_and_nothing_that_is_fetched() {
+        let hostile = "<img src=//eve.example/x> \"&' <script>1</script>";
+        let mut letter = Letter::notice("Hello", ["What happened.", hostile]);
+        letter.code = Some("123456".to_owned());
+        let url = "https://gate.example/-/reset#t=\"><b>".to_owned();
+        letter.link = Some(Link { label: "Press here", url });
+        let html = letter.html("https://gate.example");
+        for text in ["What happened.", "Press here", ">123456<", "sign-in of https://gate.example"]
+        {
+            assert!(html.contains(text), "{text}: {html}");
+        }
+        for text in ["<img", "<script", "<b>", "<link", "url(", "src="] {
+            let lower = html.to_lowercase().replace("img src=//eve.example/x", "");
+            assert!(!lower.contains(text), "{text}: {html}");
+        }
+        assert!(html.contains("&#60;img src=//eve.example/x&#62;"), "{html}");
     }
 }

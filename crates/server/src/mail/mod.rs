@@ -1,15 +1,19 @@
 //! Mail: a row in the outbox, written in the transaction of what it tells about, and a job that
 //! delivers it. Not here: what a message says, which is in `letter`.
 
+mod condition;
+mod delivery;
 mod files;
 mod letter;
+mod message;
+mod sending;
+pub mod smtp;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, SinglePart};
+use lettre::Address;
+use portcullis_domain::delivery::worth_until;
 use portcullis_domain::text::Email;
 use portcullis_domain::time::Time;
 use portcullis_store::outbox::{self, Mail as Row, NewMail};
@@ -18,59 +22,113 @@ use portcullis_store::{Error, Tx};
 use crate::app::App;
 use crate::config::{Mail, Transport};
 
+use condition::Condition;
 use files::Files;
-pub use letter::{Letter, Link};
+use smtp::{DialerFault, Outgoing, Smtp};
 
-/// How often the outbox is looked at.
-const EVERY: Duration = Duration::from_secs(1);
-/// How many messages one look takes.
-const BATCH: i64 = 20;
-/// How long a message that could not be delivered waits, per attempt so far.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub use delivery::{deliver_due, run};
+pub use letter::{Letter, Link, PlaceFacts};
+pub use sending::{Sending, Trouble};
 
 /// Delivers messages.
 pub struct Mailer {
-    from: String,
-    files: Arc<Files>,
+    from: Address,
+    way: Way,
+    /// Whether they can be delivered at the moment.
+    pub condition: Condition,
 }
 
-/// Why a message was not delivered.
+/// How messages leave.
+enum Way {
+    Files(Arc<Files>),
+    Smtp(Box<Smtp>),
+}
+
+/// Why no mail can leave by this configuration.
 #[derive(Debug, thiserror::Error)]
-pub enum MailError {
-    #[error("an address cannot be written to")]
-    Address(#[from] lettre::address::AddressError),
-    #[error("the message cannot be put together")]
-    Message(#[from] lettre::error::Error),
-    #[error("the file cannot be written")]
-    File(#[from] io::Error),
+pub enum MailerFault {
+    #[error("the directory for mail could not be made")]
+    Directory(#[source] io::Error),
+    #[error("mail.from cannot be a sender")]
+    From(#[source] lettre::address::AddressError),
+    #[error(transparent)]
+    Dialer(#[from] DialerFault),
 }
 
 impl Mailer {
-    /// Makes the directory that messages are written to, readable by its owner alone.
-    pub fn new(mail: &Mail) -> io::Result<Self> {
-        let Transport::Directory(directory) = &mail.transport;
-        let files = Files::open(directory)?;
-        Ok(Self { from: mail.from.as_str().to_owned(), files: Arc::new(files) })
+    /// Makes the directory that messages are written to, readable by its owner alone; or sets up the
+    /// way to the mail server, without asking it for anything.
+    pub fn new(mail: &Mail) -> Result<Self, MailerFault> {
+        let from = message::address(mail.from.as_str()).map_err(MailerFault::From)?;
+        let way = match &mail.transport {
+            Transport::Directory(directory) => {
+                Way::Files(Arc::new(Files::open(directory).map_err(MailerFault::Directory)?))
+            }
+            Transport::Smtp(server) => Way::Smtp(Box::new(Smtp::new(server, from.domain())?)),
+        };
+        Ok(Self { from, way, condition: Condition::default() })
     }
 
-    async fn deliver(&self, row: &Row) -> Result<(), MailError> {
-        let mut message = lettre::Message::builder()
-            .from(self.from.parse::<Mailbox>()?)
-            .to(row.recipient.parse::<Mailbox>()?)
-            .subject(&row.subject)
-            .singlepart(SinglePart::plain(row.body.clone()))?;
-        let headers = message.headers_mut();
-        for (name, value) in [("X-Portcullis-Link", &row.link), ("X-Portcullis-Code", &row.code)] {
-            if let Some(value) = value {
-                let name = HeaderName::new_from_ascii_str(name);
-                headers.insert_raw(HeaderValue::new(name, value.clone()));
+    /// Delivers one message, or says why not.
+    pub async fn deliver(&self, row: &Row) -> Sending {
+        let mut message = match message::compose(&self.from, row) {
+            Ok(message) => message,
+            Err(error) => return Sending::Refused(format!("{:#}", anyhow::Error::new(error))),
+        };
+        match &self.way {
+            Way::Smtp(smtp) => {
+                let [to] = message.envelope().to() else {
+                    return Sending::Refused("a message goes to one".to_owned());
+                };
+                let (from, to) = (self.from.clone(), to.clone());
+                smtp.send(&Outgoing { from, to, bytes: message.formatted() }).await
+            }
+            Way::Files(files) => {
+                message::mark(&mut message, row);
+                let (files, message) = (Arc::clone(files), message.formatted());
+                let (id, recipient) = (row.id.clone(), row.recipient.clone());
+                // A disk may be slow, and other requests have this thread too.
+                let write = move || files.write(&id, &recipient, &message);
+                match tokio::task::spawn_blocking(write).await.map_err(io::Error::from).flatten() {
+                    Ok(name) => Sending::Taken(name),
+                    Err(error) => Sending::Down(Trouble::File(error)),
+                }
             }
         }
-        let (files, message) = (Arc::clone(&self.files), message.formatted());
-        let (id, recipient) = (row.id.clone(), row.recipient.clone());
-        // A disk may be slow, and other requests have this thread too.
-        let write = move || files.write(&id, &recipient, &message);
-        Ok(tokio::task::spawn_blocking(write).await.map_err(io::Error::from)??)
+    }
+
+    /// Delivers a message that is in no outbox.
+    pub async fn deliver_at_once(&self, new: NewMail, now: Time) -> Sending {
+        let NewMail { id, recipient, subject, body, html, link, code, worth_until } = new;
+        let row = Row {
+            id,
+            recipient,
+            subject,
+            body,
+            html: Some(html),
+            link,
+            code,
+            created_at: now,
+            worth_until: Some(worth_until),
+            attempts: 1,
+        };
+        self.deliver(&row).await
+    }
+
+    /// Whether a message could leave, as far as can be told without one.
+    pub async fn check(&self) -> Result<(), Trouble> {
+        match &self.way {
+            Way::Smtp(smtp) => smtp.greet().await,
+            Way::Files(_) => Ok(()),
+        }
+    }
+
+    /// There is nothing to send: connections are closed.
+    async fn rest(&self) {
+        match &self.way {
+            Way::Smtp(smtp) => smtp.rest().await,
+            Way::Files(_) => {}
+        }
     }
 }
 
@@ -82,50 +140,20 @@ pub async fn send(
     letter: &Letter,
     now: Time,
 ) -> Result<(), Error> {
-    let mail = NewMail {
-        id: app.random.row_id(now),
+    let place = app.public_url.to_string();
+    outbox::insert(tx, &write(app.random.row_id(now), to, letter, &place, now), now).await
+}
+
+/// A letter as the outbox keeps it. `place` is the address that people type.
+pub fn write(id: String, to: &Email, letter: &Letter, place: &str, now: Time) -> NewMail {
+    NewMail {
+        id,
         recipient: to.as_str().to_owned(),
         subject: letter.subject.to_owned(),
         body: letter.text(),
+        html: letter.html(place),
         link: letter.link.as_ref().map(|link| link.url.clone()),
         code: letter.code.clone(),
-    };
-    outbox::insert(tx, &mail, now).await
-}
-
-/// Delivers what is due, until the server stops.
-pub async fn run(app: App) {
-    loop {
-        tokio::select! {
-            () = app.stopping.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
-        }
-        if let Err(error) = deliver_due(&app).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the outbox was not read");
-        }
+        worth_until: worth_until(now, letter.until),
     }
-}
-
-/// Delivers what is due now. Messages are leased first and delivered outside a transaction, so a
-/// slow disk does not hold up the writer; what cannot be delivered is tried again later.
-pub async fn deliver_due(app: &App) -> Result<(), Error> {
-    let mut tx = app.db.write().await?;
-    let due = outbox::claim(&mut tx, app.clock.now(), BATCH).await?;
-    tx.commit().await?;
-    for row in due {
-        let delivered = app.mailer.deliver(&row).await;
-        let now = app.clock.now();
-        let mut tx = app.db.write_once().await?;
-        match delivered {
-            Ok(()) => outbox::sent(&mut tx, &row.id, now).await?,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "a message is late");
-                let attempts = u32::try_from(row.attempts).unwrap_or(u32::MAX).saturating_add(1);
-                let next = now.plus(PATIENCE.saturating_mul(attempts));
-                outbox::failed(&mut tx, &row.id, next).await?
-            }
-        };
-        tx.commit().await?;
-    }
-    Ok(())
 }

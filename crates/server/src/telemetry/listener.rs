@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use portcullis_store::{Db, outbox};
+use portcullis_store::outbox;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -99,10 +99,11 @@ async fn answer(app: &App, request: &Request<Incoming>) -> Response<Full<Bytes>>
 /// Every figure as it is now.
 async fn scrape(app: &App) -> String {
     let process = tokio::task::spawn_blocking(Process::look).await.unwrap_or_default();
-    let mail = tokio::time::timeout(PATIENCE, mail_waiting(&app.db)).await;
+    let mail = tokio::time::timeout(PATIENCE, mail_waiting(app)).await;
     app.telemetry.metrics.render(&Moment {
         store: app.db.counts(),
         mail_waiting: mail.ok().and_then(Result::ok),
+        mail_is_down: app.mailer.condition.down_since().is_some(),
         passwords_waiting: app.hasher.waiting(),
         geo_is_good: match app.geo.standing() {
             geo::Standing::Off => None,
@@ -113,7 +114,10 @@ async fn scrape(app: &App) -> String {
     })
 }
 
-async fn mail_waiting(db: &Db) -> Result<i64, portcullis_store::Error> {
-    let mut tx = db.read_once().await?;
-    outbox::waiting(&mut tx).await
+/// How much waits, and for how many seconds the oldest has.
+async fn mail_waiting(app: &App) -> Result<(i64, i64), portcullis_store::Error> {
+    let mut tx = app.db.read_once().await?;
+    let waiting = outbox::waiting(&mut tx).await?;
+    let age = waiting.oldest.map(|oldest| app.clock.now().since(oldest).as_secs());
+    Ok((waiting.count, i64::try_from(age.unwrap_or_default()).unwrap_or(i64::MAX)))
 }

@@ -37,6 +37,7 @@ pub struct Metrics {
     surfaces: [OfSurface; 3],
     refusals: Family<Label, Counter>,
     sign_ins: Family<Label, Counter>,
+    mail: Family<Label, Counter>,
     hash_seconds: Histogram,
     upstream_requests: Family<Label, Counter>,
     upstream_answered: Counter,
@@ -86,8 +87,11 @@ pub struct OpenConnection(Gauge);
 /// What is looked up when somebody asks.
 pub(super) struct Moment<'a> {
     pub(super) store: &'a Counts,
-    /// `None` where the store did not answer.
-    pub(super) mail_waiting: Option<i64>,
+    /// Messages that wait, and the age of the oldest in seconds; `None` where the store did not
+    /// answer.
+    pub(super) mail_waiting: Option<(i64, i64)>,
+    /// Whether this node finds that mail cannot be sent.
+    pub(super) mail_is_down: bool,
     pub(super) passwords_waiting: usize,
     /// `None` where places are not looked up.
     pub(super) geo_is_good: Option<bool>,
@@ -106,6 +110,8 @@ struct AtScrape {
     store_failed: Counter,
     events: Counter,
     mail_waiting: Known,
+    mail_oldest: Known,
+    mail_down: Gauge,
     passwords_waiting: Gauge,
     geo_is_good: Known,
     resident_bytes: Known,
@@ -131,6 +137,7 @@ impl Metrics {
         let surfaces = surfaces(ours);
         let refusals = family(ours, "refusals", "Requests refused by the gate, by reason code");
         let sign_ins = family(ours, "sign_ins", "Attempts to sign in with a password, by outcome");
+        let mail = family(ours, "mail", "Attempts to send a message, by what came of it");
         let hash_seconds = seconds(ours, "password_hash", "Time to hash one password");
         let help = "Requests sent to upstreams, by what came of it";
         let upstream_requests = family(ours, "upstream_requests", help);
@@ -143,6 +150,7 @@ impl Metrics {
             surfaces,
             refusals,
             sign_ins,
+            mail,
             hash_seconds,
             upstream_answered: upstream_requests.get_or_create_owned(&[("outcome", "answered")]),
             upstream_requests,
@@ -172,6 +180,11 @@ impl Metrics {
     /// Counts an attempt to sign in.
     pub fn sign_in(&self, outcome: &'static str) {
         self.sign_ins.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    /// Counts what came of sending a message.
+    pub fn mail(&self, outcome: &'static str) {
+        self.mail.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Counts a request to the upstream: `Err` holds the reason code of what went wrong.
@@ -274,6 +287,9 @@ impl AtScrape {
         let mail_waiting = Known::register(ours, "mail_queue", help);
         let help = "Whether the file of places is the one in use; absent where none is configured";
         let geo_is_good = Known::register(ours, "geo_database_good", help);
+        let help = "Age of the oldest message that has not gone out; absent where none waits";
+        let mail_oldest = Known::register(ours, "mail_oldest_seconds", help);
+        let mail_down = gauge(ours, "mail_down", "1 while this process cannot send mail");
         let help = "Passwords that are being hashed or wait for it";
         Self {
             store_unavailable: errors.get_or_create_owned(&[("kind", "unavailable")]),
@@ -281,6 +297,8 @@ impl AtScrape {
             events,
             mail_waiting,
             geo_is_good,
+            mail_oldest,
+            mail_down,
             passwords_waiting: gauge(ours, "password_queue", help),
             resident_bytes,
             open_files,
@@ -288,7 +306,8 @@ impl AtScrape {
     }
 
     fn take_over(&self, moment: &Moment<'_>) {
-        let Moment { store, mail_waiting, passwords_waiting, geo_is_good, process } = moment;
+        let Moment { store, mail_waiting, mail_is_down, passwords_waiting, geo_is_good, process } =
+            moment;
         let set = |counter: &Counter<u64, AtomicU64>, to: u64| {
             counter.inner().store(to, Ordering::Relaxed);
         };
@@ -296,7 +315,9 @@ impl AtScrape {
         set(&self.store_failed, store.failed());
         set(&self.events, store.events());
         self.passwords_waiting.set(i64::try_from(*passwords_waiting).unwrap_or(i64::MAX));
-        self.mail_waiting.set(*mail_waiting);
+        self.mail_waiting.set(mail_waiting.map(|(count, _)| count));
+        self.mail_oldest.set(mail_waiting.filter(|(count, _)| *count > 0).map(|(_, age)| age));
+        self.mail_down.set(i64::from(*mail_is_down));
         self.geo_is_good.set(geo_is_good.map(i64::from));
         self.resident_bytes.set(process.resident_bytes);
         self.open_files.set(process.open_files);

@@ -18,6 +18,8 @@ pub enum Error {
     SignIn(&'static str),
     /// 401: the password form was filled in wrongly. Never says which half was wrong.
     WrongCredentials,
+    /// 401: the password was right, the place is new, and a code was mailed.
+    NewPlace(NewPlace),
     /// 403: known, but not allowed. The code and, where it helps, the rule that said so.
     Forbidden(Forbidden),
     /// A refusal that a documented family words itself, which every family is then told.
@@ -60,6 +62,20 @@ pub struct Documented {
     pub code: &'static str,
     /// The sentence, as the clients know it.
     pub text: &'static str,
+}
+
+/// What a sign-in from a new place goes on with. No `Debug` of the ticket.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewPlace {
+    pub ticket: String,
+    /// How long the code is good.
+    pub life: Duration,
+}
+
+impl std::fmt::Debug for NewPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewPlace").field("life", &self.life).finish_non_exhaustive()
+    }
 }
 
 /// What stands in the way of a caller who is known.
@@ -144,6 +160,7 @@ impl Error {
             | Self::Unavailable { code, .. }
             | Self::Upstream(code) => code,
             Self::WrongCredentials => "wrong_credentials",
+            Self::NewPlace(_) => "new_place",
             Self::Forbidden(forbidden) => forbidden.code(),
             Self::Forwarded(..) => "forwarded_target",
             Self::Documented(documented) => documented.code,
@@ -165,7 +182,7 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         use StatusCode as Status;
         match self {
-            Self::SignIn(_) | Self::WrongCredentials => Status::UNAUTHORIZED,
+            Self::SignIn(_) | Self::WrongCredentials | Self::NewPlace(_) => Status::UNAUTHORIZED,
             Self::Forbidden(_) => Status::FORBIDDEN,
             Self::Documented(documented) => documented.status,
             Self::NotFound => Status::NOT_FOUND,

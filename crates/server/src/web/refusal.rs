@@ -46,6 +46,10 @@ pub fn reply(error: &Error, family: Family, request_id: &str) -> Reply {
     if let Error::Forbidden(Forbidden::Permission { rule: Some(rule), .. }) = error {
         body.insert("rule".into(), rule.as_str().into());
     }
+    if let Error::NewPlace(place) = error {
+        body.insert("ticket".into(), place.ticket.as_str().into());
+        body.insert("expires_in".into(), place.life.as_secs().into());
+    }
     body.insert("requestId".into(), request_id.into());
     let mut reply = json_reply(error.status(), &Value::Object(body));
     add_headers(&mut reply, error);
@@ -60,6 +64,7 @@ pub fn add_headers(reply: &mut Reply, error: &Error) {
     match error {
         Error::SignIn("credential_missing")
         | Error::WrongCredentials
+        | Error::NewPlace(_)
         | Error::Documented(Documented { status: StatusCode::UNAUTHORIZED, .. }) => {
             // RFC 6750, section 3.1: no error attribute when no credential was sent.
             headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"auth\""));
@@ -113,7 +118,16 @@ pub fn add_headers(reply: &mut Reply, error: &Error) {
 /// One sentence for a person, the same in every family unless that family documents its own.
 pub fn sentence(error: &Error) -> String {
     match error {
+        Error::SignIn("place_code_wrong") => "The code is not right".to_owned(),
+        Error::SignIn("place_code_exhausted") => {
+            "The code was tried too often. Please log in again.".to_owned()
+        }
+        Error::SignIn("place_ticket_over") => "The code is over. Please log in again.".to_owned(),
         Error::SignIn(_) => "Authentication required. Please log in.".to_owned(),
+        Error::NewPlace(_) => {
+            "You sign in from a new place. Confirm it with the code that was mailed to you."
+                .to_owned()
+        }
         Error::WrongCredentials => "Invalid email or password".to_owned(),
         Error::Forbidden(forbidden) => forbidden_sentence(forbidden),
         Error::Documented(documented) => documented.text.to_owned(),
@@ -240,7 +254,7 @@ fn z_body(body: &mut Map<String, Value>, error: &Error) {
 fn z_code(error: &Error) -> &'static str {
     match error {
         Error::SignIn(_) => "not_authenticated",
-        Error::WrongCredentials => "authentication_failed",
+        Error::WrongCredentials | Error::NewPlace(_) => "authentication_failed",
         Error::Forbidden(_) => "permission_denied",
         Error::TooMany { .. } => "throttled",
         Error::Conflict(_) => "resource_conflict",

@@ -5,7 +5,7 @@ use http::Method;
 use super::api::{
     account_sessions, change_password, console, csrf, email, first_user, health, limits, login,
     logout, logout_user, me, mobile_auth, openapi, own_permissions, own_profile, password_reset,
-    permissions, probe, profile, roles, session_acts, sessions, users,
+    permissions, places, probe, profile, roles, session_acts, sessions, users, verify_place,
 };
 use super::pages;
 use super::table::{Row, row};
@@ -30,6 +30,7 @@ fn api_rows() -> Vec<Row> {
         row(Method::GET, "/api/auth/csrf-token", csrf::ISSUE_FLAT, csrf::issue_flat),
         row(Method::GET, "/api/csrf", csrf::SET_COOKIE, csrf::set_cookie),
         row(Method::POST, "/api/auth/login", login::POST, login::post),
+        row(Method::POST, "/api/auth/verify-place", verify_place::POST, verify_place::post),
         row(Method::GET, "/api/auth/me", me::SHOW, me::show),
         row(Method::POST, "/api/auth/logout", logout::POST, logout::post),
         row(Method::DELETE, "/api/auth/logout", logout::DELETE, logout::delete),
@@ -117,5 +118,7 @@ fn own_rows() -> Vec<Row> {
             account_sessions::end_others,
         ),
         row(Method::DELETE, OWN_SESSION, account_sessions::END, account_sessions::end),
+        row(Method::GET, "/api/account/places", places::LIST, places::list),
+        row(Method::DELETE, "/api/account/places/{id}", places::REMOVE, places::remove),
     ]
 }

@@ -20,6 +20,7 @@ mod nodes;
 mod one_time_codes;
 mod one_time_links;
 mod outbox;
+mod places;
 mod remember;
 mod roles;
 mod rotation;

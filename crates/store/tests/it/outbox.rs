@@ -1,6 +1,7 @@
 //! Mail: claimed by one node at a time, forgotten when sent.
 
-use portcullis_store::outbox::{self, NewMail};
+use portcullis_domain::delivery::Undelivered;
+use portcullis_store::outbox::{self, NewMail, State};
 use portcullis_store::{Error, Tx};
 
 use crate::harness::{NOW, each, later, race};
@@ -11,24 +12,28 @@ async fn a_mail_is_claimed_sent_and_forgotten() {
         let mut tx = test.write().await;
         outbox::insert(&mut tx, &new_mail("a"), NOW).await.unwrap();
         assert_eq!(claim(&mut tx, 0, 9).await, ["a"]);
-        assert_eq!(claim(&mut tx, 59, 9).await, [""; 0], "leased");
-        let mail = outbox::claim(&mut tx, later(60), 9).await.unwrap().remove(0);
+        assert_eq!(claim(&mut tx, 179, 9).await, [""; 0], "leased");
+        assert!(!outbox::late(&mut tx, "a", 2, later(1)).await.unwrap(), "another attempt");
+        let mail = outbox::claim(&mut tx, later(180), 9).await.unwrap().remove(0);
         let new = new_mail("a");
         assert_eq!(
             (mail.recipient, mail.subject, mail.body),
             (new.recipient, new.subject, new.body)
         );
-        assert_eq!((mail.link, mail.code), (new.link, new.code));
+        assert_eq!((mail.link, mail.code, mail.html), (new.link, new.code, Some(new.html)));
+        assert_eq!(mail.worth_until, Some(later(50_000)));
         assert_eq!((mail.created_at, mail.attempts), (NOW, 2));
 
-        assert!(outbox::failed(&mut tx, "a", later(500)).await.unwrap());
+        assert!(outbox::late(&mut tx, "a", 2, later(500)).await.unwrap());
         assert_eq!(claim(&mut tx, 499, 9).await, [""; 0]);
         assert_eq!(claim(&mut tx, 500, 9).await, ["a"]);
-        assert_eq!(outbox::waiting(&mut tx).await.unwrap(), 1);
+        let waiting = outbox::Waiting { count: 1, oldest: Some(NOW) };
+        assert_eq!(outbox::waiting(&mut tx).await.unwrap(), waiting);
         assert!(outbox::sent(&mut tx, "a", later(501)).await.unwrap());
-        assert_eq!(outbox::waiting(&mut tx).await.unwrap(), 0);
+        let nothing = outbox::Waiting { count: 0, oldest: None };
+        assert_eq!(outbox::waiting(&mut tx).await.unwrap(), nothing);
         assert!(!outbox::sent(&mut tx, "a", later(502)).await.unwrap());
-        assert!(!outbox::failed(&mut tx, "a", later(503)).await.unwrap());
+        assert!(!outbox::late(&mut tx, "a", 3, later(503)).await.unwrap());
         assert_eq!(claim(&mut tx, 9999, 9).await, [""; 0]);
         assert_eq!(outbox::sweep(&mut tx, later(501), 9).await.unwrap(), 0);
         assert_eq!(outbox::sweep(&mut tx, later(502), 9).await.unwrap(), 1);
@@ -82,14 +87,82 @@ async fn parallel_claims_share_the_work() {
     .await;
 }
 
+#[tokio::test]
+async fn mail_is_given_up_once_and_says_why() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        for (id, worth) in [("a", 100), ("b", 100), ("c", 200)] {
+            let mail = NewMail { worth_until: later(worth), ..new_mail(id) };
+            outbox::insert(&mut tx, &mail, NOW).await.unwrap();
+        }
+        assert!(outbox::is_due(&mut tx, NOW).await.unwrap());
+        assert_eq!(outbox::give_up_expired(&mut tx, later(99), 9).await.unwrap(), [""; 0]);
+        assert_eq!(claim(&mut tx, 99, 1).await, ["a"]);
+        assert_eq!(outbox::give_up_expired(&mut tx, later(100), 9).await.unwrap(), ["b"]);
+        assert!(!outbox::sent(&mut tx, "b", later(101)).await.unwrap());
+        assert!(!outbox::give_up(&mut tx, "b", Undelivered::Refused, later(101)).await.unwrap());
+        assert_eq!(claim(&mut tx, 199, 9).await, ["c"], "a is claimed, b is given up");
+        assert!(outbox::give_up(&mut tx, "c", Undelivered::Refused, later(150)).await.unwrap());
+        assert!(!outbox::late(&mut tx, "c", 1, later(151)).await.unwrap());
+        assert_eq!(claim(&mut tx, 999, 9).await, [""; 0], "a is worth nothing any more");
+        assert_eq!(outbox::give_up_expired(&mut tx, later(999), 9).await.unwrap(), ["a"]);
+        assert!(!outbox::is_due(&mut tx, later(999)).await.unwrap());
+        let states: Vec<_> = outbox::list(&mut tx, 9).await.unwrap();
+        let states: Vec<_> = states.into_iter().map(|mail| (mail.id, mail.state)).collect();
+        let given_up = |id: &str, at, why| (id.to_owned(), State::GivenUp(later(at), why));
+        let expected = [
+            given_up("c", 150, Undelivered::Refused),
+            given_up("b", 100, Undelivered::Expired),
+            given_up("a", 999, Undelivered::Expired),
+        ];
+        assert_eq!(states, expected);
+    })
+    .await;
+}
+
+/// What is settled keeps nothing that only its recipient may read.
+#[tokio::test]
+async fn settled_mail_is_forgotten() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        for id in ["sent", "expired", "refused"] {
+            let mail = NewMail {
+                link: Some("https://example.com/".to_owned()),
+                code: Some("123456".to_owned()),
+                worth_until: later(if id == "expired" { 1 } else { 9_000 }),
+                ..new_mail(id)
+            };
+            outbox::insert(&mut tx, &mail, NOW).await.unwrap();
+        }
+        assert!(outbox::sent(&mut tx, "sent", later(1)).await.unwrap());
+        assert!(outbox::give_up(&mut tx, "refused", Undelivered::Refused, later(1)).await.unwrap());
+        assert_eq!(outbox::give_up_expired(&mut tx, later(1), 9).await.unwrap(), ["expired"]);
+        tx.commit().await.unwrap();
+        test.tamper("UPDATE outbox SET sent_at = NULL, given_up_at = NULL, worth_until = NULL")
+            .await;
+        let mut tx = test.write().await;
+        let found = outbox::claim(&mut tx, later(1), 9).await.unwrap();
+        assert_eq!(found.len(), 3);
+        for mail in found {
+            assert_eq!(
+                (mail.body.as_str(), mail.html, mail.link, mail.code),
+                ("", None, None, None)
+            );
+        }
+    })
+    .await;
+}
+
 fn new_mail(id: &str) -> NewMail {
     NewMail {
         id: id.to_owned(),
         recipient: "ada@example.com".to_owned(),
         subject: "Hello".to_owned(),
         body: "line\nline".to_owned(),
+        html: "<p>line".to_owned(),
         link: (id == "a").then(|| "https://example.com/".to_owned()),
         code: None,
+        worth_until: later(50_000),
     }
 }
 

@@ -60,7 +60,7 @@ fn nothing_written_gives_the_documented_defaults() {
     assert_eq!(config.limits.configured.upstream, None);
     assert_eq!(config.limits.body, 1 << 20);
     assert_eq!((config.password.argon2.memory_kib, config.password.argon2.iterations), (19456, 2));
-    let Transport::Directory(outbox) = &config.mail.transport;
+    let Transport::Directory(outbox) = &config.mail.transport else { panic!("no directory") };
     assert_eq!(outbox, &PathBuf::from("./portcullis-data/outbox"));
     assert!(config.gate.families.p && config.gate.families.s && config.gate.families.z);
 }
@@ -117,7 +117,7 @@ fn an_unknown_name_is_a_fault() {
             "2: server.listen_on: there is no such key; accepted: listen, public_url, data_dir, \
              secret_file, trusted_proxies, tls_cert, tls_key",
             &format!("3: metric: there is no such section; accepted: {SECTION_NAMES}"),
-            "PORTCULLIS__MAIL__FORM: mail.form: there is no such key; accepted: transport, from",
+            "PORTCULLIS__MAIL__FORM: mail.form: there is no such key; accepted: transport, tls_ca, from",
             &format!(
                 "PORTCULLIS__X: there is no such setting; accepted: PORTCULLIS__SECTION__KEY with \
                  a section of {SECTION_NAMES}"
@@ -234,8 +234,8 @@ fn sections_must_agree() {
         "[server]\npublic_url = \"https://app.example.org\"",
         &[],
         &["mail.transport: mail would stay in files here, while server.public_url is \
-           https://app.example.org; accepted: transport = \"file:outbox\" written out, if that is \
-           meant"],
+           https://app.example.org; accepted: a mail server, or transport = \"file:outbox\" written \
+           out, if that is meant"],
     );
 }
 

@@ -14,7 +14,7 @@ use portcullis_store::{
     sessions,
 };
 
-use super::{Attempt, Candidate, Outcome, SignedIn, about};
+use super::{Attempt, Candidate, Outcome, SignedIn, about, place};
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::credentials::{self, Issued};
@@ -88,17 +88,34 @@ pub(super) async fn succeed(
         lockouts::clear(&mut tx, key).await?;
     }
     users::password_succeeded(&mut tx, user.id).await?;
-    if let Some((reason, outcome)) = barred(&mut tx, &user).await? {
-        let event = Event::SignInFailed { form: attempt.form, reason, known: true };
-        record(&mut tx, app.random, &event, &context, now).await?;
+    if let Some(outcome) = refuse_barred(app, &mut tx, attempt, &user, &context).await? {
+        tx.commit().await?;
+        return Ok(outcome);
+    }
+    let who = (&user, password.failures);
+    if let Some(outcome) = place::look(app, &mut tx, attempt, who, &context).await? {
         tx.commit().await?;
         return Ok(outcome);
     }
     let event = success_event(attempt.form, password.failures);
-    record(&mut tx, app.random, &event, &context, now).await?;
+    begin(app, tx, attempt, (user, role), &event, &context).await
+}
+
+/// Nothing stands in the way any more, in the same transaction: the session and all that hangs on it,
+/// and what it replaces.
+pub(super) async fn begin(
+    app: &App,
+    mut tx: Tx,
+    attempt: &Attempt<'_>,
+    (user, role): (User, Role),
+    event: &Event,
+    context: &Context,
+) -> Result<Outcome, Error> {
+    let now = app.clock.now();
+    record(&mut tx, app.random, event, context, now).await?;
     let terms = app.config.lifetimes().terms(attempt.form, attempt.shows_browser, now);
     let remembered = match terms.cookie {
-        Some(_) if attempt.remember => remember::begin(app, &mut tx, &user, &context, now).await?,
+        Some(_) if attempt.remember => remember::begin(app, &mut tx, &user, context, now).await?,
         Some(_) | None => None,
     };
     let series = remembered.as_ref().map(|remembered| &remembered.ticket.series);
@@ -109,14 +126,28 @@ pub(super) async fn succeed(
         device: &attempt.device,
         origin: series.map(|series| Origin { series, auth_time: now }),
     };
-    let issued = match credentials::issue(app, &mut tx, &user, &occasion, &context).await {
+    let issued = match credentials::issue(app, &mut tx, &user, &occasion, context).await {
         Err(Error::Conflict) => return overtaken(app, tx, attempt, &user).await,
         issued => issued?,
     };
-    replace(app, &mut tx, attempt, &user, &issued, &context).await?;
+    replace(app, &mut tx, attempt, &user, &issued, context).await?;
     tx.commit().await?;
     let device_cookie = app.keys.device.mint(user.id, app.random.bytes());
     Ok(Outcome::SignedIn(Box::new(SignedIn { user, role, issued, device_cookie, remembered })))
+}
+
+/// Refuses, and writes down, whom nobody may be signed in as.
+pub(super) async fn refuse_barred(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &Attempt<'_>,
+    user: &User,
+    context: &Context,
+) -> Result<Option<Outcome>, Error> {
+    let Some((reason, outcome)) = barred(tx, user).await? else { return Ok(None) };
+    let event = Event::SignInFailed { form: attempt.form, reason, known: true };
+    record(tx, app.random, &event, context, app.clock.now()).await?;
+    Ok(Some(outcome))
 }
 
 /// Why nobody may be signed in to this account, whatever he knows.
@@ -225,7 +256,7 @@ async fn rehash(
     Ok(tx.commit().await?)
 }
 
-fn success_event(form: SignInForm, failures: i64) -> Event {
+pub(super) fn success_event(form: SignInForm, failures: i64) -> Event {
     match u32::try_from(failures) {
         Ok(failures) if failures > 0 => Event::SignedInAfterFailures { form, failures },
         Ok(_) | Err(_) => Event::SignedIn { form },

@@ -2,8 +2,10 @@
 //! is nobody's and an account without a password; what is wrong with an account is told only to
 //! whoever knew its password.
 
+mod confirm;
 mod count;
 mod done;
+mod place;
 
 use std::time::Duration;
 
@@ -25,8 +27,10 @@ use super::remember::Remembered;
 use crate::app::App;
 use crate::fault::Failure;
 
+pub use confirm::{ConfirmAnswer, Confirmed, Typed, confirm, send_again};
 pub use count::count_unreadable;
 pub(super) use done::count_wrong;
+pub use place::Asked;
 
 /// One attempt to sign in.
 pub struct Attempt<'a> {
@@ -50,6 +54,7 @@ pub struct Attempt<'a> {
 }
 
 /// The session whose cookie came along with an attempt.
+#[derive(Clone)]
 pub struct Before {
     pub session: SessionId,
     pub handle: SessionHandle,
@@ -66,6 +71,8 @@ pub enum Outcome {
     Disabled,
     /// The password was right, and the user is on the blacklist.
     Blacklisted,
+    /// The password was right, and the place is new: a code was mailed.
+    NewPlace(Asked),
     /// Too many wrong passwords from this network.
     Locked {
         retry_after: Duration,
@@ -84,6 +91,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Disabled => "disabled",
             Self::Blacklisted => "blacklisted",
+            Self::NewPlace(_) => "new_place",
             Self::Locked { .. } => "locked",
             Self::TooMany { .. } => "limited",
         }

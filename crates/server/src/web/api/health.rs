@@ -55,10 +55,13 @@ pub async fn ready(call: Call, _: Anyone) -> Answer {
 
 /// What does not work, and stops nobody, stands in `warnings`.
 fn is_ready(app: &App) -> Value {
-    let warnings: Vec<&str> = [("geo_database", app.geo.standing() == geo::Standing::Bad)]
-        .into_iter()
-        .filter_map(|(what, is_bad)| is_bad.then_some(what))
-        .collect();
+    let warnings: Vec<&str> = [
+        ("geo_database", app.geo.standing() == geo::Standing::Bad),
+        ("mail_down", app.mailer.condition.down_since().is_some()),
+    ]
+    .into_iter()
+    .filter_map(|(what, is_bad)| is_bad.then_some(what))
+    .collect();
     if warnings.is_empty() {
         json!({"status": "ready"})
     } else {

@@ -9,6 +9,7 @@ use portcullis_domain::password;
 use portcullis_domain::redirect::Next;
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::text::{Email, Username};
+use portcullis_domain::time::Time;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -16,7 +17,7 @@ use crate::fault::Failure;
 use crate::flows::credentials::{Device, first_csrf_token, sign_access_token};
 use crate::flows::sign_in::{self, Attempt, Before, Outcome, SignedIn};
 use crate::web::caller::Anyone;
-use crate::web::error::{Error, Fault, Forbidden};
+use crate::web::error::{Error, Fault, Forbidden, NewPlace};
 use crate::web::identify;
 use crate::web::input::Fields;
 use crate::web::remember;
@@ -90,8 +91,17 @@ pub async fn attempt(
     if let Some(standing) = answer.standing {
         facts.set_login_standing(standing);
     }
-    match answer.outcome {
+    signed_in(answer.outcome, app.clock.now())
+}
+
+/// Every outcome but success is an error.
+pub fn signed_in(outcome: Outcome, now: Time) -> Result<Box<SignedIn>, Error> {
+    match outcome {
         Outcome::SignedIn(signed_in) => Ok(signed_in),
+        Outcome::NewPlace(asked) => {
+            let (ticket, life) = (asked.ticket.reveal(), asked.until.since(now));
+            Err(Error::NewPlace(NewPlace { ticket, life }))
+        }
         Outcome::Refused => Err(Error::WrongCredentials),
         Outcome::Disabled => Err(Error::Forbidden(Forbidden::Other("account_disabled"))),
         Outcome::Blacklisted => Err(Error::Forbidden(Forbidden::Other("account_blacklisted"))),
@@ -160,7 +170,7 @@ fn too_many<T>(retry_after: Duration) -> Result<T, Error> {
 }
 
 /// Where to go afterwards; off-site only where the operator allows it.
-fn wanted_next(call: &Call) -> Result<Option<Next>, Error> {
+pub fn wanted_next(call: &Call) -> Result<Option<Next>, Error> {
     let Some(text) = call.facts.query("redirect_to") else { return Ok(None) };
     let next = call.app.next(&text);
     let fault = || Error::Invalid(vec![Fault::invalid("redirect_to", "is not an allowed target")]);
@@ -190,7 +200,7 @@ pub fn set_cookies(call: &Call, signed_in: &SignedIn) {
 }
 
 /// The superset of the documented bodies (C2).
-fn body(app: &App, signed_in: &SignedIn) -> Result<Value, Failure> {
+pub fn body(app: &App, signed_in: &SignedIn) -> Result<Value, Failure> {
     let SignedIn { user, role, issued, .. } = signed_in;
     let name = format!("{} {}", user.first_name, user.last_name);
     let csrf = first_csrf_token(app, &issued.session, Kind::Session);

@@ -5,14 +5,18 @@ use http::StatusCode;
 use portcullis_domain::csrf::Kind;
 use portcullis_domain::role::Role;
 use portcullis_domain::time::Time;
+use portcullis_store::places::{self, Verified};
 use portcullis_store::sessions::{self, Session};
 use portcullis_store::users::{self, User};
 
 use super::sessions::Line;
 use super::{in_words, shown_name};
+use crate::device;
+use crate::flows::{self, places::Removal};
 use crate::web::caller::SignedIn;
 use crate::web::door;
 use crate::web::error::Error;
+use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
 
@@ -30,6 +34,7 @@ pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
     // Whoever came this far had a session a moment ago.
     let stored = sessions::by_id(&mut tx, &found.session.id).await?.ok_or(Error::NotFound)?;
     let verified_at = users::email_verified_at(&mut tx, found.user.id).await?;
+    let places = places::list(&mut tx, caller.user_id()).await?;
     drop(tx);
     let own = super::sessions::own(&call, &caller).await?;
     let page = Account {
@@ -43,6 +48,7 @@ pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
         idle: life.idle.map(in_words),
         others: own.others,
         lines: own.lines,
+        places: places.iter().map(PlaceRow::of).collect(),
         csrf_token: door::mint(&call.app, &caller, Kind::Session),
     };
     super::show(StatusCode::OK, &page)
@@ -63,7 +69,44 @@ struct Account<'a> {
     /// How many sessions beside this one.
     others: u64,
     lines: Vec<Line>,
+    places: Vec<PlaceRow<'a>>,
     csrf_token: String,
+}
+
+struct PlaceRow<'a> {
+    id: &'a str,
+    network: String,
+    device: Option<String>,
+    last_seen: String,
+}
+
+impl<'a> PlaceRow<'a> {
+    fn of(place: &'a Verified) -> Self {
+        Self {
+            id: &place.id,
+            network: place.place.to_string(),
+            device: device::label(&place.user_agent),
+            last_seen: moment(place.last_seen),
+        }
+    }
+}
+
+pub(super) const REMOVE_PLACE: Doc = Doc {
+    id: "submit_place_removal",
+    summary: "Asks for a code again at one of your places, from the page.",
+    fields: &[("id", true, "The place."), ("csrf_token", true, "The token of the form.")],
+    answer: (303, ""),
+    ..Doc::USUAL
+};
+
+/// `POST /-/account/places`.
+pub(super) async fn remove_place(call: Call, SignedIn(caller): SignedIn) -> Answer {
+    let id = call.fields.text("id").unwrap_or_default();
+    let context = call.facts.context_of(&caller);
+    match flows::places::remove(&call.app, caller.user_id(), id, &context).await? {
+        // What is not there need not be removed.
+        Removal::Done | Removal::Unknown => Ok(redirect_reply(StatusCode::SEE_OTHER, "/-/account")),
+    }
 }
 
 /// A moment for people: to the minute, in UTC.

@@ -12,6 +12,7 @@ mod refusal;
 mod sessions;
 mod sign_in;
 mod sign_out;
+mod verify_place;
 
 use std::sync::LazyLock;
 
@@ -42,6 +43,8 @@ pub const FIRST_RUN: &str = "/-/first-run";
 pub const CONFIRM: &str = "/-/confirm";
 /// Where they sign out.
 const SIGN_OUT: &str = "/-/sign-out";
+/// Where they type the code for a new place.
+const VERIFY_PLACE: &str = "/-/verify-place";
 
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
@@ -56,6 +59,7 @@ fn own_rows() -> Vec<Row> {
     vec![
         row(Method::GET, SIGN_IN, sign_in::SHOW, sign_in::show),
         row(Method::POST, SIGN_IN, sign_in::SUBMIT, sign_in::submit),
+        row(Method::POST, VERIFY_PLACE, verify_place::SUBMIT, verify_place::submit),
         row(Method::GET, FIRST_RUN, first_run::SHOW, first_run::show),
         row(Method::POST, FIRST_RUN, first_run::SUBMIT, first_run::submit),
         row(Method::POST, SIGN_OUT, sign_out::SUBMIT, sign_out::submit),
@@ -64,6 +68,7 @@ fn own_rows() -> Vec<Row> {
         row(Method::POST, sessions::END_PATH, sessions::END, sessions::end),
         row(Method::POST, sessions::END_OTHERS_PATH, sessions::END_OTHERS, sessions::end_others),
         row(Method::GET, admin::sessions::PATH, admin::sessions::SHOW, admin::sessions::show),
+        row(Method::POST, "/-/account/places", account::REMOVE_PLACE, account::remove_place),
         row(Method::GET, "/-/docs", docs::SHOW, docs::show),
         row(Method::GET, admin::PATH, admin::SHOW, admin::show),
         row(Method::GET, users::PATH, users::SHOW, users::show),

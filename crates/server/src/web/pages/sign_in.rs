@@ -12,7 +12,7 @@ use portcullis_domain::password::is_too_long;
 use portcullis_domain::redirect::Next;
 use portcullis_domain::session::SignInForm;
 
-use super::{in_words, shown_name};
+use super::{in_words, shown_name, verify_place};
 use crate::app::App;
 use crate::flows::credentials::Device;
 use crate::flows::sign_in::{Attempt, Before, Outcome, SignedIn, sign_in};
@@ -85,8 +85,19 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     if let Some(standing) = answer.standing {
         call.facts.set_login_standing(standing);
     }
-    match answer.outcome {
-        Outcome::SignedIn(signed_in) => Ok(go_on(&call, &signed_in, &next)),
+    end(&call, answer.outcome, &next, again)
+}
+
+/// How a sign-in ends, also one that went on with a code. `again` shows the form and why.
+pub(super) fn end(
+    call: &Call,
+    outcome: Outcome,
+    next: &Next,
+    again: impl Fn(StatusCode, Problem) -> Answer,
+) -> Answer {
+    match outcome {
+        Outcome::SignedIn(signed_in) => Ok(go_on(call, &signed_in, next)),
+        Outcome::NewPlace(asked) => verify_place::ask(call, &asked, next),
         Outcome::Refused => again(StatusCode::UNAUTHORIZED, Problem::WRONG),
         Outcome::Disabled => again(StatusCode::FORBIDDEN, Problem::DISABLED),
         Outcome::Blacklisted => again(StatusCode::FORBIDDEN, Problem::BLACKLISTED),
@@ -95,6 +106,11 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
             wait(again, Problem::too_many(retry_after), retry_after)
         }
     }
+}
+
+/// The empty form, and why it is shown.
+pub(super) fn empty(call: &Call, status: StatusCode, next: &Next, problem: Problem) -> Answer {
+    form(call, status, &Filled { next, name: "", remember: false, problem: Some(problem) })
 }
 
 #[derive(Template)]
@@ -136,7 +152,7 @@ struct Filled<'a> {
 }
 
 /// Why the form is shown again.
-struct Problem {
+pub(super) struct Problem {
     what: &'static str,
     advice: Option<String>,
     is_of_input: bool,
@@ -149,7 +165,17 @@ impl Problem {
         advice: None,
         is_of_input: true,
     };
-    const OUTDATED: Self = Self {
+    pub(super) const CODE_EXHAUSTED: Self = Self {
+        what: "The code was tried too often. Please sign in again to get another",
+        advice: None,
+        is_of_input: false,
+    };
+    pub(super) const CODE_OVER: Self = Self {
+        what: "The code is over. Please sign in again to get another",
+        advice: None,
+        is_of_input: false,
+    };
+    pub(super) const OUTDATED: Self = Self {
         what: "This form had been open for too long. Please sign in again",
         advice: None,
         is_of_input: false,
@@ -184,7 +210,7 @@ impl Problem {
 }
 
 /// Where to go on to: what was asked for if it is a safe place, and home otherwise.
-fn next(app: &App, asked: Option<&str>) -> Next {
+pub(super) fn next(app: &App, asked: Option<&str>) -> Next {
     asked.and_then(|text| app.next(text)).unwrap_or_else(Next::home)
 }
 

@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use self::process::Process;
+pub(crate) use self::process::installed;
 use crate::harness::{Setup, TestApp};
 
 /// Where browsers find the gate, and what its cookies are called.

@@ -56,7 +56,7 @@ impl Drop for Process {
 
 /// A file or folder that `scripts/with-apps` installs.
 #[expect(clippy::disallowed_methods, reason = "a setting of the tests, not of the product")]
-pub(super) fn installed(name: &str) -> PathBuf {
+pub(crate) fn installed(name: &str) -> PathBuf {
     let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/apps");
     let folder = std::env::var_os("TEST_APPS").map_or_else(usual, PathBuf::from);
     let path = folder.join(name);

@@ -1,0 +1,165 @@
+//! The place of a sign-in whose password was right: learned, told to the owner, or asked about. Who is
+//! asked gets a ticket, and a code by mail; what the ticket and the code let go on is in `confirm`.
+
+use std::time::Duration;
+
+use portcullis_domain::client_address::ClientAddress;
+use portcullis_domain::event::{Context, Event, LimitName, Text};
+use portcullis_domain::one_time_code::{Code, CodePurpose};
+use portcullis_domain::place::{self, Place, Verdict, Visitor};
+use portcullis_domain::secret::Opaque;
+use portcullis_domain::session::SignInForm;
+use portcullis_domain::throttle::{self as domain, Limit};
+use portcullis_domain::time::Time;
+use portcullis_store::one_time_codes::{self, NewCode};
+use portcullis_store::places::{self, Seen};
+use portcullis_store::users::User;
+use portcullis_store::{Error, Tx, throttle};
+use serde::{Deserialize, Serialize};
+
+use super::{Attempt, Outcome};
+use crate::app::App;
+use crate::device;
+use crate::flows::record;
+use crate::mail::{self, Letter, PlaceFacts};
+
+/// Codes that an account is sent, whoever asks. Each can be guessed at five times, so that somebody
+/// who knows the password needs a year for an even chance, and fills no mailbox.
+const CODES: Limit = Limit { count: 5, period: Duration::from_hours(1) };
+
+/// What somebody is asked for.
+pub struct Asked {
+    /// It goes to the browser, and to nobody else.
+    pub ticket: Opaque,
+    pub until: Time,
+}
+
+/// What of a sign-in waits for its code.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Waiting {
+    pub(super) form: String,
+    pub(super) shows_browser: bool,
+    pub(super) remember: bool,
+    /// The place that is asked about.
+    pub(super) network: String,
+    /// Wrong passwords before the right one.
+    pub(super) failures: i64,
+    /// The epoch of the account whose password was right.
+    pub(super) epoch: i64,
+}
+
+/// Judges the place. `Some` where the sign-in stops here.
+pub(super) async fn look(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &Attempt<'_>,
+    (user, failures): (&User, i64),
+    context: &Context,
+) -> Result<Option<Outcome>, Error> {
+    let now = app.clock.now();
+    let here = Place::of(attempt.from.ip);
+    let knowledge = places::knowledge(tx, user.id, here).await?;
+    let confirming = app.config.sign_in.confirm_new_place;
+    let id = app.random.row_id(now);
+    let seen = seen(&id, user, here, context);
+    match place::judge(knowledge, visitor(app, attempt, user), confirming) {
+        Verdict::Pass => places::touch(tx, user.id, here, now).await?,
+        Verdict::Learn => places::verify(tx, &seen, now).await?,
+        Verdict::Tell => {
+            places::told(tx, &seen, now).await?;
+            let event = Event::PlaceTold { network: Text::clip(&here.to_string()) };
+            record(tx, app.random, &event, context, now).await?;
+            let letter = Letter::new_sign_in(&facts(app, attempt, context, now));
+            mail::send(app, tx, &user.email, &letter, now).await?;
+        }
+        Verdict::Ask => {
+            let waiting = Waiting {
+                form: attempt.form.as_str().to_owned(),
+                shows_browser: attempt.shows_browser,
+                remember: attempt.remember,
+                network: here.to_string(),
+                failures,
+                epoch: user.epoch,
+            };
+            let facts = facts(app, attempt, context, now);
+            return ask(app, tx, user, &waiting, &facts, context).await.map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// Makes a code in place of an earlier one, and mails it.
+pub(super) async fn ask(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    waiting: &Waiting,
+    facts: &PlaceFacts,
+    context: &Context,
+) -> Result<Outcome, Error> {
+    let now = app.clock.now();
+    let counted = throttle::reserve(tx, &format!("new_place:{}", user.id.0), CODES, now).await?;
+    if let domain::Verdict::Refused { retry_after, .. } = counted {
+        let event = Event::LimitExceeded { limit: LimitName::NewPlace };
+        record(tx, app.random, &event, context, now).await?;
+        return Ok(Outcome::TooMany { retry_after });
+    }
+    let purpose = CodePurpose::NewPlace;
+    let (ticket, code) =
+        (Opaque::from_random(app.random.bytes()), Code::from_random(app.random.bytes()));
+    let mac = app.keys.credential.credential_mac(purpose.of_ticket(), &ticket);
+    let until = now.plus(purpose.life());
+    let new = NewCode {
+        ticket: mac,
+        purpose,
+        user_id: user.id,
+        user_epoch: user.epoch,
+        code: app.keys.credential.code_mac(&mac, &code),
+        // A value of ours, which can always be written.
+        detail: &serde_json::to_string(waiting).unwrap_or_default(),
+        expires_at: until,
+    };
+    one_time_codes::issue(tx, &new, now).await?;
+    let event = Event::PlaceAsked { network: Text::clip(&waiting.network) };
+    record(tx, app.random, &event, context, now).await?;
+    mail::send(app, tx, &user.email, &Letter::new_place(code.reveal(), facts, until), now).await?;
+    Ok(Outcome::NewPlace(Asked { ticket, until }))
+}
+
+/// Somebody at a place, for its row.
+pub(super) fn seen<'a>(id: &'a str, user: &User, place: Place, context: &'a Context) -> Seen<'a> {
+    let user_agent = context.user_agent.as_deref().unwrap_or_default();
+    Seen { id, user: user.id, place, user_agent }
+}
+
+fn facts(app: &App, attempt: &Attempt<'_>, context: &Context, at: Time) -> PlaceFacts {
+    facts_of(app, &attempt.from, context, at)
+}
+
+/// Where a request comes from, for its owner to read. Of what the program calls itself only a name
+/// that is known to be one: a mail is no place for a stranger's text.
+pub(super) fn facts_of(app: &App, from: &ClientAddress, context: &Context, at: Time) -> PlaceFacts {
+    let address = from.ip.to_string();
+    let location = app.geo.place(&address);
+    PlaceFacts {
+        address,
+        location,
+        device: context.user_agent.as_deref().and_then(device::label),
+        at,
+    }
+}
+
+/// The documented mobile endpoint has no form in which somebody could type a code.
+fn visitor(app: &App, attempt: &Attempt<'_>, user: &User) -> Visitor {
+    let known = attempt.device_cookie.and_then(|value| app.keys.device.verify(user.id, value));
+    let types_codes = match attempt.form {
+        SignInForm::Page => true,
+        SignInForm::Username | SignInForm::Email => attempt.shows_browser,
+        SignInForm::Mobile | SignInForm::Remembered => false,
+    };
+    match known {
+        Some(_) => Visitor::KnownBrowser,
+        None if types_codes => Visitor::Browser,
+        None => Visitor::Program,
+    }
+}
