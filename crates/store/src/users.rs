@@ -144,7 +144,7 @@ pub async fn set_status(tx: &mut Tx, id: UserId, status: AccountStatus, now: Tim
         match status {
             AccountStatus::Active => sessions::reconsider(tx, id).await?,
             AccountStatus::Disabled | AccountStatus::Deleted => {
-                sessions::strike_out(tx, id).await?
+                sessions::strike_out(tx, id).await?;
             }
         }
     }

@@ -244,3 +244,49 @@ async fn sessions_and_the_blacklist_are_reached_from_here_too_but_not_more_easil
     })
     .await;
 }
+
+#[tokio::test]
+async fn who_is_signed_in_is_listed_for_staff_who_may_see_it() {
+    on_each_database(async |server| {
+        make_roles(server).await;
+        let keys = ["api.users.users.manage", "api.security.sessions.list"];
+        make_role(server, "guard", 50, &keys).await;
+        let guard = server.by_cookie(&staff("guard@example.com", "guard", "guard")).await;
+        let manager = server.by_cookie(&MANAGER).await;
+        let outsider = Person {
+            account_type: AccountType::Agent,
+            ..staff("outsider@example.com", "outsider", "guard")
+        };
+        let outsider = server.by_cookie(&outsider).await;
+        let uuid = server.add(&CLERK).await.uuid;
+        let clerk = [server.sign_in(&CLERK).await, server.sign_in(&CLERK).await];
+        let own = format!("{USERS}?action=get_user_sessions&uuid={uuid}");
+        let all = format!("{USERS}?action=get_active_sessions");
+        for path in [&own, &all] {
+            let verdict = manager.get(path).send().await.verdict();
+            assert_eq!(verdict, "403 permission_missing", "{path}");
+            let verdict = outsider.get(path).send().await.verdict();
+            assert_eq!(verdict, "403 account_type", "{path}");
+        }
+        let listed = guard.get(&own).send().await.json();
+        assert_eq!((&listed["count"], &listed["total"]), (&json!(2), &json!(2)), "{listed}");
+        assert_eq!(listed["data"][0]["email"], CLERK.email);
+        let listed = guard.get(&all).send().await.json();
+        assert_eq!(listed["total"], 5, "{listed}");
+        let one = guard.get(&format!("{all}&limit=1&offset=1")).send().await.json();
+        assert_eq!((&one["count"], &one["data"][0]), (&json!(1), &listed["data"][1]));
+        let missing = guard.get(&format!("{USERS}?action=get_user_sessions&uuid=x")).send().await;
+        assert_eq!(missing.verdict(), "404 not_found");
+        // Whoever is signed out or deleted is in no list.
+        let owner = server.by_cookie(&STAFF).await;
+        assert_eq!(post(&owner, LOGOUT_USER, &json!({"uuid": uuid})).await.status, 200);
+        assert!(!is_in(&clerk[0]).await);
+        assert_eq!(guard.get(&own).send().await.json()["total"], 0);
+        server.sign_in(&CLERK).await;
+        assert_eq!(guard.get(&own).send().await.json()["total"], 1);
+        post(&owner, USERS, &on("delete_user", &uuid, &json!({}))).await;
+        let text = guard.get(&all).send().await.text();
+        assert!(!text.contains(CLERK.email) && !text.contains("deleted.invalid"), "{text}");
+    })
+    .await;
+}

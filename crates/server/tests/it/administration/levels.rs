@@ -88,7 +88,7 @@ async fn nobody_ends_himself_or_gives_himself_more() {
         let before = user(&manager, &me).await;
         for what in ["readdress", "retype", "disable", "sign out", "delete", "grant", "revoke"] {
             let answer = attempt(server, &manager, what, &me).await;
-            assert_eq!(answer.verdict(), "400 invalid", "{what}");
+            assert_eq!(answer.verdict(), "400 own_account", "{what}");
             assert_eq!(answer.json()["error"], "uuid: is your own account", "{what}");
         }
         assert_eq!(user(&manager, &me).await, before);
@@ -212,7 +212,7 @@ async fn tp60_nobody_signs_himself_out_by_force() {
         let me = server.add(&MANAGER).await.uuid;
         let manager = server.sign_in(&MANAGER).await;
         let answer = post(&manager, LOGOUT_USER, &json!({"uuid": me})).await;
-        assert_eq!(answer.verdict(), "400 invalid");
+        assert_eq!(answer.verdict(), "400 own_account");
         assert_eq!(answer.json()["success"], false);
         assert!(is_in(&manager).await);
 

@@ -49,18 +49,24 @@ pub fn uuids(fields: &Fields) -> Result<Vec<String>, Error> {
 
 /// Which part of a list a query asks for.
 pub fn page(facts: &Facts) -> Result<Page, Error> {
-    let number = |name| facts.query(name).map(|text| text.parse::<i64>());
+    let number = |name| facts.query(name).map(|text| number(&text));
     let limit = match number("limit") {
         None => DEFAULT_LIMIT,
-        Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
+        Some(Some(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
         Some(_) => return Err(invalid(Fault::invalid("limit", "must be from 1 to 200"))),
     };
     let offset = match number("offset") {
         None => 0,
-        Some(Ok(offset)) if offset >= 0 => offset,
+        Some(Some(offset)) => offset,
         Some(_) => return Err(invalid(Fault::invalid("offset", "must be 0 or more"))),
     };
     Ok(Page { limit, offset })
+}
+
+/// Digits alone: `i64::from_str` also takes a sign.
+fn number(text: &str) -> Option<i64> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_plain.then(|| text.parse().ok()).flatten()
 }
 
 /// What a profile may be changed to: no address, type or status.

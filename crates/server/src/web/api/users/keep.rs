@@ -53,7 +53,8 @@ async fn user(call: &Call) -> Result<UserId, Error> {
     listed.map(|listed| listed.user.id).ok_or(Error::NotFound)
 }
 
-async fn must_be_staff(call: &Call, caller: &Caller) -> Result<(), Error> {
+/// Refuses whoever is no staff, and writes that down.
+pub(super) async fn must_be_staff(call: &Call, caller: &Caller) -> Result<(), Error> {
     if caller.found().user.account_type == AccountType::Staff {
         return Ok(());
     }

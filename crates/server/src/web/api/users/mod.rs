@@ -6,6 +6,7 @@ mod act;
 pub mod fields;
 mod keep;
 pub mod person;
+mod sessions;
 mod show;
 
 use crate::web::refusal::Family;
@@ -17,7 +18,8 @@ pub use show::show;
 pub const SHOW: Doc = Doc {
     id: "list_users",
     summary: "By ?action=: get_all_users, search (q), get_user (uuid), get_account_types, \
-              get_account_statuses, get_audit_log (uuid), health_check. Lists take limit, 1 to 200 \
+              get_account_statuses, get_audit_log (uuid), health_check; and for staff \
+              who hold api.security.sessions.list get_active_sessions, get_user_sessions (uuid). Lists take limit, 1 to 200 \
               [50], and offset.",
     family: Family::P,
     answer: (

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::fields::{invalid, page, uuid_of_query};
 use super::person::{event, person, with_own};
+use super::sessions;
 use crate::web::caller::{Allowed, UsersManage};
 use crate::web::error::{Error, Fault};
 use crate::web::reply::{Reply, json_reply};
@@ -19,7 +20,7 @@ use crate::web::table::Answer;
 const MAX_SEARCH: usize = 200;
 
 /// `GET /api/users/users`.
-pub async fn show(call: Call, Allowed(_, _): Allowed<UsersManage>) -> Answer {
+pub async fn show(call: Call, Allowed(caller, _): Allowed<UsersManage>) -> Answer {
     let action = call.facts.query("action");
     match action.as_deref() {
         None | Some("get_all_users") => get_all(&call).await,
@@ -28,6 +29,8 @@ pub async fn show(call: Call, Allowed(_, _): Allowed<UsersManage>) -> Answer {
         Some("get_account_types") => Ok(account_types()),
         Some("get_account_statuses") => Ok(account_statuses()),
         Some("get_audit_log") => audit_log(&call).await,
+        Some("get_active_sessions") => sessions::active(&call, &caller).await,
+        Some("get_user_sessions") => sessions::of_user(&call, &caller).await,
         Some("health_check") => health(&call).await,
         Some(_) => Err(invalid(Fault::invalid("action", "is none of the actions"))),
     }

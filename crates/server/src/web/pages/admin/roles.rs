@@ -23,6 +23,7 @@ use crate::web::pages::show as show_page;
 use crate::web::refusal::sentence;
 use crate::web::reply::{html_reply, redirect_reply};
 use crate::web::request::Call;
+use crate::web::sessions::shown::visible;
 use crate::web::table::{Answer, Doc};
 
 pub(in crate::web::pages) const PATH: &str = "/-/admin/roles";
@@ -223,7 +224,7 @@ fn column<'k>(caller: &Caller, with: &WithMembers, keys: impl Iterator<Item = &'
     let was: Vec<_> = free.map(Key::as_str).collect();
     Column {
         id: with.role.id,
-        name: with.role.name.clone(),
+        name: visible(&with.role.name),
         level: with.role.level.get(),
         members: with.members,
         fixed: is_fixed(caller, with),
@@ -238,7 +239,7 @@ fn cell(caller: &Caller, with: &WithMembers, key: &Key) -> Tick {
     let by_wider = role.grants.iter().any(|wider| *wider != grant && wider.covers(&grant));
     let may_give = by_name || caller.grants().allows(key);
     let fixed = is_fixed(caller, with) || by_wider || !may_give;
-    Tick { role: role.id, name: role.name.clone(), held, fixed }
+    Tick { role: role.id, name: visible(&role.name), held, fixed }
 }
 
 fn is_fixed(caller: &Caller, with: &WithMembers) -> bool {

@@ -30,6 +30,7 @@ use crate::web::pages::{show as show_page, shown_name};
 use crate::web::refusal::sentence;
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
+use crate::web::sessions::shown::visible;
 use crate::web::table::{Answer, Doc};
 
 pub(in crate::web::pages) const PATH: &str = "/-/admin/user";
@@ -175,8 +176,8 @@ impl Happened {
             when: moment(line.at),
             what: line.name.clone(),
             failed: line.outcome == "failure",
-            detail: detail.map(|_| line.detail.to_string()).unwrap_or_default(),
-            by: line.actor_name.clone(),
+            detail: detail.map(|_| visible(&line.detail.to_string())).unwrap_or_default(),
+            by: line.actor_name.as_deref().map(visible),
             from: line.ip.clone().unwrap_or_default(),
         }
     }
@@ -199,7 +200,7 @@ async fn page(
     let page = Shown {
         frame: Frame::of(call, caller, users::PATH),
         problem,
-        name: shown_name(user),
+        name: visible(&shown_name(user)),
         is_open: user.status == AccountStatus::Active,
         is_oneself: user.id == caller.user_id(),
         made: moment(user.created_at),

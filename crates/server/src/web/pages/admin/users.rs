@@ -17,6 +17,7 @@ use crate::web::pages::{show as show_page, shown_name};
 use crate::web::refusal::sentence;
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
+use crate::web::sessions::shown::visible;
 use crate::web::table::{Answer, Doc};
 
 pub(in crate::web::pages) const PATH: &str = "/-/admin/users";
@@ -137,9 +138,9 @@ impl Row {
         let user = &listed.user;
         Self {
             uuid: user.uuid.clone(),
-            name: shown_name(user),
+            name: visible(&shown_name(user)),
             email: user.email.to_string(),
-            role: listed.role_name.clone(),
+            role: visible(&listed.role_name),
             level: listed.role_level,
             account_type: user.account_type.name(),
             is_open: user.status == AccountStatus::Active,
