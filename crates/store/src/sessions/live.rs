@@ -19,7 +19,7 @@ use crate::error::{Result, corrupt};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     pub user: Option<UserId>,
-    /// What the e-mail address, the username, the full name or the last name begins with, in any case.
+    /// What the e-mail address, the username or a word of the name begins with, in any case.
     pub person: Option<String>,
     /// The client's address, exactly.
     pub ip: Option<String>,
@@ -181,7 +181,7 @@ impl Search<'_> {
         }
     }
 
-    /// `$1` to `$28` of every statement.
+    /// `$1` to `$27` of every statement.
     fn bound(&self, now: Time) -> Vec<Value<'_>> {
         let filter = self.filter;
         let (patterns, few) = match &self.people {
@@ -196,7 +196,7 @@ impl Search<'_> {
             Value::Text(filter.form.map(SignInForm::as_str)),
             Value::Text(filter.handle.as_ref().map(SessionHandle::as_str)),
         ];
-        bound.extend(patterns.map_or([Value::Text(None); 3], Patterns::bound));
+        bound.extend(patterns.map_or([Value::Text(None); 2], Patterns::bound));
         bound.extend(few.map(Value::from));
         bound
     }
@@ -272,47 +272,22 @@ async fn people(tx: &mut Tx, patterns: Patterns) -> Result<People> {
 
 /// What names and addresses are compared with.
 struct Patterns {
-    folded: String,
-    /// In capitals as names are written, for a database whose lower case knows ASCII only.
-    capital: Option<String>,
-    /// There may be a first and a last name in it.
-    is_full_name: bool,
+    /// For what begins so.
+    beginning: String,
+    /// For a name with a later word that begins so.
+    later: String,
 }
 
 impl Patterns {
     fn of(text: &str) -> Self {
-        let folded = fold(text);
-        let capital = (!folded.is_ascii()).then(|| capitalised(&folded).to_ascii_lowercase());
-        Self {
-            capital: capital.as_deref().map(begins_with),
-            is_full_name: folded.contains(' '),
-            folded: begins_with(&folded),
-        }
+        let beginning = begins_with(&fold(text));
+        Self { later: format!("% {beginning}"), beginning }
     }
 
-    /// `$6` to `$8` of every statement.
-    fn bound(&self) -> [Value<'_>; 3] {
-        let is_full_name = self.is_full_name.then_some("");
-        [
-            Value::Text(Some(&self.folded)),
-            Value::Text(self.capital.as_deref()),
-            Value::Text(is_full_name),
-        ]
+    /// `$6` and `$7` of every statement.
+    fn bound(&self) -> [Value<'_>; 2] {
+        [Value::Text(Some(&self.beginning)), Value::Text(Some(&self.later))]
     }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut before = ' ';
-    let mut capital = String::with_capacity(text.len());
-    for char in text.chars() {
-        if before.is_alphanumeric() {
-            capital.push(char);
-        } else {
-            capital.extend(char.to_uppercase());
-        }
-        before = char;
-    }
-    capital
 }
 
 /// A pattern of LIKE, with `!` before what would mean something there.

@@ -1,11 +1,11 @@
 //! The statements of the list. The parameters are the same in all of them, whether a statement uses
-//! them or not: `$1` now; `$2` to `$5` user, address, form and handle; `$6` to `$8` patterns of a
-//! person; `$9` to `$28` the users whom those mean, if they are few; `$29` and `$30` the place in the
-//! list to go on from; `$31` and `$32` limit and offset; `$33` the status of an account in order.
+//! them or not: `$1` now; `$2` to `$5` user, address, form and handle; `$6` and `$7` patterns of a
+//! person; `$8` to `$27` the users whom those mean, if they are few; `$28` and `$29` the place in the
+//! list to go on from; `$30` and `$31` limit and offset; `$32` the status of an account in order.
 
 use super::super::life::{has_good_credential, listed};
 
-/// The users whom a person may mean, if they are few; the last is repeated.
+/// The most users whom a person may mean that are few. Where there are fewer, nobody fills the row.
 pub(super) const FEW: usize = 20;
 
 /// The condition that finds the fewest by an index; the others are looked at row by row.
@@ -21,7 +21,7 @@ pub(super) enum Lead {
 }
 
 /// One more than are few of the users whom the patterns mean.
-pub(super) const PEOPLE: &str = concat!("SELECT id FROM (", people!(), ") few LIMIT $9");
+pub(super) const PEOPLE: &str = concat!("SELECT id FROM (", people!(), ") few LIMIT $8");
 
 /// How many there are, with this lead.
 pub(super) fn count(lead: Lead) -> &'static str {
@@ -70,12 +70,8 @@ pub(super) const OF_ALL_BACKWARDS: &str = page_sql!("", "", "ASC");
 macro_rules! people {
     () => {
         "SELECT u.id FROM users u WHERE u.email_folded LIKE $6 ESCAPE '!'
-            OR u.username_folded LIKE $6 ESCAPE '!' OR lower(u.last_name) LIKE $6 ESCAPE '!'
-            OR lower(u.first_name) LIKE $6 ESCAPE '!'
-            OR ($7 IS NOT NULL AND (lower(u.last_name) LIKE $7 ESCAPE '!'
-                OR lower(u.first_name) LIKE $7 ESCAPE '!'))
-            OR ($8 IS NOT NULL AND (lower(u.first_name || ' ' || u.last_name) LIKE $6 ESCAPE '!'
-                OR lower(u.first_name || ' ' || u.last_name) LIKE $7 ESCAPE '!'))"
+            OR u.username_folded LIKE $6 ESCAPE '!' OR u.name_folded LIKE $6 ESCAPE '!'
+            OR u.name_folded LIKE $7 ESCAPE '!'"
     };
 }
 
@@ -87,8 +83,8 @@ macro_rules! many_people {
 
 macro_rules! few_people {
     () => {
-        "s.user_id IN ($9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, \
-         $24, $25, $26, $27, $28) AND "
+        "s.user_id IN ($8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
+         $23, $24, $25, $26, $27) AND "
     };
 }
 
@@ -97,9 +93,9 @@ macro_rules! rest {
     () => {
         concat!(
             rest_but_people!(),
-            "($9 IS NULL OR ",
+            "($8 IS NULL OR ",
             few_people!(),
-            "TRUE) AND ($6 IS NULL OR $9 IS NOT NULL OR ",
+            "TRUE) AND ($6 IS NULL OR $8 IS NOT NULL OR ",
             many_people!("+s.user_id"),
             "TRUE) AND "
         )
@@ -158,12 +154,12 @@ macro_rules! page_sql {
             $lead,
             $rest,
             alive!(),
-            " AND (s.created_at, s.id) < ($29, $30) ORDER BY s.created_at ",
+            " AND (s.created_at, s.id) < ($28, $29) ORDER BY s.created_at ",
             $order,
             ", s.id ",
             $order,
-            " LIMIT $31 OFFSET $32) page JOIN sessions s ON s.id = page.listed_id
-            JOIN users u ON u.id = s.user_id AND u.status = $33 AND u.epoch = s.user_epoch
+            " LIMIT $30 OFFSET $31) page JOIN sessions s ON s.id = page.listed_id
+            JOIN users u ON u.id = s.user_id AND u.status = $32 AND u.epoch = s.user_epoch
             ORDER BY s.created_at ",
             $order,
             ", s.id ",
