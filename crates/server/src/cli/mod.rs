@@ -107,7 +107,7 @@ enum Command {
     User(user::Args),
     /// Makes roles and changes what they permit, also beside a running server.
     Role(role::Args),
-    /// Ends what somebody is signed in to, also beside a running server.
+    /// Lists who is signed in, and ends it, also beside a running server.
     Session(session::Args),
     /// Looks at the installation and at what stands in front of it, and says what to do.
     Doctor(doctor::Args),

@@ -3,8 +3,9 @@
 
 use portcullis_domain::event::{Context, EndReason, Event};
 use portcullis_domain::id::{SessionHandle, SessionId, UserId};
-use portcullis_store::Error;
+use portcullis_domain::time::Time;
 use portcullis_store::sessions::{self, Filter, LiveSession, Page};
+use portcullis_store::{Db, Error};
 
 use super::{barrier, record};
 use crate::app::App;
@@ -47,6 +48,28 @@ pub async fn list(app: &App, filter: &Filter, part: &Part) -> Result<Option<List
     let has_more = sessions.len() > limit;
     sessions.truncate(limit);
     Ok(Some(Listing { sessions, total, has_more }))
+}
+
+/// Every live session, or every one of a user's, newest first.
+pub async fn all(db: &Db, user: Option<UserId>, now: Time) -> Result<Vec<LiveSession>, Error> {
+    const AT_ONCE: u64 = 1000;
+    let filter = Filter { user, ..Filter::default() };
+    let mut tx = db.read().await?;
+    let search = sessions::search(&mut tx, &filter).await?;
+    let total = sessions::count(&mut tx, &search, now).await?;
+    let mut all: Vec<LiveSession> = Vec::new();
+    loop {
+        let after = match all.last() {
+            None => None,
+            Some(last) => sessions::position(&mut tx, &last.handle).await?,
+        };
+        let page = Page { limit: AT_ONCE, skip: 0, after };
+        let found = sessions::list(&mut tx, &search, &page, total, now).await?;
+        if found.is_empty() {
+            return Ok(all);
+        }
+        all.extend(found);
+    }
 }
 
 /// What became of ending one's own session.
