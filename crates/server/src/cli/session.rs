@@ -38,6 +38,10 @@ struct List {
     /// Only the sessions of this user.
     #[arg(long, value_name = "EMAIL", value_parser = Email::parse)]
     user: Option<Email>,
+    /// How many at most.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000,
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    limit: u64,
 }
 
 #[derive(clap::Args)]
@@ -67,7 +71,11 @@ async fn list(args: List) -> anyhow::Result<ExitCode> {
                 None => return Ok(user::unknown(email, output)),
             },
         };
-        listing::print(&sessions::all(&on.db, user, on.clock.now()).await?, output)
+        let listing = sessions::newest(&on.db, user, args.limit, on.clock.now()).await?;
+        if listing.has_more {
+            output.note(&format!("The newest of {}; --limit shows more.", listing.total));
+        }
+        listing::print(&listing.sessions, output)
     })
     .await
 }

@@ -50,26 +50,21 @@ pub async fn list(app: &App, filter: &Filter, part: &Part) -> Result<Option<List
     Ok(Some(Listing { sessions, total, has_more }))
 }
 
-/// Every live session, or every one of a user's, newest first.
-pub async fn all(db: &Db, user: Option<UserId>, now: Time) -> Result<Vec<LiveSession>, Error> {
-    const AT_ONCE: u64 = 1000;
+/// The newest live sessions, of everybody or of one user, at most `limit` of them.
+pub async fn newest(
+    db: &Db,
+    user: Option<UserId>,
+    limit: u64,
+    now: Time,
+) -> Result<Listing, Error> {
     let filter = Filter { user, ..Filter::default() };
     let mut tx = db.read().await?;
     let search = sessions::search(&mut tx, &filter).await?;
     let total = sessions::count(&mut tx, &search, now).await?;
-    let mut all: Vec<LiveSession> = Vec::new();
-    loop {
-        let after = match all.last() {
-            None => None,
-            Some(last) => sessions::position(&mut tx, &last.handle).await?,
-        };
-        let page = Page { limit: AT_ONCE, skip: 0, after };
-        let found = sessions::list(&mut tx, &search, &page, total, now).await?;
-        if found.is_empty() {
-            return Ok(all);
-        }
-        all.extend(found);
-    }
+    let page = Page { limit, skip: 0, after: None };
+    let sessions = sessions::list(&mut tx, &search, &page, total, now).await?;
+    let has_more = total > sessions.len() as u64;
+    Ok(Listing { sessions, total, has_more })
 }
 
 /// What became of ending one's own session.

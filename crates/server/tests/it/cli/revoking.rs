@@ -59,6 +59,9 @@ async fn who_is_signed_in_is_listed() {
         let line = format!("session list --user {} --json", Z1.email);
         let own = beside(server, &line, "").await.assert(0).json();
         assert_eq!((own.as_array().unwrap().len(), &own[0]["session_id"]), (1, &json!(first)));
+        let cut = beside(server, "session list --limit 1", "").await;
+        assert!(cut.assert(0).err.contains("The newest of 2"), "{cut:?}");
+        assert!(cut.out.contains(&second) && !cut.out.contains(&first), "{cut:?}");
         let table = beside(server, "session list", "").await;
         let table = &table.assert(0).out;
         assert!(table.contains(&first) && table.contains(&second), "{table}");
