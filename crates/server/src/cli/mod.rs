@@ -112,7 +112,7 @@ enum Command {
     User(user::Args),
     /// Makes roles and changes what they permit, also beside a running server.
     Role(role::Args),
-    /// Ends what somebody is signed in to, also beside a running server.
+    /// Lists who is signed in, and ends it, also beside a running server.
     Session(session::Args),
     /// Sends a test message, and shows how far mail is.
     Mail(mail::Args),

@@ -44,6 +44,8 @@ fn commands_are_spelled_as_documented() {
     check("user blacklist a@b.de --config c");
     check("user unblacklist a@b.de --config c --json");
     check("session terminate sess_0123456789abcdef01234567 --config c --json");
+    check("session list --config c --json");
+    check("session list --user a@b.de --limit 5 --config c");
     check("role create --config c --name n --level 0");
     check("role create --config c --name n --level 100 --permission a.b --permission *");
     check("role grant n a.b.* --config c");
@@ -58,6 +60,8 @@ fn what_is_misspelled_is_wrong_usage() {
     let check = |line: &str| assert_eq!(parse(line).err(), Some(i32::from(USAGE)), "{line}");
     check("");
     check("nothing");
+    check("session list --user a --config c");
+    check("session list --limit 0 --config c");
     check("session terminate --config c");
     check("session terminate sess_1 --config c");
     check("user blacklist a@b.de --config c --reason");

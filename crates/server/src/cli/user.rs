@@ -258,7 +258,7 @@ fn told_of_change(
     }
 }
 
-fn unknown(email: &Email, output: Output) -> ExitCode {
+pub(super) fn unknown(email: &Email, output: Output) -> ExitCode {
     output.refuse("user_unknown", &format!("There is no user with the address {email}."))
 }
 

@@ -3,8 +3,9 @@
 
 use portcullis_domain::event::{Context, EndReason, Event};
 use portcullis_domain::id::{SessionHandle, SessionId, UserId};
-use portcullis_store::Error;
+use portcullis_domain::time::Time;
 use portcullis_store::sessions::{self, Filter, LiveSession, Page};
+use portcullis_store::{Db, Error};
 
 use super::{barrier, record};
 use crate::app::App;
@@ -47,6 +48,23 @@ pub async fn list(app: &App, filter: &Filter, part: &Part) -> Result<Option<List
     let has_more = sessions.len() > limit;
     sessions.truncate(limit);
     Ok(Some(Listing { sessions, total, has_more }))
+}
+
+/// The newest live sessions, of everybody or of one user, at most `limit` of them.
+pub async fn newest(
+    db: &Db,
+    user: Option<UserId>,
+    limit: u64,
+    now: Time,
+) -> Result<Listing, Error> {
+    let filter = Filter { user, ..Filter::default() };
+    let mut tx = db.read().await?;
+    let search = sessions::search(&mut tx, &filter).await?;
+    let total = sessions::count(&mut tx, &search, now).await?;
+    let page = Page { limit, skip: 0, after: None };
+    let sessions = sessions::list(&mut tx, &search, &page, total, now).await?;
+    let has_more = total > sessions.len() as u64;
+    Ok(Listing { sessions, total, has_more })
 }
 
 /// What became of ending one's own session.

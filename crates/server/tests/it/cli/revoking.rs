@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::beside::beside;
 use super::on_each_place;
-use crate::harness::people::{self, Z1};
+use crate::harness::people::{self, TENANT, Z1};
 use crate::harness::{Setup, on_each_database, on_each_database_with};
 
 /// The default of `session.revocation_bound`.
@@ -35,6 +35,44 @@ async fn a_session_is_ended_by_its_name() {
         let again = beside(server, &line, "").await;
         let told: Value = serde_json::from_str(&again.assert(1).err).unwrap();
         assert_eq!(told["code"], "session_unknown");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_signed_in_is_listed() {
+    on_each_database(async |server| {
+        server.add(&TENANT).await;
+        let first = server.by_cookie(&Z1).await;
+        server.advance(Duration::from_secs(1));
+        let second = server.client();
+        let body = json!({"email": TENANT.email, "password": people::PASSWORD});
+        let login = second.post("/api/auth/login").header("user-agent", "a \u{9b}31m\tb");
+        assert_eq!(login.json(&body).send().await.status, 201);
+        let [first, second] = [&first, &second].map(|client| server.handle_of(client));
+        let (first, second) = (first.await, second.await);
+
+        let all = beside(server, "session list --json", "").await.assert(0).json();
+        let names: Vec<_> = all.as_array().unwrap().iter().map(|row| &row["session_id"]).collect();
+        assert_eq!(names, [&json!(second), &json!(first)], "{all}");
+        assert_eq!((&all[1]["email"], &all[1]["kind"]), (&json!(Z1.email), &json!("username")));
+        let line = format!("session list --user {} --json", Z1.email);
+        let own = beside(server, &line, "").await.assert(0).json();
+        assert_eq!((own.as_array().unwrap().len(), &own[0]["session_id"]), (1, &json!(first)));
+        let cut = beside(server, "session list --limit 1", "").await;
+        assert!(cut.assert(0).err.contains("The newest of 2"), "{cut:?}");
+        assert!(cut.out.contains(&second) && !cut.out.contains(&first), "{cut:?}");
+        let table = beside(server, "session list", "").await;
+        let table = &table.assert(0).out;
+        assert!(table.contains(&first) && table.contains(&second), "{table}");
+        assert!(table.chars().all(|c| c == '\n' || !c.is_control()), "{table:?}");
+
+        beside(server, &format!("session terminate {first}"), "").await.assert(0);
+        let own = beside(server, &line, "").await.assert(0).json();
+        assert_eq!(own, json!([]));
+        let unknown = beside(server, "session list --user nobody@example.com --json", "").await;
+        let told: Value = serde_json::from_str(&unknown.assert(1).err).unwrap();
+        assert_eq!(told["code"], "user_unknown");
     })
     .await;
 }
