@@ -21,6 +21,7 @@ pub mod password_reset;
 pub mod places;
 pub mod proof;
 pub mod remember;
+pub mod reset_tokens;
 pub mod roles;
 pub mod sessions;
 pub mod sign_in;
