@@ -1,6 +1,8 @@
 //! Links that can be used once, found by the keyed MAC of what they carry. What a link buys is
 //! written by the caller, in the transaction that spends it.
 
+mod waiting;
+
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_link::{Facts, LinkPurpose};
 use portcullis_domain::secret::Mac;
@@ -9,6 +11,8 @@ use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
+
+pub use waiting::{Waiting, count_waiting, void, waiting};
 
 /// A link to be made.
 #[derive(Clone, Debug)]

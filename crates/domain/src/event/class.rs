@@ -40,6 +40,7 @@ impl Event {
             Self::TokenRevoked { .. } => ("authn_token_revoked", Success, Info),
             Self::TokenReused { .. } => ("authn_token_reuse", Failure, Critical),
             Self::LinkCreated { .. } => ("authn_link_created", Success, Warning),
+            Self::LinkRevoked { .. } => ("authn_link_revoked", Success, Info),
             Self::LinkUsed { .. } => ("authn_link_used", Success, Info),
             Self::LinkRefused { .. } => ("authn_link_fail", Failure, Warning),
             Self::AccessDenied { .. } => ("authz_fail", Failure, Warning),

@@ -94,6 +94,8 @@ pub enum Event {
     },
     /// A one-time link was used.
     LinkUsed { purpose: LinkPurpose },
+    /// A one-time link was taken back before anybody used it.
+    LinkRevoked { purpose: LinkPurpose },
     /// The code of a one-time link was sent that is not good (any longer).
     LinkRefused { purpose: LinkPurpose, reason: LinkRefusal },
     /// A caller was refused. `rule`: the gate's rule or our own route; `reason`: the stable code.

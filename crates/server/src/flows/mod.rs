@@ -20,6 +20,7 @@ pub mod own_profile;
 pub mod password_reset;
 pub mod proof;
 pub mod remember;
+pub mod reset_tokens;
 pub mod roles;
 pub mod sessions;
 pub mod sign_in;

@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use super::api::console::password_tokens as tokens;
 use super::api::{
     account_sessions, change_password, console, csrf, email, first_user, health, limits, login,
     logout, logout_user, me, mobile_auth, openapi, own_permissions, own_profile, password_reset,
@@ -52,6 +53,10 @@ fn console_rows() -> Vec<Row> {
         row(Method::GET, console::users::ONE, console::users::SHOW, console::users::show),
         row(Method::PATCH, console::users::ONE, console::users::PATCH, console::users::patch),
         row(Method::DELETE, console::users::ONE, console::users::DELETE, console::users::delete),
+        row(Method::POST, tokens::CODE, tokens::GENERATE, tokens::generate),
+        row(Method::GET, tokens::PATH, tokens::LIST, tokens::list),
+        row(Method::DELETE, tokens::PATH, tokens::REVOKE_ALL, tokens::revoke_all),
+        row(Method::DELETE, tokens::ONE, tokens::REVOKE, tokens::revoke),
     ]
 }
 

@@ -232,3 +232,33 @@ async fn facts(tx: &mut Tx, number: u8) -> Option<(bool, bool)> {
         (is_spent, is_outdated)
     })
 }
+
+#[tokio::test]
+async fn links_that_wait_are_listed_and_taken_back() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let ada = ada(&mut tx).await;
+        let clerk = users::by_id(&mut tx, ada).await.unwrap().unwrap().role_id;
+        let eve = users::insert(&mut tx, &new_user("eve", clerk), NOW).await.unwrap();
+        one_time_links::issue(&mut tx, &new_link(1, ada), NOW).await.unwrap();
+        one_time_links::issue(&mut tx, &new_link(2, eve), NOW).await.unwrap();
+        let waiting = async |tx: &mut Tx, at, page| {
+            let found = one_time_links::waiting(tx, PURPOSE, later(at), page).await.unwrap();
+            found.into_iter().map(|one| (one.user, one.username)).collect::<Vec<_>>()
+        };
+        let of_ada = (ada, "ada".to_owned());
+        let of_eve = (eve, "eve@example.com".to_owned());
+        assert_eq!(waiting(&mut tx, 1, (9, 0)).await, [of_ada, of_eve.clone()]);
+        assert_eq!(waiting(&mut tx, 1, (1, 1)).await, [of_eve]);
+        assert_eq!(waiting(&mut tx, 60, (9, 0)).await, [], "their time is over");
+        let count = one_time_links::count_waiting(&mut tx, PURPOSE, later(1)).await.unwrap();
+        assert_eq!(count, 2);
+        assert!(!one_time_links::void(&mut tx, PURPOSE, ada, later(60)).await.unwrap());
+        assert!(one_time_links::void(&mut tx, PURPOSE, ada, later(1)).await.unwrap());
+        assert!(!one_time_links::void(&mut tx, PURPOSE, ada, later(1)).await.unwrap());
+        assert_eq!(spend(&mut tx, 1, 1).await, None, "it is good no longer");
+        users::bump_epoch(&mut tx, eve).await.unwrap();
+        assert_eq!(waiting(&mut tx, 1, (9, 0)).await, [], "the account has changed");
+    })
+    .await;
+}

@@ -5,6 +5,7 @@ mod account_sessions;
 mod at_rest;
 mod blacklist;
 mod console;
+mod console_codes;
 mod csrf;
 mod csrf_settings;
 mod csrf_ways;

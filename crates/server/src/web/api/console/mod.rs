@@ -2,6 +2,7 @@
 //! with the addresses of the next and the previous page. What may be done to whose account is the
 //! flows'.
 
+pub mod password_tokens;
 pub mod users;
 
 use http::StatusCode;
