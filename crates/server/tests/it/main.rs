@@ -13,13 +13,14 @@ mod attacks;
 mod barrier;
 mod cli;
 mod contract;
+mod crash;
 mod docs;
 mod doors;
 mod first_run;
 mod geo;
 mod harness;
 mod imported;
-mod kill;
+
 mod lifecycle;
 mod limits;
 mod mail;

@@ -3,7 +3,7 @@
 
 use std::io::{BufRead as _, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
@@ -18,7 +18,8 @@ pub(crate) struct Program {
     /// Its configuration file.
     pub(crate) config: PathBuf,
     child: Child,
-    directory: Arc<TempDir>,
+    /// Thrown away with the last process over it; `None` where it is somebody else's.
+    directory: Option<Arc<TempDir>>,
 }
 
 impl Program {
@@ -26,19 +27,21 @@ impl Program {
     /// the machine allows.
     pub(crate) fn serve(config: &str) -> Self {
         let directory = Arc::new(tempfile::tempdir().unwrap());
-        let file = directory.path().join("portcullis.toml");
-        let data = directory.path().display();
-        let text = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"{data}\"\n{config}");
-        std::fs::write(&file, text).unwrap();
-        Self::start(file, directory)
+        let file = write_config(directory.path(), config);
+        Self::start(file, Some(directory))
+    }
+
+    /// The same in a directory that outlives it.
+    pub(crate) fn serve_in(directory: &Path, config: &str) -> Self {
+        Self::start(write_config(directory, config), None)
     }
 
     /// Another process over the same database, on a port of its own.
     pub(crate) fn second(&self) -> Self {
-        Self::start(self.config.clone(), Arc::clone(&self.directory))
+        Self::start(self.config.clone(), self.directory.clone())
     }
 
-    fn start(config: PathBuf, directory: Arc<TempDir>) -> Self {
+    fn start(config: PathBuf, directory: Option<Arc<TempDir>>) -> Self {
         let mut child = Command::new("sh")
             .args(["-c", "ulimit -n $(ulimit -H -n); exec \"$0\" serve --json --config \"$1\""])
             .arg(env!("CARGO_BIN_EXE_portcullis"))
@@ -78,6 +81,17 @@ impl Program {
         client
     }
 
+    /// Kills it where it stands.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Serves again on what it left behind, at another port.
+    pub(crate) fn start_again(&mut self) {
+        *self = self.second();
+    }
+
     /// Sends it a signal, such as STOP.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
@@ -97,4 +111,12 @@ impl Drop for Program {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+fn write_config(directory: &Path, config: &str) -> PathBuf {
+    let file = directory.join("portcullis.toml");
+    let data = directory.display();
+    let text = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"{data}\"\n{config}");
+    std::fs::write(&file, text).unwrap();
+    file
 }
