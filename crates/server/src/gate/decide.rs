@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::web::caller::Caller;
 use crate::web::door;
 use crate::web::error::{Error, Forbidden};
-use crate::web::identify::{Who, identify, identify_if_ours};
+use crate::web::identify::{Who, by_now, identify, identify_if_ours};
 use crate::web::remember;
 use crate::web::request::Facts;
 
@@ -50,16 +50,19 @@ pub async fn pass<'a>(
     if upgrade::opens_websocket(&facts.headers) {
         upgrade::wall(app, facts, &who).await?;
     }
+    let wants_token = csrf_mode(rule) == CsrfMode::Token;
+    let (who, token, body) = match who {
+        Ok(caller) if wants_token && looks_into_body(app, facts, &caller, held) => {
+            let limit = app.config.gate.csrf_body;
+            let (token, body) = body_token::find(&facts.headers, body, limit).await?;
+            (by_now(app, &caller).await?, token, body)
+        }
+        who => (who, BodyToken::NotLooked, Replay::whole(body)),
+    };
     let caller = who.as_ref().ok();
-    let (body, accepted) = match (caller, csrf_mode(rule)) {
-        (Some(caller), CsrfMode::Token) => {
-            let looked = look(app, facts, caller, body, held).await?;
-            let accepted = door::check_csrf(app, facts, caller, signal, &looked.0).await?;
-            (looked.1, accepted)
-        }
-        (Some(_), CsrfMode::Origin | CsrfMode::Off) | (None, _) => {
-            (Replay::whole(body), Accepted::Reusable)
-        }
+    let accepted = match caller {
+        Some(caller) if wants_token => door::check_csrf(app, facts, caller, signal, &token).await?,
+        Some(_) | None => Accepted::Reusable,
     };
     if let Err(error) = permit(app, rule, &who) {
         return Err(door::record_denial(app, facts, caller, error).await);
@@ -108,23 +111,12 @@ fn csrf_mode(rule: Option<&Rule>) -> CsrfMode {
     rule.map_or(CsrfMode::Token, |rule| rule.csrf)
 }
 
-/// The token in the body of an unsafe request. A body is looked into only when no header holds one.
-async fn look(
-    app: &App,
-    facts: &Facts,
-    caller: &Caller,
-    body: Incoming,
-    held: Held,
-) -> Result<(BodyToken, Replay), Error> {
-    let looks_into_body = held == Held::ByGate
+/// Whether the token of an unsafe request is looked for in its body: only when no header holds one.
+fn looks_into_body(app: &App, facts: &Facts, caller: &Caller, held: Held) -> bool {
+    held == Held::ByGate
         && !door::is_safe(&facts.method)
         && door::needs_token(app, facts, caller)
-        && !door::has_token_header(&facts.headers);
-    if looks_into_body {
-        body_token::find(&facts.headers, body, app.config.gate.csrf_body).await
-    } else {
-        Ok((BodyToken::NotLooked, Replay::whole(body)))
-    }
+        && !door::has_token_header(&facts.headers)
 }
 
 /// The decision of the rules, as an error where it is no.

@@ -16,7 +16,7 @@ use portcullis_domain::time::Time;
 
 use super::caller::{Access, Caller, IfRemembered, Level};
 use super::error::{Error, Forbidden};
-use super::identify::{Who, identify};
+use super::identify::{Who, by_now, identify};
 use super::input::{self, Fields};
 use super::limits::{self, STRANGERS};
 use super::remember;
@@ -63,11 +63,17 @@ where
     if let Ok(caller) = &who {
         limits::count_account(&app, &facts, caller).await?;
     }
-    let fields = if is_safe(&facts.method) {
-        Fields::default()
+    let (who, fields) = if is_safe(&facts.method) {
+        (who, Fields::default())
     } else {
-        Box::pin(read_fields(&app, &facts, body)).await?
+        let fields = Box::pin(read_fields(&app, &facts, body)).await?;
+        let who = match &who {
+            Ok(caller) => by_now(&app, caller).await?,
+            Err(code) => Err(*code),
+        };
+        (who, fields)
     };
+    refuse_strangers(A::LEVEL, &who)?;
     let accepted = match &who {
         Ok(caller) if csrf == Csrf::Required => {
             check_csrf(&app, &facts, caller, signal, &fields.token()).await?

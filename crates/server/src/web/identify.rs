@@ -70,6 +70,12 @@ pub async fn look_up_bearer(app: &App, secret: &Opaque) -> Result<Who, Error> {
     look_up(app, AuthKind::Bearer, mac).await
 }
 
+/// Who a caller is by now. A body may take its time, and whoever was let in when it began may have been
+/// signed out when it ends.
+pub async fn by_now(app: &App, caller: &Caller) -> Result<Who, Error> {
+    look_up(app, caller.auth, caller.mac).await
+}
+
 /// Whose live session cookie came along, whatever else did. For sign-in, which replaces it.
 pub async fn by_cookie_alone(app: &App, facts: &Facts) -> Result<Option<Caller>, Error> {
     let mut values = app.cookies.session_values(&facts.headers);

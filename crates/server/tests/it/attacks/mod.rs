@@ -1,6 +1,7 @@
 //! The attacks of the security reference, each under its id and beside a control that is allowed.
 
 mod bearer;
+mod begun;
 mod bodies;
 mod bruteforce;
 mod csrf;
