@@ -41,7 +41,6 @@ fn commands_are_spelled_as_documented() {
     }
     check("user list --config c --json");
     check("user blacklist a@b.de --config c --reason r --json");
-    check("user blacklist a@b.de --config c");
     check("user unblacklist a@b.de --config c --json");
     check("session terminate sess_0123456789abcdef01234567 --config c --json");
     check("session list --config c --json");
@@ -65,6 +64,7 @@ fn what_is_misspelled_is_wrong_usage() {
     check("session terminate --config c");
     check("session terminate sess_1 --config c");
     check("user blacklist a@b.de --config c --reason");
+    check("user blacklist a@b.de --config c");
     check("user");
     check("init --upstream");
     check("init --upstream 127.0.0.1:3000");

@@ -18,7 +18,7 @@ pub(super) struct Args {
     named: Named,
     /// Why, for staff to read. The user is not told.
     #[arg(long, value_name = "TEXT", value_parser = Reason::parse)]
-    reason: Option<Reason>,
+    reason: Reason,
 }
 
 /// Keeps a user out. Returns when no node lets in what he had.
@@ -31,7 +31,7 @@ pub(super) async fn add(args: Args) -> anyhow::Result<ExitCode> {
         };
         let (operator, actor) = (Operator::new(), Actor::operator());
         let acting = operator.acting(on);
-        match blacklist::add(&acting, &actor, user.id, args.reason.as_ref()).await? {
+        match blacklist::add(&acting, &actor, user.id, Some(&args.reason)).await? {
             Add::Done { ended, is_new } => {
                 open::felt_everywhere(on).await;
                 let value = json!({

@@ -63,9 +63,12 @@ pub async fn post(call: Call, SignedIn(caller): SignedIn) -> Answer {
 
 /// The faults of a new password, as those of the field.
 pub(super) fn weak(field: &'static str, faults: &[PolicyFault]) -> Error {
-    let fault =
-        |fault: &PolicyFault| Fault { field, code: fault.code(), detail: fault.to_string().into() };
-    Error::Invalid(faults.iter().map(fault).collect())
+    Error::Invalid(faults.iter().map(|fault| weakness(field, *fault)).collect())
+}
+
+/// One fault of a new password, as that of the field.
+pub(super) fn weakness(field: &'static str, fault: PolicyFault) -> Fault {
+    Fault { field, code: fault.code(), detail: fault.to_string().into() }
 }
 
 fn accept<'a>(

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::config::FirstUser;
 use crate::flows::first_user::{self, Attempt, Outcome};
 use crate::flows::users::Accepted;
+use crate::web::api::change_password::weakness;
 use crate::web::api::login;
 use crate::web::caller::Anyone;
 use crate::web::error::{Error, Fault, Forbidden};
@@ -115,7 +116,7 @@ fn read<'f>(app: &App, fields: &'f Fields) -> Result<(Username, Accepted<'f>), V
         Username::parse(text).map_err(fault)
     });
     let password = fields.required("password", password::MAX_BYTES).and_then(|text| {
-        let fault = |_| Fault::invalid("password", "is too short, or otherwise refused");
+        let fault = |fault| weakness("password", fault);
         Accepted::check(text, app.config.password.min_length).map_err(fault)
     });
     match (username, password) {

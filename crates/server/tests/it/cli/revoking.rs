@@ -89,7 +89,7 @@ async fn who_is_kept_out_is_out_until_he_is_let_in() {
         assert_eq!(cookie.get("/api/auth/me").send().await.status, 401);
         let refused = people::sign_in(&server.client(), "Fredkiss3", people::PASSWORD).await;
         assert_eq!(refused.verdict(), "403 account_blacklisted");
-        let again = beside(server, &format!("user blacklist {email}"), "").await;
+        let again = beside(server, &format!("user blacklist {email} --reason Gone"), "").await;
         assert!(again.assert(0).out.contains("already"), "{again:?}");
 
         let line = format!("user unblacklist {email} --json");
@@ -107,15 +107,17 @@ async fn where_no_server_runs_nobody_is_waited_for() {
     on_each_place(async |place| {
         place.make_user("ada@example.com", "");
         let since = Instant::now();
-        place.run("user blacklist ada@example.com").assert(0);
+        place.run("user blacklist ada@example.com --reason x").assert(0);
         assert!(since.elapsed() < BOUND, "{:?}", since.elapsed());
-        for unknown in ["user blacklist eve@example.com", "user unblacklist eve@example.com"] {
+        for unknown in
+            ["user blacklist eve@example.com --reason x", "user unblacklist eve@example.com"]
+        {
             let ran = place.run(&format!("{unknown} --json"));
             let told: Value = serde_json::from_str(&ran.assert(1).err).unwrap();
             assert_eq!(told["code"], "user_unknown", "{unknown}");
         }
         let events = place.events().await;
-        let told = r#"{"reason":null,"sessions":0}"#;
+        let told = r#"{"reason":"x","sessions":0}"#;
         assert!(events.iter().any(|event| event.ends_with(told)), "{events:?}");
     })
     .await;

@@ -24,7 +24,7 @@ pub const SHOW: Doc = Doc {
     family: Family::P,
     answer: (
         200,
-        r#"{"success":true,"data":[{"ID":7,"uuid":"0190…","first_name":"Jane","last_name":"Smith","email":"jane@example.com","username":"jane","phone":null,"account_type_id":1,"account_type_name":"Staff","account_status_id":1,"account_status_name":"Active","branch_id":1,"role_id":2,"role_name":"staff","role_level":50,"created_at":"2026-02-20T00:00:00Z","updated_at":"2026-02-20T00:00:00Z"}],"count":1,"total":1}"#,
+        r#"{"success":true,"data":[{"ID":7,"uuid":"0190…","first_name":"Jane","last_name":"Smith","email":"jane@example.com","username":"jane","phone":null,"account_type_id":1,"account_type_name":"Staff","account_status_id":1,"account_status_name":"Active","branch_id":1,"role_id":2,"role_name":"staff","role_level":50,"created_at":"2026-02-20T00:00:00Z","updated_at":"2026-02-20T00:00:00Z"}],"count":1}"#,
     ),
     ..Doc::USUAL
 };

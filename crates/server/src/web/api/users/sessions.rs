@@ -45,6 +45,7 @@ async fn list(call: &Call, caller: &Caller, filter: Filter) -> Answer {
     let mut showing = Showing::to(&call.app, caller);
     let rows: Vec<Shown> =
         listing.sessions.into_iter().map(|session| showing.show(session)).collect();
-    let body = json!({"success": true, "count": rows.len(), "data": rows, "total": listing.total});
+    // Contract C29: of a page the count is that of the whole list.
+    let body = json!({"success": true, "count": listing.total, "data": rows});
     Ok(json_reply(StatusCode::OK, &body))
 }

@@ -98,9 +98,7 @@ fn account_statuses() -> Reply {
 }
 
 fn list(rows: &[Value], total: Option<i64>) -> Reply {
-    let mut body = json!({"success": true, "count": rows.len(), "data": rows});
-    if let (Some(total), Value::Object(keys)) = (total, &mut body) {
-        keys.insert("total".to_owned(), total.into());
-    }
-    json_reply(StatusCode::OK, &body)
+    // Contract C29: of a page the count is that of the whole list.
+    let count = total.map_or_else(|| json!(rows.len()), |total| json!(total));
+    json_reply(StatusCode::OK, &json!({"success": true, "count": count, "data": rows}))
 }

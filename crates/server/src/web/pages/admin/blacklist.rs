@@ -42,7 +42,7 @@ pub(in crate::web::pages) const ADD: Doc = Doc {
     summary: "Keeps a user out, from the page.",
     fields: &[
         ("email", true, "The user's address."),
-        ("reason", false, "Why."),
+        ("reason", true, "Why."),
         ("csrf_token", true, "The token of the form."),
     ],
     answer: (303, ""),
@@ -155,10 +155,10 @@ async fn page(
     show_page(status, &page)
 }
 
-/// By the address, which people know. Nothing to say is no reason.
+/// By the address, which people know.
 async fn keep_out(call: &Call, caller: &Caller, email: &str, reason: &str) -> Result<(), Error> {
     let Ok(email) = Email::parse(email) else { return Err(Error::NotFound) };
-    let reason = if reason.is_empty() { None } else { Some(session_acts::parse_reason(reason)?) };
+    let reason = session_acts::parse_reason(reason)?;
     let user = users::find(&call.app.db, &email).await?.ok_or(Error::NotFound)?;
-    session_acts::blacklist(call, caller, user.id, reason.as_ref()).await
+    session_acts::blacklist(call, caller, user.id, Some(&reason)).await
 }
