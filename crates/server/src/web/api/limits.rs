@@ -10,13 +10,15 @@ use portcullis_store::users::{self as rows, User};
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::flows::administration::Halt;
 use crate::flows::limits::change::{self, Change};
 use crate::flows::limits::overview::{self, Lockout, Standing};
 use crate::flows::limits::{Locked, forgive};
 use crate::flows::users;
 use crate::web::acting::Actor;
-use crate::web::caller::{LimitsManage, Staff};
-use crate::web::error::{Error, Fault, Forbidden};
+use crate::web::administering;
+use crate::web::caller::{Caller, LimitsManage, Staff};
+use crate::web::error::{Error, Fault};
 use crate::web::refusal::Family;
 use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
@@ -128,7 +130,7 @@ pub async fn unlock(call: Call, Staff(caller, _): Staff<LimitsManage>) -> Answer
     let number = call.fields.number("user_id").map_err(invalid)?;
     let asked =
         Asked { user_id: number.map(UserId), email: text("email")?, address: text("address")? };
-    let changed = forgive_whom(&call, &Actor::of(&call, &caller), &asked).await?;
+    let changed = forgive_whom(&call, &caller, &asked).await?;
     Ok(done(json!({ "message": "Unlocked", "changed": changed })))
 }
 
@@ -140,7 +142,7 @@ pub async fn forget(call: Call, Staff(caller, _): Staff<LimitsManage>) -> Answer
         email: email.as_deref(),
         address: address.as_deref(),
     };
-    let changed = forgive_whom(&call, &Actor::of(&call, &caller), &asked).await?;
+    let changed = forgive_whom(&call, &caller, &asked).await?;
     Ok(done(json!({ "message": "Unlocked", "changed": changed })))
 }
 
@@ -151,8 +153,8 @@ struct Asked<'a> {
     address: Option<&'a str>,
 }
 
-async fn forgive_whom(call: &Call, actor: &Actor, asked: &Asked<'_>) -> Result<bool, Error> {
-    let app = &call.app;
+async fn forgive_whom(call: &Call, caller: &Caller, asked: &Asked<'_>) -> Result<bool, Error> {
+    let (app, actor) = (&call.app, Actor::of(call, caller));
     let acting = actor.acting(app);
     let id = match (asked.user_id, asked.email, asked.address) {
         (Some(id), None, None) => id,
@@ -172,7 +174,9 @@ async fn forgive_whom(call: &Call, actor: &Actor, asked: &Asked<'_>) -> Result<b
         users::Change::Done => Ok(true),
         users::Change::Unchanged => Ok(false),
         users::Change::Unknown => Err(Error::NotFound),
-        users::Change::Refused(_) => Err(Error::Forbidden(Forbidden::Other("above_level"))),
+        users::Change::Refused(refusal) => {
+            Err(administering::refused(call, caller, Halt::Refused(refusal)).await)
+        }
     }
 }
 
