@@ -94,6 +94,8 @@ async fn spend(app: &App, wanted: &Reset<'_>, mac: &Mac, phc: &str) -> Result<Re
     if !weak.is_empty() {
         return Ok(ResetOutcome::Weak(weak));
     }
+    // Before anything is changed of the user: a sign-in takes lock-outs and users in this order, too.
+    users::unlock(&mut tx, user.id).await?;
     let is_open = user.status == AccountStatus::Active;
     let epoch = rotation::raise_epoch(&mut tx, user.id, spent.user_epoch).await?;
     if !is_open || epoch.is_none() {
@@ -106,7 +108,7 @@ async fn spend(app: &App, wanted: &Reset<'_>, mac: &Mac, phc: &str) -> Result<Re
     Ok(ResetOutcome::Done)
 }
 
-/// The password, and what it brings: wrong ones are forgiven, nobody stays signed in, and whoever read
+/// The password, and what it brings: nobody stays signed in, and whoever read
 /// the mail has the address.
 async fn put(
     app: &App,
@@ -117,7 +119,6 @@ async fn put(
     now: Time,
 ) -> Result<(), Error> {
     users::set_password(tx, user.id, phc, now).await?;
-    users::unlock(tx, user.id).await?;
     sessions::end_all_of_user(tx, user.id, None, EndReason::PasswordChanged, now).await?;
     if let Some(email) = &spent.email
         && users::verify_email(tx, user.id, email, now).await?
