@@ -17,7 +17,7 @@ use crate::flows::limits::{Locked, forgive};
 use crate::flows::users;
 use crate::web::acting::Actor;
 use crate::web::administering;
-use crate::web::caller::{Caller, LimitsManage, Staff};
+use crate::web::caller::{Caller, Fresh, LimitsManage, Staff};
 use crate::web::error::{Error, Fault};
 use crate::web::refusal::Family;
 use crate::web::reply::{Reply, json_reply};
@@ -103,7 +103,7 @@ pub async fn show(call: Call, _: Staff<LimitsManage>) -> Answer {
 }
 
 /// `PUT /api/admin/limits`.
-pub async fn change(call: Call, Staff(caller, _): Staff<LimitsManage>) -> Answer {
+pub async fn change(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<LimitsManage>>) -> Answer {
     let name = call.fields.required("name", MAX_TEXT).map_err(invalid)?;
     let unknown = || invalid(Fault::invalid("name", "is no limit that can be changed"));
     let tunable = Tunable::of_key(name).ok_or_else(unknown)?;
@@ -125,7 +125,7 @@ pub async fn change(call: Call, Staff(caller, _): Staff<LimitsManage>) -> Answer
 }
 
 /// `POST /api/admin/limits/unlock`.
-pub async fn unlock(call: Call, Staff(caller, _): Staff<LimitsManage>) -> Answer {
+pub async fn unlock(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<LimitsManage>>) -> Answer {
     let text = |name| call.fields.optional(name, MAX_TEXT).map_err(invalid);
     let number = call.fields.number("user_id").map_err(invalid)?;
     let asked =
@@ -135,7 +135,7 @@ pub async fn unlock(call: Call, Staff(caller, _): Staff<LimitsManage>) -> Answer
 }
 
 /// `DELETE /api/admin/limits`.
-pub async fn forget(call: Call, Staff(caller, _): Staff<LimitsManage>) -> Answer {
+pub async fn forget(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<LimitsManage>>) -> Answer {
     let [id, email, address] = ["user_id", "email", "address"].map(|it| call.facts.query(it));
     let asked = Asked {
         user_id: id.as_deref().map(user_id).transpose()?,

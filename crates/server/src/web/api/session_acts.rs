@@ -15,7 +15,9 @@ use crate::flows::barrier;
 use crate::flows::blacklist::{self, Add, Remove};
 use crate::flows::roles::Acting;
 use crate::flows::terminate::{self, Terminate};
-use crate::web::caller::{Caller, Permission, SessionsManage, SessionsTerminate, StaffMember};
+use crate::web::caller::{
+    Caller, Fresh, Permission, SessionsManage, SessionsTerminate, StaffMember,
+};
 use crate::web::door;
 use crate::web::error::{Error, Fault, Forbidden};
 use crate::web::input::Fields;
@@ -41,7 +43,7 @@ pub const POST: Doc = Doc {
 };
 
 /// `POST /api/security/sessions`.
-pub async fn post(call: Call, StaffMember(caller): StaffMember) -> Answer {
+pub async fn post(call: Call, Fresh(StaffMember(caller)): Fresh<StaffMember>) -> Answer {
     let message = match call.fields.required("action", 64).map_err(invalid)? {
         "terminate" => {
             let handle = call.fields.required("session_id", 64).map_err(invalid)?;

@@ -10,7 +10,7 @@ use super::{Paging, id_in_path};
 use crate::flows::{password_reset, reset_tokens};
 use crate::web::acting::Actor;
 use crate::web::administering;
-use crate::web::caller::Superuser;
+use crate::web::caller::{Fresh, Superuser};
 use crate::web::error::Error;
 use crate::web::refusal::Family;
 use crate::web::reply::{empty_reply, json_reply};
@@ -58,7 +58,7 @@ pub const REVOKE_ALL: Doc = Doc {
 };
 
 /// `POST /api/console/users/{id}/generate-password-reset-code`.
-pub async fn generate(call: Call, Superuser(caller): Superuser) -> Answer {
+pub async fn generate(call: Call, Fresh(Superuser(caller)): Fresh<Superuser>) -> Answer {
     let id = id_in_path(&call, BEFORE_USER)?;
     let (actor, key) = (Actor::of(&call, &caller), &call.app.keys.credential);
     // As for all that the console does to accounts (contract Z14).
@@ -88,7 +88,7 @@ pub async fn list(call: Call, _: Superuser) -> Answer {
 }
 
 /// `DELETE /api/console/password-tokens/{id}`.
-pub async fn revoke(call: Call, Superuser(caller): Superuser) -> Answer {
+pub async fn revoke(call: Call, Fresh(Superuser(caller)): Fresh<Superuser>) -> Answer {
     let id = id_in_path(&call, BEFORE_ID)?;
     let actor = Actor::of(&call, &caller);
     match reset_tokens::revoke(&actor.acting(&call.app), id).await {
@@ -99,7 +99,7 @@ pub async fn revoke(call: Call, Superuser(caller): Superuser) -> Answer {
 }
 
 /// `DELETE /api/console/password-tokens`.
-pub async fn revoke_all(call: Call, Superuser(caller): Superuser) -> Answer {
+pub async fn revoke_all(call: Call, Fresh(Superuser(caller)): Fresh<Superuser>) -> Answer {
     let actor = Actor::of(&call, &caller);
     let revoked = reset_tokens::revoke_all(&actor.acting(&call.app)).await;
     revoked.map_err(administering::error)?;
