@@ -17,6 +17,7 @@ use portcullis_store::{Error, Tx, rotation, sessions};
 use super::PURPOSE;
 use crate::app::App;
 use crate::fault::Failure;
+use crate::flows::barrier;
 use crate::flows::change_password::faults;
 use crate::flows::limits::LoginStanding;
 use crate::flows::record;
@@ -105,6 +106,7 @@ async fn spend(app: &App, wanted: &Reset<'_>, mac: &Mac, phc: &str) -> Result<Re
     write_events(app, &mut tx, &user, &wanted.context, now).await?;
     mail::send(app, &mut tx, &user.email, &Letter::password_changed(now), now).await?;
     tx.commit().await?;
+    barrier::felt_everywhere(app).await;
     Ok(ResetOutcome::Done)
 }
 

@@ -42,7 +42,7 @@ pub enum Status {
 pub struct Updated {
     /// How many accounts are no longer as they were.
     pub changed: usize,
-    /// Whether anybody was signed out by it.
+    /// Whether anybody was signed out by it, or may do less.
     pub ended: bool,
 }
 
@@ -87,8 +87,8 @@ async fn update_one(
     let identified = identify(app, desk, &account, wanted).await?;
     let status = set_status(desk, &account, wanted.status).await?;
     Ok(Step {
-        changed: described || retyped || assigned || identified || status.changed,
-        ended: identified || status.ended,
+        changed: described || retyped || assigned.changed || identified || status.changed,
+        ended: retyped || assigned.ended || identified || status.ended,
     })
 }
 
@@ -144,15 +144,18 @@ async fn assign(
     desk: &mut Desk<'_>,
     account: &Account,
     wanted: Option<RoleId>,
-) -> Result<bool, Halt> {
-    let user = &account.user;
-    let Some(id) = wanted.filter(|wanted| *wanted != user.role_id) else { return Ok(false) };
+) -> Result<Step, Halt> {
+    let (user, old) = (&account.user, &account.target.role);
+    let Some(id) = wanted.filter(|wanted| *wanted != user.role_id) else {
+        return Ok(Step::default());
+    };
     let role = desk.role(id).await?;
     desk.judge(account, Act::Assign(&role))?;
     users::set_role(&mut desk.tx, user.id, id, desk.now).await?;
-    let from = Text::clip(&account.target.role.name);
+    let from = Text::clip(&old.name);
     desk.record(&Event::RoleAssigned { role: Text::clip(&role.name), from }, Some(user.id)).await?;
-    Ok(true)
+    let loses = role.level < old.level || old.grants.iter().any(|held| !role.grants.covers(held));
+    Ok(Step { changed: true, ended: loses })
 }
 
 /// Another address or username. Whoever holds a link that was mailed to the earlier address is not
