@@ -194,10 +194,15 @@ async fn import(args: ImportArgs) -> anyhow::Result<ExitCode> {
     };
     open::with(config, async |on| {
         match roles::import(&Operator::new().acting(on), &wanted).await? {
-            Import::Done { created, changed, unchanged } => output.done(
-                &json!({ "created": created, "changed": changed, "unchanged": unchanged }),
-                &format!("Roles made: {created}, changed: {changed}, unchanged: {unchanged}."),
-            ),
+            Import::Done { created, changed, unchanged } => {
+                if changed > 0 {
+                    open::felt_everywhere(on).await;
+                }
+                output.done(
+                    &json!({ "created": created, "changed": changed, "unchanged": unchanged }),
+                    &format!("Roles made: {created}, changed: {changed}, unchanged: {unchanged}."),
+                )
+            }
             Import::Refused(faults) => Ok(refused(&args.file, &faults, output)),
         }
     })

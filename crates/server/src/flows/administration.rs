@@ -2,7 +2,7 @@
 //! his own rights are read anew. What the door knew of him may be as old as the revocation bound, and
 //! of two who take each other's rights away at once only the first still has them.
 //!
-//! Not here: the acts, which are in [`super::users`] and [`super::roles`].
+//! Not here: the acts, which are in [`super::users`], [`super::roles`] and [`super::password_reset`].
 
 use portcullis_domain::account::{AccountStatus, AccountType};
 use portcullis_domain::administration::{self, Act, Actor, Refusal, Target};
@@ -12,17 +12,19 @@ use portcullis_domain::permission::Grants;
 use portcullis_domain::role::{Authority, Level, Role};
 use portcullis_domain::time::Time;
 use portcullis_store::users::{User, directory};
-use portcullis_store::{Error, Tx, roles, user_grants, users};
+use portcullis_store::{Db, Error, Tx, roles, user_grants, users};
 
+use super::roles::Acting;
 use super::{email, record};
 use crate::app::App;
+use crate::random::Random;
 
 /// The transaction, and who acts in it.
 pub struct Desk<'a> {
-    pub app: &'a App,
     pub tx: Tx,
     pub now: Time,
     pub actor: Actor,
+    pub random: Random,
     context: &'a Context,
 }
 
@@ -66,16 +68,32 @@ impl From<portcullis_domain::role::Refusal> for Halt {
 impl<'a> Desk<'a> {
     /// Waits for its turn.
     pub async fn open(app: &'a App, context: &'a Context) -> Result<Self, Error> {
-        let mut tx = app.db.write().await?;
-        users::hold(&mut tx).await?;
-        let actor = actor(&mut tx, context.actor).await?;
-        Ok(Self { app, tx, now: app.clock.now(), actor, context })
+        let (tx, actor) = begin(&app.db, context).await?;
+        Ok(Self { tx, now: app.clock.now(), actor, random: app.random, context })
+    }
+
+    /// The same for whoever has no [`App`]. How far the actor's word was thought to reach does not
+    /// count: it is read here.
+    pub async fn of(acting: &Acting<'a>) -> Result<Self, Error> {
+        let (tx, actor) = begin(acting.db, acting.context).await?;
+        let (now, random, context) = (acting.now, acting.random, acting.context);
+        Ok(Self { tx, now, actor, random, context })
     }
 
     /// The account of a UUID.
     pub async fn account(&mut self, uuid: &str) -> Result<Account, Halt> {
         let listed = directory::by_uuid(&mut self.tx, uuid).await?;
-        let user = listed.ok_or(Halt::UnknownUser)?.user;
+        self.about(listed.ok_or(Halt::UnknownUser)?.user).await
+    }
+
+    /// The account of a number.
+    pub async fn account_of(&mut self, id: UserId) -> Result<Account, Halt> {
+        let user = users::by_id(&mut self.tx, id).await?;
+        let user = user.filter(|user| user.status != AccountStatus::Deleted);
+        self.about(user.ok_or(Halt::UnknownUser)?).await
+    }
+
+    async fn about(&mut self, user: User) -> Result<Account, Halt> {
         let target = target(&mut self.tx, &user).await?;
         Ok(Account { user, target })
     }
@@ -93,20 +111,27 @@ impl<'a> Desk<'a> {
     /// Writes an event of the actor, about a user if there is one.
     pub async fn record(&mut self, event: &Event, subject: Option<UserId>) -> Result<(), Error> {
         let context = Context { subject, ..self.context.clone() };
-        record(&mut self.tx, self.app.random, event, &context, self.now).await
+        record(&mut self.tx, self.random, event, &context, self.now).await
     }
 
     /// Doubts an address that was just given to somebody, until the link that is mailed there is used.
-    pub async fn doubt_email(&mut self, id: UserId) -> Result<(), Error> {
+    pub async fn doubt_email(&mut self, app: &App, id: UserId) -> Result<(), Error> {
         let Some(user) = users::by_id(&mut self.tx, id).await? else { return Ok(()) };
         let context = Context { subject: Some(id), ..self.context.clone() };
-        email::doubt(self.app, &mut self.tx, &user, &context, self.now).await
+        email::doubt(app, &mut self.tx, &user, &context, self.now).await
     }
 
     /// Makes it so.
     pub async fn close(self) -> Result<(), Halt> {
         Ok(self.tx.commit().await?)
     }
+}
+
+async fn begin(db: &Db, context: &Context) -> Result<(Tx, Actor), Error> {
+    let mut tx = db.write().await?;
+    users::hold(&mut tx).await?;
+    let actor = actor(&mut tx, context.actor).await?;
+    Ok((tx, actor))
 }
 
 /// Whoever has been disabled since the door let him in reaches nobody any more, and gives nothing.

@@ -9,6 +9,7 @@ use portcullis_domain::text::Username;
 use portcullis_store::users::{self, User};
 use portcullis_store::{Error, rotation, sessions};
 
+use super::barrier;
 use super::proof::{self, Answer, Claim, Outcome, Proved, Refusal, Renewed};
 use super::record;
 use super::users::Accepted;
@@ -45,7 +46,12 @@ pub async fn change(
     let outcome = match proved {
         Ok(proved) => {
             let phc = app.hasher.hash(seat, new.as_str(), app.random.bytes()).await?;
-            put(app, claim, &proved, &phc).await?
+            let outcome = put(app, claim, &proved, &phc).await?;
+            if outcome.is_ok() {
+                // What else was signed in may be in the hands of whoever the change is to shut out.
+                barrier::felt_everywhere(app).await;
+            }
+            outcome
         }
         Err(refusal) => Err(refusal),
     };

@@ -8,11 +8,11 @@ mod code;
 mod token;
 
 use portcullis_domain::account::AccountStatus;
+use portcullis_domain::administration::Act;
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_code::{Code, CodePurpose};
 use portcullis_domain::one_time_link::{LinkPurpose, SHOWN_RESET_LIFE};
-use portcullis_domain::role::Refusal;
 use portcullis_domain::secret::{MacKey, Opaque};
 use portcullis_domain::text::Email;
 use portcullis_domain::time::Time;
@@ -21,12 +21,12 @@ use portcullis_store::one_time_links::{self, NewLink};
 use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, blacklist};
 
+use super::administration::{Desk, Halt};
 use super::first_run::PLACEHOLDER;
 use super::limits::LoginStanding;
 use super::mail_request::{self, Admission, Question};
 use super::record;
 use super::roles::Acting;
-use super::users::{Change, refused};
 use crate::app::App;
 use crate::mail::{self, Letter};
 use crate::random::Random;
@@ -69,33 +69,24 @@ pub async fn ask(
     Ok((admission, standing))
 }
 
-/// What an administrator asked for.
-pub enum Handed {
-    /// For the person whose account it is: how it is handed over is not our business.
-    Token {
-        token: Opaque,
-        until: Time,
-    },
-    /// There is no such user.
-    Unknown,
-    Refused(Refusal),
+/// For the person whose account it is: how it is handed over is not our business.
+pub struct Handed {
+    pub token: Opaque,
+    pub until: Time,
 }
 
-/// Makes a token for somebody who gets no mail. Nobody makes one for an account above their own.
-pub async fn hand_out(acting: &Acting<'_>, key: &MacKey, id: UserId) -> Result<Handed, Error> {
-    let mut tx = acting.db.write().await?;
-    match refused(acting, &mut tx, id).await? {
-        None => {}
-        Some(Change::Refused(refusal)) => return Ok(Handed::Refused(refusal)),
-        Some(Change::Unknown | Change::Done | Change::Unchanged) => return Ok(Handed::Unknown),
-    }
-    let Some(user) = users::by_id(&mut tx, id).await? else { return Ok(Handed::Unknown) };
-    let until = acting.now.plus(SHOWN_RESET_LIFE);
-    let made = Made { user: &user, until, email: None };
-    let token = made.issue(&mut tx, key, acting.random, acting.now).await?;
-    acting.record(&mut tx, &Event::LinkCreated { purpose: PURPOSE, until }, Some(id)).await?;
-    tx.commit().await?;
-    Ok(Handed::Token { token, until })
+/// Makes a token for somebody who gets no mail. Whoever has it can sign in to the account, so that
+/// nobody makes one who lacks a right that the account has.
+pub async fn hand_out(acting: &Acting<'_>, key: &MacKey, id: UserId) -> Result<Handed, Halt> {
+    let mut desk = Desk::of(acting).await?;
+    let account = desk.account_of(id).await?;
+    desk.judge(&account, Act::Identify)?;
+    let (until, random, now) = (desk.now.plus(SHOWN_RESET_LIFE), desk.random, desk.now);
+    let made = Made { user: &account.user, until, email: None };
+    let token = made.issue(&mut desk.tx, key, random, now).await?;
+    desk.record(&Event::LinkCreated { purpose: PURPOSE, until }, Some(id)).await?;
+    desk.close().await?;
+    Ok(Handed { token, until })
 }
 
 /// Looks whose address it is, and writes to whoever may have a new password.

@@ -1,68 +1,60 @@
 //! Taking back the links and codes with which people could set a new password. Not here: making and
 //! using them, which is in [`super::password_reset`].
 
+use portcullis_domain::administration::Act;
 use portcullis_domain::event::Event;
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_link::LinkPurpose;
-use portcullis_domain::permission::Grants;
-use portcullis_domain::role;
-use portcullis_store::{Error, Tx, one_time_links, roles, users};
+use portcullis_store::one_time_links;
 
+use super::administration::{Desk, Halt};
 use super::roles::Acting;
 
 const PURPOSE: LinkPurpose = LinkPurpose::PasswordReset;
 /// How many are looked at in one transaction.
 const SLICE: i64 = 500;
 
-/// What became of taking one back.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Revoked {
-    Done,
-    /// There is none in force, or no such user.
-    Nothing,
-    /// The account is above the actor's level.
-    AboveLevel,
-}
-
-/// Voids what is in force for one user.
-pub async fn revoke(acting: &Acting<'_>, user: UserId) -> Result<Revoked, Error> {
-    let mut tx = acting.db.write().await?;
-    let revoked = revoke_one(acting, &mut tx, user).await?;
-    tx.commit().await?;
+/// Voids what is in force for one user; `false` if there is nothing.
+pub async fn revoke(acting: &Acting<'_>, user: UserId) -> Result<bool, Halt> {
+    let mut desk = Desk::of(acting).await?;
+    let revoked = revoke_one(&mut desk, user).await?;
+    desk.close().await?;
     Ok(revoked)
 }
 
-/// Voids what is in force for everybody who is not above the actor's level; how many.
-pub async fn revoke_all(acting: &Acting<'_>) -> Result<usize, Error> {
+/// Voids what is in force for everybody whose the actor may take back; how many.
+pub async fn revoke_all(acting: &Acting<'_>) -> Result<usize, Halt> {
     let mut revoked = 0;
-    let mut above = 0;
+    let mut kept = 0;
     loop {
-        let mut tx = acting.db.write().await?;
-        let page = (SLICE, above);
-        let waiting = one_time_links::waiting(&mut tx, PURPOSE, acting.now, page).await?;
+        let mut desk = Desk::of(acting).await?;
+        let page = (SLICE, kept);
+        let waiting = one_time_links::waiting(&mut desk.tx, PURPOSE, desk.now, page).await?;
         if waiting.is_empty() {
             return Ok(revoked);
         }
         for one in waiting {
-            match revoke_one(acting, &mut tx, one.user).await? {
-                Revoked::Done => revoked += 1,
-                Revoked::Nothing | Revoked::AboveLevel => above += 1,
+            match revoke_one(&mut desk, one.user).await {
+                Ok(true) => revoked += 1,
+                Ok(false) | Err(Halt::UnknownUser | Halt::Refused(_)) => kept += 1,
+                Err(halt @ (Halt::UnknownRole | Halt::Conflict(_) | Halt::Store(_))) => {
+                    return Err(halt);
+                }
             }
         }
-        tx.commit().await?;
+        desk.close().await?;
     }
 }
 
-async fn revoke_one(acting: &Acting<'_>, tx: &mut Tx, id: UserId) -> Result<Revoked, Error> {
-    let Some(user) = users::by_id(tx, id).await? else { return Ok(Revoked::Nothing) };
-    let role = roles::by_id(tx, user.role_id).await?.ok_or(Error::Conflict)?;
-    // Only the level counts here: nothing is granted.
-    if role::may_create(acting.authority, role.level, &Grants::default()).is_err() {
-        return Ok(Revoked::AboveLevel);
+/// Judged as making one is, except that everybody may take back what was made for himself.
+async fn revoke_one(desk: &mut Desk<'_>, id: UserId) -> Result<bool, Halt> {
+    let account = desk.account_of(id).await?;
+    if desk.actor.id != Some(id) {
+        desk.judge(&account, Act::Identify)?;
     }
-    if !one_time_links::void(tx, PURPOSE, id, acting.now).await? {
-        return Ok(Revoked::Nothing);
+    let revoked = one_time_links::void(&mut desk.tx, PURPOSE, id, desk.now).await?;
+    if revoked {
+        desk.record(&Event::LinkRevoked { purpose: PURPOSE }, Some(id)).await?;
     }
-    acting.record(tx, &Event::LinkRevoked { purpose: PURPOSE }, Some(id)).await?;
-    Ok(Revoked::Done)
+    Ok(revoked)
 }

@@ -13,11 +13,12 @@ mod update;
 use std::collections::HashMap;
 
 use portcullis_domain::account::{AccountStatus, AccountType};
+use portcullis_domain::administration::{self, Act};
 use portcullis_domain::event::{Event, PasswordChanger, Text};
 use portcullis_domain::id::{RoleId, UserId};
 use portcullis_domain::password::{self, HashError, Memory, Params, PolicyFault};
 use portcullis_domain::permission::Grants;
-use portcullis_domain::role::{self, Refusal};
+use portcullis_domain::role;
 use portcullis_domain::text::{Email, Identifier, Name, Username};
 use portcullis_store::users::User;
 use portcullis_store::{Db, Error, Tx, roles, users};
@@ -26,6 +27,7 @@ pub use arrival::{Newcomer, arrive};
 pub use departure::{delete, sign_out};
 pub use update::{Status, Updated, Wanted, update};
 
+use super::administration::{Account, Desk, Halt};
 use super::limits::forgive;
 use super::roles::Acting;
 
@@ -63,7 +65,7 @@ pub enum Create {
     UsernameTaken,
     /// There is no role of this name.
     UnknownRole,
-    Refused(Refusal),
+    Refused(role::Refusal),
 }
 
 /// What became of changing an account.
@@ -74,7 +76,7 @@ pub enum Change {
     Unchanged,
     /// There is no such user.
     Unknown,
-    Refused(Refusal),
+    Refused(administration::Refusal),
 }
 
 /// A user with the name of his role.
@@ -180,42 +182,58 @@ pub async fn enable(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
 }
 
 /// Sets a password. Wrong guesses at the earlier one are forgotten, sign-in by password works
-/// again if it was switched off, and everything that was signed in before is dead.
+/// again if it was switched off, and everything that was signed in before is dead. Whoever sets it can
+/// sign in by it, so that it takes every right that the account has.
 pub async fn set_password(
     acting: &Acting<'_>,
     id: UserId,
     new: &NewPassword,
     by: PasswordChanger,
 ) -> Result<Change, Error> {
-    let mut tx = acting.db.write().await?;
-    if let Some(refused) = refused(acting, &mut tx, id).await? {
-        return Ok(refused);
+    let mut desk = Desk::of(acting).await?;
+    if let Err(halt) = identified(&mut desk, id).await {
+        return undone(halt);
     }
-    if !users::set_password(&mut tx, id, &new.0, acting.now).await? {
-        return Ok(Change::Unknown);
-    }
-    users::bump_epoch(&mut tx, id).await?;
-    acting.record(&mut tx, &Event::PasswordChanged { by }, Some(id)).await?;
-    tx.commit().await?;
+    users::set_password(&mut desk.tx, id, &new.0, desk.now).await?;
+    users::bump_epoch(&mut desk.tx, id).await?;
+    desk.record(&Event::PasswordChanged { by }, Some(id)).await?;
+    desk.tx.commit().await?;
     Ok(Change::Done)
 }
 
 /// Forgives wrong passwords: the count, the switch that a hundred of them turn, every network that is
-/// locked out of the account, and the attempts that were counted for its names.
+/// locked out of the account, and the attempts that were counted for its names. What is lifted is all
+/// that stands between guesses and the account, so that it takes every right that it has.
 pub async fn unlock(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
-    let mut tx = acting.db.write().await?;
-    if let Some(refused) = refused(acting, &mut tx, id).await? {
-        return Ok(refused);
-    }
-    let Some(user) = users::by_id(&mut tx, id).await? else { return Ok(Change::Unknown) };
-    let was_locked = users::unlock(&mut tx, id).await?;
-    let was_limited = forgive::names(&mut tx, &user).await?;
+    let mut desk = Desk::of(acting).await?;
+    let account = match identified(&mut desk, id).await {
+        Ok(account) => account,
+        Err(halt) => return undone(halt),
+    };
+    let was_limited = forgive::names(&mut desk.tx, &account.user).await?;
+    let was_locked = users::unlock(&mut desk.tx, id).await?;
     if !was_locked && !was_limited {
         return Ok(Change::Unchanged);
     }
-    acting.record(&mut tx, &Event::UserUnlocked, Some(id)).await?;
-    tx.commit().await?;
+    desk.record(&Event::UserUnlocked, Some(id)).await?;
+    desk.tx.commit().await?;
     Ok(Change::Done)
+}
+
+/// The account, for whoever may do what lets them sign in to it.
+async fn identified(desk: &mut Desk<'_>, id: UserId) -> Result<Account, Halt> {
+    let account = desk.account_of(id).await?;
+    desk.judge(&account, Act::Identify)?;
+    Ok(account)
+}
+
+fn undone(halt: Halt) -> Result<Change, Error> {
+    match halt {
+        Halt::UnknownUser | Halt::UnknownRole => Ok(Change::Unknown),
+        Halt::Refused(refusal) => Ok(Change::Refused(refusal)),
+        Halt::Conflict(_) => Err(Error::Conflict),
+        Halt::Store(error) => Err(error),
+    }
 }
 
 fn row(acting: &Acting<'_>, new: &NewAccount, role_id: RoleId) -> users::NewUser {
@@ -241,16 +259,12 @@ async fn what_is_taken(db: &Db, new: &NewAccount) -> Result<Create, Error> {
 }
 
 /// `None` if the actor may change the account.
-pub(super) async fn refused(
-    acting: &Acting<'_>,
-    tx: &mut Tx,
-    id: UserId,
-) -> Result<Option<Change>, Error> {
+async fn refused(acting: &Acting<'_>, tx: &mut Tx, id: UserId) -> Result<Option<Change>, Error> {
     let Some(user) = users::by_id(tx, id).await? else { return Ok(Some(Change::Unknown)) };
     let Some(role) = roles::by_id(tx, user.role_id).await? else { return Err(Error::Conflict) };
     // Only the level counts here: nothing is granted.
     let allowed = role::may_create(acting.authority, role.level, &Grants::default());
-    Ok(allowed.err().map(Change::Refused))
+    Ok(allowed.err().map(|refusal| Change::Refused(refusal.into())))
 }
 
 #[cfg(test)]

@@ -11,7 +11,24 @@ use crate::flows::administration::Halt;
 
 /// The refusal for the client; what he was not allowed is written down.
 pub async fn refused(call: &Call, caller: &Caller, halt: Halt) -> Error {
-    door::record_denial(&call.app, &call.facts, Some(caller), error(halt)).await
+    let error = if let Halt::Refused(Refusal::Yourself) = halt {
+        own_account(named(call))
+    } else {
+        error(halt)
+    };
+    door::record_denial(&call.app, &call.facts, Some(caller), error).await
+}
+
+/// The field by which the request named the account.
+fn named(call: &Call) -> &'static str {
+    const NAMES: [&str; 6] = ["user_uuid", "uuid", "user_uuids", "uuids", "user_id", "email"];
+    let is_sent = |name: &&str| call.fields.has(name) || call.facts.query(name).is_some();
+    NAMES.into_iter().find(is_sent).unwrap_or("uuid")
+}
+
+fn own_account(field: &'static str) -> Error {
+    let detail = "is your own account".into();
+    Error::Invalid(vec![Fault { field, code: "own_account", detail }])
 }
 
 /// Why, as the client is told.
@@ -27,11 +44,7 @@ pub fn error(halt: Halt) -> Error {
 fn of_refusal(refusal: Refusal) -> Error {
     let denied = |code| Error::Forbidden(Forbidden::Permission { code, rule: None });
     match refusal {
-        Refusal::Yourself => {
-            let mut fault = Fault::invalid("uuid", "is your own account");
-            fault.code = "own_account";
-            Error::Invalid(vec![fault])
-        }
+        Refusal::Yourself => own_account("uuid"),
         Refusal::AboveLevel => denied("above_level"),
         Refusal::Lacking => denied("lacking_permission"),
         Refusal::StaffOnly => denied("account_type"),

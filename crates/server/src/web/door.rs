@@ -245,16 +245,27 @@ pub async fn record_denial(
     caller: Option<&Caller>,
     error: Error,
 ) -> Error {
-    if let Error::Forbidden(Forbidden::Permission { code, rule }) = &error {
+    if let Some((reason, rule)) = denied(&error) {
         let event = Event::AccessDenied {
-            rule: rule.as_deref().map(Text::clip),
-            reason: code,
+            rule: rule.map(Text::clip),
+            reason,
             method: Text::clip(facts.method.as_str()),
             path: Text::clip(&line::path(facts.target.path().as_str())),
         };
         record(app, facts, caller, event).await;
     }
     error
+}
+
+/// The reason and the rule, if the error says that a caller may not do what was asked for. What
+/// nobody may do to himself is said of a field.
+fn denied(error: &Error) -> Option<(&'static str, Option<&str>)> {
+    if let Error::Forbidden(Forbidden::Permission { code, rule }) = error {
+        return Some((code, rule.as_deref()));
+    }
+    let Error::Invalid(faults) = error else { return None };
+    let own = faults.iter().find(|it| matches!(it.code, "own_account" | "own_session"));
+    own.map(|fault| (fault.code, None))
 }
 
 /// Nobody signed in: no need to read what they sent.

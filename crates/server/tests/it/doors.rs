@@ -100,6 +100,24 @@ fn asks_for_proof(method: &Method, path: &str) -> bool {
     routes::rows().iter().any(|row| row.fresh && row.method == *method && row.path == path)
 }
 
+#[test]
+fn whatever_administers_asks_for_a_fresh_sign_in() {
+    let places =
+        ["/-/admin", "/api/admin/", "/api/users/", "/api/console/", "/api/security/sessions"];
+    let is_safe = |method: &Method| matches!(*method, Method::GET | Method::HEAD);
+    let administers = |path: &str| places.iter().any(|place| path.starts_with(place));
+    let rows = routes::rows();
+    let unsafe_rows = || rows.iter().filter(|row| administers(row.path) && !is_safe(&row.method));
+    let missing: Vec<_> = unsafe_rows()
+        .filter(|row| !row.fresh)
+        .map(|row| format!("{} {}", row.method, row.path))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
+    for place in places {
+        assert!(unsafe_rows().any(|row| row.path.starts_with(place)), "control: {place}");
+    }
+}
+
 async fn knock(server: &TestApp, method: &Method, path: &str, by: By) -> String {
     let (client, token) = caller(server, by).await;
     let mut sending = client.request(method.clone(), path).header("accept", "application/json");

@@ -101,8 +101,8 @@ pub async fn another_has_role(tx: &mut Tx, id: UserId, role: RoleId) -> Result<b
     Ok(tx.fetch_optional(SQL, wanted).await?.is_some())
 }
 
-/// Takes a user out: the address, username, phone and password are gone and free for others, and
-/// everything that was signed in is dead. The row stays for what the log says of it, with the name,
+/// Takes a user out: the address, username, phone, picture, password and the places of sign-ins are
+/// gone, address and username free for others, and everything that was signed in is dead. The row stays for what the log says of it, with the name,
 /// under `address`, which nobody is reached by, and `role`, which keeps no other role in use.
 /// `false` if there is no such user.
 pub async fn delete(
@@ -114,15 +114,17 @@ pub async fn delete(
 ) -> Result<bool> {
     const SQL: &str = "UPDATE users SET status = $2, email = $3, email_folded = $4,
             username = NULL, username_folded = NULL, phone = NULL, password_phc = NULL,
-            role_id = $5, updated_at = $6
+            avatar_url = NULL, email_verified_at = NULL, role_id = $5, updated_at = $6
         WHERE id = $1 AND status <> $2";
     const GRANTS: &str = "DELETE FROM user_grants WHERE user_id = $1";
+    const PLACES: &str = "DELETE FROM places WHERE user_id = $1";
     let status = AccountStatus::Deleted.id();
     let row = params![id, status, address.as_str(), address.folded(), role, now];
     if !tx.changed(SQL, row).await? {
         return Ok(false);
     }
     tx.execute(GRANTS, params![id]).await?;
+    tx.execute(PLACES, params![id]).await?;
     super::bump_epoch(tx, id).await?;
     Ok(true)
 }

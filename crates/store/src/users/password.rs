@@ -90,7 +90,8 @@ pub async fn unlock(tx: &mut Tx, id: UserId) -> Result<bool> {
     const USER: &str = "UPDATE users SET password_disabled = FALSE, password_failures = 0
         WHERE id = $1 AND (password_disabled = TRUE OR password_failures > 0)";
     const LOCKOUTS: &str = "DELETE FROM lockouts WHERE key LIKE $1";
-    let forgiven = tx.changed(USER, params![id]).await?;
+    // In the order of a sign-in, lock-outs before users: two that cross do not wait for each other.
     let unlocked = tx.changed(LOCKOUTS, params![&format!("user:{id}:%")]).await?;
+    let forgiven = tx.changed(USER, params![id]).await?;
     Ok(forgiven || unlocked)
 }

@@ -3,8 +3,10 @@
 use portcullis_domain::account::{AccountStatus, AccountType};
 use portcullis_domain::id::{RoleId, UserId};
 use portcullis_domain::permission::{Grant, Grants};
+use portcullis_domain::place::{Knowledge, Place};
 use portcullis_domain::text::{Email, Name, Username};
 use portcullis_store::credentials::{self, CredentialKind};
+use portcullis_store::places::{self, Seen};
 use portcullis_store::users::directory::{self, Page};
 use portcullis_store::users::{self, NewUser, Profile};
 use portcullis_store::{Error, Tx, roles, user_grants};
@@ -150,6 +152,12 @@ async fn who_is_deleted_is_gone_for_good_and_frees_what_was_his() {
         let (clerk, user) = (role(&mut tx, "clerk", 20).await, role(&mut tx, "low", 1).await);
         let id = person(&mut tx, "ada", "Ada", "Byron", clerk).await;
         user_grants::grant(&mut tx, id, &grant("api.x"), NOW).await.unwrap();
+        let place = Place::of("192.0.2.7".parse().unwrap());
+        let seen = Seen { id: "a", user: id, place, user_agent: "curl/8" };
+        places::verify(&mut tx, &seen, NOW).await.unwrap();
+        let picture = Some("https://example.com/ada.png");
+        assert!(users::set_avatar_url(&mut tx, id, picture, NOW).await.unwrap());
+        assert!(users::email_verified_at(&mut tx, id).await.unwrap().is_some(), "control");
         assert!(!users::another_has_role(&mut tx, id, clerk).await.unwrap());
         assert!(users::another_has_role(&mut tx, UserId(99), clerk).await.unwrap());
         let grave = Email::parse("deleted-1@deleted.invalid").unwrap();
@@ -161,6 +169,10 @@ async fn who_is_deleted_is_gone_for_good_and_frees_what_was_his() {
         assert_eq!(gone.first_name.as_str(), "Ada");
         assert!(user_grants::list(&mut tx, id).await.unwrap().is_empty());
         assert!(users::password(&mut tx, id).await.unwrap().unwrap().phc.is_none());
+        assert_eq!(gone.avatar_url, None);
+        assert_eq!(users::email_verified_at(&mut tx, id).await.unwrap(), None);
+        let known = places::knowledge(&mut tx, id, place).await.unwrap();
+        assert_eq!(known, Knowledge::First, "where he was is forgotten");
 
         assert_eq!(directory::count(&mut tx).await.unwrap(), 0);
         assert!(directory::page(&mut tx, ALL).await.unwrap().is_empty());

@@ -17,6 +17,7 @@ use portcullis_store::{Error, Tx, rotation, sessions};
 use super::PURPOSE;
 use crate::app::App;
 use crate::fault::Failure;
+use crate::flows::barrier;
 use crate::flows::change_password::faults;
 use crate::flows::limits::LoginStanding;
 use crate::flows::record;
@@ -94,6 +95,8 @@ async fn spend(app: &App, wanted: &Reset<'_>, mac: &Mac, phc: &str) -> Result<Re
     if !weak.is_empty() {
         return Ok(ResetOutcome::Weak(weak));
     }
+    // Before anything is changed of the user: a sign-in takes lock-outs and users in this order, too.
+    users::unlock(&mut tx, user.id).await?;
     let is_open = user.status == AccountStatus::Active;
     let epoch = rotation::raise_epoch(&mut tx, user.id, spent.user_epoch).await?;
     if !is_open || epoch.is_none() {
@@ -103,10 +106,11 @@ async fn spend(app: &App, wanted: &Reset<'_>, mac: &Mac, phc: &str) -> Result<Re
     write_events(app, &mut tx, &user, &wanted.context, now).await?;
     mail::send(app, &mut tx, &user.email, &Letter::password_changed(now), now).await?;
     tx.commit().await?;
+    barrier::felt_everywhere(app).await;
     Ok(ResetOutcome::Done)
 }
 
-/// The password, and what it brings: wrong ones are forgiven, nobody stays signed in, and whoever read
+/// The password, and what it brings: nobody stays signed in, and whoever read
 /// the mail has the address.
 async fn put(
     app: &App,
@@ -117,7 +121,6 @@ async fn put(
     now: Time,
 ) -> Result<(), Error> {
     users::set_password(tx, user.id, phc, now).await?;
-    users::unlock(tx, user.id).await?;
     sessions::end_all_of_user(tx, user.id, None, EndReason::PasswordChanged, now).await?;
     if let Some(email) = &spent.email
         && users::verify_email(tx, user.id, email, now).await?

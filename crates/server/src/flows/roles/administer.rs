@@ -12,6 +12,7 @@ use super::exchange::bring;
 use super::{Acting, Import, WantedRole};
 use crate::app::App;
 use crate::flows::administration::{Desk, Halt};
+use crate::flows::barrier;
 
 /// One permission of one role, as it is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub async fn create(
     let mut desk = Desk::open(app, context).await?;
     role::may_create(&desk.actor.authority, level, grants)?;
     let new = roles::NewRole { name: name.clone(), level };
-    let id = roles::insert(&mut desk.tx, &new, desk.now).await.map_err(taken)?;
+    let id = roles::insert(&mut desk.tx, &new, desk.now).await.map_err(conflict)?;
     let event = Event::RoleCreated { role: Text::clip(name.as_str()), level: level.get() };
     desk.record(&event, None).await?;
     for grant in grants {
@@ -78,12 +79,15 @@ pub async fn update(
     }
     if let Some(name) = name {
         role::may_change(&desk.actor.authority, &role)?;
-        roles::rename(&mut desk.tx, id, name, desk.now).await.map_err(taken)?;
+        roles::rename(&mut desk.tx, id, name, desk.now).await.map_err(conflict)?;
         let event =
             Event::RoleRenamed { role: Text::clip(name.as_str()), from: Text::clip(&role.name) };
         desk.record(&event, None).await?;
     }
     desk.close().await?;
+    if level.is_some_and(|level| level < role.level) {
+        barrier::felt_everywhere(app).await;
+    }
     Ok(name.is_some() || level.is_some())
 }
 
@@ -114,19 +118,24 @@ pub async fn set_permissions(
         wanted.iter().filter(|grant| !role.grants.contains(grant)).map(|grant| (grant, true));
     let less =
         role.grants.iter().filter(|grant| !wanted.contains(grant)).map(|grant| (grant, false));
-    let mut changed = 0;
+    let (mut changed, mut taken) = (0, false);
     for (grant, held) in more.chain(less) {
         judge(&desk, &role, grant, held)?;
-        changed += usize::from(set(&mut desk, id, &role.name, grant, held).await?);
+        let is_done = set(&mut desk, id, &role.name, grant, held).await?;
+        changed += usize::from(is_done);
+        taken |= is_done && !held;
     }
     desk.close().await?;
+    if taken {
+        barrier::felt_everywhere(app).await;
+    }
     Ok(changed)
 }
 
 /// Gives roles permissions and takes them away; how many of the cells changed.
 pub async fn set_cells(app: &App, context: &Context, cells: &[Cell]) -> Result<usize, Halt> {
     let mut desk = Desk::open(app, context).await?;
-    let mut changed = 0;
+    let (mut changed, mut taken) = (0, false);
     for cell in cells {
         // Read anew for each: an earlier cell may be about the same role.
         let role = desk.role(cell.role).await?;
@@ -135,9 +144,14 @@ pub async fn set_cells(app: &App, context: &Context, cells: &[Cell]) -> Result<u
         if !cell.held && role.grants.iter().any(|held| wider(&held)) {
             return Err(Halt::Conflict("permission_kept"));
         }
-        changed += usize::from(set(&mut desk, role.id, &role.name, &cell.grant, cell.held).await?);
+        let is_done = set(&mut desk, role.id, &role.name, &cell.grant, cell.held).await?;
+        changed += usize::from(is_done);
+        taken |= is_done && !cell.held;
     }
     desk.close().await?;
+    if taken {
+        barrier::felt_everywhere(app).await;
+    }
     Ok(changed)
 }
 
@@ -149,8 +163,11 @@ pub async fn import(app: &App, context: &Context, wanted: &[WantedRole]) -> Resu
     let (random, now) = (app.random, desk.now);
     let acting = Acting { db: &app.db, random, now, authority: &authority, context };
     let import = bring(&acting, &mut desk.tx, wanted).await?;
-    if let Import::Done { .. } = import {
+    if let Import::Done { changed, .. } = import {
         desk.close().await?;
+        if changed > 0 {
+            barrier::felt_everywhere(app).await;
+        }
     }
     Ok(import)
 }
@@ -182,7 +199,7 @@ async fn set(
     Ok(changed)
 }
 
-fn taken(error: Error) -> Halt {
+fn conflict(error: Error) -> Halt {
     match error {
         Error::Conflict => Halt::Conflict("role_taken"),
         error @ (Error::Unavailable | Error::Corrupt { .. } | Error::Driver(_)) => {

@@ -13,7 +13,7 @@ use super::*;
 pub(crate) struct Office {
     pub(crate) db: Db,
     pub(crate) authority: Authority,
-    context: Context,
+    pub(crate) context: Context,
     _directory: TempDir,
 }
 
@@ -44,7 +44,7 @@ impl Office {
         let mut tx = self.db.read().await.unwrap();
         let mut told: Vec<String> = Vec::new();
         for event in events::list(&mut tx, &filter).await.unwrap() {
-            assert_eq!(event.context.actor, Some(UserId(7)));
+            assert_eq!(event.context.actor, self.context.actor);
             let subject = event.context.subject.map_or("-".to_owned(), |id| id.to_string());
             told.push(format!("{} {subject} {}", event.name, event.detail));
         }

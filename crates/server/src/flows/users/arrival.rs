@@ -81,7 +81,7 @@ async fn insert(
     };
     let event = Event::UserCreated { account_type: new.account_type, role: Text::clip(&role.name) };
     desk.record(&event, Some(id)).await?;
-    desk.doubt_email(id).await?;
+    desk.doubt_email(app, id).await?;
     desk.close().await?;
     Ok(row.uuid)
 }

@@ -10,6 +10,7 @@ use portcullis_store::user_grants;
 
 use crate::app::App;
 use crate::flows::administration::{Account, Desk, Halt};
+use crate::flows::barrier;
 
 /// How the permissions are to be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,9 @@ pub async fn change(
     }
     let own = user_grants::list(&mut desk.tx, account.user.id).await?;
     desk.close().await?;
+    if revoked > 0 {
+        barrier::felt_everywhere(app).await;
+    }
     Ok(Changed { own, granted, revoked })
 }
 

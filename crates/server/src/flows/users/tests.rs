@@ -1,8 +1,14 @@
 //! Accounts on a real database: each refusal with what is allowed, and what a change leaves behind.
 
-use portcullis_domain::role::Authority;
+use portcullis_domain::administration::Refusal as Denied;
+use portcullis_domain::permission::Grant;
+use portcullis_domain::role::{Authority, Refusal};
+use portcullis_domain::secret::{Keys, MasterSecret};
+use portcullis_store::user_grants;
 use portcullis_store::users::Password;
 
+use super::super::password_reset::hand_out;
+use super::super::reset_tokens::revoke;
 use super::super::roles::tests::{Office, actor};
 use super::*;
 
@@ -28,6 +34,12 @@ fn account(name: &str, role: &str) -> NewAccount {
 
 fn new_password(text: &str) -> NewPassword {
     Accepted::check(text, 15).unwrap().hash(&TINY, &[3; 16]).unwrap()
+}
+
+async fn by_the_operator() -> Office {
+    let mut office = Office::open(Authority::operator()).await;
+    office.context.actor = None;
+    office
 }
 
 async fn made(office: &Office, name: &str, role: &str) -> UserId {
@@ -87,13 +99,9 @@ async fn nobody_makes_or_touches_what_is_above_them() {
     let above = Refusal::AboveLevel;
     let new = account("eve", "owner");
     assert_eq!(create(&acting, &new).await.unwrap(), Create::Refused(above));
-    let password = new_password("a second long password");
-    let by = PasswordChanger::Operator;
-    let refused = Change::Refused(above);
+    let refused = Change::Refused(above.into());
     assert_eq!(disable(&acting, owner).await.unwrap(), refused);
     assert_eq!(enable(&acting, owner).await.unwrap(), refused);
-    assert_eq!(unlock(&acting, owner).await.unwrap(), refused);
-    assert_eq!(set_password(&acting, owner, &password, by).await.unwrap(), refused);
     assert_eq!(office.events().await.len(), before);
     assert_eq!(user(&office, owner).await.0.epoch, 0);
 
@@ -140,8 +148,51 @@ async fn closing_an_account_ends_what_was_signed_in() {
 }
 
 #[tokio::test]
+async fn what_lets_one_sign_in_takes_every_right_of_the_account() {
+    // What the door thought of the actor: that he may do everything.
+    let mut office = Office::open(Authority::operator()).await;
+    let (helper, peer) =
+        (made(&office, "hugo", "staff").await, made(&office, "peer", "staff").await);
+    let (below, owner) = (made(&office, "ada", "user").await, made(&office, "olga", "owner").await);
+    let more = Grant::parse("api.leads.list").unwrap();
+    let mut tx = office.db.write().await.unwrap();
+    user_grants::grant(&mut tx, peer, &more, Office::NOW).await.unwrap();
+    tx.commit().await.unwrap();
+    let key = Keys::derive(&MasterSecret::from_random([7; 32])).unwrap().credential;
+    let password = new_password("a second long password");
+    let tried = async |office: &Office, id: UserId| {
+        let acting = office.acting();
+        let by = PasswordChanger::Operator;
+        let acts = [
+            unlock(&acting, id).await.unwrap(),
+            set_password(&acting, id, &password, by).await.unwrap(),
+            hand_out(&acting, &key, id)
+                .await
+                .map_or_else(|halt| undone(halt).unwrap(), |_| Change::Done),
+            revoke(&acting, id).await.map_or_else(|halt| undone(halt).unwrap(), |_| Change::Done),
+        ];
+        acts.map(|change| if let Change::Refused(refusal) = change { Some(refusal) } else { None })
+    };
+    office.context.actor = Some(helper);
+    assert_eq!(tried(&office, below).await, [None; 4], "control");
+    assert_eq!(tried(&office, owner).await, [Some(Denied::AboveLevel); 4]);
+    assert_eq!(tried(&office, peer).await, [Some(Denied::Lacking); 4]);
+    let own = tried(&office, helper).await;
+    let yourself = Some(Denied::Yourself);
+    assert_eq!(own, [yourself, yourself, yourself, None], "taking back is free");
+    let mut tx = office.db.write().await.unwrap();
+    user_grants::grant(&mut tx, helper, &more, Office::NOW).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(tried(&office, peer).await, [None; 4], "control: now he holds it, too");
+    let mut tx = office.db.write().await.unwrap();
+    users::set_status(&mut tx, helper, AccountStatus::Disabled, Office::NOW).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(tried(&office, below).await, [Some(Denied::AboveLevel); 4], "he lost it meanwhile");
+}
+
+#[tokio::test]
 async fn a_new_password_starts_afresh() {
-    let office = Office::open(Authority::operator()).await;
+    let office = by_the_operator().await;
     let id = made(&office, "ada", "user").await;
     let mut tx = office.db.write().await.unwrap();
     users::password_failed(&mut tx, id).await.unwrap();
@@ -161,7 +212,7 @@ async fn a_new_password_starts_afresh() {
 
 #[tokio::test]
 async fn unlocking_forgives_once() {
-    let office = Office::open(Authority::operator()).await;
+    let office = by_the_operator().await;
     let id = made(&office, "ada", "user").await;
     let acting = office.acting();
     assert_eq!(unlock(&acting, id).await.unwrap(), Change::Unchanged);

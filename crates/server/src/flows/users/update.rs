@@ -42,7 +42,7 @@ pub enum Status {
 pub struct Updated {
     /// How many accounts are no longer as they were.
     pub changed: usize,
-    /// Whether anybody was signed out by it.
+    /// Whether anybody was signed out by it, or may do less.
     pub ended: bool,
 }
 
@@ -63,7 +63,7 @@ pub async fn update(
     let mut desk = Desk::open(app, context).await?;
     let mut updated = Updated { changed: 0, ended: false };
     for uuid in uuids {
-        let step = update_one(&mut desk, uuid, wanted).await?;
+        let step = update_one(app, &mut desk, uuid, wanted).await?;
         updated.changed += usize::from(step.changed);
         updated.ended |= step.ended;
     }
@@ -74,16 +74,21 @@ pub async fn update(
     Ok(updated)
 }
 
-async fn update_one(desk: &mut Desk<'_>, uuid: &str, wanted: &Wanted) -> Result<Step, Halt> {
+async fn update_one(
+    app: &App,
+    desk: &mut Desk<'_>,
+    uuid: &str,
+    wanted: &Wanted,
+) -> Result<Step, Halt> {
     let account = desk.account(uuid).await?;
     let described = describe(desk, &account, wanted).await?;
     let retyped = retype(desk, &account, wanted.account_type).await?;
     let assigned = assign(desk, &account, wanted.role).await?;
-    let identified = identify(desk, &account, wanted).await?;
+    let identified = identify(app, desk, &account, wanted).await?;
     let status = set_status(desk, &account, wanted.status).await?;
     Ok(Step {
-        changed: described || retyped || assigned || identified || status.changed,
-        ended: identified || status.ended,
+        changed: described || retyped || assigned.changed || identified || status.changed,
+        ended: retyped || assigned.ended || identified || status.ended,
     })
 }
 
@@ -139,20 +144,28 @@ async fn assign(
     desk: &mut Desk<'_>,
     account: &Account,
     wanted: Option<RoleId>,
-) -> Result<bool, Halt> {
-    let user = &account.user;
-    let Some(id) = wanted.filter(|wanted| *wanted != user.role_id) else { return Ok(false) };
+) -> Result<Step, Halt> {
+    let (user, old) = (&account.user, &account.target.role);
+    let Some(id) = wanted.filter(|wanted| *wanted != user.role_id) else {
+        return Ok(Step::default());
+    };
     let role = desk.role(id).await?;
     desk.judge(account, Act::Assign(&role))?;
     users::set_role(&mut desk.tx, user.id, id, desk.now).await?;
-    let from = Text::clip(&account.target.role.name);
+    let from = Text::clip(&old.name);
     desk.record(&Event::RoleAssigned { role: Text::clip(&role.name), from }, Some(user.id)).await?;
-    Ok(true)
+    let loses = role.level < old.level || old.grants.iter().any(|held| !role.grants.covers(held));
+    Ok(Step { changed: true, ended: loses })
 }
 
 /// Another address or username. Whoever holds a link that was mailed to the earlier address is not
 /// to use it, and whoever signed in by it signs in anew.
-async fn identify(desk: &mut Desk<'_>, account: &Account, wanted: &Wanted) -> Result<bool, Halt> {
+async fn identify(
+    app: &App,
+    desk: &mut Desk<'_>,
+    account: &Account,
+    wanted: &Wanted,
+) -> Result<bool, Halt> {
     let user = &account.user;
     let email = wanted.email.as_ref().unwrap_or(&user.email);
     let username = wanted.username.as_ref().unwrap_or(&user.username).as_ref();
@@ -167,7 +180,7 @@ async fn identify(desk: &mut Desk<'_>, account: &Account, wanted: &Wanted) -> Re
     users::bump_epoch(&mut desk.tx, user.id).await?;
     if readdressed {
         desk.record(&Event::EmailChanged, Some(user.id)).await?;
-        desk.doubt_email(user.id).await?;
+        desk.doubt_email(app, user.id).await?;
     }
     if renamed {
         let fields = vec!["username"];

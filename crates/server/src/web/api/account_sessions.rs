@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::flows::sessions::{self, EndOwn, Own};
 use crate::web::caller::{Caller, SignedIn};
+use crate::web::door;
 use crate::web::error::{Error, Fault};
 use crate::web::reply::{json_reply, set_header};
 use crate::web::request::Call;
@@ -58,11 +59,16 @@ pub async fn end(call: Call, SignedIn(caller): SignedIn) -> Answer {
             Ok(json_reply(StatusCode::OK, &body))
         }
         EndOwn::Unknown => Err(Error::NotFound),
-        EndOwn::Current => Err(Error::Invalid(vec![Fault::invalid(
-            "session_id",
-            "is the session that this request came with; end it by POST /api/auth/logout",
-        )])),
+        EndOwn::Current => Err(current(&call, &caller).await),
     }
+}
+
+/// What is told of ending the session that the request came with, and written down.
+pub async fn current(call: &Call, caller: &Caller) -> Error {
+    let detail = "is the session that you are using. Sign out to end it";
+    let fault = Fault { field: "session_id", code: "own_session", detail: detail.into() };
+    let error = Error::Invalid(vec![fault]);
+    door::record_denial(&call.app, &call.facts, Some(caller), error).await
 }
 
 pub const END_OTHERS: Doc = Doc {

@@ -10,13 +10,15 @@ use portcullis_store::users::{self as rows, User};
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::flows::administration::Halt;
 use crate::flows::limits::change::{self, Change};
 use crate::flows::limits::overview::{self, Lockout, Standing};
 use crate::flows::limits::{Locked, forgive};
 use crate::flows::users;
 use crate::web::acting::Actor;
-use crate::web::caller::{LimitsManage, Staff};
-use crate::web::error::{Error, Fault, Forbidden};
+use crate::web::administering;
+use crate::web::caller::{Caller, Fresh, LimitsManage, Staff};
+use crate::web::error::{Error, Fault};
 use crate::web::refusal::Family;
 use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
@@ -101,7 +103,7 @@ pub async fn show(call: Call, _: Staff<LimitsManage>) -> Answer {
 }
 
 /// `PUT /api/admin/limits`.
-pub async fn change(call: Call, Staff(caller, _): Staff<LimitsManage>) -> Answer {
+pub async fn change(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<LimitsManage>>) -> Answer {
     let name = call.fields.required("name", MAX_TEXT).map_err(invalid)?;
     let unknown = || invalid(Fault::invalid("name", "is no limit that can be changed"));
     let tunable = Tunable::of_key(name).ok_or_else(unknown)?;
@@ -123,24 +125,24 @@ pub async fn change(call: Call, Staff(caller, _): Staff<LimitsManage>) -> Answer
 }
 
 /// `POST /api/admin/limits/unlock`.
-pub async fn unlock(call: Call, Staff(caller, _): Staff<LimitsManage>) -> Answer {
+pub async fn unlock(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<LimitsManage>>) -> Answer {
     let text = |name| call.fields.optional(name, MAX_TEXT).map_err(invalid);
     let number = call.fields.number("user_id").map_err(invalid)?;
     let asked =
         Asked { user_id: number.map(UserId), email: text("email")?, address: text("address")? };
-    let changed = forgive_whom(&call, &Actor::of(&call, &caller), &asked).await?;
+    let changed = forgive_whom(&call, &caller, &asked).await?;
     Ok(done(json!({ "message": "Unlocked", "changed": changed })))
 }
 
 /// `DELETE /api/admin/limits`.
-pub async fn forget(call: Call, Staff(caller, _): Staff<LimitsManage>) -> Answer {
+pub async fn forget(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<LimitsManage>>) -> Answer {
     let [id, email, address] = ["user_id", "email", "address"].map(|it| call.facts.query(it));
     let asked = Asked {
         user_id: id.as_deref().map(user_id).transpose()?,
         email: email.as_deref(),
         address: address.as_deref(),
     };
-    let changed = forgive_whom(&call, &Actor::of(&call, &caller), &asked).await?;
+    let changed = forgive_whom(&call, &caller, &asked).await?;
     Ok(done(json!({ "message": "Unlocked", "changed": changed })))
 }
 
@@ -151,8 +153,8 @@ struct Asked<'a> {
     address: Option<&'a str>,
 }
 
-async fn forgive_whom(call: &Call, actor: &Actor, asked: &Asked<'_>) -> Result<bool, Error> {
-    let app = &call.app;
+async fn forgive_whom(call: &Call, caller: &Caller, asked: &Asked<'_>) -> Result<bool, Error> {
+    let (app, actor) = (&call.app, Actor::of(call, caller));
     let acting = actor.acting(app);
     let id = match (asked.user_id, asked.email, asked.address) {
         (Some(id), None, None) => id,
@@ -172,7 +174,9 @@ async fn forgive_whom(call: &Call, actor: &Actor, asked: &Asked<'_>) -> Result<b
         users::Change::Done => Ok(true),
         users::Change::Unchanged => Ok(false),
         users::Change::Unknown => Err(Error::NotFound),
-        users::Change::Refused(_) => Err(Error::Forbidden(Forbidden::Other("above_level"))),
+        users::Change::Refused(refusal) => {
+            Err(administering::refused(call, caller, Halt::Refused(refusal)).await)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::users::{DONE, fields};
 use crate::flows::users;
 use crate::web::administering::refused;
-use crate::web::caller::{Allowed, UserLogoutManage};
+use crate::web::caller::{Allowed, Fresh, UserLogoutManage};
 use crate::web::refusal::Family;
 use crate::web::reply::json_reply;
 use crate::web::request::Call;
@@ -23,7 +23,10 @@ pub const POST: Doc = Doc {
 };
 
 /// `POST /api/users/logout-user`.
-pub async fn post(call: Call, Allowed(caller, _): Allowed<UserLogoutManage>) -> Answer {
+pub async fn post(
+    call: Call,
+    Fresh(Allowed(caller, _)): Fresh<Allowed<UserLogoutManage>>,
+) -> Answer {
     let uuid = fields::uuid(&call)?;
     let context = call.facts.context_of(&caller);
     match users::sign_out(&call.app, &context, uuid).await {

@@ -7,7 +7,7 @@ use super::users::fields::{self, invalid};
 use super::users::person::keys_of;
 use crate::flows::users::own_grants::{self, Change};
 use crate::web::administering::refused;
-use crate::web::caller::{Allowed, UserPermissionsManage};
+use crate::web::caller::{Allowed, Fresh, UserPermissionsManage};
 use crate::web::error::Fault;
 use crate::web::refusal::Family;
 use crate::web::reply::json_reply;
@@ -32,7 +32,10 @@ pub const PUT: Doc = Doc {
 };
 
 /// `PUT /api/users/permissions`.
-pub async fn put(call: Call, Allowed(caller, _): Allowed<UserPermissionsManage>) -> Answer {
+pub async fn put(
+    call: Call,
+    Fresh(Allowed(caller, _)): Fresh<Allowed<UserPermissionsManage>>,
+) -> Answer {
     let change = match call.fields.required("action", 64).map_err(invalid)? {
         "grant" => Change::Grant,
         "revoke" => Change::Revoke,

@@ -11,7 +11,7 @@ use super::users::person::with_own;
 use super::users::{done, unknown_role};
 use crate::flows::users;
 use crate::web::administering::refused;
-use crate::web::caller::{Caller, Permission, SignedIn, UsersManage};
+use crate::web::caller::{Caller, Fresh, Permission, SignedIn, UsersManage};
 use crate::web::door;
 use crate::web::error::{Error, Fault};
 use crate::web::refusal::Family;
@@ -61,7 +61,7 @@ pub async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
 }
 
 /// `PUT /api/users/profile`.
-pub async fn put(call: Call, SignedIn(caller): SignedIn) -> Answer {
+pub async fn put(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
     if !call.fields.has("user_uuid") && !call.fields.has("uuid") {
         return Err(invalid(Fault::required("user_uuid")));
     }

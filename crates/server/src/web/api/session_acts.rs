@@ -4,18 +4,21 @@
 
 use http::StatusCode;
 use portcullis_domain::blacklist::Reason;
-use portcullis_domain::event::{Context, Event, Text};
+use portcullis_domain::event::Context;
 use portcullis_domain::id::{SessionHandle, UserId};
 use portcullis_domain::revocation::{Actor, Own, Reach, Refusal};
 use portcullis_domain::role::Authority;
 use portcullis_domain::text::TextFault;
 use serde_json::json;
 
+use super::account_sessions;
 use crate::flows::barrier;
 use crate::flows::blacklist::{self, Add, Remove};
 use crate::flows::roles::Acting;
 use crate::flows::terminate::{self, Terminate};
-use crate::web::caller::{Caller, Permission, SessionsManage, SessionsTerminate, StaffMember};
+use crate::web::caller::{
+    Caller, Fresh, Permission, SessionsManage, SessionsTerminate, StaffMember,
+};
 use crate::web::door;
 use crate::web::error::{Error, Fault, Forbidden};
 use crate::web::input::Fields;
@@ -41,7 +44,7 @@ pub const POST: Doc = Doc {
 };
 
 /// `POST /api/security/sessions`.
-pub async fn post(call: Call, StaffMember(caller): StaffMember) -> Answer {
+pub async fn post(call: Call, Fresh(StaffMember(caller)): Fresh<StaffMember>) -> Answer {
     let message = match call.fields.required("action", 64).map_err(invalid)? {
         "terminate" => {
             let handle = call.fields.required("session_id", 64).map_err(invalid)?;
@@ -177,24 +180,12 @@ async fn refused(call: &Call, caller: &Caller, refusal: Refusal) -> Error {
     let error = match refusal {
         Refusal::NotYours => denied("permission_missing", Some(SessionsTerminate::KEY)),
         Refusal::AboveLevel => denied("above_level", None),
-        Refusal::OwnSession => {
-            let detail = "is the session that you are using. Sign out to end it";
-            invalid(Fault { field: "session_id", code: "own_session", detail: detail.into() })
-        }
+        Refusal::OwnSession => return account_sessions::current(call, caller).await,
         Refusal::Oneself => {
             let detail = "is your own account, and nobody keeps himself out";
             invalid(Fault { field: "user_id", code: "own_account", detail: detail.into() })
         }
     };
-    if let Error::Invalid(faults) = &error {
-        let event = Event::AccessDenied {
-            rule: None,
-            reason: faults.first().map_or("invalid", |fault| fault.code),
-            method: Text::clip(call.facts.method.as_str()),
-            path: Text::clip(call.facts.target.path().as_str()),
-        };
-        door::record(&call.app, &call.facts, Some(caller), event).await;
-    }
     door::record_denial(&call.app, &call.facts, Some(caller), error).await
 }
 

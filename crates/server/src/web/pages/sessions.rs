@@ -11,9 +11,9 @@ use portcullis_store::sessions::{Filter, LiveSession};
 use super::account::moment;
 use super::in_words;
 use crate::flows::sessions::{self, EndOwn, Part};
-use crate::web::api::account_sessions::own as of_caller;
+use crate::web::api::account_sessions::{current, own as of_caller};
 use crate::web::caller::{Caller, SignedIn};
-use crate::web::error::{Error, Fault};
+use crate::web::error::Error;
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
 use crate::web::sessions::{Showing, Shown};
@@ -77,9 +77,7 @@ pub(super) async fn end(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let context = call.facts.context_of(&caller);
     match sessions::end_own(&call.app, of_caller(&caller), &handle, &context).await? {
         EndOwn::Ended | EndOwn::Unknown => Ok(redirect_reply(StatusCode::SEE_OTHER, BACK)),
-        EndOwn::Current => {
-            Err(refused(Fault::invalid("session_id", "is this session; sign out to end it")))
-        }
+        EndOwn::Current => Err(current(&call, &caller).await),
     }
 }
 

@@ -214,6 +214,14 @@ async fn tp60_nobody_signs_himself_out_by_force() {
         let answer = post(&manager, LOGOUT_USER, &json!({"uuid": me})).await;
         assert_eq!(answer.verdict(), "400 own_account");
         assert_eq!(answer.json()["success"], false);
+        let answer = post(&manager, LOGOUT_USER, &json!({"user_uuid": me})).await;
+        assert_eq!(
+            answer.json()["error"],
+            "user_uuid: is your own account",
+            "the field that was sent"
+        );
+        let denied = server.events("authz_fail", 2).await;
+        assert_eq!(denied[0].detail["reason"], "own_account");
         assert!(is_in(&manager).await);
 
         let clerk = server.add(&CLERK).await.uuid;

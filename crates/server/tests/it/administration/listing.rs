@@ -98,6 +98,31 @@ async fn what_happened_to_an_account_is_listed() {
     .await;
 }
 
+/// Manages users, and may not read the log.
+const READER: Person = Person { role: "reader", ..PEER };
+
+#[tokio::test]
+async fn what_happened_is_for_those_who_may_read_the_log() {
+    on_each_database(async |server| {
+        make_roles(server).await;
+        make_role(server, "reader", 50, &["api.users.users.manage"]).await;
+        let manager = server.by_cookie(&MANAGER).await;
+        let peer = server.by_cookie(&READER).await;
+        let uuid = server.add(&CLERK).await.uuid;
+        post(&manager, USERS, &on("toggle_status", &uuid, &json!({}))).await;
+        let path = format!("{USERS}?action=get_audit_log&uuid={uuid}");
+        assert_eq!(peer.get(&path).send().await.verdict(), "403 permission_missing");
+        assert_eq!(manager.get(&path).send().await.status, 200, "control");
+        for (client, shows) in [(&peer, false), (&manager, true)] {
+            let page = client.get(&format!("/-/admin/user?uuid={uuid}")).send().await;
+            assert_eq!(page.status, 200);
+            assert_eq!(page.text().contains("What happened"), shows);
+            assert_eq!(page.text().contains("<code>user_updated</code>"), shows);
+        }
+    })
+    .await;
+}
+
 /// Stored as they are, and given back as they are: what a page or a table makes of them is its own.
 #[tokio::test]
 async fn hostile_names_come_back_as_they_were() {

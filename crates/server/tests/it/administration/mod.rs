@@ -32,7 +32,8 @@ const LOGOUT_USER: &str = "/api/users/logout-user";
 const DONE: &str = "Operation completed successfully";
 
 /// Everything that administers, one key of the application, and what ordinary users hold.
-const MANAGER_KEYS: [&str; 8] = [
+const MANAGER_KEYS: [&str; 9] = [
+    "api.admin.activity_log.manage",
     "api.admin.roles.manage",
     "api.admin.user_management_policy.manage",
     "api.admin.api_permissions.manage",

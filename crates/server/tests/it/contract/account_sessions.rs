@@ -71,8 +71,9 @@ async fn one_of_ones_own_is_ended_and_is_dead_at_once() {
         let again = delete(&one, &path).await;
         assert_eq!(again.verdict(), "404 not_found", "it is over");
         let itself = delete(&one, &format!("{OWN}/{of_one}")).await;
-        assert_eq!(itself.verdict(), "400 invalid");
-        assert!(itself.text().contains("/api/auth/logout"), "{itself:?}");
+        assert_eq!(itself.verdict(), "400 own_session");
+        let denied = &server.events("authz_fail", 1).await[0];
+        assert_eq!(denied.detail["reason"], "own_session");
         assert_eq!(list(&one, "").await.json().as_array().unwrap().len(), 1);
         let event = &server.events("session_ended", 1).await[0];
         assert_eq!(event.detail, json!({"reason": "logout"}));

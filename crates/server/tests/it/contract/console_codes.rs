@@ -8,7 +8,10 @@ use super::assert_z;
 use super::console::{act, add_deputy};
 use crate::harness::client::{Answer, Client};
 use crate::harness::on_each_database;
-use crate::harness::people::{STAFF, STAFF0, TENANT, Z1, sign_in};
+use crate::harness::people::{Person, STAFF, STAFF0, TENANT, Z1, sign_in};
+
+const OTHER_OWNER: Person =
+    Person { email: "second@example.com", username: Some("second"), ..STAFF };
 
 const USERS: &str = "/api/console/users";
 const TOKENS: &str = "/api/console/password-tokens";
@@ -80,7 +83,9 @@ async fn z14_codes_are_for_superusers_and_nobody_above() {
         assert_eq!(code(&deputy, owner).await.verdict(), "403 above_level");
         assert_eq!(code(&deputy, worker).await.status, 201, "control");
         let owners = server.sign_in(&STAFF).await;
-        assert_eq!(code(&owners, owner).await.status, 201);
+        assert_eq!(code(&owners, owner).await.verdict(), "409 own_account");
+        let other = server.by_cookie(&OTHER_OWNER).await;
+        assert_eq!(code(&other, owner).await.status, 201, "control");
         let above = format!("{TOKENS}/{owner}");
         let refused = act(&deputy, Method::DELETE, &above, &json!({})).await;
         assert_eq!(refused.verdict(), "403 above_level");

@@ -76,7 +76,14 @@ async fn add_warden(server: &TestApp) -> Client {
     let (name, level) = (Name::parse(WARDEN.role).unwrap(), Level::new(40).unwrap());
     let now = server.app.clock.now();
     let id = roles::insert(&mut tx, &NewRole { name, level }, now).await.unwrap();
-    for key in ["api.admin.limits.manage", "api.security.mobile_auth.use"] {
+    // The key, and all that those hold whom he lets in again.
+    for key in [
+        "api.admin.limits.manage",
+        "api.jobs.manage.manage",
+        "api.leads.list",
+        "api.projects.manage",
+        "api.security.mobile_auth.use",
+    ] {
         roles::grant(&mut tx, id, &Grant::parse(key).unwrap()).await.unwrap();
     }
     tx.commit().await.unwrap();

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use http::Method;
-use portcullis_store::users;
+use portcullis_domain::permission::Grant;
+use portcullis_store::{user_grants, users};
 use serde_json::json;
 
 use super::{PATH, UNLOCK, act, add_warden, attempt, lock_out, usual};
@@ -116,6 +117,25 @@ async fn nobody_forgives_above_their_own_level() {
         assert_eq!(answer.verdict(), "429 locked_out");
         let answer = attempt(&server.client(), "203.0.113.7", "Fredkiss3", PASSWORD).await;
         assert_eq!(answer.status, 201);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_forgives_those_who_hold_more() {
+    on_each_database_with(usual(), async |server| {
+        let worker = server.add(&Z1).await;
+        let warden = add_warden(server).await;
+        let unlock =
+            async || act(&warden, Method::POST, UNLOCK, &json!({"user_id": worker.id})).await;
+        assert_eq!(unlock().await.status, 200, "control");
+        let more = Grant::parse("api.reports.read").unwrap();
+        let mut tx = server.app.db.write().await.unwrap();
+        user_grants::grant(&mut tx, worker.id, &more, server.app.clock.now()).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(unlock().await.verdict(), "403 lacking_permission");
+        let denied = server.events("authz_fail", 1).await;
+        assert_eq!(denied[0].detail["reason"], "lacking_permission");
     })
     .await;
 }

@@ -121,6 +121,50 @@ async fn programs_are_asked_where_the_operator_says_so() {
 }
 
 #[tokio::test]
+async fn programs_that_administer_are_asked_where_the_operator_says_so() {
+    const DOORS: [(&str, &str); 6] = [
+        ("POST", "/api/admin/roles"),
+        ("POST", "/api/admin/limits/unlock"),
+        ("POST", "/api/users/users"),
+        ("PUT", "/api/users/profile"),
+        ("DELETE", "/api/console/password-tokens/9"),
+        ("POST", "/api/security/sessions"),
+    ];
+    async fn knock(client: &Client) -> Vec<String> {
+        let mut verdicts = Vec::new();
+        for (method, path) in DOORS {
+            let token = client.fetch_csrf().await;
+            let sending = client.request(method.parse().unwrap(), path);
+            let answer = sending.header("x-csrf-token", &token).json(&json!({})).send().await;
+            verdicts.push(answer.verdict());
+        }
+        verdicts
+    }
+    let passed = [
+        "400 invalid",
+        "400 invalid",
+        "400 invalid",
+        "400 invalid",
+        "404 not_found",
+        "400 invalid",
+    ];
+    on_each_database(async |server| {
+        let client = server.by_cookie(&STAFF).await;
+        server.advance(15 * MINUTE);
+        assert_eq!(knock(&client).await, passed, "by default they never are");
+    })
+    .await;
+    let all = Setup::with("[sign_in]\nstep_up = \"all\"");
+    on_each_database_with(all, async |server| {
+        let client = server.by_cookie(&STAFF).await;
+        assert_eq!(knock(&client).await, passed, "control: fresh");
+        server.advance(15 * MINUTE);
+        assert_eq!(knock(&client).await, ["403 step_up_required"; 6]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn forms_of_administration_ask_and_lead_back_to_their_page() {
     on_each_database(async |server| {
         let client = server.by_cookie(&STAFF).await;
@@ -139,6 +183,9 @@ async fn forms_of_administration_ask_and_lead_back_to_their_page() {
         server.advance(15 * MINUTE);
         assert_eq!(knock(path).await, (303, back.clone()));
         assert_eq!(knock("/-/admin/blacklist").await, (303, back));
+        let limits = Some("/-/confirm?next=%2F-%2Fadmin%2Flimits".to_owned());
+        assert_eq!(knock("/-/admin/limits").await, (303, limits.clone()));
+        assert_eq!(knock("/-/admin/limits/unlock").await, (303, limits));
         assert_eq!(client.get("/-/admin/blacklist").send().await.status, 200, "looking is free");
     })
     .await;

@@ -7,11 +7,11 @@ use portcullis_store::one_time_links::{self, Waiting};
 use serde_json::{Value, json};
 
 use super::{Paging, id_in_path};
-use crate::flows::password_reset::{self, Handed};
-use crate::flows::reset_tokens::{self, Revoked};
+use crate::flows::{password_reset, reset_tokens};
 use crate::web::acting::Actor;
-use crate::web::caller::Superuser;
-use crate::web::error::{Error, Forbidden};
+use crate::web::administering;
+use crate::web::caller::{Fresh, Superuser};
+use crate::web::error::Error;
 use crate::web::refusal::Family;
 use crate::web::reply::{empty_reply, json_reply};
 use crate::web::request::Call;
@@ -58,16 +58,20 @@ pub const REVOKE_ALL: Doc = Doc {
 };
 
 /// `POST /api/console/users/{id}/generate-password-reset-code`.
-pub async fn generate(call: Call, Superuser(caller): Superuser) -> Answer {
+pub async fn generate(call: Call, Fresh(Superuser(caller)): Fresh<Superuser>) -> Answer {
     let id = id_in_path(&call, BEFORE_USER)?;
     let (actor, key) = (Actor::of(&call, &caller), &call.app.keys.credential);
-    match password_reset::hand_out(&actor.acting(&call.app), key, id).await? {
-        Handed::Token { token, until } => {
-            let body = json!({"token": *token.reveal(), "expires_at": until.iso()});
+    // As for all that the console does to accounts (contract Z14).
+    if id == caller.user_id() {
+        return Err(Error::Conflict("own_account"));
+    }
+    match password_reset::hand_out(&actor.acting(&call.app), key, id).await {
+        Ok(handed) => {
+            let until = handed.until.iso();
+            let body = json!({"token": *handed.token.reveal(), "expires_at": until});
             Ok(json_reply(StatusCode::CREATED, &body))
         }
-        Handed::Unknown => Err(Error::NotFound),
-        Handed::Refused(_) => Err(Error::Forbidden(Forbidden::Other("above_level"))),
+        Err(halt) => Err(administering::refused(&call, &caller, halt).await),
     }
 }
 
@@ -84,20 +88,21 @@ pub async fn list(call: Call, _: Superuser) -> Answer {
 }
 
 /// `DELETE /api/console/password-tokens/{id}`.
-pub async fn revoke(call: Call, Superuser(caller): Superuser) -> Answer {
+pub async fn revoke(call: Call, Fresh(Superuser(caller)): Fresh<Superuser>) -> Answer {
     let id = id_in_path(&call, BEFORE_ID)?;
     let actor = Actor::of(&call, &caller);
-    match reset_tokens::revoke(&actor.acting(&call.app), id).await? {
-        Revoked::Done => Ok(empty_reply(StatusCode::NO_CONTENT)),
-        Revoked::Nothing => Err(Error::NotFound),
-        Revoked::AboveLevel => Err(Error::Forbidden(Forbidden::Other("above_level"))),
+    match reset_tokens::revoke(&actor.acting(&call.app), id).await {
+        Ok(true) => Ok(empty_reply(StatusCode::NO_CONTENT)),
+        Ok(false) => Err(Error::NotFound),
+        Err(halt) => Err(administering::refused(&call, &caller, halt).await),
     }
 }
 
 /// `DELETE /api/console/password-tokens`.
-pub async fn revoke_all(call: Call, Superuser(caller): Superuser) -> Answer {
+pub async fn revoke_all(call: Call, Fresh(Superuser(caller)): Fresh<Superuser>) -> Answer {
     let actor = Actor::of(&call, &caller);
-    reset_tokens::revoke_all(&actor.acting(&call.app)).await?;
+    let revoked = reset_tokens::revoke_all(&actor.acting(&call.app)).await;
+    revoked.map_err(administering::error)?;
     Ok(empty_reply(StatusCode::NO_CONTENT))
 }
 

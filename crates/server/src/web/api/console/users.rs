@@ -12,7 +12,7 @@ use super::{Paging, id_in_path};
 use crate::flows::users::{self, Status, Wanted};
 use crate::web::administering;
 use crate::web::api::me;
-use crate::web::caller::{Caller, Superuser};
+use crate::web::caller::{Caller, Fresh, Superuser};
 use crate::web::error::{Error, Fault};
 use crate::web::refusal::Family;
 use crate::web::reply::{empty_reply, json_reply};
@@ -80,7 +80,7 @@ pub async fn show(call: Call, _: Superuser) -> Answer {
 }
 
 /// `PATCH /api/console/users/{id}`.
-pub async fn patch(call: Call, Superuser(caller): Superuser) -> Answer {
+pub async fn patch(call: Call, Fresh(Superuser(caller)): Fresh<Superuser>) -> Answer {
     let user = somebody_else(&call, &caller).await?;
     let wanted =
         call.fields.flag("is_active").and_then(|it| it.ok_or(Fault::required("is_active")));
@@ -98,7 +98,7 @@ pub async fn patch(call: Call, Superuser(caller): Superuser) -> Answer {
 }
 
 /// `DELETE /api/console/users/{id}`.
-pub async fn delete(call: Call, Superuser(caller): Superuser) -> Answer {
+pub async fn delete(call: Call, Fresh(Superuser(caller)): Fresh<Superuser>) -> Answer {
     let user = somebody_else(&call, &caller).await?;
     let context = call.facts.context_of(&caller);
     match users::delete(&call.app, &context, &user.uuid).await {

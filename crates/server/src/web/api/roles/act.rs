@@ -12,7 +12,7 @@ use crate::flows::roles::{administer, parse_name};
 use crate::web::administering::refused;
 use crate::web::api::users::DONE;
 use crate::web::api::users::fields::{self, invalid};
-use crate::web::caller::{Allowed, Caller, RolesManage};
+use crate::web::caller::{Allowed, Caller, Fresh, RolesManage};
 use crate::web::error::{Error, Fault};
 use crate::web::input::Fields;
 use crate::web::reply::json_reply;
@@ -20,7 +20,7 @@ use crate::web::request::Call;
 use crate::web::table::Answer;
 
 /// `POST /api/admin/roles`.
-pub async fn post(call: Call, Allowed(caller, _): Allowed<RolesManage>) -> Answer {
+pub async fn post(call: Call, Fresh(Allowed(caller, _)): Fresh<Allowed<RolesManage>>) -> Answer {
     match call.fields.required("action", 64).map_err(invalid)? {
         "create_role" => create(&call, &caller).await,
         "update_role" => update(&call, &caller).await,

@@ -11,7 +11,7 @@ use crate::flows::administration::Halt;
 use crate::flows::roles::administer::{self, Cell};
 use crate::web::administering::refused;
 use crate::web::api::users::fields::{MOST_AT_ONCE, invalid};
-use crate::web::caller::{RolesManage, Staff};
+use crate::web::caller::{Fresh, RolesManage, Staff};
 use crate::web::error::{Error, Fault};
 use crate::web::refusal::Family;
 use crate::web::request::Call;
@@ -33,7 +33,7 @@ pub const POST: Doc = Doc {
 };
 
 /// `POST /api/admin/staff-permissions`.
-pub async fn post(call: Call, Staff(caller, _): Staff<RolesManage>) -> Answer {
+pub async fn post(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<RolesManage>>) -> Answer {
     let cells = cells(call.fields.value(FIELD))?;
     let context = call.facts.context_of(&caller);
     match administer::set_cells(&call.app, &context, &cells).await {

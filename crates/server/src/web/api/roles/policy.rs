@@ -6,7 +6,7 @@ use super::found;
 use crate::flows::roles::administer;
 use crate::web::administering::refused;
 use crate::web::api::users::fields::invalid;
-use crate::web::caller::{Allowed, UserManagementPolicyManage};
+use crate::web::caller::{Allowed, Fresh, UserManagementPolicyManage};
 use crate::web::error::Fault;
 use crate::web::refusal::Family;
 use crate::web::request::Call;
@@ -27,7 +27,10 @@ pub const PUT: Doc = Doc {
 };
 
 /// `PUT /api/admin/user-management-policy`.
-pub async fn put(call: Call, Allowed(caller, _): Allowed<UserManagementPolicyManage>) -> Answer {
+pub async fn put(
+    call: Call,
+    Fresh(Allowed(caller, _)): Fresh<Allowed<UserManagementPolicyManage>>,
+) -> Answer {
     match call.fields.required("entity", 64).map_err(invalid)? {
         "role" => {}
         "account_type" => {

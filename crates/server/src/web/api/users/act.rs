@@ -11,7 +11,7 @@ use super::person::person;
 use crate::flows::administration::Halt;
 use crate::flows::users::{self, Accepted, Newcomer, Status, Wanted};
 use crate::web::administering::refused;
-use crate::web::caller::{Allowed, Caller, UsersManage};
+use crate::web::caller::{Allowed, Caller, Fresh, UsersManage};
 use crate::web::error::{Error, Fault};
 use crate::web::reply::json_reply;
 use crate::web::request::Call;
@@ -24,7 +24,7 @@ pub const DONE: &str = "Operation completed successfully";
 const MAX_PASSWORD: usize = 4096;
 
 /// `POST /api/users/users`.
-pub async fn post(call: Call, Allowed(caller, _): Allowed<UsersManage>) -> Answer {
+pub async fn post(call: Call, Fresh(Allowed(caller, _)): Fresh<Allowed<UsersManage>>) -> Answer {
     match call.fields.required("action", 64).map_err(invalid)? {
         "create_user" => create(&call, &caller).await,
         "update" => update(&call, &caller, fields::account(&call.fields)?).await,

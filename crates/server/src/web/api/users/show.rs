@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::fields::{invalid, page, uuid_of_query};
 use super::person::{event, person, with_own};
 use super::sessions;
-use crate::web::caller::{Allowed, UsersManage};
+use crate::web::api::session_acts::must_hold;
+use crate::web::caller::{ActivityLogManage, Allowed, UsersManage};
 use crate::web::error::{Error, Fault};
 use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
@@ -28,7 +29,10 @@ pub async fn show(call: Call, Allowed(caller, _): Allowed<UsersManage>) -> Answe
         Some("get_user") => get_one(&call).await,
         Some("get_account_types") => Ok(account_types()),
         Some("get_account_statuses") => Ok(account_statuses()),
-        Some("get_audit_log") => audit_log(&call).await,
+        Some("get_audit_log") => {
+            must_hold::<ActivityLogManage>(&call, &caller).await?;
+            audit_log(&call).await
+        }
         Some("get_active_sessions") => sessions::active(&call, &caller).await,
         Some("get_user_sessions") => sessions::of_user(&call, &caller).await,
         Some("health_check") => health(&call).await,

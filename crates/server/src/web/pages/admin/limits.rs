@@ -15,7 +15,7 @@ use crate::flows::limits::change::{self, Change};
 use crate::flows::limits::overview::{self, Lockout, Standing};
 use crate::web::acting::Actor;
 use crate::web::api::limits as api;
-use crate::web::caller::{Caller, LimitsManage, Staff};
+use crate::web::caller::{Caller, Fresh, LimitsManage, Staff};
 use crate::web::error::Error;
 use crate::web::pages::{in_words, shown_name};
 use crate::web::reply::{Reply, redirect_reply};
@@ -68,7 +68,7 @@ pub(in crate::web::pages) async fn show(
 /// `POST /-/admin/limits`.
 pub(in crate::web::pages) async fn submit(
     call: Call,
-    Staff(caller, _): Staff<LimitsManage>,
+    Fresh(Staff(caller, _)): Fresh<Staff<LimitsManage>>,
 ) -> Answer {
     let tunable = call.fields.text("name").and_then(Tunable::of_key).ok_or(Error::NotFound)?;
     let wanted = call.fields.text("value").map(str::trim).filter(|text| !text.is_empty());
@@ -85,7 +85,10 @@ pub(in crate::web::pages) async fn submit(
 }
 
 /// `POST /-/admin/limits/unlock`.
-pub(in crate::web::pages) async fn unlock(call: Call, access: Staff<LimitsManage>) -> Answer {
+pub(in crate::web::pages) async fn unlock(
+    call: Call,
+    access: Fresh<Staff<LimitsManage>>,
+) -> Answer {
     api::unlock(call, access).await.map(|_| back())
 }
 

@@ -21,8 +21,8 @@ use crate::web::api::roles::matrix;
 use crate::web::api::session_acts::must_hold;
 use crate::web::api::users::fields;
 use crate::web::caller::{
-    Caller, Fresh, Permission, SessionsList, Staff, UserLogoutManage, UserPermissionsManage,
-    UsersManage,
+    ActivityLogManage, Caller, Fresh, Permission, SessionsList, Staff, UserLogoutManage,
+    UserPermissionsManage, UsersManage,
 };
 use crate::web::error::Error;
 use crate::web::pages::account::moment;
@@ -149,7 +149,8 @@ struct Shown<'a> {
     own: Vec<String>,
     /// The keys that a field proposes.
     known: Vec<String>,
-    history: Vec<Happened>,
+    /// `None` for those who may not read the log.
+    history: Option<Vec<Happened>>,
     may: May,
 }
 
@@ -193,7 +194,11 @@ async fn page(
     let mut tx = call.app.db.read().await?;
     let listed = directory::by_uuid(&mut tx, uuid).await?.ok_or(Error::NotFound)?;
     let own = user_grants::list(&mut tx, listed.user.id).await?;
-    let history = history::of_user(&mut tx, listed.user.id, HISTORY).await?;
+    let history = if caller.holds(ActivityLogManage::KEY) {
+        Some(history::of_user(&mut tx, listed.user.id, HISTORY).await?)
+    } else {
+        None
+    };
     drop(tx);
     let user = &listed.user;
     let known = matrix::keys(&call.app, &list(&call.app.db).await?);
@@ -211,7 +216,7 @@ async fn page(
         roles: roles(call, caller, |role| role.id == user.role_id).await?,
         own: own.iter().map(ToString::to_string).collect(),
         known: known.keys().map(ToString::to_string).collect(),
-        history: history.iter().map(Happened::of).collect(),
+        history: history.map(|lines| lines.iter().map(Happened::of).collect()),
         may: May {
             sign_out: caller.holds(UserLogoutManage::KEY),
             grant: caller.holds(UserPermissionsManage::KEY),
