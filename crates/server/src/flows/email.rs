@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::client_address::ClientAddress;
-use portcullis_domain::event::{Context, Event, LimitName, LinkRefusal};
+use portcullis_domain::event::{Context, Event, LinkRefusal};
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_link::{LinkPurpose, Standing, standing};
 use portcullis_domain::secret::{Mac, Opaque};
@@ -19,7 +19,7 @@ use portcullis_store::one_time_links::{self, NewLink, Spent};
 use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, rotation};
 
-use super::limits::{self, Counter, LoginStanding};
+use super::limits::{self, Asking, Counter, LimitStanding};
 use super::mail_request::{self, Admission, Question};
 use super::record;
 use crate::app::App;
@@ -64,10 +64,12 @@ pub enum Redeemed {
 pub async fn ask_to_change(
     app: &App,
     change: &Change,
-) -> Result<(Asked, Option<LoginStanding>), Error> {
+) -> Result<(Asked, Option<LimitStanding>), Error> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
-    let standing = count(app, &mut tx, change, now).await?;
+    let (from, context) = (&change.from, &change.context);
+    let asking = Asking { counter: Counter::Sensitive, from, name: None, context };
+    let standing = limits::admit(app, &mut tx, &asking, now).await?;
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
         tx.commit().await?;
         return Ok((Asked::TooMany { retry_after }, standing));
@@ -106,7 +108,7 @@ pub async fn doubt(
 pub async fn ask_again(
     app: &App,
     question: Question,
-) -> Result<(Admission, Option<LoginStanding>), Error> {
+) -> Result<(Admission, Option<LimitStanding>), Error> {
     let (admission, standing) = mail_request::admit(app, &question, WORD).await?;
     if let Admission::Go = admission {
         mail_request::write_later(app, "verify_email", move |app| {
@@ -181,21 +183,6 @@ async fn why(app: &App, mac: &Mac, now: Time) -> Result<LinkRefusal, Error> {
         // Good: somebody was faster.
         Some(Standing::Used | Standing::Good) => LinkRefusal::Used,
     })
-}
-
-async fn count(
-    app: &App,
-    tx: &mut Tx,
-    change: &Change,
-    now: Time,
-) -> Result<Option<LoginStanding>, Error> {
-    let Some(limit) = app.limits.in_force().sensitive else { return Ok(None) };
-    let standing = limits::reserve(tx, Counter::Sensitive, limit, &change.from, None, now).await?;
-    if standing.retry_after.is_some() {
-        let event = Event::LimitExceeded { limit: LimitName::Sensitive };
-        record(tx, app.random, &event, &change.context, now).await?;
-    }
-    Ok(Some(standing))
 }
 
 async fn write_again(app: &App, question: &Question) -> Result<(), Error> {

@@ -21,10 +21,10 @@ use portcullis_store::users::{self, FirstPassword, NewUser, User};
 use portcullis_store::{Error, Tx, blacklist, roles};
 
 use super::credentials::{self, Device};
-use super::limits::LoginStanding;
+use super::limits::{self, LimitStanding};
 use super::record;
 use super::roles::Acting;
-use super::sign_in::{SignedIn, count_unreadable};
+use super::sign_in::SignedIn;
 use super::users::Accepted;
 use crate::app::App;
 use crate::fault::Failure;
@@ -93,7 +93,7 @@ pub enum Outcome {
 /// An outcome, and what the limit headers say of it.
 pub struct Answer {
     pub outcome: Outcome,
-    pub standing: Option<LoginStanding>,
+    pub standing: Option<LimitStanding>,
 }
 
 /// Makes a link for the owner who has no password, and the owner himself where there is none, under
@@ -123,7 +123,7 @@ pub async fn prepare(acting: &Acting<'_>, key: &MacKey, email: &Email) -> Result
 /// link stays as it was. Of several who send the same code one wins.
 pub async fn finish(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure> {
     let seat = app.hasher.seat()?;
-    let standing = count_unreadable(app, &attempt.from, &attempt.context).await?;
+    let standing = limits::admit_nameless(app, &attempt.from, &attempt.context).await?;
     let answer = |outcome| Ok(Answer { outcome, standing });
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
         return answer(Outcome::TooMany { retry_after });

@@ -12,6 +12,7 @@ pub mod csrf;
 pub mod email;
 pub mod first_run;
 pub mod first_user;
+mod guess;
 pub mod import_users;
 pub mod limits;
 pub mod mail_request;

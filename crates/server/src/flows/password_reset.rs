@@ -22,7 +22,7 @@ use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, blacklist};
 
 use super::first_run::PLACEHOLDER;
-use super::limits::LoginStanding;
+use super::limits::LimitStanding;
 use super::mail_request::{self, Admission, Question};
 use super::record;
 use super::roles::Acting;
@@ -58,7 +58,7 @@ pub async fn ask(
     app: &App,
     question: Question,
     way: Way,
-) -> Result<(Admission, Option<LoginStanding>), Error> {
+) -> Result<(Admission, Option<LimitStanding>), Error> {
     let (admission, standing) = mail_request::admit(app, &question, WORD).await?;
     if let Admission::Go = admission {
         mail_request::write_later(app, "password_reset", move |app| {

@@ -18,9 +18,8 @@ use super::PURPOSE;
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::change_password::faults;
-use crate::flows::limits::LoginStanding;
+use crate::flows::limits::{self, LimitStanding};
 use crate::flows::record;
-use crate::flows::sign_in::count_unreadable;
 use crate::flows::users::Accepted;
 use crate::mail::{self, Letter};
 
@@ -49,13 +48,13 @@ pub enum ResetOutcome {
 /// An outcome, and what the limit headers say of it.
 pub struct ResetAnswer {
     pub outcome: ResetOutcome,
-    pub standing: Option<LoginStanding>,
+    pub standing: Option<LimitStanding>,
 }
 
 /// Sets the new password, or says why not; then nothing has changed.
 pub async fn reset(app: &App, wanted: &Reset<'_>) -> Result<ResetAnswer, Failure> {
     let seat = app.hasher.seat()?;
-    let standing = count_unreadable(app, &wanted.from, &wanted.context).await?;
+    let standing = limits::admit_nameless(app, &wanted.from, &wanted.context).await?;
     let answer = |outcome| Ok(ResetAnswer { outcome, standing });
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
         return answer(ResetOutcome::TooMany { retry_after });

@@ -89,7 +89,7 @@ pub async fn ask_again(call: Call, _: Anyone) -> Answer {
     let question = Question { email, from: call.facts.client, context };
     let (admission, standing) = flow::ask_again(&call.app, question).await?;
     if let Some(standing) = standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match admission {
         Admission::Go | Admission::Enough => {
@@ -130,7 +130,7 @@ pub async fn change(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Ans
     };
     let (asked, standing) = flow::ask_to_change(&call.app, &change).await?;
     if let Some(standing) = standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match asked {
         Asked::Mailed | Asked::Unchanged => {
@@ -143,7 +143,7 @@ pub async fn change(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Ans
 async fn prove_first(call: &Call, caller: &Caller, password: &str) -> Result<(), Error> {
     let answer = prove(&call.app, &claim(call, caller, password)).await?;
     if let Some(standing) = answer.standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match answer.outcome {
         Ok(renewed) => {

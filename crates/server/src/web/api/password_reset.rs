@@ -91,7 +91,7 @@ pub async fn verify(call: Call, _: Anyone) -> Answer {
     let attempt = CodeAttempt { email: &email, code, from, context };
     let answer = try_code(&call.app, &attempt).await?;
     if let Some(standing) = answer.standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match answer.outcome {
         CodeOutcome::Token(token) => {
@@ -206,7 +206,7 @@ async fn ask_by_mail(call: &Call, email: Email, way: Way) -> Result<(), Error> {
     let question = Question { email, from: call.facts.client, context: call.facts.context() };
     let (admission, standing) = ask(&call.app, question, way).await?;
     if let Some(standing) = standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match admission {
         Admission::Go | Admission::Enough => Ok(()),
@@ -230,7 +230,7 @@ async fn set(
     let wanted = Reset { token: Opaque::parse(token), password, from, context };
     let answer = password_reset::reset(&call.app, &wanted).await?;
     if let Some(standing) = answer.standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match answer.outcome {
         ResetOutcome::Done => Ok(None),

@@ -71,7 +71,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     };
     let answer = finish(&call.app, &attempt).await?;
     if let Some(standing) = answer.standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match answer.outcome {
         Outcome::SignedIn(signed_in) => {
