@@ -171,9 +171,10 @@ fn person(user: &User, what: String) -> Person {
 fn counts(tunable: Tunable) -> &'static str {
     match tunable {
         Tunable::Login => {
-            "Attempts to sign in, by address and name; six times that by address alone."
+            "Attempts to sign in, and tries of codes and links, by address and name; six times that by \
+             address alone."
         }
-        Tunable::Sensitive => "Requests that send mail or try codes, by address.",
+        Tunable::Sensitive => "Requests that send mail, by address.",
         Tunable::Lockout => {
             "Wrong passwords in a row that lock an account for one network, and for how long."
         }
