@@ -15,6 +15,7 @@ pub mod first_user;
 mod guess;
 pub mod import_users;
 pub mod limits;
+mod links;
 pub mod mail_request;
 pub mod mobile;
 pub mod own_profile;

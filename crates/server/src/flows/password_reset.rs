@@ -14,22 +14,20 @@ use portcullis_domain::one_time_code::{Code, CodePurpose};
 use portcullis_domain::one_time_link::{LinkPurpose, SHOWN_RESET_LIFE};
 use portcullis_domain::role::Refusal;
 use portcullis_domain::secret::{MacKey, Opaque};
-use portcullis_domain::text::Email;
 use portcullis_domain::time::Time;
 use portcullis_store::one_time_codes::{self, NewCode};
-use portcullis_store::one_time_links::{self, NewLink};
 use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, blacklist};
 
 use super::first_run::PLACEHOLDER;
 use super::limits::LimitStanding;
+use super::links::Wanted;
 use super::mail_request::{self, Admission, Question};
 use super::record;
 use super::roles::Acting;
 use super::users::{Change, refused};
 use crate::app::App;
 use crate::mail::{self, Letter};
-use crate::random::Random;
 
 pub use code::{CodeAnswer, CodeAttempt, CodeOutcome, try_code};
 pub use token::{Reset, ResetAnswer, ResetOutcome, reset};
@@ -91,9 +89,8 @@ pub async fn hand_out(acting: &Acting<'_>, key: &MacKey, id: UserId) -> Result<H
     }
     let Some(user) = users::by_id(&mut tx, id).await? else { return Ok(Handed::Unknown) };
     let until = acting.now.plus(SHOWN_RESET_LIFE);
-    let made = Made { user: &user, until, email: None };
-    let token = made.issue(&mut tx, key, acting.random, acting.now).await?;
-    acting.record(&mut tx, &Event::LinkCreated { purpose: PURPOSE, until }, Some(id)).await?;
+    let wanted = Wanted { purpose: PURPOSE, user: &user, until, email: None };
+    let token = wanted.issue(&mut tx, key, acting.random, acting.context, acting.now).await?;
     tx.commit().await?;
     Ok(Handed::Token { token, until })
 }
@@ -135,10 +132,8 @@ async fn link(
     now: Time,
 ) -> Result<Letter, Error> {
     let until = now.plus(PURPOSE.life());
-    let made = Made { user, until, email: Some(user.email.clone()) };
-    let token = made.issue(tx, &app.keys.credential, app.random, now).await?;
-    let event = Event::LinkCreated { purpose: PURPOSE, until };
-    record(tx, app.random, &event, context, now).await?;
+    let wanted = Wanted { purpose: PURPOSE, user, until, email: Some(user.email.clone()) };
+    let token = wanted.issue(tx, &app.keys.credential, app.random, context, now).await?;
     let url = format!("{}{PAGE}#t={}", app.public_url, token.reveal());
     Ok(Letter::password_reset_link(url, until))
 }
@@ -159,34 +154,4 @@ async fn code(app: &App, tx: &mut Tx, user: &User, now: Time) -> Result<Letter, 
     };
     one_time_codes::issue(tx, &new, now).await?;
     Ok(Letter::password_reset_code(code.reveal().to_owned(), until))
-}
-
-/// A token to be made.
-struct Made<'a> {
-    user: &'a User,
-    until: Time,
-    /// Where it is mailed to, or the mailbox that a code for it came from.
-    email: Option<Email>,
-}
-
-impl Made<'_> {
-    async fn issue(
-        self,
-        tx: &mut Tx,
-        key: &MacKey,
-        random: Random,
-        now: Time,
-    ) -> Result<Opaque, Error> {
-        let token = Opaque::from_random(random.bytes());
-        let new = NewLink {
-            mac: key.credential_mac(PURPOSE.of_secret(), &token),
-            purpose: PURPOSE,
-            user_id: self.user.id,
-            user_epoch: self.user.epoch,
-            email: self.email,
-            expires_at: self.until,
-        };
-        one_time_links::issue(tx, &new, now).await?;
-        Ok(token)
-    }
 }

@@ -16,9 +16,10 @@ use portcullis_store::one_time_codes::{self, Tried};
 use portcullis_store::users;
 use portcullis_store::{Error, Tx, lockouts, throttle};
 
-use super::{CODE, Made, PURPOSE, WORD};
+use super::{CODE, PURPOSE, WORD};
 use crate::app::App;
 use crate::flows::limits::{self, Asking, Counter, LimitStanding, key_of_name};
+use crate::flows::links::Wanted;
 use crate::flows::record;
 
 /// Guesses at the code of one mail (contract S20).
@@ -97,10 +98,9 @@ async fn judge(
     };
     lockouts::clear(tx, &key).await?;
     let until = now.plus(SHOWN_RESET_LIFE);
-    let made = Made { user: &user, until, email: Some(user.email.clone()) };
-    let token = made.issue(tx, &app.keys.credential, app.random, now).await?;
-    let event = Event::LinkCreated { purpose: PURPOSE, until };
-    record(tx, app.random, &event, &context, now).await?;
+    let email = Some(user.email.clone());
+    let wanted = Wanted { purpose: PURPOSE, user: &user, until, email };
+    let token = wanted.issue(tx, &app.keys.credential, app.random, &context, now).await?;
     Ok(CodeOutcome::Token(token))
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, EndReason, Event, LinkRefusal, PasswordChanger};
-use portcullis_domain::one_time_link::{Standing, standing};
 use portcullis_domain::password::PolicyFault;
 use portcullis_domain::secret::{Mac, Opaque};
 use portcullis_domain::time::Time;
@@ -19,6 +18,7 @@ use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::change_password::faults;
 use crate::flows::limits::{self, LimitStanding};
+use crate::flows::links;
 use crate::flows::record;
 use crate::flows::users::Accepted;
 use crate::mail::{self, Letter};
@@ -63,23 +63,12 @@ pub async fn reset(app: &App, wanted: &Reset<'_>) -> Result<ResetAnswer, Failure
     let mac = wanted.token.as_ref().map(|token| key.credential_mac(PURPOSE.of_secret(), token));
     let Some(mac) = mac else { return answer(ResetOutcome::Refused(LinkRefusal::Unknown)) };
     // Looked at before the work of a hash; what counts is the spending.
-    if let Some(refusal) = refusal(app, &mac).await? {
+    if let Some(refusal) = links::refusal(app, PURPOSE, &mac).await? {
         return answer(ResetOutcome::Refused(refusal));
     }
     let password = wanted.password.as_str();
     let phc = app.hasher.hash(seat, password, app.random.bytes()).await?;
     answer(spend(app, wanted, &mac, &phc).await?)
-}
-
-/// Why a token is not good, if it is not.
-async fn refusal(app: &App, mac: &Mac) -> Result<Option<LinkRefusal>, Error> {
-    let found = one_time_links::find(&mut app.db.read_once().await?, PURPOSE, mac).await?;
-    Ok(match found.map(|facts| standing(facts, app.clock.now())) {
-        None => Some(LinkRefusal::Unknown),
-        Some(Standing::Used) => Some(LinkRefusal::Used),
-        Some(Standing::Expired) => Some(LinkRefusal::Expired),
-        Some(Standing::Good) => None,
-    })
 }
 
 async fn spend(app: &App, wanted: &Reset<'_>, mac: &Mac, phc: &str) -> Result<ResetOutcome, Error> {

@@ -9,7 +9,7 @@ use portcullis_domain::secret::Opaque;
 use serde_json::json;
 
 use super::change_password::WRONG;
-use super::password_reset::{code_of, email, refused};
+use super::password_reset::{email, refused};
 use crate::flows::email::{self as flow, Asked, Change, Redeemed};
 use crate::flows::mail_request::{Admission, Question};
 use crate::flows::proof::{Refusal, prove};
@@ -49,7 +49,7 @@ pub async fn verify(call: Call, _: Anyone) -> Answer {
             let event = Event::LinkRefused { purpose: LinkPurpose::VerifyEmail, reason };
             door::record_of_stranger(&call.app, &call.facts, event).await;
             Err(refused(
-                code_of(reason),
+                reason.code(),
                 match reason {
                     LinkRefusal::Expired => {
                         "Verification link has expired. Please request a new one."
