@@ -204,7 +204,8 @@ async fn spend(app: &App, attempt: &Attempt<'_>, mac: &Mac, phc: String) -> Resu
         Err(Error::Conflict) => return Ok(Outcome::EmailTaken),
         Err(error) => return Err(error),
     }
-    // What hung on the account before it had an owner is dead.
+    // What hung on the account before it had an owner is dead. No letter: whoever would get it is here,
+    // and no earlier password was changed.
     users::bump_epoch(&mut tx, id).await?;
     write_events(app, &mut tx, attempt, &before, now).await?;
     let signed_in = sign_in(app, &mut tx, attempt, id, now).await?;

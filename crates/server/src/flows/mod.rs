@@ -19,6 +19,7 @@ mod links;
 pub mod mail_request;
 pub mod mobile;
 pub mod own_profile;
+mod password;
 pub mod password_reset;
 pub mod places;
 pub mod proof;

@@ -27,6 +27,7 @@ pub use departure::{delete, sign_out};
 pub use update::{Status, Updated, Wanted, update};
 
 use super::limits::forgive;
+use super::password::Fresh;
 use super::roles::Acting;
 
 /// An account to be made. It starts open.
@@ -180,22 +181,24 @@ pub async fn enable(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
 }
 
 /// Sets a password. Wrong guesses at the earlier one are forgotten, sign-in by password works
-/// again if it was switched off, and everything that was signed in before is dead.
+/// again if it was switched off, everything that was signed in before is dead, and the person is told.
+/// `place` is the address that people type.
 pub async fn set_password(
     acting: &Acting<'_>,
     id: UserId,
     new: &NewPassword,
     by: PasswordChanger,
+    place: &str,
 ) -> Result<Change, Error> {
     let mut tx = acting.db.write().await?;
     if let Some(refused) = refused(acting, &mut tx, id).await? {
         return Ok(refused);
     }
-    if !users::set_password(&mut tx, id, &new.0, acting.now).await? {
-        return Ok(Change::Unknown);
-    }
-    users::bump_epoch(&mut tx, id).await?;
-    acting.record(&mut tx, &Event::PasswordChanged { by }, Some(id)).await?;
+    let Some(user) = users::by_id(&mut tx, id).await? else { return Ok(Change::Unknown) };
+    let (phc, context) = (new.0.as_str(), acting.context);
+    let fresh = Fresh { user: &user, phc, by, kept: None, context, place };
+    let put = fresh.put(&mut tx, acting.random, acting.now).await?;
+    put.ok_or(Error::Conflict)?;
     tx.commit().await?;
     Ok(Change::Done)
 }

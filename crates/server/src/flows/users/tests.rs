@@ -1,10 +1,13 @@
 //! Accounts on a real database: each refusal with what is allowed, and what a change leaves behind.
 
 use portcullis_domain::role::Authority;
+use portcullis_store::outbox;
 use portcullis_store::users::Password;
 
 use super::super::roles::tests::{Office, actor};
 use super::*;
+
+const PLACE: &str = "https://gate.example.com";
 
 const TINY: Params = Params { memory_kib: 64, iterations: 1, parallelism: 1 };
 
@@ -93,7 +96,7 @@ async fn nobody_makes_or_touches_what_is_above_them() {
     assert_eq!(disable(&acting, owner).await.unwrap(), refused);
     assert_eq!(enable(&acting, owner).await.unwrap(), refused);
     assert_eq!(unlock(&acting, owner).await.unwrap(), refused);
-    assert_eq!(set_password(&acting, owner, &password, by).await.unwrap(), refused);
+    assert_eq!(set_password(&acting, owner, &password, by, PLACE).await.unwrap(), refused);
     assert_eq!(office.events().await.len(), before);
     assert_eq!(user(&office, owner).await.0.epoch, 0);
 
@@ -149,14 +152,18 @@ async fn a_new_password_starts_afresh() {
     tx.commit().await.unwrap();
     let (acting, by) = (office.acting(), PasswordChanger::Operator);
     let new = new_password("a second long password");
-    assert_eq!(set_password(&acting, id, &new, by).await.unwrap(), Change::Done);
+    assert_eq!(set_password(&acting, id, &new, by, PLACE).await.unwrap(), Change::Done);
     let (user, password) = user(&office, id).await;
     assert_eq!((user.epoch, password.failures, password.disabled), (1, 0, false));
     assert_eq!(password.phc.map(|phc| phc.reveal().to_owned()), Some(new.0));
     let expected = format!(r#"authn_password_change {id} {{"by":"operator"}}"#);
     assert!(office.events().await.contains(&expected));
+    let letters = outbox::list(&mut office.db.read().await.unwrap(), 9).await.unwrap();
+    let letters: Vec<_> =
+        letters.iter().map(|mail| (mail.recipient.as_str(), mail.subject.as_str())).collect();
+    assert_eq!(letters, [("ada@example.com", "Your password was changed")]);
     let new = new_password("a third long password");
-    assert_eq!(set_password(&acting, UserId(99), &new, by).await.unwrap(), Change::Unknown);
+    assert_eq!(set_password(&acting, UserId(99), &new, by, PLACE).await.unwrap(), Change::Unknown);
 }
 
 #[tokio::test]
