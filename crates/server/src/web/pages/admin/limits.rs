@@ -191,7 +191,7 @@ fn origin(one: &Standing) -> String {
         Some(changed) => {
             let who = changed.by.as_deref().unwrap_or("the operator");
             let configured = written(one.configured);
-            format!("Set by {who} on {}; configured: {configured}", moment(changed.at))
+            format!("Set by {who} on {}; configured: {configured}", changed.at.to_the_minute())
         }
         None if one.source() == "default" => "The default".to_owned(),
         None => "From the configuration".to_owned(),
@@ -213,10 +213,4 @@ fn how(one: &Lockout, now: Time) -> String {
     };
     let (failures, left) = (one.failures, in_words(one.until.since(now)));
     format!("from {place} · {failures} wrong passwords · for {left} more")
-}
-
-/// To the minute, in UTC.
-fn moment(time: Time) -> String {
-    let iso = time.iso();
-    iso.get(..16).unwrap_or(&iso).replace('T', " ") + " UTC"
 }
