@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::event::LinkRefusal;
 use crate::secret::Purpose;
 use crate::time::Time;
 
@@ -63,24 +64,25 @@ pub struct Facts {
     pub is_outdated: bool,
 }
 
-/// Whether a link can be spent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    Good,
-    /// Used, replaced, or overtaken by a change of the account.
-    Used,
-    /// Its time is over, and it was never used.
-    Expired,
+/// Why a link cannot be spent, if it cannot: what may be said to whoever holds its secret. No facts: no
+/// link was found.
+pub fn refusal(facts: Option<Facts>, now: Time) -> Option<LinkRefusal> {
+    let Some(facts) = facts else { return Some(LinkRefusal::Unknown) };
+    if facts.is_spent || facts.is_outdated {
+        Some(LinkRefusal::Used)
+    } else {
+        (facts.expires_at <= now).then_some(LinkRefusal::Expired)
+    }
 }
 
-/// What may be said to whoever holds the secret of the link.
-pub fn standing(facts: Facts, now: Time) -> Standing {
-    if facts.is_spent || facts.is_outdated {
-        Standing::Used
-    } else if facts.expires_at <= now {
-        Standing::Expired
-    } else {
-        Standing::Good
+impl LinkRefusal {
+    /// The stable word for it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unknown => "link_unknown",
+            Self::Used => "link_used",
+            Self::Expired => "link_expired",
+        }
     }
 }
 
@@ -92,13 +94,14 @@ mod tests {
     fn a_link_is_good_once_and_until_its_end() {
         let check = |end: i64, is_spent: bool, is_outdated: bool, expected| {
             let facts = Facts { expires_at: Time(1_000 + end), is_spent, is_outdated };
-            assert_eq!(standing(facts, Time(1_000)), expected, "{facts:?}");
+            assert_eq!(refusal(Some(facts), Time(1_000)), expected, "{facts:?}");
         };
-        check(1, false, false, Standing::Good);
-        check(0, false, false, Standing::Expired);
-        check(-1, false, false, Standing::Expired);
-        check(1, true, false, Standing::Used);
-        check(1, false, true, Standing::Used);
-        check(-1, true, false, Standing::Used);
+        check(1, false, false, None);
+        check(0, false, false, Some(LinkRefusal::Expired));
+        check(-1, false, false, Some(LinkRefusal::Expired));
+        check(1, true, false, Some(LinkRefusal::Used));
+        check(1, false, true, Some(LinkRefusal::Used));
+        check(-1, true, false, Some(LinkRefusal::Used));
+        assert_eq!(refusal(None, Time(1_000)), Some(LinkRefusal::Unknown));
     }
 }

@@ -43,6 +43,12 @@ impl Time {
         let second = self.secs().clamp(*range.start(), *range.end());
         Timestamp::from_second(second).unwrap_or_default().to_string()
     }
+
+    /// For people: to the minute in UTC, rounded down: `2026-11-22 01:02 UTC`.
+    pub fn to_the_minute(self) -> String {
+        let iso = self.iso();
+        iso.get(..16).unwrap_or(&iso).replace('T', " ") + " UTC"
+    }
 }
 
 fn millis(span: Duration) -> i64 {
@@ -73,6 +79,13 @@ mod tests {
         check(-1, "1969-12-31T23:59:59Z");
         check(1_795_309_323_456, "2026-11-22T01:02:03Z");
         check(i64::MAX, "9999-12-30T22:00:00Z");
+    }
+
+    #[test]
+    fn people_read_minutes() {
+        let check = |millis: i64, text: &str| assert_eq!(Time(millis).to_the_minute(), text);
+        check(0, "1970-01-01 00:00 UTC");
+        check(1_795_309_379_999, "2026-11-22 01:02 UTC");
     }
 
     #[test]

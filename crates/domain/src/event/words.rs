@@ -166,7 +166,7 @@ words! {
     LimitName {
         /// Attempts to sign in.
         Login = "login",
-        /// Requests that send mail or try codes.
+        /// Requests that send mail.
         Sensitive = "sensitive",
         /// Codes for a new place that one account is sent.
         NewPlace = "new_place",

@@ -230,7 +230,9 @@ async fn set_password(named: Named) -> anyhow::Result<ExitCode> {
             return Ok(unknown(&named.email, output));
         };
         let (operator, by) = (Operator::new(), PasswordChanger::Operator);
-        let change = users::set_password(&operator.acting(on), user.id, &new, by).await?;
+        let place = on.config.server.public_url_at(on.config.server.listen).to_string();
+        let acting = operator.acting(on);
+        let change = users::set_password(&acting, user.id, &new, by, &place).await?;
         if change == Change::Done {
             open::felt_everywhere(on).await;
         }

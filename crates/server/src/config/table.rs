@@ -237,13 +237,14 @@ const LIMITS: &[Key] = &[
         "login",
         Is("5/60s"),
         LIMIT,
-        "Sign-in attempts by address and identifier; six times that by address alone.",
+        "Attempts to sign in, and tries of codes and links, by address and identifier; six times \
+         that by address alone.",
     ),
     text(
         "sensitive",
         Is("3/300s"),
         LIMIT,
-        "Requests that send mail or try codes, such as for a forgotten password, by address.",
+        "Requests that send mail, such as for a forgotten password, by address.",
     ),
     text(
         "lockout",

@@ -3,19 +3,18 @@
 //! the credential that asked, a cookie under a new secret. Not here: a forgotten password
 //! (`password_reset`), and what an operator sets (`users`).
 
-use portcullis_domain::event::{Context, EndReason, Event, PasswordChanger};
+use portcullis_domain::event::PasswordChanger;
 use portcullis_domain::password::{Policy, PolicyFault};
 use portcullis_domain::text::Username;
-use portcullis_store::users::{self, User};
-use portcullis_store::{Error, rotation, sessions};
+use portcullis_store::users::User;
+use portcullis_store::{Error, rotation};
 
 use super::barrier;
+use super::password::Fresh;
 use super::proof::{self, Answer, Claim, Outcome, Proved, Refusal, Renewed};
-use super::record;
 use super::users::Accepted;
 use crate::app::App;
 use crate::fault::Failure;
-use crate::mail::{self, Letter};
 
 /// Everything that is wrong with a new password of this user, worst first; none, and it is accepted.
 pub fn faults(app: &App, user: &User, password: &str) -> Vec<PolicyFault> {
@@ -69,13 +68,18 @@ async fn put(
     let holder = &claim.holder;
     let mut tx = app.db.write().await?;
     let Some(user) = proved.settle(&mut tx).await? else { return Ok(Err(Refusal::Gone)) };
-    let Some(epoch) = rotation::raise_epoch(&mut tx, user.id, user.epoch).await? else {
+    let context = claim.about(user.id);
+    let fresh = Fresh {
+        user: &user,
+        phc,
+        by: PasswordChanger::Owner,
+        kept: Some(&holder.session),
+        context: &context,
+        place: &app.public_url.to_string(),
+    };
+    let Some(epoch) = fresh.put(&mut tx, app.random, now).await? else {
         return Ok(Err(Refusal::Gone));
     };
-    users::set_password(&mut tx, user.id, phc, now).await?;
-    let reason = EndReason::PasswordChanged;
-    let kept = Some(&holder.session);
-    let ended = sessions::end_all_of_user(&mut tx, user.id, kept, reason, now).await?;
     rotation::end_other_credentials(&mut tx, &holder.session, &holder.mac, now).await?;
     if !rotation::carry_over(&mut tx, &holder.session, user.epoch, epoch).await? {
         return Ok(Err(Refusal::Gone));
@@ -83,14 +87,6 @@ async fn put(
     let Some(renewed) = proof::renew(app, &mut tx, holder, now).await? else {
         return Ok(Err(Refusal::Gone));
     };
-    let context = claim.about(user.id);
-    let by = PasswordChanger::Owner;
-    record(&mut tx, app.random, &Event::PasswordChanged { by }, &context, now).await?;
-    if ended > 0 {
-        let context = Context { session: None, ..context };
-        record(&mut tx, app.random, &Event::SessionEnded { reason }, &context, now).await?;
-    }
-    mail::send(app, &mut tx, &user.email, &Letter::password_changed(now), now).await?;
     tx.commit().await?;
     Ok(Ok(renewed))
 }

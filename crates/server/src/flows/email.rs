@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::client_address::ClientAddress;
-use portcullis_domain::event::{Context, Event, LimitName, LinkRefusal};
+use portcullis_domain::event::{Context, Event, LinkRefusal};
 use portcullis_domain::id::UserId;
-use portcullis_domain::one_time_link::{LinkPurpose, Standing, standing};
-use portcullis_domain::secret::{Mac, Opaque};
+use portcullis_domain::one_time_link::LinkPurpose;
+use portcullis_domain::secret::Opaque;
 use portcullis_domain::text::Email;
 use portcullis_domain::time::Time;
-use portcullis_store::one_time_links::{self, NewLink, Spent};
+use portcullis_store::one_time_links::{self, Spent};
 use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, rotation};
 
-use super::limits::{self, Counter, LoginStanding};
+use super::limits::{self, Asking, Counter, LimitStanding};
+use super::links::{self, Wanted};
 use super::mail_request::{self, Admission, Question};
 use super::record;
 use crate::app::App;
@@ -64,10 +65,12 @@ pub enum Redeemed {
 pub async fn ask_to_change(
     app: &App,
     change: &Change,
-) -> Result<(Asked, Option<LoginStanding>), Error> {
+) -> Result<(Asked, Option<LimitStanding>), Error> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
-    let standing = count(app, &mut tx, change, now).await?;
+    let (from, context) = (&change.from, &change.context);
+    let asking = Asking { counter: Counter::Sensitive, from, name: None, context };
+    let standing = limits::admit(app, &mut tx, &asking, now).await?;
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
         tx.commit().await?;
         return Ok((Asked::TooMany { retry_after }, standing));
@@ -106,7 +109,7 @@ pub async fn doubt(
 pub async fn ask_again(
     app: &App,
     question: Question,
-) -> Result<(Admission, Option<LoginStanding>), Error> {
+) -> Result<(Admission, Option<LimitStanding>), Error> {
     let (admission, standing) = mail_request::admit(app, &question, WORD).await?;
     if let Admission::Go = admission {
         mail_request::write_later(app, "verify_email", move |app| {
@@ -129,7 +132,9 @@ pub async fn redeem(
     let mut tx = app.db.write().await?;
     let Some(spent) = one_time_links::spend(&mut tx, PURPOSE, &mac, now).await? else {
         drop(tx);
-        return Ok(Redeemed::Refused(why(app, &mac, now).await?));
+        let refusal = links::refusal(app, PURPOSE, &mac).await?;
+        // Good: somebody was faster.
+        return Ok(Redeemed::Refused(refusal.unwrap_or(LinkRefusal::Used)));
     };
     let redeemed = put(app, &mut tx, &spent, context, now).await?;
     if !matches!(redeemed, Redeemed::Refused(_)) {
@@ -172,32 +177,6 @@ async fn put(
     Ok(Redeemed::Changed)
 }
 
-/// Why a link was not spent.
-async fn why(app: &App, mac: &Mac, now: Time) -> Result<LinkRefusal, Error> {
-    let found = one_time_links::find(&mut app.db.read_once().await?, PURPOSE, mac).await?;
-    Ok(match found.map(|facts| standing(facts, now)) {
-        None => LinkRefusal::Unknown,
-        Some(Standing::Expired) => LinkRefusal::Expired,
-        // Good: somebody was faster.
-        Some(Standing::Used | Standing::Good) => LinkRefusal::Used,
-    })
-}
-
-async fn count(
-    app: &App,
-    tx: &mut Tx,
-    change: &Change,
-    now: Time,
-) -> Result<Option<LoginStanding>, Error> {
-    let Some(limit) = app.limits.in_force().sensitive else { return Ok(None) };
-    let standing = limits::reserve(tx, Counter::Sensitive, limit, &change.from, None, now).await?;
-    if standing.retry_after.is_some() {
-        let event = Event::LimitExceeded { limit: LimitName::Sensitive };
-        record(tx, app.random, &event, &change.context, now).await?;
-    }
-    Ok(Some(standing))
-}
-
 async fn write_again(app: &App, question: &Question) -> Result<(), Error> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
@@ -219,19 +198,9 @@ async fn send_link(
     context: &Context,
     now: Time,
 ) -> Result<(), Error> {
-    let token = Opaque::from_random(app.random.bytes());
     let until = now.plus(PURPOSE.life());
-    let new = NewLink {
-        mac: app.keys.credential.credential_mac(PURPOSE.of_secret(), &token),
-        purpose: PURPOSE,
-        user_id: user.id,
-        user_epoch: user.epoch,
-        email: Some(to.clone()),
-        expires_at: until,
-    };
-    one_time_links::issue(tx, &new, now).await?;
-    let event = Event::LinkCreated { purpose: PURPOSE, until };
-    record(tx, app.random, &event, context, now).await?;
+    let wanted = Wanted { purpose: PURPOSE, user, until, email: Some(to.clone()) };
+    let token = wanted.issue(tx, &app.keys.credential, app.random, context, now).await?;
     let url = format!("{}{PAGE}#t={}", app.public_url, token.reveal());
     mail::send(app, tx, to, &Letter::verify_email(url, until), now).await
 }

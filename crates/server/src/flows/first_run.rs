@@ -10,21 +10,22 @@ use portcullis_domain::account::AccountType;
 use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Event, LinkRefusal, PasswordChanger, Text};
 use portcullis_domain::id::UserId;
-use portcullis_domain::one_time_link::{LinkPurpose, Standing, standing};
+use portcullis_domain::one_time_link::LinkPurpose;
 use portcullis_domain::role::{self, Refusal, Role};
 use portcullis_domain::secret::{Mac, MacKey, Opaque};
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::text::{Email, Name};
 use portcullis_domain::time::Time;
-use portcullis_store::one_time_links::{self, NewLink};
+use portcullis_store::one_time_links;
 use portcullis_store::users::{self, FirstPassword, NewUser, User};
 use portcullis_store::{Error, Tx, blacklist, roles};
 
 use super::credentials::{self, Device};
-use super::limits::LoginStanding;
+use super::limits::{self, LimitStanding};
+use super::links::{self, Wanted};
 use super::record;
 use super::roles::Acting;
-use super::sign_in::{SignedIn, count_unreadable};
+use super::sign_in::SignedIn;
 use super::users::Accepted;
 use crate::app::App;
 use crate::fault::Failure;
@@ -93,7 +94,7 @@ pub enum Outcome {
 /// An outcome, and what the limit headers say of it.
 pub struct Answer {
     pub outcome: Outcome,
-    pub standing: Option<LoginStanding>,
+    pub standing: Option<LimitStanding>,
 }
 
 /// Makes a link for the owner who has no password, and the owner himself where there is none, under
@@ -123,7 +124,7 @@ pub async fn prepare(acting: &Acting<'_>, key: &MacKey, email: &Email) -> Result
 /// link stays as it was. Of several who send the same code one wins.
 pub async fn finish(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure> {
     let seat = app.hasher.seat()?;
-    let standing = count_unreadable(app, &attempt.from, &attempt.context).await?;
+    let standing = limits::admit_nameless(app, &attempt.from, &attempt.context).await?;
     let answer = |outcome| Ok(Answer { outcome, standing });
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
         return answer(Outcome::TooMany { retry_after });
@@ -132,7 +133,7 @@ pub async fn finish(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure>
     let mac = attempt.code.as_ref().map(|code| app.keys.credential.credential_mac(purpose, code));
     let Some(mac) = mac else { return answer(Outcome::Refused(LinkRefusal::Unknown)) };
     // Looked at before the work of a hash; what counts is the spending.
-    if let Some(refusal) = refusal(app, &mac).await? {
+    if let Some(refusal) = links::refusal(app, PURPOSE, &mac).await? {
         return answer(Outcome::Refused(refusal));
     }
     let password = attempt.password.as_str();
@@ -166,31 +167,10 @@ async fn make_owner(
 }
 
 async fn issue(acting: &Acting<'_>, tx: &mut Tx, key: &MacKey, owner: User) -> Result<Link, Error> {
-    let code = Opaque::from_random(acting.random.bytes());
     let expires_at = acting.now.plus(PURPOSE.life());
-    let new = NewLink {
-        mac: key.credential_mac(PURPOSE.of_secret(), &code),
-        purpose: PURPOSE,
-        user_id: owner.id,
-        user_epoch: owner.epoch,
-        email: None,
-        expires_at,
-    };
-    one_time_links::issue(tx, &new, acting.now).await?;
-    let event = Event::LinkCreated { purpose: PURPOSE, until: expires_at };
-    acting.record(tx, &event, Some(owner.id)).await?;
+    let wanted = Wanted { purpose: PURPOSE, user: &owner, until: expires_at, email: None };
+    let code = wanted.issue(tx, key, acting.random, acting.context, acting.now).await?;
     Ok(Link { code, expires_at, email: owner.email })
-}
-
-/// Why a code is not good, if it is not.
-async fn refusal(app: &App, mac: &Mac) -> Result<Option<LinkRefusal>, Error> {
-    let found = one_time_links::find(&mut app.db.read_once().await?, PURPOSE, mac).await?;
-    Ok(match found.map(|facts| standing(facts, app.clock.now())) {
-        None => Some(LinkRefusal::Unknown),
-        Some(Standing::Used) => Some(LinkRefusal::Used),
-        Some(Standing::Expired) => Some(LinkRefusal::Expired),
-        Some(Standing::Good) => None,
-    })
 }
 
 /// The link and what it buys, in one transaction. Whatever does not come to its end leaves both.
@@ -200,7 +180,8 @@ async fn spend(app: &App, attempt: &Attempt<'_>, mac: &Mac, phc: String) -> Resu
     let Some(spent) = one_time_links::spend(&mut tx, PURPOSE, mac, now).await? else {
         drop(tx);
         // Somebody was faster.
-        return Ok(Outcome::Refused(refusal(app, mac).await?.unwrap_or(LinkRefusal::Used)));
+        let refusal = links::refusal(app, PURPOSE, mac).await?;
+        return Ok(Outcome::Refused(refusal.unwrap_or(LinkRefusal::Used)));
     };
     let id = spent.user_id;
     let before = users::by_id(&mut tx, id).await?.ok_or(Error::Conflict)?;
@@ -223,7 +204,8 @@ async fn spend(app: &App, attempt: &Attempt<'_>, mac: &Mac, phc: String) -> Resu
         Err(Error::Conflict) => return Ok(Outcome::EmailTaken),
         Err(error) => return Err(error),
     }
-    // What hung on the account before it had an owner is dead.
+    // What hung on the account before it had an owner is dead. No letter: whoever would get it is here,
+    // and no earlier password was changed.
     users::bump_epoch(&mut tx, id).await?;
     write_events(app, &mut tx, attempt, &before, now).await?;
     let signed_in = sign_in(app, &mut tx, attempt, id, now).await?;

@@ -19,9 +19,9 @@ use portcullis_store::{Db, Error, Tx, roles};
 
 use super::credentials::{self, Device};
 use super::first_run::PLACEHOLDER;
-use super::limits::LoginStanding;
+use super::limits::{self, LimitStanding};
 use super::record;
-use super::sign_in::{SignedIn, count_unreadable};
+use super::sign_in::SignedIn;
 use super::users::Accepted;
 use crate::app::App;
 use crate::fault::Failure;
@@ -54,7 +54,7 @@ pub enum Outcome {
 /// An outcome, and what the limit headers say of it.
 pub struct Answer {
     pub outcome: Outcome,
-    pub standing: Option<LoginStanding>,
+    pub standing: Option<LimitStanding>,
 }
 
 /// Whether there is any user, or ever was one.
@@ -65,7 +65,7 @@ pub async fn exists(db: &Db) -> Result<bool, Error> {
 /// Makes the first user and signs him in: both or neither.
 pub async fn create(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure> {
     let seat = app.hasher.seat()?;
-    let standing = count_unreadable(app, &attempt.from, &attempt.context).await?;
+    let standing = limits::admit_nameless(app, &attempt.from, &attempt.context).await?;
     let answer = |outcome| Ok(Answer { outcome, standing });
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
         return answer(Outcome::TooMany { retry_after });

@@ -1,6 +1,6 @@
-//! The limits on signing in: how many attempts an address may make, and the lock-out of a network
-//! that guesses. Every attempt is counted before its password is looked at, so parallel guesses
-//! cannot outrun the counter. The counters live in the store: they survive a restart and are
+//! The limits on signing in, on trying codes and on asking for mail: how many attempts an address may
+//! make, and the lock-out of a network that guesses. Every attempt is counted before it is looked at, so
+//! parallel guesses cannot outrun the counter. The counters live in the store: they survive a restart and are
 //! shared by all nodes. What administrators do with limits is in the files below.
 
 pub mod change;
@@ -11,18 +11,22 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_domain::client_address::ClientAddress;
+use portcullis_domain::event::{Context, Event, LimitName};
 use portcullis_domain::id::UserId;
 use portcullis_domain::text::Identifier;
 use portcullis_domain::throttle::{self as domain, Limit, Verdict};
 use portcullis_domain::time::Time;
 use portcullis_store::{Error, Tx, throttle};
 
+use super::record;
+use crate::app::App;
+
 /// What is counted. Each has attempts of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counter {
-    /// Attempts to sign in, by address and name.
+    /// Attempts to sign in, and tries of codes and links, by address and, where one is given, name.
     Login,
-    /// Requests that send mail or try codes, by address: who is asked about does not matter.
+    /// Requests that send mail, by address: who is asked about does not matter.
     Sensitive,
 }
 
@@ -35,6 +39,23 @@ impl Counter {
             Self::Sensitive => "sensitive",
         }
     }
+
+    fn limit(self, app: &App) -> Option<Limit> {
+        let limits = app.limits.in_force();
+        match self {
+            Self::Login => limits.login,
+            Self::Sensitive => limits.sensitive,
+        }
+    }
+
+    /// What is written of an attempt that is over the limit.
+    fn exceeded(self) -> Event {
+        let limit = match self {
+            Self::Login => LimitName::Login,
+            Self::Sensitive => LimitName::Sensitive,
+        };
+        Event::LimitExceeded { limit }
+    }
 }
 
 /// An address may make this many times the attempts that it may make for one name.
@@ -42,12 +63,61 @@ const ADDRESS_FACTOR: u32 = 6;
 
 /// What the limit says of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoginStanding {
+pub struct LimitStanding {
     pub limit: u32,
     pub remaining: u32,
     pub reset: Time,
     /// Set when the attempt must wait.
     pub retry_after: Option<Duration>,
+}
+
+/// An attempt that is counted before it is looked at.
+pub struct Asking<'a> {
+    pub counter: Counter,
+    pub from: &'a ClientAddress,
+    pub name: Option<&'a Identifier>,
+    pub context: &'a Context,
+}
+
+/// Counts an attempt, and writes down one that must wait. `None`: its limit is off.
+pub(super) async fn admit(
+    app: &App,
+    tx: &mut Tx,
+    asking: &Asking<'_>,
+    now: Time,
+) -> Result<Option<LimitStanding>, Error> {
+    admit_or(app, tx, asking, &asking.counter.exceeded(), now).await
+}
+
+/// As [`admit`], with another event.
+pub(super) async fn admit_or(
+    app: &App,
+    tx: &mut Tx,
+    asking: &Asking<'_>,
+    event: &Event,
+    now: Time,
+) -> Result<Option<LimitStanding>, Error> {
+    let Asking { counter, from, name, context } = *asking;
+    let Some(limit) = counter.limit(app) else { return Ok(None) };
+    let standing = reserve(tx, counter, limit, from, name, now).await?;
+    if standing.retry_after.is_some() {
+        record(tx, app.random, event, context, now).await?;
+    }
+    Ok(Some(standing))
+}
+
+/// Counts, by its address alone, an attempt that names nobody: a body that cannot be read, a link, or a
+/// code whose account is not told.
+pub async fn admit_nameless(
+    app: &App,
+    from: &ClientAddress,
+    context: &Context,
+) -> Result<Option<LimitStanding>, Error> {
+    let mut tx = app.db.write().await?;
+    let asking = Asking { counter: Counter::Login, from, name: None, context };
+    let standing = admit(app, &mut tx, &asking, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(standing)
 }
 
 /// Looks whether an attempt would be refused, without counting it: cheap, and spares the writer.
@@ -58,7 +128,7 @@ pub async fn peek(
     from: &ClientAddress,
     name: Option<&Identifier>,
     now: Time,
-) -> Result<Option<LoginStanding>, Error> {
+) -> Result<Option<LimitStanding>, Error> {
     let window = throttle::get(tx, &key(counter, from, name)).await?;
     let (_, verdict) = domain::reserve(limit, window, now);
     let standing = standing(limit, verdict);
@@ -67,14 +137,14 @@ pub async fn peek(
 
 /// Counts an attempt by (address, name), or by address where there is no name, and six times that
 /// by address alone.
-pub async fn reserve(
+async fn reserve(
     tx: &mut Tx,
     counter: Counter,
     limit: Limit,
     from: &ClientAddress,
     name: Option<&Identifier>,
     now: Time,
-) -> Result<LoginStanding, Error> {
+) -> Result<LimitStanding, Error> {
     let verdict = throttle::reserve(tx, &key(counter, from, name), limit, now).await?;
     let of_name = standing(limit, verdict);
     if name.is_none() || of_name.retry_after.is_some() {
@@ -145,14 +215,14 @@ fn fingerprint(name: &Identifier) -> String {
     hex::encode(digest(&SHA256, name.folded().as_bytes()).as_ref().get(..16).unwrap_or_default())
 }
 
-fn standing(limit: Limit, verdict: Verdict) -> LoginStanding {
+fn standing(limit: Limit, verdict: Verdict) -> LimitStanding {
     let limit = limit.count;
     match verdict {
         Verdict::Admitted { remaining, reset } => {
-            LoginStanding { limit, remaining, reset, retry_after: None }
+            LimitStanding { limit, remaining, reset, retry_after: None }
         }
         Verdict::Refused { retry_after, reset } => {
-            LoginStanding { limit, remaining: 0, reset, retry_after: Some(retry_after) }
+            LimitStanding { limit, remaining: 0, reset, retry_after: Some(retry_after) }
         }
     }
 }

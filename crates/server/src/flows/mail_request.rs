@@ -5,14 +5,13 @@
 use std::time::Duration;
 
 use portcullis_domain::client_address::ClientAddress;
-use portcullis_domain::event::{Context, Event, LimitName};
+use portcullis_domain::event::Context;
 use portcullis_domain::text::{Email, Identifier};
 use portcullis_domain::throttle::{Limit, Verdict};
 use portcullis_domain::time::Time;
 use portcullis_store::{Error, Tx, lockouts, throttle};
 
-use super::limits::{self, Counter, LoginStanding, key_of_name};
-use super::record;
+use super::limits::{self, Asking, Counter, LimitStanding, key_of_name};
 use crate::app::App;
 
 /// Letters of one kind to one address (contract C42). More are not sent, and nobody is told.
@@ -67,20 +66,15 @@ pub(super) async fn admit(
     app: &App,
     question: &Question,
     word: &str,
-) -> Result<(Admission, Option<LoginStanding>), Error> {
+) -> Result<(Admission, Option<LimitStanding>), Error> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
-    let mut standing = None;
-    if let Some(limit) = app.limits.in_force().sensitive {
-        let (counter, from) = (Counter::Sensitive, &question.from);
-        let counted = limits::reserve(&mut tx, counter, limit, from, None, now).await?;
-        standing = Some(counted);
-        if let Some(retry_after) = counted.retry_after {
-            let event = Event::LimitExceeded { limit: LimitName::Sensitive };
-            record(&mut tx, app.random, &event, &question.context, now).await?;
-            tx.commit().await?;
-            return Ok((Admission::TooMany { retry_after }, standing));
-        }
+    let (from, context) = (&question.from, &question.context);
+    let asking = Asking { counter: Counter::Sensitive, from, name: None, context };
+    let standing = limits::admit(app, &mut tx, &asking, now).await?;
+    if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
+        tx.commit().await?;
+        return Ok((Admission::TooMany { retry_after }, standing));
     }
     let may_write = may_write(&mut tx, word, &question.email, now).await?;
     tx.commit().await?;

@@ -14,22 +14,20 @@ use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_code::{Code, CodePurpose};
 use portcullis_domain::one_time_link::{LinkPurpose, SHOWN_RESET_LIFE};
 use portcullis_domain::secret::{MacKey, Opaque};
-use portcullis_domain::text::Email;
 use portcullis_domain::time::Time;
 use portcullis_store::one_time_codes::{self, NewCode};
-use portcullis_store::one_time_links::{self, NewLink};
 use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, blacklist};
 
 use super::administration::{Desk, Halt};
 use super::first_run::PLACEHOLDER;
-use super::limits::LoginStanding;
+use super::limits::LimitStanding;
+use super::links::Wanted;
 use super::mail_request::{self, Admission, Question};
 use super::record;
 use super::roles::Acting;
 use crate::app::App;
 use crate::mail::{self, Letter};
-use crate::random::Random;
 
 pub use code::{CodeAnswer, CodeAttempt, CodeOutcome, try_code};
 pub use token::{Reset, ResetAnswer, ResetOutcome, reset};
@@ -58,7 +56,7 @@ pub async fn ask(
     app: &App,
     question: Question,
     way: Way,
-) -> Result<(Admission, Option<LoginStanding>), Error> {
+) -> Result<(Admission, Option<LimitStanding>), Error> {
     let (admission, standing) = mail_request::admit(app, &question, WORD).await?;
     if let Admission::Go = admission {
         mail_request::write_later(app, "password_reset", move |app| {
@@ -82,9 +80,8 @@ pub async fn hand_out(acting: &Acting<'_>, key: &MacKey, id: UserId) -> Result<H
     let account = desk.account_of(id).await?;
     desk.judge(&account, Act::Identify)?;
     let (until, random, now) = (desk.now.plus(SHOWN_RESET_LIFE), desk.random, desk.now);
-    let made = Made { user: &account.user, until, email: None };
-    let token = made.issue(&mut desk.tx, key, random, now).await?;
-    desk.record(&Event::LinkCreated { purpose: PURPOSE, until }, Some(id)).await?;
+    let wanted = Wanted { purpose: PURPOSE, user: &account.user, until, email: None };
+    let token = wanted.issue(&mut desk.tx, key, random, acting.context, now).await?;
     desk.close().await?;
     Ok(Handed { token, until })
 }
@@ -126,10 +123,8 @@ async fn link(
     now: Time,
 ) -> Result<Letter, Error> {
     let until = now.plus(PURPOSE.life());
-    let made = Made { user, until, email: Some(user.email.clone()) };
-    let token = made.issue(tx, &app.keys.credential, app.random, now).await?;
-    let event = Event::LinkCreated { purpose: PURPOSE, until };
-    record(tx, app.random, &event, context, now).await?;
+    let wanted = Wanted { purpose: PURPOSE, user, until, email: Some(user.email.clone()) };
+    let token = wanted.issue(tx, &app.keys.credential, app.random, context, now).await?;
     let url = format!("{}{PAGE}#t={}", app.public_url, token.reveal());
     Ok(Letter::password_reset_link(url, until))
 }
@@ -150,34 +145,4 @@ async fn code(app: &App, tx: &mut Tx, user: &User, now: Time) -> Result<Letter, 
     };
     one_time_codes::issue(tx, &new, now).await?;
     Ok(Letter::password_reset_code(code.reveal().to_owned(), until))
-}
-
-/// A token to be made.
-struct Made<'a> {
-    user: &'a User,
-    until: Time,
-    /// Where it is mailed to, or the mailbox that a code for it came from.
-    email: Option<Email>,
-}
-
-impl Made<'_> {
-    async fn issue(
-        self,
-        tx: &mut Tx,
-        key: &MacKey,
-        random: Random,
-        now: Time,
-    ) -> Result<Opaque, Error> {
-        let token = Opaque::from_random(random.bytes());
-        let new = NewLink {
-            mac: key.credential_mac(PURPOSE.of_secret(), &token),
-            purpose: PURPOSE,
-            user_id: self.user.id,
-            user_epoch: self.user.epoch,
-            email: self.email,
-            expires_at: self.until,
-        };
-        one_time_links::issue(tx, &new, now).await?;
-        Ok(token)
-    }
 }

@@ -8,20 +8,19 @@ use std::time::Duration;
 
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::client_address::ClientAddress;
-use portcullis_domain::event::{Context, Event, LimitName, SignInFailure};
+use portcullis_domain::event::{Context, Event};
 use portcullis_domain::id::{SessionId, UserId};
 use portcullis_domain::password::Verdict;
 use portcullis_domain::secret::{Mac, Opaque, Purpose};
 use portcullis_domain::text::Identifier;
-use portcullis_domain::throttle::Lock;
 use portcullis_domain::time::Time;
 use portcullis_store::credentials::CredentialKind;
-use portcullis_store::users::{self, Password, PasswordPhc, User};
-use portcullis_store::{Error, Tx, lockouts, rotation, sessions};
+use portcullis_store::users::{self, User};
+use portcullis_store::{Error, Tx, rotation, sessions};
 
-use super::limits::{self, Counter, LockKey, LoginStanding};
+use super::guess::{self, Guess, Guesser, Occasion, Reserved};
+use super::limits::LimitStanding;
 use super::record;
-use super::sign_in::count_wrong;
 use crate::app::App;
 use crate::fault::Failure;
 
@@ -65,7 +64,7 @@ pub type Outcome<T> = Result<T, Refusal>;
 /// An outcome, and what the limit headers say of it.
 pub struct Answer<T> {
     pub outcome: Outcome<T>,
-    pub standing: Option<LoginStanding>,
+    pub standing: Option<LimitStanding>,
 }
 
 /// What the session goes on with. A bearer token goes on as it is.
@@ -78,10 +77,7 @@ pub struct Renewed {
 }
 
 /// The right password of an account as it was when it was looked at.
-pub(super) struct Proved {
-    seen: User,
-    lock_key: Option<String>,
-}
+pub(super) struct Proved(Box<Guess>);
 
 /// Notes a fresh proof: from now on the session counts as just signed in, under a new cookie.
 pub async fn prove(app: &App, claim: &Claim<'_>) -> Result<Answer<Renewed>, Failure> {
@@ -110,20 +106,17 @@ async fn note(app: &App, claim: &Claim<'_>, proved: &Proved) -> Result<Outcome<R
 pub(super) async fn check(
     app: &App,
     claim: &Claim<'_>,
-) -> Result<(Outcome<Proved>, Option<LoginStanding>), Failure> {
+) -> Result<(Outcome<Proved>, Option<LimitStanding>), Failure> {
     let seat = app.hasher.seat()?;
     let (counted, standing) = count(app, claim).await?;
-    let candidate = match counted {
-        Ok(candidate) => candidate,
+    let guess = match counted {
+        Ok(guess) => guess,
         Err(refusal) => return Ok((Err(refusal), standing)),
     };
-    let phc = candidate.usable_phc().map(PasswordPhc::reveal);
-    let outcome = match app.hasher.verify(seat, claim.password, phc).await? {
-        Verdict::Match | Verdict::MatchNeedsRehash => {
-            Ok(Proved { seen: candidate.user, lock_key: candidate.lock_key })
-        }
+    let outcome = match app.hasher.verify(seat, claim.password, guess.usable_phc()).await? {
+        Verdict::Match | Verdict::MatchNeedsRehash => Ok(Proved(guess)),
         Verdict::Mismatch | Verdict::Unreadable => {
-            fail(app, claim, &candidate).await?;
+            guess.wrong(app, &claim.context).await?;
             Err(Refusal::Wrong)
         }
     };
@@ -154,20 +147,10 @@ pub(super) async fn renew(
 }
 
 impl Proved {
-    /// The account as it is now, if nothing that the check rested on has changed; then wrong passwords
-    /// from here are forgiven.
+    /// The account as it is now, if it is open and nothing that the check rested on has changed.
     pub(super) async fn settle(&self, tx: &mut Tx) -> Result<Option<User>, Error> {
-        let Some(user) = users::by_id(tx, self.seen.id).await? else { return Ok(None) };
-        let Some(password) = users::password(tx, user.id).await? else { return Ok(None) };
-        let is_open = user.status == AccountStatus::Active && !password.disabled;
-        if user.epoch != self.seen.epoch || !is_open {
-            return Ok(None);
-        }
-        if let Some(key) = &self.lock_key {
-            lockouts::clear(tx, key).await?;
-        }
-        users::password_succeeded(tx, user.id).await?;
-        Ok(Some(user))
+        let user = self.0.right(tx).await?;
+        Ok(user.filter(|user| user.status == AccountStatus::Active))
     }
 }
 
@@ -177,92 +160,30 @@ impl Claim<'_> {
     }
 }
 
-/// The account that a claim is about.
-struct Candidate {
-    user: User,
-    password: Password,
-    lock_key: Option<String>,
-    /// This attempt is the last: if it fails, the network is locked out.
-    locks_until: Option<Time>,
-}
-
-impl Candidate {
-    /// The hash to check against; none for an account that takes no password.
-    fn usable_phc(&self) -> Option<&PasswordPhc> {
-        self.password.phc.as_ref().filter(|_| !self.password.disabled)
-    }
-}
-
 /// Counts the attempt against the limits that sign-in has, in one transaction.
 async fn count(
     app: &App,
     claim: &Claim<'_>,
-) -> Result<(Outcome<Candidate>, Option<LoginStanding>), Error> {
-    let now = app.clock.now();
+) -> Result<(Outcome<Box<Guess>>, Option<LimitStanding>), Error> {
     let mut tx = app.db.write().await?;
-    let Some((user, password)) = find(&mut tx, claim.holder.user).await? else {
+    let Some(user) = users::by_id(&mut tx, claim.holder.user).await? else {
         return Ok((Err(Refusal::Gone), None));
     };
-    let mut standing = None;
-    if let Some(limit) = app.limits.in_force().login {
-        let name = Identifier::parse(user.email.as_str()).ok();
-        let (name, login) = (name.as_ref(), Counter::Login);
-        let counted = limits::reserve(&mut tx, login, limit, &claim.from, name, now).await?;
-        standing = Some(counted);
-        if let Some(retry_after) = counted.retry_after {
-            let (event, context) =
-                (Event::LimitExceeded { limit: LimitName::Login }, claim.about(user.id));
-            record(&mut tx, app.random, &event, &context, now).await?;
-            tx.commit().await?;
-            return Ok((Err(Refusal::TooMany { retry_after }), standing));
-        }
-    }
-    let mut candidate = Candidate { user, password, lock_key: None, locks_until: None };
-    if let Some(limit) = app.limits.in_force().lockout {
-        let key = lock_key(app, claim, candidate.user.id);
-        match lockouts::reserve_failure(&mut tx, &key, limit, now).await? {
-            Lock::Locked { retry_after, .. } => {
-                let event = Event::NotProvedAgain { reason: SignInFailure::LockedOut };
-                let context = claim.about(candidate.user.id);
-                record(&mut tx, app.random, &event, &context, now).await?;
-                tx.commit().await?;
-                return Ok((Err(Refusal::Locked { retry_after }), standing));
-            }
-            Lock::Open { last } => {
-                candidate.lock_key = Some(key);
-                candidate.locks_until = last.then(|| now.plus(limit.period));
-            }
-        }
-    }
-    tx.commit().await?;
-    Ok((Ok(candidate), standing))
-}
-
-async fn find(tx: &mut Tx, id: UserId) -> Result<Option<(User, Password)>, Error> {
-    let Some(user) = users::by_id(tx, id).await? else { return Ok(None) };
-    let password = users::password(tx, id).await?;
-    Ok(password.map(|password| (user, password)))
-}
-
-/// As at sign-in: a device that signed in before counts for itself.
-fn lock_key(app: &App, claim: &Claim<'_>, user: UserId) -> String {
-    let nonce = claim.device_cookie.and_then(|cookie| app.keys.device.verify(user, cookie));
-    match nonce {
-        Some(nonce) => LockKey::Device(user, nonce).text(),
-        None => LockKey::Account(user, &claim.from).text(),
-    }
-}
-
-async fn fail(app: &App, claim: &Claim<'_>, candidate: &Candidate) -> Result<(), Error> {
-    let now = app.clock.now();
-    let mut tx = app.db.write().await?;
-    let reason = match candidate.usable_phc() {
-        Some(_) => SignInFailure::WrongPassword,
-        None => SignInFailure::NoPassword,
+    let name = Identifier::parse(user.email.as_str()).ok();
+    let guesser = Guesser {
+        occasion: Occasion::Proof,
+        name: name.as_ref(),
+        user: Some(user),
+        from: &claim.from,
+        device_cookie: claim.device_cookie,
+        context: &claim.context,
     };
-    let context = claim.about(candidate.user.id);
-    record(&mut tx, app.random, &Event::NotProvedAgain { reason }, &context, now).await?;
-    let (user, until) = (Some(&candidate.user), candidate.locks_until);
-    count_wrong(app, &mut tx, user, until, &context, now).await?;
-    tx.commit().await
+    let (reserved, standing) = guess::reserve(app, &mut tx, guesser, app.clock.now()).await?;
+    tx.commit().await?;
+    let outcome = match reserved {
+        Reserved::Go(guess) => Ok(guess),
+        Reserved::TooMany { retry_after } => Err(Refusal::TooMany { retry_after }),
+        Reserved::Locked { retry_after } => Err(Refusal::Locked { retry_after }),
+    };
+    Ok((outcome, standing))
 }

@@ -29,6 +29,7 @@ pub use update::{Status, Updated, Wanted, update};
 
 use super::administration::{Account, Desk, Halt};
 use super::limits::forgive;
+use super::password::Fresh;
 use super::roles::Acting;
 
 /// An account to be made. It starts open.
@@ -182,21 +183,25 @@ pub async fn enable(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
 }
 
 /// Sets a password. Wrong guesses at the earlier one are forgotten, sign-in by password works
-/// again if it was switched off, and everything that was signed in before is dead. Whoever sets it can
-/// sign in by it, so that it takes every right that the account has.
+/// again if it was switched off, everything that was signed in before is dead, and the person is told.
+/// Whoever sets it can sign in by it, so that it takes every right that the account has. `place` is the
+/// address that people type.
 pub async fn set_password(
     acting: &Acting<'_>,
     id: UserId,
     new: &NewPassword,
     by: PasswordChanger,
+    place: &str,
 ) -> Result<Change, Error> {
     let mut desk = Desk::of(acting).await?;
-    if let Err(halt) = identified(&mut desk, id).await {
-        return undone(halt);
-    }
-    users::set_password(&mut desk.tx, id, &new.0, desk.now).await?;
-    users::bump_epoch(&mut desk.tx, id).await?;
-    desk.record(&Event::PasswordChanged { by }, Some(id)).await?;
+    let account = match identified(&mut desk, id).await {
+        Ok(account) => account,
+        Err(halt) => return undone(halt),
+    };
+    let (phc, context) = (new.0.as_str(), acting.context);
+    let fresh = Fresh { user: &account.user, phc, by, kept: None, context, place };
+    let put = fresh.put(&mut desk.tx, desk.random, desk.now).await?;
+    put.ok_or(Error::Conflict)?;
     desk.tx.commit().await?;
     Ok(Change::Done)
 }

@@ -40,7 +40,7 @@ impl PlaceFacts {
         let device = self.device.as_deref().unwrap_or("unknown");
         let location =
             self.location.as_ref().map(|found| format!(" ({found})")).unwrap_or_default();
-        let (address, at) = (&self.address, moment(self.at));
+        let (address, at) = (&self.address, self.at.to_the_minute());
         format!("Address: {address}{location}\nDevice: {device}\nTime: {at}")
     }
 }
@@ -52,7 +52,7 @@ impl Letter {
             "Somebody typed wrong passwords for your account several times in a row. Sign-in from \
              their network is locked until {}. Devices on which you signed in before are not \
              affected.",
-            until.iso()
+            until.to_the_minute()
         );
         let advice = "If this was not you, nothing needs to be done.";
         Self::notice("Sign-in to your account was locked", [&what, advice])
@@ -81,7 +81,7 @@ impl Letter {
         let what = format!(
             "The password of your account was changed at {}. Whoever was signed in to it was signed \
              out.",
-            at.iso()
+            at.to_the_minute()
         );
         let advice = "If this was not you, set a new password at once by \"Forgot password?\" on the \
                       sign-in page, and tell whoever runs this service.";
@@ -132,7 +132,7 @@ impl Letter {
     pub fn new_place(code: &str, facts: &PlaceFacts, until: Time) -> Self {
         let what = "Somebody with your password wants to sign in to your account from a place where \
                     you have not signed in before. If it is you, type this code where you signed in:";
-        let how_long = format!("The code is good once, until {}.", moment(until));
+        let how_long = format!("The code is good once, until {}.", until.to_the_minute());
         let advice = "If it is not you, somebody knows your password. Give the code to nobody, and \
                       set a new password now.";
         let paragraphs = [what, &facts.in_words(), &how_long, advice];
@@ -179,13 +179,6 @@ impl Letter {
         // Writing to a string does not fail.
         page.render().unwrap_or_default()
     }
-}
-
-/// A moment for people: to the minute, in UTC.
-fn moment(time: Time) -> String {
-    let iso = time.iso();
-    let to_the_minute = iso.get(..16).unwrap_or(&iso).replace('T', " ");
-    format!("{to_the_minute} UTC")
 }
 
 #[derive(Template)]

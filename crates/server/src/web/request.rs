@@ -15,7 +15,7 @@ use super::caller::Caller;
 use super::input::Fields;
 use super::limits::Standing;
 use crate::app::App;
-use crate::flows::limits::LoginStanding;
+use crate::flows::limits::LimitStanding;
 use crate::probe::Watch;
 
 /// The request as it came in, its target read in the one canonical way.
@@ -118,9 +118,9 @@ impl Facts {
         }
     }
 
-    /// From now on the limit headers speak of the limit on signing in.
-    pub fn set_login_standing(&self, login: LoginStanding) {
-        let LoginStanding { limit, remaining, reset, retry_after: _ } = login;
+    /// From now on the limit headers speak of this limit.
+    pub fn set_limit_standing(&self, standing: LimitStanding) {
+        let LimitStanding { limit, remaining, reset, retry_after: _ } = standing;
         self.after().standing = Some(Standing { limit, remaining, reset });
     }
 

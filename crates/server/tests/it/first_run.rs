@@ -241,7 +241,7 @@ async fn a_password_that_the_operator_set_ends_the_link() {
         let accepted = Accepted::check(PASSWORD, 15).unwrap();
         let new = accepted.hash(&server.app.config.password.argon2, &[1; 16]).unwrap();
         let by = PasswordChanger::Operator;
-        users::set_password(&acting, owner.id, &new, by).await.unwrap();
+        users::set_password(&acting, owner.id, &new, by, "").await.unwrap();
         assert_eq!(verdict(&send(&server.client(), &code, &[]).await), "410 link_used");
         let same = users::find(&server.app.db, &email).await.unwrap().unwrap();
         assert_eq!(same.email.as_str(), PLACEHOLDER);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use portcullis_domain::client_address::ClientAddress;
-use portcullis_domain::event::{Context, Event, LimitName};
+use portcullis_domain::event::{Context, Event};
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_code::Code;
 use portcullis_domain::one_time_link::SHOWN_RESET_LIFE;
@@ -16,9 +16,10 @@ use portcullis_store::one_time_codes::{self, Tried};
 use portcullis_store::users;
 use portcullis_store::{Error, Tx, lockouts, throttle};
 
-use super::{CODE, Made, PURPOSE, WORD};
+use super::{CODE, PURPOSE, WORD};
 use crate::app::App;
-use crate::flows::limits::{self, Counter, LoginStanding, key_of_name};
+use crate::flows::limits::{self, Asking, Counter, LimitStanding, key_of_name};
+use crate::flows::links::Wanted;
 use crate::flows::record;
 
 /// Guesses at the code of one mail (contract S20).
@@ -50,7 +51,7 @@ pub enum CodeOutcome {
 /// An outcome, and what the limit headers say of it.
 pub struct CodeAnswer {
     pub outcome: CodeOutcome,
-    pub standing: Option<LoginStanding>,
+    pub standing: Option<LimitStanding>,
 }
 
 /// Tries a code, once it was counted. The right one is spent in the transaction that makes its token.
@@ -58,19 +59,16 @@ pub async fn try_code(app: &App, attempt: &CodeAttempt<'_>) -> Result<CodeAnswer
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
     let name = Identifier::parse(attempt.email.as_str()).ok();
-    let mut standing = None;
-    if let Some(limit) = app.limits.in_force().login {
-        let (login, from) = (Counter::Login, &attempt.from);
-        let counted = limits::reserve(&mut tx, login, limit, from, name.as_ref(), now).await?;
-        standing = Some(counted);
-    }
+    let asking = Asking {
+        counter: Counter::Login,
+        from: &attempt.from,
+        name: name.as_ref(),
+        context: &attempt.context,
+    };
+    let standing = limits::admit(app, &mut tx, &asking, now).await?;
     let over = standing.and_then(|standing| standing.retry_after);
     let outcome = match (over, name) {
-        (Some(retry_after), _) => {
-            let event = Event::LimitExceeded { limit: LimitName::Login };
-            record(&mut tx, app.random, &event, &attempt.context, now).await?;
-            CodeOutcome::TooMany { retry_after }
-        }
+        (Some(retry_after), _) => CodeOutcome::TooMany { retry_after },
         (None, None) => CodeOutcome::Refused,
         (None, Some(name)) => judge(app, &mut tx, attempt, &name, now).await?,
     };
@@ -100,10 +98,9 @@ async fn judge(
     };
     lockouts::clear(tx, &key).await?;
     let until = now.plus(SHOWN_RESET_LIFE);
-    let made = Made { user: &user, until, email: Some(user.email.clone()) };
-    let token = made.issue(tx, &app.keys.credential, app.random, now).await?;
-    let event = Event::LinkCreated { purpose: PURPOSE, until };
-    record(tx, app.random, &event, &context, now).await?;
+    let email = Some(user.email.clone());
+    let wanted = Wanted { purpose: PURPOSE, user: &user, until, email };
+    let token = wanted.issue(tx, &app.keys.credential, app.random, &context, now).await?;
     Ok(CodeOutcome::Token(token))
 }
 

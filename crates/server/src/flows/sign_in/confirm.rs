@@ -2,7 +2,7 @@
 //! stopped. What has changed meanwhile counts: a new password, a closed account, the blacklist.
 
 use portcullis_domain::client_address::ClientAddress;
-use portcullis_domain::event::{Context, Event, LimitName, PlaceRefusal, Text};
+use portcullis_domain::event::{Context, Event, PlaceRefusal, Text};
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_code::{Code, CodePurpose};
 use portcullis_domain::place::Place;
@@ -15,11 +15,11 @@ use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, places, roles};
 
 use super::place::{Waiting, ask, facts_of, seen};
-use super::{Attempt, Before, Outcome, about, count_unreadable, done};
+use super::{Attempt, Before, Outcome, about, done};
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::credentials::Device;
-use crate::flows::limits::{self, Counter, LoginStanding};
+use crate::flows::limits::{self, Asking, Counter, LimitStanding};
 use crate::flows::record;
 
 /// Somebody who types a code.
@@ -47,12 +47,12 @@ pub enum Confirmed {
 /// What became of it, and what the limit headers say.
 pub struct ConfirmAnswer {
     pub confirmed: Confirmed,
-    pub standing: Option<LoginStanding>,
+    pub standing: Option<LimitStanding>,
 }
 
 /// Goes on with the sign-in of a ticket.
 pub async fn confirm(app: &App, typed: &Typed<'_>) -> Result<ConfirmAnswer, Failure> {
-    let standing = count_unreadable(app, &typed.from, &typed.context).await?;
+    let standing = limits::admit_nameless(app, &typed.from, &typed.context).await?;
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
         let confirmed = Confirmed::Went(Outcome::TooMany { retry_after });
         return Ok(ConfirmAnswer { confirmed, standing });
@@ -78,14 +78,11 @@ pub async fn send_again(
     let over = Confirmed::Over(PlaceRefusal::Over);
     let Some(ticket) = Opaque::parse(ticket) else { return Ok(over) };
     let mut tx = app.db.write().await?;
-    if let Some(limit) = app.limits.in_force().sensitive {
-        let standing = limits::reserve(&mut tx, Counter::Sensitive, limit, from, None, now).await?;
-        if let Some(retry_after) = standing.retry_after {
-            let event = Event::LimitExceeded { limit: LimitName::Sensitive };
-            record(&mut tx, app.random, &event, context, now).await?;
-            tx.commit().await?;
-            return Ok(Confirmed::Went(Outcome::TooMany { retry_after }));
-        }
+    let asking = Asking { counter: Counter::Sensitive, from, name: None, context };
+    let standing = limits::admit(app, &mut tx, &asking, now).await?;
+    if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
+        tx.commit().await?;
+        return Ok(Confirmed::Went(Outcome::TooMany { retry_after }));
     }
     let mac = mac(app, &ticket);
     let Some((id, detail)) =

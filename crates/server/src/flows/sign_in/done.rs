@@ -1,93 +1,41 @@
-//! What happens after the password was looked at: a wrong one is counted against the account, a
-//! right one begins a session. Each is one transaction.
+//! What happens after the password was found right: a session begins, in one transaction, unless
+//! something else stands in the way. What follows a wrong one is in `flows/guess`.
 
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::event::{Context, EndReason, Event, SignInFailure, TokenKind};
 use portcullis_domain::id::UserId;
 use portcullis_domain::role::Role;
 use portcullis_domain::session::SignInForm;
-use portcullis_domain::throttle::PASSWORD_DISABLED_AFTER;
-use portcullis_domain::time::Time;
 use portcullis_store::users::{self, User};
 use portcullis_store::{
-    Error, Tx, blacklist, credentials as credential_rows, lockouts, remember as series_rows, roles,
-    sessions,
+    Error, Tx, blacklist, credentials as credential_rows, remember as series_rows, roles, sessions,
 };
 
-use super::{Attempt, Candidate, Outcome, SignedIn, about, place};
+use super::{Attempt, Outcome, SignedIn, about, place};
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::credentials::{self, Issued};
+use crate::flows::guess::Guess;
 use crate::flows::record;
 use crate::flows::remember::{self, Origin};
-use crate::mail::{self, Letter};
-
-/// A wrong password, in one transaction: counted against the account, and everything that follows.
-pub(super) async fn fail(
-    app: &App,
-    attempt: &Attempt<'_>,
-    candidate: &Candidate,
-) -> Result<Outcome, Error> {
-    let now = app.clock.now();
-    let user = candidate.account.as_ref().map(|(user, _)| user);
-    let context = about(&attempt.context, user);
-    let mut tx = app.db.write().await?;
-    let reason = candidate.failure();
-    let event = Event::SignInFailed { form: attempt.form, reason, known: user.is_some() };
-    record(&mut tx, app.random, &event, &context, now).await?;
-    count_wrong(app, &mut tx, user, candidate.locks_until, &context, now).await?;
-    tx.commit().await?;
-    Ok(Outcome::Refused)
-}
-
-/// Counts a wrong password against its account. `locks_until`: it was the last of its network.
-pub(in crate::flows) async fn count_wrong(
-    app: &App,
-    tx: &mut Tx,
-    user: Option<&User>,
-    locks_until: Option<Time>,
-    context: &Context,
-    now: Time,
-) -> Result<(), Error> {
-    if let Some(user) = user {
-        let failures = users::password_failed(tx, user.id).await?;
-        let is_limit = failures >= i64::from(PASSWORD_DISABLED_AFTER);
-        if is_limit && users::disable_password(tx, user.id).await? {
-            record(tx, app.random, &Event::PasswordDisabled, context, now).await?;
-            mail::send(app, tx, &user.email, &Letter::password_disabled(), now).await?;
-        }
-    }
-    if let Some(until) = locks_until {
-        record(tx, app.random, &Event::SignInLocked { until }, context, now).await?;
-        if let Some(user) = user {
-            mail::send(app, tx, &user.email, &Letter::locked_out(until), now).await?;
-        }
-    }
-    Ok(())
-}
 
 /// The right password, in one transaction: the account as it is now, the session and all that
 /// hangs on it, and what it replaces.
 pub(super) async fn succeed(
     app: &App,
     attempt: &Attempt<'_>,
-    candidate: Candidate,
+    guess: &Guess,
 ) -> Result<Outcome, Error> {
     let now = app.clock.now();
-    let Some((seen, password)) = candidate.account else { return Ok(Outcome::Refused) };
+    let Some((seen, password)) = &guess.account else { return Ok(Outcome::Refused) };
     let mut tx = app.db.write().await?;
-    let context = about(&attempt.context, Some(&seen));
-    let Some((user, role)) = unchanged(&mut tx, &seen).await? else {
-        let reason = SignInFailure::AccountChanged;
-        let event = Event::SignInFailed { form: attempt.form, reason, known: true };
+    let context = about(&attempt.context, Some(seen));
+    let Some((user, role)) = unchanged(&mut tx, guess).await? else {
+        let event = guess.failed(SignInFailure::AccountChanged);
         record(&mut tx, app.random, &event, &context, now).await?;
         tx.commit().await?;
         return Ok(Outcome::Refused);
     };
-    if let Some(key) = &candidate.lock_key {
-        lockouts::clear(&mut tx, key).await?;
-    }
-    users::password_succeeded(&mut tx, user.id).await?;
     if let Some(outcome) = refuse_barred(app, &mut tx, attempt, &user, &context).await? {
         tx.commit().await?;
         return Ok(outcome);
@@ -176,14 +124,11 @@ async fn overtaken(
     Ok(outcome)
 }
 
-/// The account and its role as they are now, if nothing that the check rested on has changed while
-/// the password was being hashed. A new password raises the epoch; making the hash dearer does not.
-async fn unchanged(tx: &mut Tx, seen: &User) -> Result<Option<(User, Role)>, Error> {
-    let Some(user) = users::by_id(tx, seen.id).await? else { return Ok(None) };
-    let Some(password) = users::password(tx, seen.id).await? else { return Ok(None) };
-    let same = user.epoch == seen.epoch && !password.disabled;
+/// The account and its role as they are now, if the guess still holds.
+async fn unchanged(tx: &mut Tx, guess: &Guess) -> Result<Option<(User, Role)>, Error> {
+    let Some(user) = guess.right(tx).await? else { return Ok(None) };
     let role = roles::by_id(tx, user.role_id).await?;
-    Ok(role.filter(|_| same).map(|role| (user, role)))
+    Ok(role.map(|role| (user, role)))
 }
 
 /// Ends what a new sign-in replaces: the session whose cookie came along (another user's whole,
@@ -231,8 +176,8 @@ async fn replace(
 
 /// Makes the stored hash as expensive as new ones, after the answer. It is put in only if nobody
 /// has changed the password meanwhile.
-pub(super) fn rehash_later(app: &App, candidate: &Candidate, password: &str) {
-    let Some((user, stored)) = &candidate.account else { return };
+pub(super) fn rehash_later(app: &App, guess: &Guess, password: &str) {
+    let Some((user, stored)) = &guess.account else { return };
     let Some(old) = stored.phc.clone() else { return };
     let (app_later, user) = (app.clone(), user.id);
     let password = zeroize::Zeroizing::new(password.to_owned());

@@ -10,7 +10,7 @@ mod place;
 use std::time::Duration;
 
 use portcullis_domain::client_address::ClientAddress;
-use portcullis_domain::event::{Context, SignInFailure};
+use portcullis_domain::event::Context;
 use portcullis_domain::id::{SessionHandle, SessionId, UserId};
 use portcullis_domain::password::Verdict;
 use portcullis_domain::remember::Ticket;
@@ -18,18 +18,16 @@ use portcullis_domain::role::Role;
 use portcullis_domain::secret::Mac;
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::text::Identifier;
-use portcullis_domain::time::Time;
-use portcullis_store::users::{self, Password, User};
+use portcullis_store::users::User;
 
 use super::credentials::{Device, Issued};
-use super::limits::{LockKey, LoginStanding};
+use super::guess::{Reserved, about};
+use super::limits::LimitStanding;
 use super::remember::Remembered;
 use crate::app::App;
 use crate::fault::Failure;
 
 pub use confirm::{ConfirmAnswer, Confirmed, Typed, confirm, send_again};
-pub use count::count_unreadable;
-pub(super) use done::count_wrong;
 pub use place::Asked;
 
 /// One attempt to sign in.
@@ -101,7 +99,7 @@ impl Outcome {
 /// An outcome, and what the limit headers say of it.
 pub struct Answer {
     pub outcome: Outcome,
-    pub standing: Option<LoginStanding>,
+    pub standing: Option<LimitStanding>,
 }
 
 /// Everything that the forms of an answer are made from.
@@ -113,20 +111,6 @@ pub struct SignedIn {
     pub device_cookie: String,
     /// For a browser that stays signed in.
     pub remembered: Option<Remembered>,
-}
-
-/// The account that an attempt is about, as far as there is one.
-struct Candidate {
-    account: Option<(User, Password)>,
-    lock_key: Option<String>,
-    /// This attempt is the last: if it fails, the network is locked out.
-    locks_until: Option<Time>,
-}
-
-/// What came of counting an attempt.
-enum Counted {
-    Go(Box<Candidate>),
-    Stop(Outcome),
 }
 
 /// Signs somebody in, or says why not.
@@ -143,54 +127,23 @@ async fn judge(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure> {
         return Ok(answer);
     }
     let seat = app.hasher.seat()?;
-    let (counted, standing) = count::count(app, attempt, name.as_ref(), now).await?;
-    let outcome = match counted {
-        Counted::Stop(outcome) => outcome,
-        Counted::Go(candidate) => {
-            let phc = candidate.usable_phc();
-            match app.hasher.verify(seat, attempt.password, phc).await? {
-                Verdict::Match => done::succeed(app, attempt, *candidate).await?,
+    let (reserved, standing) = count::count(app, attempt, name.as_ref(), now).await?;
+    let outcome = match reserved {
+        Reserved::TooMany { retry_after } => Outcome::TooMany { retry_after },
+        Reserved::Locked { retry_after } => Outcome::Locked { retry_after },
+        Reserved::Go(guess) => {
+            match app.hasher.verify(seat, attempt.password, guess.usable_phc()).await? {
+                Verdict::Match => done::succeed(app, attempt, &guess).await?,
                 Verdict::MatchNeedsRehash => {
-                    done::rehash_later(app, &candidate, attempt.password);
-                    done::succeed(app, attempt, *candidate).await?
+                    done::rehash_later(app, &guess, attempt.password);
+                    done::succeed(app, attempt, &guess).await?
                 }
                 Verdict::Mismatch | Verdict::Unreadable => {
-                    done::fail(app, attempt, &candidate).await?
+                    guess.wrong(app, &attempt.context).await?;
+                    Outcome::Refused
                 }
             }
         }
     };
     Ok(Answer { outcome, standing })
-}
-
-impl Candidate {
-    fn lock_key(&self, app: &App, attempt: &Attempt<'_>, name: &Identifier) -> String {
-        let Some((user, _)) = &self.account else {
-            return LockKey::Unknown(name, &attempt.from).text();
-        };
-        let known_device =
-            attempt.device_cookie.and_then(|cookie| app.keys.device.verify(user.id, cookie));
-        match known_device {
-            Some(nonce) => LockKey::Device(user.id, nonce).text(),
-            None => LockKey::Account(user.id, &attempt.from).text(),
-        }
-    }
-
-    /// The hash to check against; none for an account that takes no password.
-    fn usable_phc(&self) -> Option<&str> {
-        let (_, password) = self.account.as_ref()?;
-        password.phc.as_ref().filter(|_| !password.disabled).map(users::PasswordPhc::reveal)
-    }
-
-    fn failure(&self) -> SignInFailure {
-        match &self.account {
-            None => SignInFailure::UnknownUser,
-            Some(_) if self.usable_phc().is_none() => SignInFailure::NoPassword,
-            Some(_) => SignInFailure::WrongPassword,
-        }
-    }
-}
-
-fn about(context: &Context, user: Option<&User>) -> Context {
-    Context { subject: user.map(|user| user.id), ..context.clone() }
 }

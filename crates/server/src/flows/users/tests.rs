@@ -4,13 +4,15 @@ use portcullis_domain::administration::Refusal as Denied;
 use portcullis_domain::permission::Grant;
 use portcullis_domain::role::{Authority, Refusal};
 use portcullis_domain::secret::{Keys, MasterSecret};
-use portcullis_store::user_grants;
 use portcullis_store::users::Password;
+use portcullis_store::{outbox, user_grants};
 
 use super::super::password_reset::hand_out;
 use super::super::reset_tokens::revoke;
 use super::super::roles::tests::{Office, actor};
 use super::*;
+
+const PLACE: &str = "https://gate.example.com";
 
 const TINY: Params = Params { memory_kib: 64, iterations: 1, parallelism: 1 };
 
@@ -165,7 +167,7 @@ async fn what_lets_one_sign_in_takes_every_right_of_the_account() {
         let by = PasswordChanger::Operator;
         let acts = [
             unlock(&acting, id).await.unwrap(),
-            set_password(&acting, id, &password, by).await.unwrap(),
+            set_password(&acting, id, &password, by, PLACE).await.unwrap(),
             hand_out(&acting, &key, id)
                 .await
                 .map_or_else(|halt| undone(halt).unwrap(), |_| Change::Done),
@@ -200,14 +202,18 @@ async fn a_new_password_starts_afresh() {
     tx.commit().await.unwrap();
     let (acting, by) = (office.acting(), PasswordChanger::Operator);
     let new = new_password("a second long password");
-    assert_eq!(set_password(&acting, id, &new, by).await.unwrap(), Change::Done);
+    assert_eq!(set_password(&acting, id, &new, by, PLACE).await.unwrap(), Change::Done);
     let (user, password) = user(&office, id).await;
     assert_eq!((user.epoch, password.failures, password.disabled), (1, 0, false));
     assert_eq!(password.phc.map(|phc| phc.reveal().to_owned()), Some(new.0));
     let expected = format!(r#"authn_password_change {id} {{"by":"operator"}}"#);
     assert!(office.events().await.contains(&expected));
+    let letters = outbox::list(&mut office.db.read().await.unwrap(), 9).await.unwrap();
+    let letters: Vec<_> =
+        letters.iter().map(|mail| (mail.recipient.as_str(), mail.subject.as_str())).collect();
+    assert_eq!(letters, [("ada@example.com", "Your password was changed")]);
     let new = new_password("a third long password");
-    assert_eq!(set_password(&acting, UserId(99), &new, by).await.unwrap(), Change::Unknown);
+    assert_eq!(set_password(&acting, UserId(99), &new, by, PLACE).await.unwrap(), Change::Unknown);
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ pub async fn post(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let new = accept(&call, &caller, new, dialect.new_field())?;
     let answer = change(&call.app, &claim(&call, &caller, current), &new).await?;
     if let Some(standing) = answer.standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match answer.outcome {
         Ok(renewed) => {

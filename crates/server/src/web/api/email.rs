@@ -9,7 +9,7 @@ use portcullis_domain::secret::Opaque;
 use serde_json::json;
 
 use super::change_password::WRONG;
-use super::password_reset::{code_of, email, refused};
+use super::password_reset::{email, refused};
 use crate::flows::email::{self as flow, Asked, Change, Redeemed};
 use crate::flows::mail_request::{Admission, Question};
 use crate::flows::proof::{Refusal, prove};
@@ -49,7 +49,7 @@ pub async fn verify(call: Call, _: Anyone) -> Answer {
             let event = Event::LinkRefused { purpose: LinkPurpose::VerifyEmail, reason };
             door::record_of_stranger(&call.app, &call.facts, event).await;
             Err(refused(
-                code_of(reason),
+                reason.code(),
                 match reason {
                     LinkRefusal::Expired => {
                         "Verification link has expired. Please request a new one."
@@ -89,7 +89,7 @@ pub async fn ask_again(call: Call, _: Anyone) -> Answer {
     let question = Question { email, from: call.facts.client, context };
     let (admission, standing) = flow::ask_again(&call.app, question).await?;
     if let Some(standing) = standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match admission {
         Admission::Go | Admission::Enough => {
@@ -130,7 +130,7 @@ pub async fn change(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Ans
     };
     let (asked, standing) = flow::ask_to_change(&call.app, &change).await?;
     if let Some(standing) = standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match asked {
         Asked::Mailed | Asked::Unchanged => {
@@ -143,7 +143,7 @@ pub async fn change(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Ans
 async fn prove_first(call: &Call, caller: &Caller, password: &str) -> Result<(), Error> {
     let answer = prove(&call.app, &claim(call, caller, password)).await?;
     if let Some(standing) = answer.standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match answer.outcome {
         Ok(renewed) => {

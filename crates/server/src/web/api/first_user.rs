@@ -76,7 +76,7 @@ pub async fn create(call: Call, _: Anyone) -> Answer {
     };
     let answer = first_user::create(app, &attempt).await?;
     if let Some(standing) = answer.standing {
-        facts.set_login_standing(standing);
+        facts.set_limit_standing(standing);
     }
     match answer.outcome {
         Outcome::SignedIn(signed_in) => {

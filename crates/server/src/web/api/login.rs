@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::credentials::{Device, first_csrf_token, sign_access_token};
+use crate::flows::limits;
 use crate::flows::sign_in::{self, Attempt, Before, Outcome, SignedIn};
 use crate::web::caller::Anyone;
 use crate::web::error::{Error, Fault, Forbidden, NewPlace};
@@ -53,7 +54,7 @@ pub async fn post(call: Call, _: Anyone) -> Answer {
     let (form, name, password) = match read(&call.fields) {
         Ok(read) => read,
         Err(faults) => {
-            count_unreadable(&call).await?;
+            count_nameless(&call).await?;
             return Err(Error::Invalid(faults));
         }
     };
@@ -89,7 +90,7 @@ pub async fn attempt(
     };
     let answer = sign_in::sign_in(app, &attempt).await?;
     if let Some(standing) = answer.standing {
-        facts.set_login_standing(standing);
+        facts.set_limit_standing(standing);
     }
     signed_in(answer.outcome, app.clock.now())
 }
@@ -154,11 +155,11 @@ fn read(fields: &Fields) -> Result<(SignInForm, &str, &str), Vec<Fault>> {
 }
 
 /// An attempt that names nobody counts against its address, so that bad bodies are no free tries.
-pub async fn count_unreadable(call: &Call) -> Result<(), Error> {
+pub async fn count_nameless(call: &Call) -> Result<(), Error> {
     let standing =
-        sign_in::count_unreadable(&call.app, &call.facts.client, &call.facts.context()).await?;
+        limits::admit_nameless(&call.app, &call.facts.client, &call.facts.context()).await?;
     let Some(standing) = standing else { return Ok(()) };
-    call.facts.set_login_standing(standing);
+    call.facts.set_limit_standing(standing);
     match standing.retry_after {
         Some(retry_after) => too_many(retry_after),
         None => Ok(()),

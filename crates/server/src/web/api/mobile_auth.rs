@@ -104,7 +104,7 @@ async fn sign_in(call: Call) -> Answer {
     let (name, password) = match login::name_and_password(&call.fields, "email") {
         Ok(read) => read,
         Err(faults) => {
-            login::count_unreadable(&call).await?;
+            login::count_nameless(&call).await?;
             return Err(Error::Invalid(faults));
         }
     };

@@ -91,7 +91,7 @@ pub async fn verify(call: Call, _: Anyone) -> Answer {
     let attempt = CodeAttempt { email: &email, code, from, context };
     let answer = try_code(&call.app, &attempt).await?;
     if let Some(standing) = answer.standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match answer.outcome {
         CodeOutcome::Token(token) => {
@@ -121,8 +121,10 @@ pub async fn reset(call: Call, _: Anyone) -> Answer {
     )?;
     match set(&call, token, new, "newPassword").await? {
         None => Ok(json_reply(StatusCode::CREATED, &said("Password has been reset successfully"))),
-        Some(LinkRefusal::Expired) => Err(refused("link_expired", "Reset token has expired")),
-        Some(refusal) => Err(refused(code_of(refusal), "Invalid or expired reset token")),
+        Some(refusal @ LinkRefusal::Expired) => {
+            Err(refused(refusal.code(), "Reset token has expired"))
+        }
+        Some(refusal) => Err(refused(refusal.code(), "Invalid or expired reset token")),
     }
 }
 
@@ -151,7 +153,7 @@ pub async fn reset_by_path(call: Call, _: Anyone) -> Answer {
         None => Ok(json_reply(StatusCode::OK, &json!({"success": true}))),
         Some(refusal) => Err(Error::Documented(Documented {
             status: StatusCode::NOT_FOUND,
-            code: code_of(refusal),
+            code: refusal.code(),
             text: "Invalid or expired token.",
         })),
     }
@@ -194,7 +196,7 @@ pub async fn by_action(call: Call, _: Anyone) -> Answer {
             match set(&call, token, new, "password").await? {
                 None => Ok(json_reply(StatusCode::OK, &said(DONE))),
                 Some(refusal) => {
-                    Err(refused(code_of(refusal), "Reset token is invalid or has expired."))
+                    Err(refused(refusal.code(), "Reset token is invalid or has expired."))
                 }
             }
         }
@@ -206,7 +208,7 @@ async fn ask_by_mail(call: &Call, email: Email, way: Way) -> Result<(), Error> {
     let question = Question { email, from: call.facts.client, context: call.facts.context() };
     let (admission, standing) = ask(&call.app, question, way).await?;
     if let Some(standing) = standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match admission {
         Admission::Go | Admission::Enough => Ok(()),
@@ -230,7 +232,7 @@ async fn set(
     let wanted = Reset { token: Opaque::parse(token), password, from, context };
     let answer = password_reset::reset(&call.app, &wanted).await?;
     if let Some(standing) = answer.standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match answer.outcome {
         ResetOutcome::Done => Ok(None),
@@ -273,13 +275,4 @@ fn said(message: &str) -> Value {
 
 pub(super) fn refused(code: &'static str, text: &'static str) -> Error {
     Error::Documented(Documented { status: StatusCode::BAD_REQUEST, code, text })
-}
-
-/// The stable word for a link that is not good.
-pub(super) fn code_of(refusal: LinkRefusal) -> &'static str {
-    match refusal {
-        LinkRefusal::Unknown => "link_unknown",
-        LinkRefusal::Used => "link_used",
-        LinkRefusal::Expired => "link_expired",
-    }
 }

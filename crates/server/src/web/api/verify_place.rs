@@ -36,7 +36,7 @@ pub async fn post(call: Call, _: Anyone) -> Answer {
     let (ticket, code) = match read(&call) {
         Ok(read) => read,
         Err(faults) => {
-            login::count_unreadable(&call).await?;
+            login::count_nameless(&call).await?;
             return Err(Error::Invalid(faults));
         }
     };
@@ -70,7 +70,7 @@ pub async fn try_code(call: &Call, ticket: &str, code: Code) -> Result<Confirmed
     };
     let answer = confirm(app, &typed).await?;
     if let Some(standing) = answer.standing {
-        facts.set_login_standing(standing);
+        facts.set_limit_standing(standing);
     }
     Ok(answer.confirmed)
 }

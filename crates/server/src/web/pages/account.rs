@@ -4,7 +4,6 @@ use askama::Template;
 use http::StatusCode;
 use portcullis_domain::csrf::Kind;
 use portcullis_domain::role::Role;
-use portcullis_domain::time::Time;
 use portcullis_store::places::{self, Verified};
 use portcullis_store::sessions::{self, Session};
 use portcullis_store::users::{self, User};
@@ -43,8 +42,8 @@ pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
         is_verified: verified_at.is_some(),
         role: &found.role,
         session: &stored,
-        began: moment(stored.created_at),
-        ends: moment(life.expires_at),
+        began: stored.created_at.to_the_minute(),
+        ends: life.expires_at.to_the_minute(),
         idle: life.idle.map(in_words),
         others: own.others,
         lines: own.lines,
@@ -86,7 +85,7 @@ impl<'a> PlaceRow<'a> {
             id: &place.id,
             network: place.place.to_string(),
             device: device::label(&place.user_agent),
-            last_seen: moment(place.last_seen),
+            last_seen: place.last_seen.to_the_minute(),
         }
     }
 }
@@ -107,11 +106,4 @@ pub(super) async fn remove_place(call: Call, SignedIn(caller): SignedIn) -> Answ
         // What is not there need not be removed.
         Removal::Done | Removal::Unknown => Ok(redirect_reply(StatusCode::SEE_OTHER, "/-/account")),
     }
-}
-
-/// A moment for people: to the minute, in UTC.
-pub(super) fn moment(time: Time) -> String {
-    let iso = time.iso();
-    let to_the_minute = iso.get(..16).unwrap_or(&iso).replace('T', " ");
-    format!("{to_the_minute} UTC")
 }

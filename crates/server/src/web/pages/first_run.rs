@@ -3,26 +3,23 @@
 //! send; the page's one script moves it into the form, and without scripts it is pasted there.
 //! Looking at the page spends nothing.
 
-use std::time::Duration;
-
 use askama::Template;
 use http::StatusCode;
-use http::header::RETRY_AFTER;
-use portcullis_domain::csrf::Refusal;
 use portcullis_domain::event::{Event, LinkRefusal};
 use portcullis_domain::one_time_link::LinkPurpose;
 use portcullis_domain::redirect::Next;
 use portcullis_domain::secret::Opaque;
 use portcullis_domain::text::{Email, Name};
 
-use super::{in_words, sign_in};
+use super::problem::{Problem, show_form};
+use super::sign_in;
 use crate::flows::first_run::{Attempt, Outcome, finish};
 use crate::flows::users::Accepted;
 use crate::web::api::login;
 use crate::web::caller::Anyone;
 use crate::web::door;
 use crate::web::input::Fields;
-use crate::web::reply::{redirect_reply, set_header};
+use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Csrf, Doc};
 
@@ -71,7 +68,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     };
     let answer = finish(&call.app, &attempt).await?;
     if let Some(standing) = answer.standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match answer.outcome {
         Outcome::SignedIn(signed_in) => {
@@ -81,16 +78,11 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
         Outcome::Refused(reason) => {
             let event = Event::LinkRefused { purpose: LinkPurpose::FirstRun, reason };
             door::record_of_stranger(&call.app, &call.facts, event).await;
-            again(Problem::of_link(reason))
+            again(of_link(reason))
         }
-        Outcome::EmailTaken => again(Problem::email_taken()),
-        Outcome::Blacklisted => again(Problem::blacklisted()),
-        Outcome::TooMany { retry_after } => {
-            let mut reply = again(Problem::too_many(retry_after))?;
-            let seconds = retry_after.as_millis().div_ceil(1000).max(1);
-            set_header(&mut reply, RETRY_AFTER, &seconds.to_string());
-            Ok(reply)
-        }
+        Outcome::EmailTaken => again(email_taken()),
+        Outcome::Blacklisted => again(blacklisted()),
+        Outcome::TooMany { retry_after } => again(Problem::too_many(retry_after)),
     }
 }
 
@@ -107,7 +99,7 @@ struct Form<'a> {
 impl Form<'_> {
     /// Whether the field is to blame.
     fn is_wrong(&self, field: &str) -> bool {
-        self.problem.is_some_and(|problem| problem.fields.contains(&field))
+        self.problem.is_some_and(|problem| problem.is_at(field))
     }
 }
 
@@ -132,87 +124,28 @@ impl<'a> Filled<'a> {
     }
 }
 
-/// Why the form is shown again.
-struct Problem {
-    status: StatusCode,
-    /// The stable word.
-    code: &'static str,
-    /// What happened, and what to do about it.
-    lines: Vec<String>,
-    /// The fields that are to blame.
-    fields: Vec<&'static str>,
-}
-
-impl Problem {
-    fn outdated(refusal: Refusal) -> Self {
-        let what = "This form had been open for too long.";
-        let advice = "Nothing has been done. Please enter the password once more.";
-        Self {
-            status: StatusCode::FORBIDDEN,
-            code: refusal.code(),
-            lines: said([what, advice]),
-            fields: Vec::new(),
-        }
-    }
-
-    fn of_link(refusal: LinkRefusal) -> Self {
-        const NEW: &str = "Whoever runs this service gets a new one with: portcullis init";
-        let fields = vec!["code"];
-        match refusal {
-            LinkRefusal::Unknown => Self {
-                status: StatusCode::UNAUTHORIZED,
-                code: "link_unknown",
-                lines: said(["There is no link with this code.", "Paste the whole link."]),
-                fields,
-            },
-            LinkRefusal::Used => Self {
-                status: StatusCode::GONE,
-                code: "link_used",
-                lines: said(["This link was used, or a newer one took its place.", NEW]),
-                fields,
-            },
-            LinkRefusal::Expired => Self {
-                status: StatusCode::GONE,
-                code: "link_expired",
-                lines: said(["The time of this link is over.", NEW]),
-                fields,
-            },
-        }
-    }
-
-    fn email_taken() -> Self {
-        let what = "This address belongs to another user.";
-        Self {
-            status: StatusCode::CONFLICT,
-            code: "email_taken",
-            lines: said([what, "Take another one. The link is still good."]),
-            fields: vec!["email"],
-        }
-    }
-
-    fn blacklisted() -> Self {
-        let what = "This account is blocked.";
-        Self {
-            status: StatusCode::FORBIDDEN,
-            code: "account_blacklisted",
-            lines: said([what, "Whoever runs this service lets it in again."]),
-            fields: Vec::new(),
-        }
-    }
-
-    fn too_many(wait: Duration) -> Self {
-        let advice = format!("You can try again in {}.", in_words(wait));
-        Self {
-            status: StatusCode::TOO_MANY_REQUESTS,
-            code: "too_many_requests",
-            lines: said(["Too many attempts came from your address.", &advice]),
-            fields: Vec::new(),
-        }
+/// A link that is not good.
+fn of_link(refusal: LinkRefusal) -> Problem {
+    const NEW: &str = "Whoever runs this service gets a new one with: portcullis init";
+    match refusal {
+        // Whoever has no code is nobody.
+        LinkRefusal::Unknown => Problem {
+            status: StatusCode::UNAUTHORIZED,
+            ..Problem::link(refusal, "Paste the whole link.")
+        },
+        LinkRefusal::Used | LinkRefusal::Expired => Problem::link(refusal, NEW),
     }
 }
 
-fn said<const N: usize>(lines: [&str; N]) -> Vec<String> {
-    lines.map(str::to_owned).into()
+fn email_taken() -> Problem {
+    let what = "This address belongs to another user.";
+    let lines = [what, "Take another one. The link is still good."];
+    Problem::new(StatusCode::CONFLICT, "email_taken", lines).at("email")
+}
+
+fn blacklisted() -> Problem {
+    let lines = ["This account is blocked.", "Whoever runs this service lets it in again."];
+    Problem::new(StatusCode::FORBIDDEN, "account_blacklisted", lines)
 }
 
 fn form(call: &Call, filled: &Filled<'_>, problem: Option<&Problem>) -> Answer {
@@ -223,8 +156,7 @@ fn form(call: &Call, filled: &Filled<'_>, problem: Option<&Problem>) -> Answer {
         problem,
         script: SCRIPT,
     };
-    let status = problem.map_or(StatusCode::OK, |problem| problem.status);
-    let mut reply = super::show(status, &page)?;
+    let mut reply = show_form(&page, problem)?;
     super::allow_script(&mut reply, SCRIPT);
     Ok(reply)
 }
@@ -255,7 +187,10 @@ fn read<'c>(call: &'c Call, filled: &Filled<'_>) -> Result<Attempt<'c>, Problem>
             from: call.facts.client,
             context: call.facts.context(),
         }),
-        _ => Err(Problem { status: StatusCode::BAD_REQUEST, code: "invalid", lines, fields }),
+        _ => {
+            let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid", []);
+            Err(Problem { lines, fields, ..problem })
+        }
     }
 }
 
@@ -296,7 +231,7 @@ mod tests {
         check(&first, &["autocomplete=\"new-password\"", "At least 15 characters"]);
         assert!(!first.contains("role=\"alert\"") && !first.contains("aria-invalid="));
         let filled = Filled { email: "<ada>", first_name: "\"Ada", ..Filled::default() };
-        let again = html(&filled, Some(&Problem::of_link(LinkRefusal::Used)));
+        let again = html(&filled, Some(&of_link(LinkRefusal::Used)));
         check(&again, &["role=\"alert\"", "<code>link_used</code>", "aria-invalid=\"true\""]);
         check(&again, &["<title>Error: First run", "&#60;ada&#62;", "&#34;Ada"]);
     }

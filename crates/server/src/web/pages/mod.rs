@@ -8,6 +8,7 @@ mod admin;
 mod docs;
 mod first_run;
 mod password;
+mod problem;
 mod refusal;
 mod sessions;
 mod sign_in;

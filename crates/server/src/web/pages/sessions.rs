@@ -8,7 +8,6 @@ use portcullis_domain::session::SignInForm;
 use portcullis_domain::time::Time;
 use portcullis_store::sessions::{Filter, LiveSession};
 
-use super::account::moment;
 use super::in_words;
 use crate::flows::sessions::{self, EndOwn, Part};
 use crate::web::api::account_sessions::{current, own as of_caller};
@@ -40,7 +39,7 @@ impl Line {
         let (form, began, active) = (session.form, session.created_at, session.last_active);
         let shown = showing.show(session);
         let active = if shown.is_current { now } else { active };
-        Self { shown, kind: in_short(form), began: moment(began), active: ago(now, active) }
+        Self { shown, kind: in_short(form), began: began.to_the_minute(), active: ago(now, active) }
     }
 }
 

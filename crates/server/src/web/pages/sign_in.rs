@@ -83,7 +83,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let before = login::before(&call.app, &call.facts).await?;
     let answer = sign_in(&call.app, &attempt(&call, name, password, before)).await?;
     if let Some(standing) = answer.standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     end(&call, answer.outcome, &next, again)
 }

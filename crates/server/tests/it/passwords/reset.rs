@@ -35,6 +35,10 @@ async fn tp56_a_token_is_good_once() {
         assert!(done.set_cookie("sessionid").is_none(), "nobody is signed in by it");
         assert_eq!(me(&signed_in).await, 401, "everybody is signed out");
 
+        let ended = server.events("session_ended", 1).await;
+        let reasons = ended.iter().filter(|event| event.detail["reason"] == "password_changed");
+        assert_eq!(reasons.count(), 1);
+
         let again = reset(server, &token, "and yet another phrase").await;
         assert_eq!(again.verdict(), "400 link_used");
         assert_eq!(again.json()["error"], BAD_TOKEN);
@@ -43,6 +47,25 @@ async fn tp56_a_token_is_good_once() {
         let subjects: Vec<_> =
             letters(server, Z1.email, 2).await.into_iter().map(|letter| letter.subject).collect();
         assert_eq!(subjects, ["Set a new password", "Your password was changed"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_events_of_a_reset_say_where_it_came_from() {
+    on_each_database(async |server| {
+        let id = server.add(&Z1).await.id;
+        let mut tx = server.app.db.write().await.unwrap();
+        users::doubt_email(&mut tx, id).await.unwrap();
+        tx.commit().await.unwrap();
+        let token = token_by_mail(server, &Z1).await;
+        assert_eq!(reset(server, &token, NEW).await.status, 200);
+        for name in ["user_updated", "authn_password_change"] {
+            let events = server.events(name, 1).await;
+            let context = &events[0].context;
+            assert!(context.ip.is_some() && context.request_id.is_some(), "{name}: {context:?}");
+        }
+        assert!(server.events("session_ended", 0).await.is_empty(), "nobody was signed in");
     })
     .await;
 }

@@ -13,7 +13,6 @@ use crate::web::api::blacklist::{cursor, name, parse_cursor};
 use crate::web::api::session_acts;
 use crate::web::caller::{Caller, Fresh, SessionsManage, Staff};
 use crate::web::error::{Error, Fault, Forbidden};
-use crate::web::pages::account::moment;
 use crate::web::pages::show as show_page;
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
@@ -130,7 +129,7 @@ impl<'a> Row<'a> {
             name: name(&listed.user),
             email: listed.user.email.as_str(),
             reason: listed.reason.as_deref(),
-            since: moment(listed.created_at),
+            since: listed.created_at.to_the_minute(),
             by: listed.added_by.as_ref().map(name),
         }
     }

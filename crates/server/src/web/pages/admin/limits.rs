@@ -174,9 +174,10 @@ fn person(user: &User, what: String) -> Person {
 fn counts(tunable: Tunable) -> &'static str {
     match tunable {
         Tunable::Login => {
-            "Attempts to sign in, by address and name; six times that by address alone."
+            "Attempts to sign in, and tries of codes and links, by address and name; six times that by \
+             address alone."
         }
-        Tunable::Sensitive => "Requests that send mail or try codes, by address.",
+        Tunable::Sensitive => "Requests that send mail, by address.",
         Tunable::Lockout => {
             "Wrong passwords in a row that lock an account for one network, and for how long."
         }
@@ -193,7 +194,7 @@ fn origin(one: &Standing) -> String {
         Some(changed) => {
             let who = changed.by.as_deref().unwrap_or("the operator");
             let configured = written(one.configured);
-            format!("Set by {who} on {}; configured: {configured}", moment(changed.at))
+            format!("Set by {who} on {}; configured: {configured}", changed.at.to_the_minute())
         }
         None if one.source() == "default" => "The default".to_owned(),
         None => "From the configuration".to_owned(),
@@ -215,10 +216,4 @@ fn how(one: &Lockout, now: Time) -> String {
     };
     let (failures, left) = (one.failures, in_words(one.until.since(now)));
     format!("from {place} · {failures} wrong passwords · for {left} more")
-}
-
-/// To the minute, in UTC.
-fn moment(time: Time) -> String {
-    let iso = time.iso();
-    iso.get(..16).unwrap_or(&iso).replace('T', " ") + " UTC"
 }

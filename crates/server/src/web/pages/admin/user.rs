@@ -25,7 +25,6 @@ use crate::web::caller::{
     UserPermissionsManage, UsersManage,
 };
 use crate::web::error::Error;
-use crate::web::pages::account::moment;
 use crate::web::pages::{show as show_page, shown_name};
 use crate::web::refusal::sentence;
 use crate::web::reply::redirect_reply;
@@ -174,7 +173,7 @@ impl Happened {
     fn of(line: &Line) -> Self {
         let detail = line.detail.as_object().filter(|fields| !fields.is_empty());
         Self {
-            when: moment(line.at),
+            when: line.at.to_the_minute(),
             what: line.name.clone(),
             failed: line.outcome == "failure",
             detail: detail.map(|_| visible(&line.detail.to_string())).unwrap_or_default(),
@@ -208,8 +207,8 @@ async fn page(
         name: visible(&shown_name(user)),
         is_open: user.status == AccountStatus::Active,
         is_oneself: user.id == caller.user_id(),
-        made: moment(user.created_at),
-        changed: moment(user.updated_at),
+        made: user.created_at.to_the_minute(),
+        changed: user.updated_at.to_the_minute(),
         phone: user.phone.as_deref().unwrap_or_default(),
         username: user.username.as_ref().map_or("", Username::as_str),
         types: types(user.account_type.id()),

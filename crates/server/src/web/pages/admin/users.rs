@@ -12,7 +12,6 @@ use crate::flows::users;
 use crate::web::api::users::newcomer;
 use crate::web::caller::{Caller, Fresh, Staff, UsersManage};
 use crate::web::error::Error;
-use crate::web::pages::account::moment;
 use crate::web::pages::{show as show_page, shown_name};
 use crate::web::refusal::sentence;
 use crate::web::reply::redirect_reply;
@@ -144,7 +143,7 @@ impl Row {
             level: listed.role_level,
             account_type: user.account_type.name(),
             is_open: user.status == AccountStatus::Active,
-            since: moment(user.created_at),
+            since: user.created_at.to_the_minute(),
         }
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn submit(call: Call, SignedIn(caller): SignedIn) -> Answer {
     };
     let answer = change(&call.app, &claim(&call, &caller, current), &new).await?;
     if let Some(standing) = answer.standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match answer.outcome {
         Ok(renewed) => {

@@ -41,7 +41,7 @@ pub(super) async fn submit(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>)
     let change = Change { user: caller.user_id(), email, from, context };
     let (asked, standing) = ask_to_change(&call.app, &change).await?;
     if let Some(standing) = standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match asked {
         Asked::Mailed => done(

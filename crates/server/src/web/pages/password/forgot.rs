@@ -52,7 +52,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let question = Question { email, from: call.facts.client, context: call.facts.context() };
     let (admission, standing) = ask(&call.app, question, Way::Link).await?;
     if let Some(standing) = standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match admission {
         Admission::Go | Admission::Enough => done(

@@ -57,7 +57,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let wanted = Reset { token: Opaque::parse(code), password, from, context };
     let answer = reset(&call.app, &wanted).await?;
     if let Some(standing) = answer.standing {
-        call.facts.set_login_standing(standing);
+        call.facts.set_limit_standing(standing);
     }
     match answer.outcome {
         ResetOutcome::Done => done(

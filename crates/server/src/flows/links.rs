@@ -1,0 +1,62 @@
+//! One-time links: making one, and why one is not good. Not here: what each is good for, which spends it
+//! in the transaction of its act.
+
+use portcullis_domain::event::{Context, Event, LinkRefusal};
+use portcullis_domain::one_time_link::{self, LinkPurpose};
+use portcullis_domain::secret::{Mac, MacKey, Opaque};
+use portcullis_domain::text::Email;
+use portcullis_domain::time::Time;
+use portcullis_store::one_time_links::{self, NewLink};
+use portcullis_store::users::User;
+use portcullis_store::{Error, Tx};
+
+use super::record;
+use crate::app::App;
+use crate::random::Random;
+
+/// A link to be made.
+pub(super) struct Wanted<'a> {
+    pub purpose: LinkPurpose,
+    pub user: &'a User,
+    pub until: Time,
+    /// Where its code is mailed to, or the mailbox that a code for it came from.
+    pub email: Option<Email>,
+}
+
+impl Wanted<'_> {
+    /// Makes the link; earlier ones of its user and purpose are void. The code goes to whoever it is for
+    /// and nowhere else.
+    pub(super) async fn issue(
+        self,
+        tx: &mut Tx,
+        key: &MacKey,
+        random: Random,
+        context: &Context,
+        now: Time,
+    ) -> Result<Opaque, Error> {
+        let (purpose, until) = (self.purpose, self.until);
+        let code = Opaque::from_random(random.bytes());
+        let new = NewLink {
+            mac: key.credential_mac(purpose.of_secret(), &code),
+            purpose,
+            user_id: self.user.id,
+            user_epoch: self.user.epoch,
+            email: self.email,
+            expires_at: until,
+        };
+        one_time_links::issue(tx, &new, now).await?;
+        let context = Context { subject: Some(self.user.id), ..context.clone() };
+        record(tx, random, &Event::LinkCreated { purpose, until }, &context, now).await?;
+        Ok(code)
+    }
+}
+
+/// Why a link is not good, if it is not.
+pub(super) async fn refusal(
+    app: &App,
+    purpose: LinkPurpose,
+    mac: &Mac,
+) -> Result<Option<LinkRefusal>, Error> {
+    let found = one_time_links::find(&mut app.db.read_once().await?, purpose, mac).await?;
+    Ok(one_time_link::refusal(found, app.clock.now()))
+}
