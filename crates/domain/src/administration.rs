@@ -39,6 +39,8 @@ pub enum Act<'a> {
     Move,
     /// The address, the username, the password: whoever sets them can sign in as the user.
     Identify,
+    /// Forgive it wrong passwords: whoever does so knows none of it afterwards.
+    Unlock,
     /// Make it an account of this type.
     Type(AccountType),
     /// Give it this role in place of its own.
@@ -98,9 +100,13 @@ pub fn judge(actor: &Actor, target: &Target, act: Act<'_>) -> Result<(), Refusal
         Act::Type(account_type) => may_make(actor, account_type),
         Act::Assign(role) => role::may_assign(&actor.authority, role).map_err(Refusal::from),
         Act::Grant(grants) => covers(actor, grants),
-        Act::Describe | Act::Revoke | Act::Enable | Act::Disable | Act::Delete | Act::SignOut => {
-            Ok(())
-        }
+        Act::Describe
+        | Act::Unlock
+        | Act::Revoke
+        | Act::Enable
+        | Act::Disable
+        | Act::Delete
+        | Act::SignOut => Ok(()),
     }
 }
 
@@ -118,7 +124,7 @@ pub fn is_owner(role: &Role) -> bool {
 /// What people may do to their own account here. A role is among it, because nobody gains by one
 /// that is within their level and holds nothing new.
 fn is_for_oneself(act: Act<'_>) -> bool {
-    matches!(act, Act::Describe | Act::Move | Act::Assign(_))
+    matches!(act, Act::Describe | Act::Move | Act::Unlock | Act::Assign(_))
 }
 
 fn takes_ownership(act: Act<'_>) -> bool {
@@ -128,6 +134,7 @@ fn takes_ownership(act: Act<'_>) -> bool {
         Act::Describe
         | Act::Move
         | Act::Identify
+        | Act::Unlock
         | Act::Type(_)
         | Act::Grant(_)
         | Act::Revoke

@@ -194,7 +194,7 @@ pub async fn set_password(
     place: &str,
 ) -> Result<Change, Error> {
     let mut desk = Desk::of(acting).await?;
-    let account = match identified(&mut desk, id).await {
+    let account = match judged(&mut desk, id, Act::Identify).await {
         Ok(account) => account,
         Err(halt) => return undone(halt),
     };
@@ -207,11 +207,10 @@ pub async fn set_password(
 }
 
 /// Forgives wrong passwords: the count, the switch that a hundred of them turn, every network that is
-/// locked out of the account, and the attempts that were counted for its names. What is lifted is all
-/// that stands between guesses and the account, so that it takes every right that it has.
+/// locked out of the account, and the attempts that were counted for its names.
 pub async fn unlock(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
     let mut desk = Desk::of(acting).await?;
-    let account = match identified(&mut desk, id).await {
+    let account = match judged(&mut desk, id, Act::Unlock).await {
         Ok(account) => account,
         Err(halt) => return undone(halt),
     };
@@ -225,10 +224,10 @@ pub async fn unlock(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
     Ok(Change::Done)
 }
 
-/// The account, for whoever may do what lets them sign in to it.
-async fn identified(desk: &mut Desk<'_>, id: UserId) -> Result<Account, Halt> {
+/// The account, for whoever may do this to it.
+async fn judged(desk: &mut Desk<'_>, id: UserId, act: Act<'_>) -> Result<Account, Halt> {
     let account = desk.account_of(id).await?;
-    desk.judge(&account, Act::Identify)?;
+    desk.judge(&account, act)?;
     Ok(account)
 }
 
