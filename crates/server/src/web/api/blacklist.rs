@@ -3,6 +3,7 @@
 
 use http::StatusCode;
 use portcullis_domain::id::UserId;
+use portcullis_domain::text::{Username, person_name};
 use portcullis_domain::time::Time;
 use portcullis_store::blacklist::{After, Listed, Named};
 use serde_json::{Value, json};
@@ -37,13 +38,10 @@ pub async fn list(call: &Call, caller: &Caller) -> Answer {
     Ok(json_reply(StatusCode::OK, &body))
 }
 
-/// What somebody is called: the full name, or else the address.
+/// What somebody is called.
 pub fn name(user: &Named) -> String {
-    let full = format!("{} {}", user.first_name, user.last_name);
-    match full.trim() {
-        "" => user.email.to_string(),
-        full => full.to_owned(),
-    }
+    let username = user.username.as_ref().map(Username::as_str);
+    person_name(user.first_name.as_str(), user.last_name.as_str(), username, user.email.as_str())
 }
 
 fn row(row: &Listed) -> Value {

@@ -4,6 +4,7 @@
 use askama::Template;
 use http::StatusCode;
 use portcullis_domain::account::{AccountStatus, AccountType};
+use portcullis_domain::text::visible;
 use portcullis_store::users::directory::{self, Listed, Page};
 
 use super::choice::{Choice, roles, types};
@@ -16,7 +17,6 @@ use crate::web::pages::{show as show_page, shown_name};
 use crate::web::refusal::sentence;
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
-use crate::web::sessions::shown::visible;
 use crate::web::table::{Answer, Doc};
 
 pub(in crate::web::pages) const PATH: &str = "/-/admin/users";
