@@ -12,6 +12,7 @@ use super::session_acts::must_hold;
 use crate::flows::blacklist;
 use crate::web::caller::{Caller, SessionsManage};
 use crate::web::error::{Error, Fault};
+use crate::web::input::whole_number;
 use crate::web::reply::json_reply;
 use crate::web::request::Call;
 use crate::web::table::Answer;
@@ -60,7 +61,7 @@ fn row(row: &Listed) -> Value {
 fn limit(call: &Call) -> Result<i64, Error> {
     let Some(text) = call.facts.query("limit") else { return Ok(MOST) };
     let fault = || Fault::invalid("limit", "must be a number from 1 to 1000");
-    let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+    let limit = whole_number(&text).filter(|limit| (1..=MOST).contains(limit));
     limit.ok_or_else(|| Error::Invalid(vec![fault()]))
 }
 
@@ -72,7 +73,7 @@ pub fn cursor(after: After) -> String {
 /// Reads what [`cursor`] gave.
 pub fn parse_cursor(text: &str) -> Result<After, Error> {
     let parts = text.split_once('-').and_then(|(time, user)| {
-        Some(After { created_at: Time(time.parse().ok()?), user: UserId(user.parse().ok()?) })
+        Some(After { created_at: Time(whole_number(time)?), user: UserId(whole_number(user)?) })
     });
     let fault = || Fault::invalid("after", "must be the value of next in an earlier answer");
     parts.ok_or_else(|| Error::Invalid(vec![fault()]))
