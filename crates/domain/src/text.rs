@@ -254,6 +254,29 @@ impl fmt::Display for Host {
     }
 }
 
+/// A person's first and last name as one; empty where there is neither.
+pub fn full_name(first: &str, last: &str) -> String {
+    format!("{first} {last}").trim().to_owned()
+}
+
+/// What a person is called: the full name, or else what they sign in with.
+pub fn person_name(first: &str, last: &str, username: Option<&str>, email: &str) -> String {
+    let full = full_name(first, last);
+    if full.is_empty() { username.unwrap_or(email).to_owned() } else { full }
+}
+
+/// With a sign in the place of every character that steers a terminal or turns text around.
+pub fn visible(text: &str) -> String {
+    let steers = |char: char| {
+        let turns = matches!(
+            char,
+            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        );
+        char.is_control() || turns
+    };
+    text.chars().map(|char| if steers(char) { '\u{fffd}' } else { char }).collect()
+}
+
 /// Trims, normalises, and checks that there are 1 to `max` characters.
 fn checked(text: &str, max: usize) -> Result<String, TextFault> {
     let text = text.trim();

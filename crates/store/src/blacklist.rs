@@ -5,7 +5,7 @@
 use portcullis_domain::blacklist::Reason;
 use portcullis_domain::event::EndReason;
 use portcullis_domain::id::UserId;
-use portcullis_domain::text::{Email, Name};
+use portcullis_domain::text::{Email, Name, Username};
 use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
@@ -36,6 +36,7 @@ pub struct Listed {
 pub struct Named {
     pub id: UserId,
     pub email: Email,
+    pub username: Option<Username>,
     pub first_name: Name,
     pub last_name: Name,
 }
@@ -93,8 +94,8 @@ pub async fn count(tx: &mut Tx) -> Result<i64> {
 /// names.
 pub async fn list(tx: &mut Tx, after: Option<After>, limit: i64) -> Result<Vec<Listed>> {
     const SQL: &str = "SELECT b.user_id, b.reason, b.created_at,
-            u.email, u.first_name, u.last_name, a.id AS by_id, a.email AS by_email,
-            a.first_name AS by_first_name, a.last_name AS by_last_name
+            u.email, u.username, u.first_name, u.last_name, a.id AS by_id, a.email AS by_email,
+            a.username AS by_username, a.first_name AS by_first_name, a.last_name AS by_last_name
         FROM blacklist b
         JOIN users u ON u.id = b.user_id
         LEFT JOIN users a ON a.id = b.added_by
@@ -137,9 +138,9 @@ async fn living_sessions(tx: &mut Tx, user: UserId, now: Time) -> Result<u64> {
 }
 
 fn listed(row: &Row) -> Result<Listed> {
-    let user = named(row, ["user_id", "email", "first_name", "last_name"])?;
+    let user = named(row, ["user_id", "email", "username", "first_name", "last_name"])?;
     let by: Option<i64> = row.get("by_id")?;
-    let columns = ["by_id", "by_email", "by_first_name", "by_last_name"];
+    let columns = ["by_id", "by_email", "by_username", "by_first_name", "by_last_name"];
     Ok(Listed {
         user,
         reason: row.get("reason")?,
@@ -148,14 +149,18 @@ fn listed(row: &Row) -> Result<Listed> {
     })
 }
 
-fn named(row: &Row, [id, email, first, last]: [&'static str; 4]) -> Result<Named> {
+fn named(row: &Row, columns: [&'static str; 5]) -> Result<Named> {
+    let [id, email, username, first, last] = columns;
     let id = UserId(row.get(id)?);
     let fault = |column| move |_| corrupt("users", column, id);
     let (mail, first, last): (String, String, String) =
         (row.get(email)?, row.get(first)?, row.get(last)?);
+    let username: Option<String> = row.get(username)?;
+    let username = username.as_deref().map(Username::parse).transpose();
     Ok(Named {
         id,
         email: Email::parse(&mail).map_err(fault("email"))?,
+        username: username.map_err(fault("username"))?,
         first_name: Name::parse(&first).map_err(fault("first_name"))?,
         last_name: Name::parse(&last).map_err(fault("last_name"))?,
     })

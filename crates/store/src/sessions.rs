@@ -19,9 +19,7 @@ pub(crate) use life::{
     doubt, doubt_all_of_user, doubt_owner, has_good_credential, lengthen, listed, reconsider,
     strike_out,
 };
-pub use live::{
-    Filter, LiveSession, Page, Position, Search, count, list, live_of_user, position, search,
-};
+pub use live::{Filter, LiveSession, Page, Position, Search, count, list, position, search};
 
 /// A session to be made.
 #[derive(Clone, Debug)]

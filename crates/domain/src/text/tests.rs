@@ -9,6 +9,27 @@ const fn long(max: usize) -> TextFault {
 }
 
 #[test]
+fn a_person_is_called_by_name_or_else_by_what_they_sign_in_with() {
+    let check = |first, last, username, expected| {
+        assert_eq!(person_name(first, last, username, "ada@example.com"), expected);
+    };
+    check("Ada", "Lovelace", Some("ada"), "Ada Lovelace");
+    check("Ada", "", Some("ada"), "Ada");
+    check("", "Lovelace", None, "Lovelace");
+    check("", "", Some("ada"), "ada");
+    check("", "", None, "ada@example.com");
+}
+
+#[test]
+fn what_steers_text_is_made_visible() {
+    let check = |text: &str, expected: &str| assert_eq!(visible(text), expected);
+    check("Firefox/130.0 (é; 日本)", "Firefox/130.0 (é; 日本)");
+    check("a\u{1b}[31mb\r\nc\0", "a\u{fffd}[31mb\u{fffd}\u{fffd}c\u{fffd}");
+    check("\u{202e}gnp.exe\u{2066}", "\u{fffd}gnp.exe\u{fffd}");
+    check("<b>&\"'", "<b>&\"'");
+}
+
+#[test]
 fn emails() {
     let check = |text: &str, expected: Result<(&str, &str), TextFault>| {
         let email = Email::parse(text);

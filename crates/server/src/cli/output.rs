@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use comfy_table::{Table, presets};
+use portcullis_domain::text::visible;
 use serde::Serialize;
 use serde_json::json;
 use tracing::level_filters::LevelFilter;
@@ -110,6 +111,8 @@ pub fn log_trouble() {
 }
 
 fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    // What people and clients call themselves moves no cursor.
+    let rows = rows.into_iter().map(|cells| cells.map(|cell| visible(&cell)));
     let mut table = Table::new();
     table.load_style(presets::ASCII_BORDERS_ONLY_CONDENSED).set_header(header).add_rows(rows);
     table.trim_fmt()

@@ -5,7 +5,7 @@
 
 use portcullis_domain::event::PasswordChanger;
 use portcullis_domain::password::{Policy, PolicyFault};
-use portcullis_domain::text::Username;
+use portcullis_domain::text::{Username, full_name};
 use portcullis_store::users::User;
 use portcullis_store::{Error, rotation};
 
@@ -18,7 +18,7 @@ use crate::fault::Failure;
 
 /// Everything that is wrong with a new password of this user, worst first; none, and it is accepted.
 pub fn faults(app: &App, user: &User, password: &str) -> Vec<PolicyFault> {
-    let name = format!("{} {}", user.first_name, user.last_name);
+    let name = full_name(user.first_name.as_str(), user.last_name.as_str());
     let address = user.email.as_str();
     let local = address.split('@').next().unwrap_or_default();
     let own_words = [
@@ -27,7 +27,7 @@ pub fn faults(app: &App, user: &User, password: &str) -> Vec<PolicyFault> {
         user.username.as_ref().map_or("", Username::as_str),
         user.first_name.as_str(),
         user.last_name.as_str(),
-        name.trim(),
+        &name,
     ];
     let min_chars = app.config.password.min_length;
     Policy { min_chars, own_words: &own_words }.faults(password)

@@ -1,5 +1,5 @@
-//! Who is signed in, and ending what is one's own. When that is answered, no node lets in what was
-//! ended. Not here: ending other people's sessions (`terminate`).
+//! Who is signed in, and ending all others of one's own. When that is answered, no node lets in what
+//! was ended. Not here: ending one session, one's own or somebody else's (`terminate`).
 
 use portcullis_domain::event::{Context, EndReason, Event};
 use portcullis_domain::id::{SessionHandle, SessionId, UserId};
@@ -67,52 +67,11 @@ pub async fn newest(
     Ok(Listing { sessions, total, has_more })
 }
 
-/// What became of ending one's own session.
-#[derive(Debug, PartialEq, Eq)]
-pub enum EndOwn {
-    Ended,
-    /// It is the one that the request came with: whoever wants to end that signs out.
-    Current,
-    /// There is none of this name, it is somebody else's, or it is over.
-    Unknown,
-}
-
 /// The caller's user and session.
 #[derive(Clone, Copy)]
 pub struct Own<'a> {
     pub user: UserId,
     pub session: &'a SessionId,
-    pub handle: &'a SessionHandle,
-}
-
-/// Ends another session of the caller's.
-pub async fn end_own(
-    app: &App,
-    own: Own<'_>,
-    handle: &SessionHandle,
-    context: &Context,
-) -> Result<EndOwn, Error> {
-    if handle == own.handle {
-        return Ok(EndOwn::Current);
-    }
-    let now = app.clock.now();
-    let mut tx = app.db.write().await?;
-    let Some(session) = sessions::live_of_user(&mut tx, own.user, handle, now).await? else {
-        return Ok(EndOwn::Unknown);
-    };
-    if !sessions::end(&mut tx, &session, EndReason::Logout, now).await? {
-        return Ok(EndOwn::Unknown);
-    }
-    let context = Context {
-        subject: Some(own.user),
-        session: Some(handle.as_str().to_owned()),
-        ..context.clone()
-    };
-    let event = Event::SessionEnded { reason: EndReason::Logout };
-    record(&mut tx, app.random, &event, &context, now).await?;
-    tx.commit().await?;
-    barrier::felt_everywhere(app).await;
-    Ok(EndOwn::Ended)
 }
 
 /// Ends every session of the caller's but the current one, with the browsers that stay signed in; how

@@ -21,6 +21,7 @@ use hyper::body::Incoming;
 use portcullis_domain::csrf::{AuthKind, Kind};
 use portcullis_domain::event::LimitName;
 use portcullis_domain::rule::Rule;
+use portcullis_domain::text::full_name;
 use url::Url;
 
 pub use self::assertion::Assertions;
@@ -181,11 +182,11 @@ fn outbound(
 pub fn introduce(app: &App, caller: &Caller, headers: &mut HeaderMap) {
     let found = caller.found();
     let permissions: Vec<_> = caller.grants().iter().map(ToString::to_string).collect();
-    let name = format!("{} {}", found.user.first_name, found.user.last_name);
+    let name = full_name(found.user.first_name.as_str(), found.user.last_name.as_str());
     let identity = Identity {
         user: &found.user.id.to_string(),
         email: found.user.email.as_str(),
-        name: name.trim(),
+        name: &name,
         role: &found.role.name,
         organisation: None,
         permissions: &permissions.join(","),

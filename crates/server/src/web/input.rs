@@ -86,11 +86,7 @@ impl Fields {
             None | Some(Value::Null) => Err(Fault::required(name)),
             Some(Value::Number(number)) => number.as_i64().ok_or_else(fault),
             Some(Value::String(text)) if text.is_empty() => Err(Fault::required(name)),
-            Some(Value::String(text)) => {
-                let digits = text.strip_prefix('-').unwrap_or(text);
-                let is_whole = digits.bytes().all(|byte| byte.is_ascii_digit());
-                text.parse().ok().filter(|_| is_whole).ok_or_else(fault)
-            }
+            Some(Value::String(text)) => whole_number(text).ok_or_else(fault),
             Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => Err(fault()),
         }
     }
@@ -108,7 +104,7 @@ impl Fields {
         let number = match self.values.get(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::Number(number)) => number.as_i64(),
-            Some(Value::String(text)) => text.parse().ok(),
+            Some(Value::String(text)) => whole_number(text),
             Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => None,
         };
         number.map(Some).ok_or_else(|| Fault::invalid(name, "must be a whole number"))
@@ -129,6 +125,13 @@ impl Fields {
     pub fn token(&self) -> BodyToken {
         self.token.clone().unwrap_or(BodyToken::None)
     }
+}
+
+/// A whole number in digits, with a minus sign where it is below zero: `parse` also takes a plus sign.
+pub fn whole_number(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_plain.then(|| text.parse().ok()).flatten()
 }
 
 /// The type of a body, as far as we read any.
@@ -329,6 +332,30 @@ mod tests {
             }
         };
         assert_eq!(found, expected, "{content_type}: {body}");
+    }
+
+    #[test]
+    fn whole_numbers_are_digits() {
+        let check = |text, expected| assert_eq!(whole_number(text), expected, "{text:?}");
+        check("0", Some(0));
+        check("-7", Some(-7));
+        check("9223372036854775807", Some(i64::MAX));
+        for refused in [
+            "",
+            "-",
+            "+7",
+            " 7",
+            "7 ",
+            "7.0",
+            "7e0",
+            "--7",
+            "-+7",
+            "٧",
+            "0x7",
+            "9223372036854775808",
+        ] {
+            check(refused, None);
+        }
     }
 
     #[tokio::test]

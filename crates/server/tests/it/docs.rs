@@ -49,6 +49,17 @@ fn every_reason_code_is_listed_and_no_other() {
 }
 
 #[test]
+fn every_event_is_listed_and_no_other() {
+    let page = read("docs/src/running.md");
+    let table = page.split_once("| name | when |\n").unwrap().1;
+    // A row that stands outside the table is not one.
+    let listed = listed_codes(table.split_once("\n\n").unwrap().0);
+    let written = words_after(&read("crates/domain/src/event/class.rs"), "=> (\"");
+    assert!(written.len() > 40, "only {} events found", written.len());
+    assert_eq!(listed, written, "docs/src/running.md against event/class.rs");
+}
+
+#[test]
 fn every_chapter_is_in_the_summary_and_every_link_leads_somewhere() {
     let summary = read("docs/src/SUMMARY.md");
     for entry in fs::read_dir(root().join("docs/src")).unwrap() {

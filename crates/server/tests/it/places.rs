@@ -9,12 +9,12 @@ use futures_util::future::join_all;
 use http::Method;
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::secret::MasterSecret;
-use portcullis_server::mail;
 use portcullis_store::users;
 use serde_json::{Value, json};
 
 use crate::cli;
 use crate::harness::client::{Answer, Client};
+use crate::harness::letters::mails;
 use crate::harness::people::{PASSWORD, STAFF, Z1};
 use crate::harness::revoking::blacklist;
 use crate::harness::{Setup, TestApp, on_each_database_with};
@@ -60,17 +60,6 @@ fn ticket(answer: &Answer) -> String {
     assert_eq!(answer.headers.get("set-cookie"), None, "{answer:?}");
     assert_eq!(answer.json()["expires_in"], 600, "{answer:?}");
     answer.json()["ticket"].as_str().unwrap().to_owned()
-}
-
-/// The messages so far, the newest last.
-async fn mails(server: &TestApp) -> Vec<String> {
-    mail::deliver_due(&server.app).await.unwrap();
-    let mut files: Vec<_> = std::fs::read_dir(server.data_dir.join("outbox"))
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .collect();
-    files.sort();
-    files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
 }
 
 /// The code that was mailed last.

@@ -1,6 +1,7 @@
 //! What happened to one account and what its user did, newest first, with the names of people.
 
 use portcullis_domain::id::UserId;
+use portcullis_domain::text::person_name;
 use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
@@ -18,7 +19,7 @@ pub struct Line {
     pub outcome: String,
     pub severity: String,
     pub actor: Option<UserId>,
-    /// What the actor is called: the full name, or else the address.
+    /// What the actor is called.
     pub actor_name: Option<String>,
     pub subject: Option<UserId>,
     pub ip: Option<String>,
@@ -29,7 +30,7 @@ pub struct Line {
 /// One page of the history of a user.
 pub async fn of_user(tx: &mut Tx, user: UserId, page: Page) -> Result<Vec<Line>> {
     const SQL: &str = "SELECT e.id, e.at, e.name, e.outcome, e.severity, e.actor, e.subject, e.ip,
-            e.detail, a.first_name, a.last_name, a.email
+            e.detail, a.first_name, a.last_name, a.username, a.email
         FROM events e LEFT JOIN users a ON a.id = e.actor
         WHERE e.subject = $1 OR e.actor = $1
         ORDER BY e.at DESC, e.id DESC LIMIT $2 OFFSET $3";
@@ -58,7 +59,6 @@ fn line(row: &Row) -> Result<Line> {
 fn actor_name(row: &Row) -> Result<Option<String>> {
     let Some(email) = row.get::<Option<String>>("email")? else { return Ok(None) };
     let (first, last): (String, String) = (row.get("first_name")?, row.get("last_name")?);
-    let full = format!("{first} {last}");
-    let full = full.trim();
-    Ok(Some(if full.is_empty() { email } else { full.to_owned() }))
+    let username: Option<String> = row.get("username")?;
+    Ok(Some(person_name(&first, &last, username.as_deref(), &email)))
 }

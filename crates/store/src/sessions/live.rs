@@ -5,13 +5,12 @@
 mod sql;
 
 use portcullis_domain::account::{AccountStatus, AccountType};
-use portcullis_domain::id::{SessionHandle, SessionId, UserId};
+use portcullis_domain::id::{SessionHandle, UserId};
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::text::fold;
 use portcullis_domain::time::Time;
 
 use self::sql::{FEW, Lead};
-use super::life::{has_good_credential, listed};
 use crate::driver::{Row, Tx, Value, params};
 use crate::error::{Result, corrupt};
 
@@ -137,27 +136,6 @@ pub async fn position(tx: &mut Tx, handle: &SessionHandle) -> Result<Option<Posi
     let row = tx.fetch_optional(SQL, params![handle]).await?;
     row.map(|row| Ok(Position { created_at: row.get("created_at")?, id: row.get("id")? }))
         .transpose()
-}
-
-/// The session of a handle, if it is this user's and alive.
-pub async fn live_of_user(
-    tx: &mut Tx,
-    user: UserId,
-    handle: &SessionHandle,
-    now: Time,
-) -> Result<Option<SessionId>> {
-    const SQL: &str = concat!(
-        "SELECT s.id FROM sessions s WHERE s.handle = $2 AND s.user_id = $3 AND ",
-        listed!(),
-        " AND (s.live_until > $1 OR ",
-        has_good_credential!("$1"),
-        ")"
-    );
-    let Some(row) = tx.fetch_optional(SQL, params![now, handle, user]).await? else {
-        return Ok(None);
-    };
-    let id: String = row.get("id")?;
-    SessionId::parse(&id).ok_or_else(|| corrupt("sessions", "id", handle.as_str())).map(Some)
 }
 
 impl Search<'_> {

@@ -3,7 +3,7 @@
 
 use portcullis_domain::account::{AccountStatus, AccountType};
 use portcullis_domain::id::{RoleId, UserId};
-use portcullis_domain::text::{Email, Name, Username, fold};
+use portcullis_domain::text::{Email, Name, Username, fold, full_name};
 use portcullis_domain::time::Time;
 
 use crate::counters;
@@ -131,5 +131,5 @@ pub async fn delete(
 
 /// How a name is searched.
 pub(super) fn folded_name(first: &Name, last: &Name) -> String {
-    fold(format!("{first} {last}").trim())
+    fold(&full_name(first.as_str(), last.as_str()))
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "one test measures by the machine's clock")]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_domain::blacklist::Reason;
@@ -13,6 +14,7 @@ use portcullis_store::credentials::{self, CredentialKind, NewCredential};
 use portcullis_store::remember::{self, NewSeries};
 use portcullis_store::sessions::{self, NewSession};
 use portcullis_store::{Error, Tx, users};
+use tokio::sync::Notify;
 
 use crate::harness::{
     NOW, ada, credential, each, later, mac, new_credential, new_session, new_user, race, session,
@@ -177,20 +179,25 @@ async fn sign_ins_that_race_with_it_are_dead() {
         let mut tx = test.write().await;
         let user = ada(&mut tx).await;
         tx.commit().await.unwrap();
+        let signed_in = Arc::new(Notify::new());
         race(40, |number| {
-            let db = test.db.clone();
+            let (db, signed_in) = (test.db.clone(), signed_in.clone());
             async move {
-                let mut tx = db.write().await.unwrap();
                 if number == 20 {
+                    // One is in already, so that there is somebody to end.
+                    signed_in.notified().await;
+                    let mut tx = db.write().await.unwrap();
                     blacklist::add(&mut tx, user, None, None, later(1)).await.unwrap();
                     return tx.commit().await.unwrap();
                 }
+                let mut tx = db.write().await.unwrap();
                 let seen = users::by_id(&mut tx, user).await.unwrap().unwrap();
                 let number = u8::try_from(number).unwrap();
                 let new = NewSession { user_epoch: seen.epoch, ..new_session(number, user) };
                 if sessions::insert(&mut tx, &new, NOW).await.is_ok() {
                     credential(&mut tx, number, &new.id, CredentialKind::Cookie).await;
                     tx.commit().await.unwrap();
+                    signed_in.notify_one();
                 }
             }
         })

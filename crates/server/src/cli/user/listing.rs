@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use portcullis_domain::id::UserId;
-use portcullis_domain::text::Username;
+use portcullis_domain::text::{Username, full_name};
 use serde::Serialize;
 
 use super::super::output::Output;
@@ -54,12 +54,11 @@ impl<'a> Row<'a> {
     }
 
     fn cells(&self) -> [String; 8] {
-        let name = format!("{} {}", self.first_name, self.last_name);
         [
             self.id.to_string(),
             self.email.to_owned(),
             self.username.unwrap_or_default().to_owned(),
-            name.trim().to_owned(),
+            full_name(self.first_name, self.last_name),
             self.account_type.to_owned(),
             self.role.to_owned(),
             self.status.to_owned(),

@@ -2,10 +2,14 @@
 
 use http::{HeaderName, StatusCode};
 use portcullis_domain::id::SessionHandle;
+use portcullis_domain::revocation::{self, Actor, Reach, Refusal};
 use portcullis_store::sessions::Filter;
 use serde_json::json;
 
-use crate::flows::sessions::{self, EndOwn, Own};
+use crate::flows::barrier;
+use crate::flows::sessions::{self, Own};
+use crate::flows::terminate::{self, Terminate};
+use crate::web::acting;
 use crate::web::caller::{Caller, SignedIn};
 use crate::web::door;
 use crate::web::error::{Error, Fault};
@@ -52,15 +56,32 @@ pub const END: Doc = Doc {
 pub async fn end(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let named = call.facts.target.path().segments().last().and_then(SessionHandle::parse);
     let handle = named.ok_or(Error::NotFound)?;
-    let context = call.facts.context_of(&caller);
-    match sessions::end_own(&call.app, own(&caller), &handle, &context).await? {
-        EndOwn::Ended => {
+    match terminate(&call, &caller, &handle).await? {
+        Terminate::Done => {
             let body = json!({"success": true, "message": "Session ended"});
             Ok(json_reply(StatusCode::OK, &body))
         }
-        EndOwn::Unknown => Err(Error::NotFound),
-        EndOwn::Current => Err(current(&call, &caller).await),
+        // Somebody else's looks like one that never was.
+        Terminate::Unknown | Terminate::Refused(Refusal::NotYours) => Err(Error::NotFound),
+        Terminate::Refused(_) => Err(current(&call, &caller).await),
     }
+}
+
+/// Ends a session of the caller's, whatever he may do to those of others.
+pub async fn terminate(
+    call: &Call,
+    caller: &Caller,
+    handle: &SessionHandle,
+) -> Result<Terminate, Error> {
+    let found = caller.found();
+    let own = revocation::Own { user: found.user.id, session: found.session.id.clone() };
+    let actor = Actor { own: Some(own), level: found.role.level, reach: Reach::Own };
+    let acting = acting::Actor::of(call, caller);
+    let outcome = terminate::terminate(&acting.acting(&call.app), &actor, handle).await?;
+    if outcome == Terminate::Done {
+        barrier::felt_everywhere(&call.app).await;
+    }
+    Ok(outcome)
 }
 
 /// What is told of ending the session that the request came with, and written down.
@@ -90,6 +111,5 @@ pub async fn end_others(call: Call, SignedIn(caller): SignedIn) -> Answer {
 
 /// The caller, as the flows take him.
 pub fn own(caller: &Caller) -> Own<'_> {
-    let session = &caller.found().session;
-    Own { user: caller.user_id(), session: &session.id, handle: &session.handle }
+    Own { user: caller.user_id(), session: &caller.found().session.id }
 }

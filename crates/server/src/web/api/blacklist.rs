@@ -3,6 +3,7 @@
 
 use http::StatusCode;
 use portcullis_domain::id::UserId;
+use portcullis_domain::text::{Username, person_name};
 use portcullis_domain::time::Time;
 use portcullis_store::blacklist::{After, Listed, Named};
 use serde_json::{Value, json};
@@ -11,6 +12,7 @@ use super::session_acts::must_hold;
 use crate::flows::blacklist;
 use crate::web::caller::{Caller, SessionsManage};
 use crate::web::error::{Error, Fault};
+use crate::web::input::whole_number;
 use crate::web::reply::json_reply;
 use crate::web::request::Call;
 use crate::web::table::Answer;
@@ -37,13 +39,10 @@ pub async fn list(call: &Call, caller: &Caller) -> Answer {
     Ok(json_reply(StatusCode::OK, &body))
 }
 
-/// What somebody is called: the full name, or else the address.
+/// What somebody is called.
 pub fn name(user: &Named) -> String {
-    let full = format!("{} {}", user.first_name, user.last_name);
-    match full.trim() {
-        "" => user.email.to_string(),
-        full => full.to_owned(),
-    }
+    let username = user.username.as_ref().map(Username::as_str);
+    person_name(user.first_name.as_str(), user.last_name.as_str(), username, user.email.as_str())
 }
 
 fn row(row: &Listed) -> Value {
@@ -62,7 +61,7 @@ fn row(row: &Listed) -> Value {
 fn limit(call: &Call) -> Result<i64, Error> {
     let Some(text) = call.facts.query("limit") else { return Ok(MOST) };
     let fault = || Fault::invalid("limit", "must be a number from 1 to 1000");
-    let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+    let limit = whole_number(&text).filter(|limit| (1..=MOST).contains(limit));
     limit.ok_or_else(|| Error::Invalid(vec![fault()]))
 }
 
@@ -74,7 +73,7 @@ pub fn cursor(after: After) -> String {
 /// Reads what [`cursor`] gave.
 pub fn parse_cursor(text: &str) -> Result<After, Error> {
     let parts = text.split_once('-').and_then(|(time, user)| {
-        Some(After { created_at: Time(time.parse().ok()?), user: UserId(user.parse().ok()?) })
+        Some(After { created_at: Time(whole_number(time)?), user: UserId(whole_number(user)?) })
     });
     let fault = || Fault::invalid("after", "must be the value of next in an earlier answer");
     parts.ok_or_else(|| Error::Invalid(vec![fault()]))

@@ -19,6 +19,7 @@ use crate::web::acting::Actor;
 use crate::web::administering;
 use crate::web::caller::{Caller, Fresh, LimitsManage, Staff};
 use crate::web::error::{Error, Fault};
+use crate::web::input::whole_number;
 use crate::web::refusal::Family;
 use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
@@ -210,7 +211,7 @@ fn lockout(one: &Lockout) -> Value {
 
 fn user_id(text: &str) -> Result<UserId, Error> {
     let fault = || invalid(Fault::invalid("user_id", "must be a number"));
-    text.parse().ok().filter(|id| *id > 0).map(UserId).ok_or_else(fault)
+    whole_number(text).filter(|id| *id > 0).map(UserId).ok_or_else(fault)
 }
 
 /// An address, read as strictly as everywhere.

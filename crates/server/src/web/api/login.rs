@@ -8,7 +8,7 @@ use portcullis_domain::csrf::Kind;
 use portcullis_domain::password;
 use portcullis_domain::redirect::Next;
 use portcullis_domain::session::SignInForm;
-use portcullis_domain::text::{Email, Username};
+use portcullis_domain::text::{Email, Username, full_name};
 use portcullis_domain::time::Time;
 use serde_json::{Value, json};
 
@@ -203,20 +203,20 @@ pub fn set_cookies(call: &Call, signed_in: &SignedIn) {
 /// The superset of the documented bodies (C2).
 pub fn body(app: &App, signed_in: &SignedIn) -> Result<Value, Failure> {
     let SignedIn { user, role, issued, .. } = signed_in;
-    let name = format!("{} {}", user.first_name, user.last_name);
+    let name = full_name(user.first_name.as_str(), user.last_name.as_str());
     let csrf = first_csrf_token(app, &issued.session, Kind::Session);
     let mut body = json!({
         "success": true,
         "csrf_token": csrf,
         "csrfToken": csrf,
         "id": user.id,
-        "name": name.trim(),
+        "name": name,
         "description": null,
         "user": {
             "id": user.id,
             "email": user.email.as_str(),
             "username": user.username.as_ref().map(Username::as_str),
-            "name": name.trim(),
+            "name": name,
             "firstName": user.first_name.as_str(),
             "lastName": user.last_name.as_str(),
             "account_type": user.account_type.name(),

@@ -4,6 +4,7 @@ use http::StatusCode;
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::id::UserId;
 use portcullis_domain::permission::Grant;
+use portcullis_domain::text::full_name;
 use portcullis_store::users::User as Account;
 use serde::Serialize;
 
@@ -65,8 +66,8 @@ pub async fn show(_: Call, SignedIn(caller): SignedIn) -> Answer {
 
 /// The caller, as the account is now.
 pub fn reply(status: StatusCode, caller: &Caller, user: &Account) -> Reply {
-    let name = format!("{} {}", user.first_name.as_str(), user.last_name.as_str());
-    json_reply(status, &me(caller, user, name.trim()))
+    let name = full_name(user.first_name.as_str(), user.last_name.as_str());
+    json_reply(status, &me(caller, user, &name))
 }
 
 /// What somebody signs in as; every account has an address.

@@ -24,6 +24,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header::{CONTENT_SECURITY_POLICY, HeaderName};
 use http::{Method, StatusCode};
 use portcullis_domain::redirect::Next;
+use portcullis_domain::text::{Username, person_name};
 use portcullis_store::users::User;
 
 use self::admin::{blacklist, limits, role, roles, session_end, user, users};
@@ -146,12 +147,8 @@ fn in_words(span: std::time::Duration) -> String {
 
 /// What a person is called: the full name, or else what they sign in with.
 fn shown_name(user: &User) -> String {
-    let full = format!("{} {}", user.first_name.as_str(), user.last_name.as_str());
-    match (full.trim(), &user.username) {
-        ("", Some(username)) => username.to_string(),
-        ("", None) => user.email.to_string(),
-        (full, _) => full.to_owned(),
-    }
+    let username = user.username.as_ref().map(Username::as_str);
+    person_name(user.first_name.as_str(), user.last_name.as_str(), username, user.email.as_str())
 }
 
 #[cfg(test)]

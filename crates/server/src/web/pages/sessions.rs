@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use http::StatusCode;
 use portcullis_domain::id::SessionHandle;
+use portcullis_domain::revocation::Refusal;
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::time::Time;
 use portcullis_store::sessions::{Filter, LiveSession};
 
 use super::in_words;
-use crate::flows::sessions::{self, EndOwn, Part};
-use crate::web::api::account_sessions::{current, own as of_caller};
+use crate::flows::sessions::{self, Part};
+use crate::flows::terminate::Terminate;
+use crate::web::api::account_sessions::{current, own as of_caller, terminate};
 use crate::web::caller::{Caller, SignedIn};
 use crate::web::error::Error;
 use crate::web::reply::redirect_reply;
@@ -73,10 +75,11 @@ pub(super) async fn end(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let refused = |fault| Error::Invalid(vec![fault]);
     let named = call.fields.required("session_id", 64).map_err(refused)?;
     let handle = SessionHandle::parse(named).ok_or(Error::NotFound)?;
-    let context = call.facts.context_of(&caller);
-    match sessions::end_own(&call.app, of_caller(&caller), &handle, &context).await? {
-        EndOwn::Ended | EndOwn::Unknown => Ok(redirect_reply(StatusCode::SEE_OTHER, BACK)),
-        EndOwn::Current => Err(current(&call, &caller).await),
+    match terminate(&call, &caller, &handle).await? {
+        Terminate::Done | Terminate::Unknown | Terminate::Refused(Refusal::NotYours) => {
+            Ok(redirect_reply(StatusCode::SEE_OTHER, BACK))
+        }
+        Terminate::Refused(_) => Err(current(&call, &caller).await),
     }
 }
 

@@ -9,6 +9,7 @@ use portcullis_store::sessions::Filter;
 
 use crate::flows::sessions::Part;
 use crate::web::error::{Error, Fault};
+use crate::web::input::whole_number;
 use crate::web::request::Facts;
 
 /// What a parameter without a value is.
@@ -117,10 +118,8 @@ impl Reading<'_> {
     }
 }
 
-/// Digits alone: `u64::from_str` also takes a plus sign.
 fn number(text: &str, least: u64, most: u64) -> Option<u64> {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = is_plain.then(|| text.parse().ok()).flatten()?;
+    let number = u64::try_from(whole_number(text)?).ok()?;
     (least..=most).contains(&number).then_some(number)
 }
 

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use portcullis_domain::id::{SessionHandle, UserId};
+use portcullis_domain::text::{person_name, visible};
 use portcullis_store::sessions::LiveSession;
 use serde::Serialize;
 
@@ -61,7 +62,12 @@ impl<'a> Showing<'a> {
         // The use that this very request is may not be written down yet.
         let last_active = if is_current { self.app.clock.now() } else { session.last_active };
         Shown {
-            user_name: name(&session),
+            user_name: person_name(
+                &session.first_name,
+                &session.last_name,
+                session.username.as_deref(),
+                &session.email,
+            ),
             location: self.place(&session.ip),
             device: self.device(&session),
             last_active: last_active.iso(),
@@ -103,41 +109,5 @@ impl<'a> Showing<'a> {
         let device = device::label(&session.user_agent);
         self.devices.insert(session.user_agent.clone(), device.clone());
         device
-    }
-}
-
-/// What a person is called: the full name, or else what they sign in with.
-fn name(session: &LiveSession) -> String {
-    let full = format!("{} {}", session.first_name, session.last_name);
-    match (full.trim(), &session.username) {
-        ("", Some(username)) => username.clone(),
-        ("", None) => session.email.clone(),
-        (full, _) => full.to_owned(),
-    }
-}
-
-/// With a sign in the place of every character that steers a terminal or turns text around.
-pub fn visible(text: &str) -> String {
-    let steers = |char: char| {
-        let turns = matches!(
-            char,
-            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        );
-        char.is_control() || turns
-    };
-    text.chars().map(|char| if steers(char) { '\u{fffd}' } else { char }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_steers_text_is_made_visible() {
-        let check = |text: &str, expected: &str| assert_eq!(visible(text), expected);
-        check("Firefox/130.0 (é; 日本)", "Firefox/130.0 (é; 日本)");
-        check("a\u{1b}[31mb\r\nc\0", "a\u{fffd}[31mb\u{fffd}\u{fffd}c\u{fffd}");
-        check("\u{202e}gnp.exe\u{2066}", "\u{fffd}gnp.exe\u{fffd}");
-        check("<b>&\"'", "<b>&\"'");
     }
 }

@@ -88,18 +88,12 @@ async fn role_id(server: &TestApp, name: &str) -> RoleId {
     portcullis_store::roles::by_name(&mut tx, name).await.unwrap().unwrap().id
 }
 
-/// Sends it with a good token.
-async fn act(client: &Client, method: Method, path: &str, body: &Value) -> Answer {
-    let token = client.fetch_csrf().await;
-    client.request(method, path).header("x-csrf-token", &token).json(body).send().await
-}
-
 async fn post(client: &Client, path: &str, body: &Value) -> Answer {
-    act(client, Method::POST, path, body).await
+    client.act(Method::POST, path, body).await
 }
 
 async fn put(client: &Client, path: &str, body: &Value) -> Answer {
-    act(client, Method::PUT, path, body).await
+    client.act(Method::PUT, path, body).await
 }
 
 /// What the store says of a user now, as administrators see it.

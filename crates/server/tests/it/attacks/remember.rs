@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use portcullis_server::mail;
 
 use super::refused;
 use crate::harness::client::{Answer, Client};
+use crate::harness::letters::mails;
 use crate::harness::people::{STAFF, Z1};
 use crate::harness::{Setup, TestApp, on_each_database};
 
@@ -284,11 +284,4 @@ async fn a32_tabs_that_open_at_once_share_one_session() {
         other.finish().await;
     })
     .await;
-}
-
-/// The messages that have been written so far.
-async fn mails(server: &TestApp) -> Vec<String> {
-    mail::deliver_due(&server.app).await.unwrap();
-    let outbox = std::fs::read_dir(server.data_dir.join("outbox")).unwrap();
-    outbox.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
 }

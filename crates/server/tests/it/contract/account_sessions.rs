@@ -76,7 +76,7 @@ async fn one_of_ones_own_is_ended_and_is_dead_at_once() {
         assert_eq!(denied.detail["reason"], "own_session");
         assert_eq!(list(&one, "").await.json().as_array().unwrap().len(), 1);
         let event = &server.events("session_ended", 1).await[0];
-        assert_eq!(event.detail, json!({"reason": "logout"}));
+        assert_eq!(event.detail, json!({"reason": "terminated"}));
     })
     .await;
 }

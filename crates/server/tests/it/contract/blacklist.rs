@@ -241,9 +241,16 @@ async fn the_list_comes_in_pages() {
             next.clone_into(&mut path);
         }
         assert_eq!(seen, expected);
-        for nonsense in
-            ["limit=0", "limit=1001", "limit=x", "limit=", "limit=-1", "after=x", "after=1-"]
-        {
+        for nonsense in [
+            "limit=0",
+            "limit=1001",
+            "limit=x",
+            "limit=",
+            "limit=-1",
+            "limit=%2B7",
+            "after=x",
+            "after=1-",
+        ] {
             let answer = staff.get(&format!("{LIST}&{nonsense}")).send().await;
             assert_eq!(answer.verdict(), "400 invalid", "{nonsense}");
         }

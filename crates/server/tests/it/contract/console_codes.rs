@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::json;
 
 use super::assert_z;
-use super::console::{act, add_deputy};
+use super::console::add_deputy;
 use crate::harness::client::{Answer, Client};
 use crate::harness::on_each_database;
 use crate::harness::people::{Person, STAFF, STAFF0, TENANT, Z1, sign_in};
@@ -18,7 +18,7 @@ const TOKENS: &str = "/api/console/password-tokens";
 
 async fn code(client: &Client, id: i64) -> Answer {
     let path = format!("{USERS}/{id}/generate-password-reset-code");
-    act(client, Method::POST, &path, &json!({})).await
+    client.act(Method::POST, &path, &json!({})).await
 }
 
 #[tokio::test]
@@ -39,9 +39,9 @@ async fn z14_codes_for_a_new_password() {
         assert!(!listed.text().contains(&token), "the code is shown once");
 
         // Taken back, it is good no longer.
-        let taken = act(&owner, Method::DELETE, &format!("{TOKENS}/{worker}"), &json!({})).await;
+        let taken = owner.act(Method::DELETE, &format!("{TOKENS}/{worker}"), &json!({})).await;
         assert_eq!(taken.status, 204, "{taken:?}");
-        let again = act(&owner, Method::DELETE, &format!("{TOKENS}/{worker}"), &json!({})).await;
+        let again = owner.act(Method::DELETE, &format!("{TOKENS}/{worker}"), &json!({})).await;
         assert_eq!(again.verdict(), "404 not_found");
         let new = "a wholly new password of mine";
         let body = json!({"new_password": new, "confirm_password": new});
@@ -54,7 +54,7 @@ async fn z14_codes_for_a_new_password() {
         assert_eq!(reset(&fresh).await.status, 200, "control");
         assert_eq!(sign_in(&server.client(), "Fredkiss3", new).await.status, 201);
         assert_eq!(owner.get(TOKENS).send().await.json()["count"], 1);
-        assert_eq!(act(&owner, Method::DELETE, TOKENS, &json!({})).await.status, 204);
+        assert_eq!(owner.act(Method::DELETE, TOKENS, &json!({})).await.status, 204);
         assert_eq!(owner.get(TOKENS).send().await.json()["count"], 0);
         assert_eq!(server.events("authn_link_revoked", 2).await.len(), 2);
     })
@@ -74,7 +74,7 @@ async fn z14_codes_are_for_superusers_and_nobody_above() {
             (Method::DELETE, TOKENS.to_owned()),
             (Method::DELETE, format!("{TOKENS}/{worker}")),
         ] {
-            let answer = act(&helper, method.clone(), &path, &json!({})).await;
+            let answer = helper.act(method.clone(), &path, &json!({})).await;
             let detail = "You do not have permission to perform this action.";
             assert_z(&answer, 403, "permission_denied", detail);
             let nobody = server.client().request(method, &path).send().await;
@@ -87,10 +87,10 @@ async fn z14_codes_are_for_superusers_and_nobody_above() {
         let other = server.by_cookie(&OTHER_OWNER).await;
         assert_eq!(code(&other, owner).await.status, 201, "control");
         let above = format!("{TOKENS}/{owner}");
-        let refused = act(&deputy, Method::DELETE, &above, &json!({})).await;
+        let refused = deputy.act(Method::DELETE, &above, &json!({})).await;
         assert_eq!(refused.verdict(), "403 above_level");
         // All that he may take back, and no more.
-        assert_eq!(act(&deputy, Method::DELETE, TOKENS, &json!({})).await.status, 204);
+        assert_eq!(deputy.act(Method::DELETE, TOKENS, &json!({})).await.status, 204);
         let left = deputy.get(TOKENS).send().await.json();
         assert_eq!((&left["count"], &left["results"][0]["id"]), (&json!(1), &json!(owner)));
     })

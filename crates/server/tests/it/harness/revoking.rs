@@ -1,5 +1,6 @@
 //! Acts on sessions and on the blacklist, as staff send them, and the names of sessions.
 
+use http::Method;
 use portcullis_domain::secret::{Opaque, Purpose};
 use portcullis_store::credentials;
 use serde_json::{Value, json};
@@ -32,8 +33,7 @@ impl TestApp {
 
 /// Sends an act with a good CSRF token.
 pub(crate) async fn act(client: &Client, fields: &Value) -> Answer {
-    let token = client.fetch_csrf().await;
-    client.post(SESSIONS).header("x-csrf-token", &token).json(fields).send().await
+    client.act(Method::POST, SESSIONS, fields).await
 }
 
 /// Ends the session of this name.

@@ -15,64 +15,12 @@ use serde_json::{Value, json};
 
 use crate::harness::TestApp;
 use crate::harness::client::{Answer, Client};
+use crate::harness::letters::{letters, letters_so_far};
 use crate::harness::people::{Person, sign_in};
 
 /// A password that nobody has yet.
 const NEW: &str = "an entirely different phrase";
 const MINUTE: Duration = Duration::from_mins(1);
-
-/// A letter as it was captured.
-struct Letter {
-    subject: String,
-    link: Option<String>,
-    code: Option<String>,
-}
-
-impl Letter {
-    /// The secret of its link.
-    fn token(&self) -> String {
-        let link = self.link.as_ref().unwrap_or_else(|| panic!("no link in {:?}", self.subject));
-        link.split_once("#t=").unwrap().1.to_owned()
-    }
-}
-
-/// The letters to somebody, oldest first, once there are `count` of them.
-async fn letters(server: &TestApp, to: &str, count: usize) -> Vec<Letter> {
-    for _ in 0..200 {
-        let found = letters_so_far(server, to).await;
-        if found.len() >= count {
-            return found;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("fewer than {count} letters to {to}");
-}
-
-async fn letters_so_far(server: &TestApp, to: &str) -> Vec<Letter> {
-    portcullis_server::mail::deliver_due(&server.app).await.unwrap();
-    let directory = server.data_dir.join("outbox");
-    let mut files: Vec<_> =
-        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let suffix = format!("-{to}.eml");
-    let is_theirs = |path: &std::path::PathBuf| path.to_string_lossy().ends_with(&suffix);
-    files.into_iter().filter(is_theirs).map(|path| read(&path)).collect()
-}
-
-fn read(path: &std::path::Path) -> Letter {
-    let text = std::fs::read_to_string(path).unwrap().replace("\r\n", "\n");
-    let (head, _) = text.split_once("\n\n").unwrap();
-    let head = head.replace("\n ", " ");
-    let field = |name: &str| {
-        let line = head.lines().find_map(|line| line.strip_prefix(name));
-        line.map(|value| value.trim().to_owned())
-    };
-    Letter {
-        subject: field("Subject:").unwrap(),
-        link: field("X-Portcullis-Link:"),
-        code: field("X-Portcullis-Code:"),
-    }
-}
 
 async fn post(server: &TestApp, path: &str, body: &Value) -> Answer {
     server.client().post(path).json(body).send().await

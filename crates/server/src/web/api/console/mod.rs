@@ -9,6 +9,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::web::error::{Error, Fault};
+use crate::web::input::whole_number;
 use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
 
@@ -57,8 +58,7 @@ impl Paging {
 
 fn positive(call: &Call, name: &'static str, usual: i64) -> Result<i64, Error> {
     let Some(text) = call.facts.query(name) else { return Ok(usual) };
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| *number > 0 && is_number);
+    let number = whole_number(&text).filter(|number| *number > 0);
     number.ok_or_else(|| Error::Invalid(vec![Fault::invalid(name, "must be a number from 1")]))
 }
 
@@ -67,7 +67,6 @@ fn id_in_path(call: &Call, prefix: &str) -> Result<portcullis_domain::id::UserId
     let path = call.facts.target.path().as_str();
     let rest = path.strip_prefix(prefix).unwrap_or_default();
     let segment = rest.split('/').next().unwrap_or_default();
-    let is_number = segment.bytes().all(|byte| byte.is_ascii_digit());
-    let id = segment.parse().ok().filter(|id| *id > 0 && is_number);
+    let id = whole_number(segment).filter(|id| *id > 0);
     id.map(portcullis_domain::id::UserId).ok_or(Error::NotFound)
 }

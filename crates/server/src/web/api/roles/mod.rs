@@ -18,6 +18,7 @@ use crate::flows::roles::administer::{self, WithMembers};
 use crate::flows::roles::{export, list};
 use crate::web::caller::{Allowed, RolesManage};
 use crate::web::error::{Error, Fault};
+use crate::web::input::whole_number;
 use crate::web::refusal::Family;
 use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
@@ -76,8 +77,8 @@ async fn all(call: &Call) -> Answer {
 
 async fn one(call: &Call) -> Answer {
     let text = call.facts.query("role_id").ok_or_else(|| invalid(Fault::required("role_id")))?;
-    let fault = |_| invalid(Fault::invalid("role_id", "must be a whole number"));
-    found(call, RoleId(text.parse().map_err(fault)?), None).await
+    let fault = || invalid(Fault::invalid("role_id", "must be a whole number"));
+    found(call, RoleId(whole_number(&text).ok_or_else(fault)?), None).await
 }
 
 /// The same text that the command line writes.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::flows::users::{Status, Wanted};
 use crate::web::error::{Error, Fault};
-use crate::web::input::Fields;
+use crate::web::input::{Fields, whole_number};
 use crate::web::request::{Call, Facts};
 
 /// How many accounts or cells one request changes at most.
@@ -49,7 +49,7 @@ pub fn uuids(fields: &Fields) -> Result<Vec<String>, Error> {
 
 /// Which part of a list a query asks for.
 pub fn page(facts: &Facts) -> Result<Page, Error> {
-    let number = |name| facts.query(name).map(|text| number(&text));
+    let number = |name| facts.query(name).map(|text| whole_number(&text));
     let limit = match number("limit") {
         None => DEFAULT_LIMIT,
         Some(Some(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
@@ -57,16 +57,10 @@ pub fn page(facts: &Facts) -> Result<Page, Error> {
     };
     let offset = match number("offset") {
         None => 0,
-        Some(Some(offset)) => offset,
+        Some(Some(offset)) if offset >= 0 => offset,
         Some(_) => return Err(invalid(Fault::invalid("offset", "must be 0 or more"))),
     };
     Ok(Page { limit, offset })
-}
-
-/// Digits alone: `i64::from_str` also takes a sign.
-fn number(text: &str) -> Option<i64> {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    is_plain.then(|| text.parse().ok()).flatten()
 }
 
 /// What a profile may be changed to: no address, type or status.

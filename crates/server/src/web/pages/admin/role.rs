@@ -13,6 +13,7 @@ use crate::web::api::roles::{level, name};
 use crate::web::api::users::fields::{grants_or_none, invalid, role_id};
 use crate::web::caller::{Caller, Fresh, RolesManage, Staff};
 use crate::web::error::Error;
+use crate::web::input::whole_number;
 use crate::web::pages::show as show_page;
 use crate::web::refusal::sentence;
 use crate::web::reply::redirect_reply;
@@ -29,7 +30,7 @@ pub(in crate::web::pages) async fn show(
     call: Call,
     Staff(caller, _): Staff<RolesManage>,
 ) -> Answer {
-    let id = call.facts.query("id").and_then(|text| text.parse().ok()).ok_or(Error::NotFound)?;
+    let id = call.facts.query("id").and_then(|text| whole_number(&text)).ok_or(Error::NotFound)?;
     page(&call, &caller, RoleId(id), StatusCode::OK, None).await
 }
 

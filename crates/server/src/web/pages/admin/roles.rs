@@ -10,6 +10,7 @@ use portcullis_domain::administration::is_owner;
 use portcullis_domain::id::RoleId;
 use portcullis_domain::permission::{Grant, Grants, Key};
 use portcullis_domain::role;
+use portcullis_domain::text::visible;
 
 use super::{Frame, problem};
 use crate::flows::roles::administer::{self, Cell, WithMembers};
@@ -23,7 +24,6 @@ use crate::web::pages::show as show_page;
 use crate::web::refusal::sentence;
 use crate::web::reply::{html_reply, redirect_reply};
 use crate::web::request::Call;
-use crate::web::sessions::shown::visible;
 use crate::web::table::{Answer, Doc};
 
 pub(in crate::web::pages) const PATH: &str = "/-/admin/roles";

@@ -4,7 +4,7 @@
 use askama::Template;
 use http::StatusCode;
 use portcullis_domain::account::AccountStatus;
-use portcullis_domain::text::Username;
+use portcullis_domain::text::{Username, visible};
 use portcullis_store::events::history::{self, Line};
 use portcullis_store::user_grants;
 use portcullis_store::users::User;
@@ -29,7 +29,6 @@ use crate::web::pages::{show as show_page, shown_name};
 use crate::web::refusal::sentence;
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
-use crate::web::sessions::shown::visible;
 use crate::web::table::{Answer, Doc};
 
 pub(in crate::web::pages) const PATH: &str = "/-/admin/user";

@@ -4,6 +4,7 @@
 use askama::Template;
 use http::StatusCode;
 use portcullis_domain::account::{AccountStatus, AccountType};
+use portcullis_domain::text::visible;
 use portcullis_store::users::directory::{self, Listed, Page};
 
 use super::choice::{Choice, roles, types};
@@ -12,11 +13,11 @@ use crate::flows::users;
 use crate::web::api::users::newcomer;
 use crate::web::caller::{Caller, Fresh, Staff, UsersManage};
 use crate::web::error::Error;
+use crate::web::input::whole_number;
 use crate::web::pages::{show as show_page, shown_name};
 use crate::web::refusal::sentence;
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
-use crate::web::sessions::shown::visible;
 use crate::web::table::{Answer, Doc};
 
 pub(in crate::web::pages) const PATH: &str = "/-/admin/users";
@@ -35,8 +36,8 @@ pub(in crate::web::pages) async fn show(
 ) -> Answer {
     let text = call.facts.query("q").unwrap_or_default();
     let text: String = text.trim().chars().filter(|letter| *letter != '\0').take(200).collect();
-    let offset = call.facts.query("offset").and_then(|text| text.parse().ok());
-    let offset: i64 = offset.filter(|offset| *offset >= 0).unwrap_or_default();
+    let offset = call.facts.query("offset").and_then(|text| whole_number(&text));
+    let offset = offset.filter(|offset| *offset >= 0).unwrap_or_default();
     let page = Page { limit: ROWS, offset };
     let mut tx = call.app.db.read().await?;
     let (listed, total) = if text.is_empty() {
