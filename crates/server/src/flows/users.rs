@@ -193,9 +193,8 @@ pub async fn set_password(
     by: PasswordChanger,
     place: &str,
 ) -> Result<Change, Error> {
-    let mut desk = Desk::of(acting).await?;
-    let account = match identified(&mut desk, id).await {
-        Ok(account) => account,
+    let (mut desk, account) = match identified(acting, id).await {
+        Ok(identified) => identified,
         Err(halt) => return undone(halt),
     };
     let (phc, context) = (new.0.as_str(), acting.context);
@@ -210,9 +209,8 @@ pub async fn set_password(
 /// locked out of the account, and the attempts that were counted for its names. What is lifted is all
 /// that stands between guesses and the account, so that it takes every right that it has.
 pub async fn unlock(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
-    let mut desk = Desk::of(acting).await?;
-    let account = match identified(&mut desk, id).await {
-        Ok(account) => account,
+    let (mut desk, account) = match identified(acting, id).await {
+        Ok(identified) => identified,
         Err(halt) => return undone(halt),
     };
     let was_limited = forgive::names(&mut desk.tx, &account.user).await?;
@@ -226,10 +224,11 @@ pub async fn unlock(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
 }
 
 /// The account, for whoever may do what lets them sign in to it.
-async fn identified(desk: &mut Desk<'_>, id: UserId) -> Result<Account, Halt> {
+async fn identified<'a>(acting: &Acting<'a>, id: UserId) -> Result<(Desk<'a>, Account), Halt> {
+    let mut desk = Desk::of(acting).await?;
     let account = desk.account_of(id).await?;
     desk.judge(&account, Act::Identify)?;
-    Ok(account)
+    Ok((desk, account))
 }
 
 fn undone(halt: Halt) -> Result<Change, Error> {

@@ -60,6 +60,10 @@ pub(in crate::web::pages) async fn add(
         Err(Error::Forbidden(Forbidden::Permission { code: "above_level", .. })) => {
             "The role of this user is above your own level.".to_owned()
         }
+        Err(Error::Conflict("last_owner")) => {
+            "There must be one open account with the role owner that somebody can sign in to."
+                .to_owned()
+        }
         Err(Error::NotFound) => "There is no user with this address.".to_owned(),
         Err(Error::Invalid(faults)) => match faults.first() {
             Some(Fault { code: "own_account", .. }) => "You cannot keep yourself out.".to_owned(),
