@@ -156,7 +156,7 @@ fn named(row: &Row, [id, email, first, last]: [&'static str; 4]) -> Result<Named
     Ok(Named {
         id,
         email: Email::parse(&mail).map_err(fault("email"))?,
-        first_name: Name::parse(&first).map_err(fault("first_name"))?,
-        last_name: Name::parse(&last).map_err(fault("last_name"))?,
+        first_name: Name::stored(&first).map_err(fault("first_name"))?,
+        last_name: Name::stored(&last).map_err(fault("last_name"))?,
     })
 }

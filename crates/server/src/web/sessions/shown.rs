@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use portcullis_domain::id::{SessionHandle, UserId};
+use portcullis_domain::text::steers;
 use portcullis_store::sessions::LiveSession;
 use serde::Serialize;
 
@@ -61,7 +62,7 @@ impl<'a> Showing<'a> {
         // The use that this very request is may not be written down yet.
         let last_active = if is_current { self.app.clock.now() } else { session.last_active };
         Shown {
-            user_name: name(&session),
+            user_name: visible(&name(&session)),
             location: self.place(&session.ip),
             device: self.device(&session),
             last_active: last_active.iso(),
@@ -118,13 +119,6 @@ fn name(session: &LiveSession) -> String {
 
 /// With a sign in the place of every character that steers a terminal or turns text around.
 pub fn visible(text: &str) -> String {
-    let steers = |char: char| {
-        let turns = matches!(
-            char,
-            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        );
-        char.is_control() || turns
-    };
     text.chars().map(|char| if steers(char) { '\u{fffd}' } else { char }).collect()
 }
 
@@ -139,5 +133,6 @@ mod tests {
         check("a\u{1b}[31mb\r\nc\0", "a\u{fffd}[31mb\u{fffd}\u{fffd}c\u{fffd}");
         check("\u{202e}gnp.exe\u{2066}", "\u{fffd}gnp.exe\u{fffd}");
         check("<b>&\"'", "<b>&\"'");
+        check("a\u{200b}b\u{200d}c\u{200c}d", "a\u{fffd}b\u{200d}c\u{200c}d");
     }
 }

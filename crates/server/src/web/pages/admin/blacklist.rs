@@ -16,6 +16,7 @@ use crate::web::error::{Error, Fault, Forbidden};
 use crate::web::pages::show as show_page;
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
+use crate::web::sessions::shown::visible;
 use crate::web::table::{Answer, Doc};
 
 pub(in crate::web::pages) const PATH: &str = "/-/admin/blacklist";
@@ -130,11 +131,11 @@ impl<'a> Row<'a> {
     fn of(listed: &'a Listed) -> Self {
         Self {
             id: listed.user.id.0,
-            name: name(&listed.user),
+            name: visible(&name(&listed.user)),
             email: listed.user.email.as_str(),
             reason: listed.reason.as_deref(),
             since: listed.created_at.to_the_minute(),
-            by: listed.added_by.as_ref().map(name),
+            by: listed.added_by.as_ref().map(|by| visible(&name(by))),
         }
     }
 }
