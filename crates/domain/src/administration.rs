@@ -83,6 +83,9 @@ pub enum Refusal {
     LastOwner,
     #[error("This is a built-in role and cannot be changed so.")]
     BuiltIn,
+    /// There is no room for more.
+    #[error("{0}")]
+    Full(role::Refusal),
 }
 
 impl From<role::Refusal> for Refusal {
@@ -91,6 +94,7 @@ impl From<role::Refusal> for Refusal {
             role::Refusal::AboveLevel => Self::AboveLevel,
             role::Refusal::Lacking => Self::Lacking,
             role::Refusal::BuiltIn => Self::BuiltIn,
+            full @ (role::Refusal::TooManyRoles | role::Refusal::TooManyGrants) => Self::Full(full),
         }
     }
 }

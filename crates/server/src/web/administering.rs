@@ -2,6 +2,7 @@
 //! it. Not here: why, which the domain decides.
 
 use portcullis_domain::administration::Refusal;
+use portcullis_domain::role;
 use portcullis_domain::session::Dead;
 
 use super::caller::Caller;
@@ -55,6 +56,14 @@ fn of_refusal(refusal: Refusal) -> Error {
         }),
         Refusal::SignedOut => Error::SignIn(Dead::Ended.code()),
         Refusal::LastOwner => Error::Conflict("last_owner"),
+        Refusal::Full(role::Refusal::TooManyRoles) => Error::Invalid(vec![Fault::invalid(
+            "name",
+            "is one more than the 500 roles there may be",
+        )]),
+        Refusal::Full(_) => Error::Invalid(vec![Fault::invalid(
+            "permissions",
+            "are more than the 500 that a role may have",
+        )]),
         Refusal::BuiltIn => Error::Conflict("built_in_role"),
     }
 }

@@ -172,6 +172,87 @@ async fn who_was_signed_out_since_the_door_does_nothing() {
     .await;
 }
 
+#[tokio::test]
+async fn there_is_an_end_to_roles_and_to_what_one_permits() {
+    on_each_database(async |server| {
+        let owner = server.by_cookie(&STAFF).await;
+        let keys = |count: usize| (0..count).map(|n| format!("api.k{n}.x")).collect::<Vec<_>>();
+        let create = |name: &str, keys: &[String]| {
+            json!({"action": "create_role", "name": name, "level": 5, "permissions": keys})
+        };
+        let role = |name: String| json!({"name": name, "level": 5, "permissions": []});
+        let import = |roles: Vec<Value>| json!({"action": "import_roles", "roles": roles});
+        assert_eq!(post(&owner, ROLES, &create("wide", &keys(501))).await.verdict(), "400 invalid");
+        assert_eq!(post(&owner, ROLES, &create("wide", &keys(500))).await.status, 200, "control");
+        let wide = role_id(server, "wide").await.0;
+        for (count, status) in [(501, 400), (500, 200)] {
+            let set = json!({"action": "set_permissions", "role_id": wide, "permissions": keys(count)});
+            assert_eq!(post(&owner, ROLES, &set).await.status, status, "{count}");
+        }
+        let too_wide = json!({"name": "w", "level": 5, "permissions": keys(501)});
+        let answer = post(&owner, ROLES, &import(vec![too_wide])).await;
+        assert_eq!(answer.verdict(), "400 invalid");
+        let long = import((0..500).map(|n| role(format!("{n}{}", "x".repeat(1000)))).collect());
+        let answer = post(&owner, ROLES, &long).await;
+        assert_eq!(answer.verdict(), "400 invalid");
+        assert!(answer.text().len() < 20_000, "{}", answer.text().len());
+
+        let many = |count: usize| (0..count).map(|n| role(format!("role {n}"))).collect();
+        assert_eq!(post(&owner, ROLES, &import(many(501))).await.verdict(), "400 invalid");
+        // Four are there: the built-in ones and the wide one.
+        let answer = post(&owner, ROLES, &import(many(497))).await;
+        assert_eq!(answer.verdict(), "400 invalid");
+        assert_eq!(answer.json()["error"], "There may be at most 500 roles.");
+        assert_eq!(post(&owner, ROLES, &import(many(496))).await.status, 200, "control");
+        let answer = post(&owner, ROLES, &create("more", &[])).await;
+        assert_eq!(answer.verdict(), "400 invalid", "{answer:?}");
+        assert_eq!(owner.get("/-/admin/roles").send().await.status, 200);
+    })
+    .await;
+}
+
+/// What is stored from before is shown so that it does no harm.
+#[tokio::test]
+async fn what_turns_text_around_is_neither_taken_nor_shown() {
+    on_each_database(async |server| {
+        make_roles(server).await;
+        let owner = server.by_cookie(&STAFF).await;
+        let clerk = server.add(&CLERK).await;
+        for (name, status) in [("a\u{202e}b", 400), ("a\u{200b}b", 400), ("a\u{200c}b", 200)] {
+            let body = on("update", &clerk.uuid, &json!({"first_name": name}));
+            assert_eq!(post(&owner, USERS, &body).await.status, status, "{name:?}");
+            let body = json!({"action": "create_role", "name": name, "level": 5});
+            assert_eq!(post(&owner, ROLES, &body).await.status, status, "{name:?}");
+        }
+        write(server, async |tx| {
+            let profile = users::Profile {
+                first_name: Name::stored("o\u{202e}dlo").unwrap(),
+                last_name: Name::default(),
+                phone: None,
+                branch_id: 1,
+            };
+            let now = server.app.clock.now();
+            assert!(users::set_profile(tx, clerk.id, &profile, now).await.unwrap());
+            let old = Name::stored("r\u{202e}elor").unwrap();
+            let level = Level::new(3).unwrap();
+            portcullis_store::roles::insert(tx, &NewRole { name: old, level }, now).await.unwrap();
+        })
+        .await;
+        let _clerk = server.sign_in(&CLERK).await;
+        for path in ["/-/admin/sessions", "/-/admin/users", "/-/admin/roles"] {
+            let page = owner.get(path).send().await;
+            assert_eq!(page.status, 200, "{path}");
+            assert!(!page.text().contains('\u{202e}'), "{path}");
+            assert!(page.text().contains('\u{fffd}'), "{path}");
+        }
+        let page = owner.get(&format!("/-/admin/user?uuid={}", clerk.uuid)).send().await.text();
+        let choice = page.split("<option").find(|line| line.contains("elor")).unwrap();
+        assert!(choice.contains("r\u{fffd}elor"), "{choice}");
+        assert_eq!(user(&owner, &clerk.uuid).await["first_name"], "o\u{202e}dlo");
+    })
+    .await;
+}
+
 #[derive(Clone, Copy, Debug)]
 enum End {
     Session,
