@@ -6,8 +6,13 @@
 
 use crate::account::AccountType;
 use crate::id::UserId;
-use crate::permission::Grants;
+use crate::permission::{Grants, Key};
 use crate::role::{self, Authority, Role};
+
+/// Moves people to another branch, oneself among them.
+const USERS_MANAGE: &str = "api.users.users.manage";
+/// Changes the blacklist.
+const SESSIONS_MANAGE: &str = "api.security.sessions.manage";
 
 /// Who acts.
 #[derive(Clone, Debug)]
@@ -26,7 +31,8 @@ pub struct Target {
     pub role: Role,
     /// What was given to the user beside the role.
     pub own: Grants,
-    /// No other open account has the built-in role that holds everything.
+    /// It is open, has the built-in role that holds everything, and nobody else who can sign in and do
+    /// as much has it.
     pub is_last_owner: bool,
 }
 
@@ -54,6 +60,10 @@ pub enum Act<'a> {
     Delete,
     /// End everything that is signed in to it.
     SignOut,
+    /// Put it on the blacklist.
+    KeepOut,
+    /// Take it off the blacklist.
+    LetIn,
 }
 
 /// Why it was refused.
@@ -67,10 +77,17 @@ pub enum Refusal {
     Lacking,
     #[error("Only staff accounts may do this.")]
     StaffOnly,
-    #[error("There must be one open account with the role owner.")]
+    #[error("You may not do this without the permission {0}.")]
+    Missing(&'static str),
+    #[error("You are not signed in any more.")]
+    SignedOut,
+    #[error("There must be one open account with the role owner that somebody can sign in to.")]
     LastOwner,
     #[error("This is a built-in role and cannot be changed so.")]
     BuiltIn,
+    /// There is no room for more.
+    #[error("{0}")]
+    Full(role::Refusal),
 }
 
 impl From<role::Refusal> for Refusal {
@@ -79,6 +96,7 @@ impl From<role::Refusal> for Refusal {
             role::Refusal::AboveLevel => Self::AboveLevel,
             role::Refusal::Lacking => Self::Lacking,
             role::Refusal::BuiltIn => Self::BuiltIn,
+            full @ (role::Refusal::TooManyRoles | role::Refusal::TooManyGrants) => Self::Full(full),
         }
     }
 }
@@ -91,12 +109,14 @@ pub fn judge(actor: &Actor, target: &Target, act: Act<'_>) -> Result<(), Refusal
     if target.role.level > actor.authority.level {
         return Err(Refusal::AboveLevel);
     }
-    if target.is_last_owner && takes_ownership(act) {
+    // The operator can make another owner at any time.
+    if actor.id.is_some() && target.is_last_owner && takes_ownership(act) {
         return Err(Refusal::LastOwner);
     }
     match act {
         Act::Identify => covers(actor, &target.role.grants).and(covers(actor, &target.own)),
-        Act::Move => staff_only(actor),
+        Act::Move => staff_only(actor).and(must_hold(actor, USERS_MANAGE)),
+        Act::KeepOut | Act::LetIn => staff_only(actor).and(must_hold(actor, SESSIONS_MANAGE)),
         Act::Type(account_type) => may_make(actor, account_type),
         Act::Assign(role) => role::may_assign(&actor.authority, role).map_err(Refusal::from),
         Act::Grant(grants) => covers(actor, grants),
@@ -129,22 +149,30 @@ fn is_for_oneself(act: Act<'_>) -> bool {
 
 fn takes_ownership(act: Act<'_>) -> bool {
     match act {
-        Act::Disable | Act::Delete => true,
+        Act::Disable | Act::Delete | Act::KeepOut => true,
         Act::Assign(role) => !is_owner(role),
+        // The pages that administer are for staff alone.
+        Act::Type(account_type) => account_type != AccountType::Staff,
         Act::Describe
         | Act::Move
         | Act::Identify
         | Act::Unlock
-        | Act::Type(_)
         | Act::Grant(_)
         | Act::Revoke
         | Act::Enable
-        | Act::SignOut => false,
+        | Act::SignOut
+        | Act::LetIn => false,
     }
 }
 
 fn staff_only(actor: &Actor) -> Result<(), Refusal> {
     if actor.account_type == AccountType::Staff { Ok(()) } else { Err(Refusal::StaffOnly) }
+}
+
+/// The door asks for it, too; this is what the store says of it now.
+fn must_hold(actor: &Actor, key: &'static str) -> Result<(), Refusal> {
+    let holds = Key::parse(key).is_ok_and(|key| actor.authority.grants.allows(&key));
+    if holds { Ok(()) } else { Err(Refusal::Missing(key)) }
 }
 
 fn covers(actor: &Actor, grants: &Grants) -> Result<(), Refusal> {
@@ -201,6 +229,8 @@ mod tests {
             Act::Disable,
             Act::Delete,
             Act::SignOut,
+            Act::KeepOut,
+            Act::LetIn,
         ];
         for mine in [10, 50, 100] {
             for theirs in [0, 10, 49, 50, 51, 99, 100] {
@@ -219,7 +249,8 @@ mod tests {
         let given = grants(&["api.a"]);
         let check = |act: Act<'_>, expected| {
             let me = target(ME, role(50, &["api.a"]));
-            assert_eq!(judge(&actor(50, &["api.a"]), &me, act), expected, "{act:?}");
+            let mine = ["api.a", USERS_MANAGE, SESSIONS_MANAGE];
+            assert_eq!(judge(&actor(50, &mine), &me, act), expected, "{act:?}");
             let operator = Actor { id: None, ..actor(100, &["*"]) };
             assert_eq!(judge(&operator, &me, act), Ok(()), "the operator: {act:?}");
         };
@@ -237,6 +268,8 @@ mod tests {
             Act::Disable,
             Act::Delete,
             Act::SignOut,
+            Act::KeepOut,
+            Act::LetIn,
         ] {
             check(act, Err(Refusal::Yourself));
         }
@@ -261,7 +294,8 @@ mod tests {
     #[test]
     fn only_staff_make_staff_and_move_people() {
         let check = |mine: AccountType, act: Act<'_>, expected| {
-            let actor = Actor { account_type: mine, ..actor(50, &[]) };
+            let keys = [USERS_MANAGE, SESSIONS_MANAGE];
+            let actor = Actor { account_type: mine, ..actor(50, &keys) };
             let found = judge(&actor, &target(OTHER, role(10, &[])), act);
             assert_eq!(found, expected, "{mine:?} {act:?}");
         };
@@ -270,6 +304,26 @@ mod tests {
         check(AccountType::Agent, Act::Type(AccountType::Staff), Err(Refusal::StaffOnly));
         check(AccountType::Staff, Act::Move, Ok(()));
         check(AccountType::Agent, Act::Move, Err(Refusal::StaffOnly));
+        for act in [Act::KeepOut, Act::LetIn] {
+            check(AccountType::Staff, act, Ok(()));
+            check(AccountType::Agent, act, Err(Refusal::StaffOnly));
+        }
+    }
+
+    #[test]
+    fn a_permission_counts_that_is_still_held() {
+        for (act, key) in [
+            (Act::Move, USERS_MANAGE),
+            (Act::KeepOut, SESSIONS_MANAGE),
+            (Act::LetIn, SESSIONS_MANAGE),
+        ] {
+            let other = target(OTHER, role(10, &[]));
+            assert_eq!(judge(&actor(50, &["api.a"]), &other, act), Err(Refusal::Missing(key)));
+            assert_eq!(judge(&actor(50, &[key]), &other, act), Ok(()), "{act:?}");
+        }
+        let me = target(ME, role(50, &[]));
+        let found = judge(&actor(50, &["api.a"]), &me, Act::Move);
+        assert_eq!(found, Err(Refusal::Missing(USERS_MANAGE)), "nor does anybody move himself");
     }
 
     #[test]
@@ -279,14 +333,19 @@ mod tests {
             let target = Target { is_last_owner, ..target(id, owner()) };
             assert_eq!(judge(&actor(100, &["*"]), &target, act), expected, "{act:?}");
         };
-        for act in [Act::Disable, Act::Delete, Act::Assign(&low)] {
+        let away = Act::Type(AccountType::Agent);
+        for act in [Act::Disable, Act::Delete, Act::KeepOut, Act::Assign(&low), away] {
             check(OTHER, true, act, Err(Refusal::LastOwner));
             check(OTHER, false, act, Ok(()));
         }
         check(ME, true, Act::Assign(&low), Err(Refusal::LastOwner));
         check(ME, false, Act::Assign(&low), Ok(()));
-        for act in [Act::Assign(&owner_role), Act::Describe, Act::SignOut] {
+        let staff = Act::Type(AccountType::Staff);
+        for act in [Act::Assign(&owner_role), Act::Describe, Act::SignOut, Act::LetIn, staff] {
             check(OTHER, true, act, Ok(()));
         }
+        let operator = Actor { id: None, ..actor(100, &["*"]) };
+        let last = Target { is_last_owner: true, ..target(OTHER, owner()) };
+        assert_eq!(judge(&operator, &last, Act::KeepOut), Ok(()), "he makes another");
     }
 }

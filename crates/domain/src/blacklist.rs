@@ -3,10 +3,11 @@
 
 use std::fmt;
 
-use crate::text::TextFault;
+use crate::text::{STEERS, TextFault, steers};
 
 /// Why somebody is kept out, in the words of who did it: 1 to 500 characters, as they were typed
-/// but for space around them. It may hold anything, so whoever shows it must not let it act.
+/// but for space around them. Lines and tabs may be among them, and nothing else that steers text. What
+/// was stored before that was asked for may hold anything, so whoever shows it must not let it act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason(String);
 
@@ -20,9 +21,9 @@ impl Reason {
         if text.is_empty() {
             return Err(TextFault::Blank);
         }
-        // PostgreSQL stores none, and no sentence has one.
-        if text.contains('\0') {
-            return Err(TextFault::Invalid("A reason holds no NUL character."));
+        let is_of_lines = |c: char| matches!(c, '\n' | '\r' | '\t');
+        if text.chars().any(|c| steers(c) && !is_of_lines(c)) {
+            return Err(STEERS);
         }
         if text.chars().count() > Self::MAX_CHARS {
             return Err(TextFault::TooLong { max: Self::MAX_CHARS });
@@ -55,10 +56,13 @@ mod tests {
         check("Left the company", Ok("Left the company"));
         check("  two\nlines\t", Ok("two\nlines"));
         check("=cmd|' /C calc'!A0", Ok("=cmd|' /C calc'!A0"));
-        check("\u{202e}<script>", Ok("\u{202e}<script>"));
+        check("<script>", Ok("<script>"));
+        check("\u{202e}<script>", Err(STEERS));
+        check("a\u{200b}b", Err(STEERS));
+        check("a\u{1b}b", Err(STEERS));
         check("", Err(TextFault::Blank));
         check(" \n\u{a0} ", Err(TextFault::Blank));
-        check("a\0b", Err(TextFault::Invalid("A reason holds no NUL character.")));
+        check("a\0b", Err(STEERS));
         let long = "ä".repeat(500);
         check(&long, Ok(&long));
         check(&"ä".repeat(501), Err(TextFault::TooLong { max: 500 }));

@@ -1,7 +1,8 @@
-//! Who may end whose session, and keep whom out. Not here: which route asks for which permission,
-//! and what is written when it is done.
+//! Who may end whose session. Not here: keeping somebody out, which is in
+//! [`crate::administration`], which route asks for which permission, and what is written when it is
+//! done.
 
-use crate::id::{SessionId, UserId};
+use crate::id::{SessionHandle, UserId};
 use crate::role::Level;
 
 /// Who wants to end something.
@@ -18,7 +19,7 @@ pub struct Actor {
 pub struct Own {
     pub user: UserId,
     /// The session that he acts in.
-    pub session: SessionId,
+    pub session: SessionHandle,
 }
 
 /// Whose sessions an actor may end, his level permitting.
@@ -35,8 +36,8 @@ pub enum Reach {
 pub enum Refusal {
     #[error("This is the session that you are using. Sign out to end it.")]
     OwnSession,
-    #[error("You cannot put yourself on the blacklist.")]
-    Oneself,
+    #[error("You are not signed in any more.")]
+    SignedOut,
     #[error("You may end only your own sessions.")]
     NotYours,
     #[error("The user's role is above your own level.")]
@@ -53,7 +54,7 @@ impl Actor {
 /// Whether the actor may end a session of this user, whose role has this level.
 pub fn may_end(
     actor: &Actor,
-    session: &SessionId,
+    session: &SessionHandle,
     user: UserId,
     level: Level,
 ) -> Result<(), Refusal> {
@@ -69,14 +70,6 @@ pub fn may_end(
     }
 }
 
-/// Whether the actor may put this user, whose role has this level, on the blacklist, or take him off.
-pub fn may_blacklist(actor: &Actor, user: UserId, level: Level) -> Result<(), Refusal> {
-    if actor.own.as_ref().is_some_and(|own| own.user == user) {
-        return Err(Refusal::Oneself);
-    }
-    within_level(actor, level)
-}
-
 fn within_level(actor: &Actor, level: Level) -> Result<(), Refusal> {
     if level <= actor.level { Ok(()) } else { Err(Refusal::AboveLevel) }
 }
@@ -88,8 +81,8 @@ mod tests {
     const ME: UserId = UserId(1);
     const OTHER: UserId = UserId(2);
 
-    fn session(number: u8) -> SessionId {
-        SessionId::from_random([number; 16])
+    fn session(number: u8) -> SessionHandle {
+        SessionHandle::from_random([number; 12])
     }
 
     fn actor(reach: Reach) -> Actor {
@@ -117,17 +110,5 @@ mod tests {
         check(&all, 3, OTHER, 50, Ok(()));
         check(&all, 3, OTHER, 51, Err(Refusal::AboveLevel));
         check(&Actor::operator(), 1, ME, 100, Ok(()));
-    }
-
-    #[test]
-    fn nobody_is_kept_out_by_himself_or_from_below() {
-        let check = |actor: &Actor, user, height, expected: Result<(), Refusal>| {
-            assert_eq!(may_blacklist(actor, user, level(height)), expected, "{user} {height}");
-        };
-        let all = actor(Reach::Everybody);
-        check(&all, ME, 50, Err(Refusal::Oneself));
-        check(&all, OTHER, 50, Ok(()));
-        check(&all, OTHER, 51, Err(Refusal::AboveLevel));
-        check(&Actor::operator(), OTHER, 100, Ok(()));
     }
 }

@@ -28,6 +28,11 @@ impl Level {
     }
 }
 
+/// How many roles there may be in all, and how many grants one of them may have: pages show all of
+/// both.
+pub const MAX_ROLES: usize = 500;
+pub const MAX_GRANTS: usize = 500;
+
 /// A named set of grants with a level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
@@ -74,6 +79,25 @@ pub enum Refusal {
     Lacking,
     #[error("This is a built-in role and cannot be changed so.")]
     BuiltIn,
+    #[error("There may be at most {MAX_ROLES} roles.")]
+    TooManyRoles,
+    #[error("A role may have at most {MAX_GRANTS} permissions.")]
+    TooManyGrants,
+}
+
+/// Whether one role more may be made, where there are so many.
+pub fn may_add(roles: usize) -> Result<(), Refusal> {
+    if roles < MAX_ROLES { Ok(()) } else { Err(Refusal::TooManyRoles) }
+}
+
+/// Whether the role has room for the grant, if it lacks it.
+pub fn has_room(role: &Role, grant: &Grant) -> Result<(), Refusal> {
+    may_have(role.grants.len() + usize::from(!role.grants.contains(grant)))
+}
+
+/// Whether a role may have so many grants.
+pub fn may_have(grants: usize) -> Result<(), Refusal> {
+    if grants <= MAX_GRANTS { Ok(()) } else { Err(Refusal::TooManyGrants) }
 }
 
 /// Whether the actor may give the role to a user.

@@ -20,6 +20,24 @@ pub enum TextFault {
     Invalid(&'static str),
 }
 
+/// Why a text was refused that steers.
+pub(crate) const STEERS: TextFault = TextFault::Invalid(
+    "Control characters, and characters that cannot be seen or that turn text around, are not allowed.",
+);
+
+/// Whether the character steers a terminal, turns the text around it, or cannot be seen. The joiner
+/// and the non-joiner (U+200D, U+200C) do not count: names in Persian and in languages of India are
+/// not spelled right without them.
+pub fn steers(c: char) -> bool {
+    let turns_or_hides = matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    );
+    c.is_control() || turns_or_hides
+}
+
 /// Normalisation form C, lower case: equal for two spellings of one account.
 pub fn fold(text: &str) -> String {
     if text.is_ascii() {
@@ -150,8 +168,8 @@ impl Identifier {
     }
 }
 
-/// A person's first or last name, or a label: at most 150 characters, none of them control
-/// characters. May be empty.
+/// A person's first or last name, or a label: at most 150 characters, none of which steers text (see
+/// [`steers`]). May be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Name(String);
 
@@ -164,10 +182,20 @@ impl Name {
             Err(TextFault::Blank) => return Ok(Self::default()),
             other => other?,
         };
-        if text.chars().any(char::is_control) {
-            return Err(TextFault::Invalid("Control characters are not allowed."));
+        if text.chars().any(steers) {
+            return Err(STEERS);
         }
         Ok(Self(text))
+    }
+
+    /// Reads what is stored: names were accepted once that would not be now. Whoever shows one sees to
+    /// it that it does no harm.
+    pub fn stored(text: &str) -> Result<Self, TextFault> {
+        match checked(text, Self::MAX) {
+            Err(TextFault::Blank) => Ok(Self::default()),
+            Err(fault) => Err(fault),
+            Ok(text) => Ok(Self(text)),
+        }
     }
 
     /// The name as typed, trimmed.
@@ -265,15 +293,8 @@ pub fn person_name(first: &str, last: &str, username: Option<&str>, email: &str)
     if full.is_empty() { username.unwrap_or(email).to_owned() } else { full }
 }
 
-/// With a sign in the place of every character that steers a terminal or turns text around.
+/// With a sign in the place of every character that [`steers`].
 pub fn visible(text: &str) -> String {
-    let steers = |char: char| {
-        let turns = matches!(
-            char,
-            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        );
-        char.is_control() || turns
-    };
     text.chars().map(|char| if steers(char) { '\u{fffd}' } else { char }).collect()
 }
 

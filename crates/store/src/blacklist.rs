@@ -161,7 +161,7 @@ fn named(row: &Row, columns: [&'static str; 5]) -> Result<Named> {
         id,
         email: Email::parse(&mail).map_err(fault("email"))?,
         username: username.map_err(fault("username"))?,
-        first_name: Name::parse(&first).map_err(fault("first_name"))?,
-        last_name: Name::parse(&last).map_err(fault("last_name"))?,
+        first_name: Name::stored(&first).map_err(fault("first_name"))?,
+        last_name: Name::stored(&last).map_err(fault("last_name"))?,
     })
 }

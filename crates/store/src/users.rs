@@ -174,7 +174,7 @@ pub async fn bump_epoch(tx: &mut Tx, id: UserId) -> Result<Option<i64>> {
 pub(crate) fn user(row: &Row) -> Result<User> {
     let id = row.get("user_id")?;
     let fault = |column| move || corrupt("users", column, id);
-    let name = |text: String, column| Name::parse(&text).map_err(|_| corrupt("users", column, id));
+    let name = |text: String, column| Name::stored(&text).map_err(|_| corrupt("users", column, id));
     let email: String = row.get("email")?;
     let username: Option<String> = row.get("username")?;
     let username = username.map(|text| Username::parse(&text)).transpose();

@@ -119,6 +119,11 @@ fn names() {
     check(" \t", Some(""));
     check("a\u{7}b", None);
     check("a\nb", None);
+    for steering in ["a\u{202e}b", "a\u{200b}b", "\u{feff}a", "a\u{2066}b", "a\u{ad}b"] {
+        check(steering, None);
+        assert_eq!(Name::stored(steering).unwrap().as_str(), steering, "what is stored is read");
+    }
+    check("\u{645}\u{200c}\u{6cc}", Some("\u{645}\u{200c}\u{6cc}"));
     check(&"x".repeat(150), Some(&"x".repeat(150)));
     check(&"x".repeat(151), None);
 }

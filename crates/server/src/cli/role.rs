@@ -203,6 +203,7 @@ async fn import(args: ImportArgs) -> anyhow::Result<ExitCode> {
                     &format!("Roles made: {created}, changed: {changed}, unchanged: {unchanged}."),
                 )
             }
+            Import::Full(fault) => Ok(refused(&args.file, &[fault], output)),
             Import::Refused(faults) => Ok(refused(&args.file, &faults, output)),
         }
     })

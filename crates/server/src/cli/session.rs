@@ -6,7 +6,7 @@ mod listing;
 use std::process::ExitCode;
 
 use portcullis_domain::id::SessionHandle;
-use portcullis_domain::revocation::Actor;
+use portcullis_domain::revocation::Reach;
 use portcullis_domain::text::Email;
 use serde_json::json;
 
@@ -85,8 +85,8 @@ async fn terminate(named: Named) -> anyhow::Result<ExitCode> {
     let output = Output::new(named.common.json);
     let handle = named.handle;
     open::with(open::load(&named.common.config)?, async |on| {
-        let (operator, actor) = (Operator::new(), Actor::operator());
-        match terminate::terminate(&operator.acting(on), &actor, &handle).await? {
+        let operator = Operator::new();
+        match terminate::terminate(&operator.acting(on), Reach::Everybody, &handle).await? {
             Terminate::Done => {
                 open::felt_everywhere(on).await;
                 output.done(&json!({ "session_id": handle }), &format!("{handle} is ended."))

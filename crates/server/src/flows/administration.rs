@@ -7,12 +7,11 @@
 use portcullis_domain::account::{AccountStatus, AccountType};
 use portcullis_domain::administration::{self, Act, Actor, Refusal, Target};
 use portcullis_domain::event::{Context, Event};
-use portcullis_domain::id::{RoleId, UserId};
-use portcullis_domain::permission::Grants;
-use portcullis_domain::role::{Authority, Level, Role};
+use portcullis_domain::id::{RoleId, SessionHandle, UserId};
+use portcullis_domain::role::{Authority, Role};
 use portcullis_domain::time::Time;
 use portcullis_store::users::{User, directory};
-use portcullis_store::{Db, Error, Tx, roles, user_grants, users};
+use portcullis_store::{Db, Error, Tx, blacklist, roles, sessions, user_grants, users};
 
 use super::roles::Acting;
 use super::{email, record};
@@ -67,14 +66,14 @@ impl From<portcullis_domain::role::Refusal> for Halt {
 
 impl<'a> Desk<'a> {
     /// Waits for its turn.
-    pub async fn open(app: &'a App, context: &'a Context) -> Result<Self, Error> {
+    pub async fn open(app: &'a App, context: &'a Context) -> Result<Self, Halt> {
         let (tx, actor) = begin(&app.db, context).await?;
         Ok(Self { tx, now: app.clock.now(), actor, random: app.random, context })
     }
 
     /// The same for whoever has no [`App`]. How far the actor's word was thought to reach does not
     /// count: it is read here.
-    pub async fn of(acting: &Acting<'a>) -> Result<Self, Error> {
+    pub async fn of(acting: &Acting<'a>) -> Result<Self, Halt> {
         let (tx, actor) = begin(acting.db, acting.context).await?;
         let (now, random, context) = (acting.now, acting.random, acting.context);
         Ok(Self { tx, now, actor, random, context })
@@ -127,34 +126,48 @@ impl<'a> Desk<'a> {
     }
 }
 
-async fn begin(db: &Db, context: &Context) -> Result<(Tx, Actor), Error> {
+async fn begin(db: &Db, context: &Context) -> Result<(Tx, Actor), Halt> {
     let mut tx = db.write().await?;
     users::hold(&mut tx).await?;
-    let actor = actor(&mut tx, context.actor).await?;
+    let actor = actor(&mut tx, context).await?.ok_or(Refusal::SignedOut)?;
     Ok((tx, actor))
 }
 
-/// Whoever has been disabled since the door let him in reaches nobody any more, and gives nothing.
-async fn actor(tx: &mut Tx, id: Option<UserId>) -> Result<Actor, Error> {
-    let Some(id) = id else {
+/// Who acts, with the rights that he has in the transaction. `None` if he has been signed out, disabled
+/// or put on the blacklist since the door let him in.
+pub(super) async fn actor(tx: &mut Tx, context: &Context) -> Result<Option<Actor>, Error> {
+    let Some(id) = context.actor else {
         let authority = Authority::operator();
-        return Ok(Actor { id: None, authority, account_type: AccountType::Staff });
+        return Ok(Some(Actor { id: None, authority, account_type: AccountType::Staff }));
     };
-    let user = users::by_id(tx, id).await?.filter(|user| user.status == AccountStatus::Active);
-    let Some(user) = user else {
-        let authority = Authority { level: Level::MIN, grants: Grants::default() };
-        return Ok(Actor { id: Some(id), authority, account_type: AccountType::Tenant });
-    };
+    let Some(user) = users::by_id(tx, id).await? else { return Ok(None) };
+    if !is_in(tx, &user, context.session.as_deref()).await? {
+        return Ok(None);
+    }
     let role = roles::by_id(tx, user.role_id).await?.ok_or(Error::Conflict)?;
     let role = role.with(&user_grants::list(tx, id).await?);
     let authority = Authority { level: role.level, grants: role.grants };
-    Ok(Actor { id: Some(id), authority, account_type: user.account_type })
+    Ok(Some(Actor { id: Some(id), authority, account_type: user.account_type }))
+}
+
+/// Whether he may act at all, in the session if he acts in one.
+async fn is_in(tx: &mut Tx, user: &User, session: Option<&str>) -> Result<bool, Error> {
+    if user.status != AccountStatus::Active || blacklist::is_listed(tx, user.id).await? {
+        return Ok(false);
+    }
+    let Some(handle) = session else { return Ok(true) };
+    let Some(handle) = SessionHandle::parse(handle) else { return Ok(false) };
+    let session = sessions::by_handle(tx, &handle).await?;
+    Ok(session.is_some_and(|session| {
+        session.ended_at.is_none() && session.user_id == user.id && session.user_epoch == user.epoch
+    }))
 }
 
 async fn target(tx: &mut Tx, user: &User) -> Result<Target, Error> {
     let role = roles::by_id(tx, user.role_id).await?.ok_or(Error::Conflict)?;
     let own = user_grants::list(tx, user.id).await?;
     let may_be_last = administration::is_owner(&role) && user.status == AccountStatus::Active;
-    let is_last_owner = may_be_last && !users::another_has_role(tx, user.id, role.id).await?;
+    let is_last_owner =
+        may_be_last && !users::another_has_role(tx, user.id, role.id, user.account_type).await?;
     Ok(Target { id: user.id, role, own, is_last_owner })
 }

@@ -1,15 +1,15 @@
 //! Keeping somebody out, whatever he knows, and letting him in again. Not here: waiting until other
 //! nodes have heard of it (`barrier`), and the ways in, which ask for themselves.
 
+use portcullis_domain::administration::{Act, Refusal};
 use portcullis_domain::blacklist::Reason;
 use portcullis_domain::event::{Event, Text};
 use portcullis_domain::id::UserId;
-use portcullis_domain::revocation::{Actor, Refusal, may_blacklist};
 use portcullis_store::blacklist::{self, After, Listed};
-use portcullis_store::{Db, Error, Tx, users};
+use portcullis_store::{Db, Error};
 
+use super::administration::{Desk, Halt};
 use super::roles::Acting;
-use super::terminate::level_of;
 
 /// What became of keeping somebody out.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,20 +44,14 @@ pub struct Page {
 
 /// Puts a user on the list: everything that was signed in to his account is dead, and nobody signs in
 /// to it. Whoever is on it already gets the new reason.
-pub async fn add(
-    acting: &Acting<'_>,
-    actor: &Actor,
-    user: UserId,
-    reason: Option<&Reason>,
-) -> Result<Add, Error> {
-    let mut tx = acting.db.write().await?;
-    match judge(&mut tx, actor, user).await? {
+pub async fn add(acting: &Acting<'_>, user: UserId, reason: Option<&Reason>) -> Result<Add, Error> {
+    let mut desk = match judge(acting, user, Act::KeepOut).await? {
         Verdict::Unknown => return Ok(Add::Unknown),
         Verdict::Refused(refusal) => return Ok(Add::Refused(refusal)),
-        Verdict::Allowed => {}
-    }
-    let by = actor.own.as_ref().map(|own| own.user);
-    let added = blacklist::add(&mut tx, user, reason, by, acting.now).await?;
+        Verdict::Allowed(desk) => desk,
+    };
+    let by = desk.actor.id;
+    let added = blacklist::add(&mut desk.tx, user, reason, by, desk.now).await?;
     let Some(added) = added else { return Ok(Add::Unknown) };
     let reason = reason.map(|reason| Text::clip(reason.as_str()));
     let event = if added.is_new {
@@ -65,24 +59,23 @@ pub async fn add(
     } else {
         Event::BlacklistReasonChanged { reason }
     };
-    acting.record(&mut tx, &event, Some(user)).await?;
-    tx.commit().await?;
+    desk.record(&event, Some(user)).await?;
+    desk.tx.commit().await?;
     Ok(Add::Done { ended: added.ended, is_new: added.is_new })
 }
 
 /// Takes a user off the list. He can sign in again; what he had stays ended.
-pub async fn remove(acting: &Acting<'_>, actor: &Actor, user: UserId) -> Result<Remove, Error> {
-    let mut tx = acting.db.write().await?;
-    match judge(&mut tx, actor, user).await? {
+pub async fn remove(acting: &Acting<'_>, user: UserId) -> Result<Remove, Error> {
+    let mut desk = match judge(acting, user, Act::LetIn).await? {
         Verdict::Unknown => return Ok(Remove::Unknown),
         Verdict::Refused(refusal) => return Ok(Remove::Refused(refusal)),
-        Verdict::Allowed => {}
-    }
-    if !blacklist::remove(&mut tx, user).await? {
+        Verdict::Allowed(desk) => desk,
+    };
+    if !blacklist::remove(&mut desk.tx, user).await? {
         return Ok(Remove::Unknown);
     }
-    acting.record(&mut tx, &Event::UserUnblacklisted, Some(user)).await?;
-    tx.commit().await?;
+    desk.record(&Event::UserUnblacklisted, Some(user)).await?;
+    desk.tx.commit().await?;
     Ok(Remove::Done)
 }
 
@@ -100,19 +93,25 @@ pub async fn list(db: &Db, after: Option<After>, limit: i64) -> Result<Page, Err
 }
 
 /// Whether the actor may change what the list says of a user.
-enum Verdict {
-    Allowed,
+enum Verdict<'a> {
+    Allowed(Desk<'a>),
     Unknown,
     Refused(Refusal),
 }
 
-async fn judge(tx: &mut Tx, actor: &Actor, user: UserId) -> Result<Verdict, Error> {
-    if users::by_id(tx, user).await?.is_none() {
-        return Ok(Verdict::Unknown);
+async fn judge<'a>(acting: &Acting<'a>, user: UserId, act: Act<'_>) -> Result<Verdict<'a>, Error> {
+    match allowed(acting, user, act).await {
+        Ok(desk) => Ok(Verdict::Allowed(desk)),
+        Err(Halt::UnknownUser | Halt::UnknownRole) => Ok(Verdict::Unknown),
+        Err(Halt::Refused(refusal)) => Ok(Verdict::Refused(refusal)),
+        Err(Halt::Conflict(_)) => Err(Error::Conflict),
+        Err(Halt::Store(error)) => Err(error),
     }
-    let level = level_of(tx, user).await?;
-    Ok(match may_blacklist(actor, user, level) {
-        Ok(()) => Verdict::Allowed,
-        Err(refusal) => Verdict::Refused(refusal),
-    })
+}
+
+async fn allowed<'a>(acting: &Acting<'a>, user: UserId, act: Act<'_>) -> Result<Desk<'a>, Halt> {
+    let mut desk = Desk::of(acting).await?;
+    let account = desk.account_of(user).await?;
+    desk.judge(&account, act)?;
+    Ok(desk)
 }

@@ -86,7 +86,13 @@ pub async fn create(
     if let Err(refusal) = role::may_create(acting.authority, level, grants) {
         return Ok(Create::Refused(refusal));
     }
+    if let Err(refusal) = role::may_have(grants.len()) {
+        return Ok(Create::Refused(refusal));
+    }
     let mut tx = acting.db.write().await?;
+    if let Err(refusal) = role::may_add(roles::list(&mut tx).await?.len()) {
+        return Ok(Create::Refused(refusal));
+    }
     match insert(acting, &mut tx, name, level, grants).await {
         Ok(id) => {
             tx.commit().await?;
@@ -101,7 +107,8 @@ pub async fn create(
 pub async fn grant(acting: &Acting<'_>, name: &str, grant: &Grant) -> Result<Change, Error> {
     let mut tx = acting.db.write().await?;
     let Some(role) = roles::by_name(&mut tx, name).await? else { return Ok(Change::Unknown) };
-    if let Err(refusal) = role::may_grant(acting.authority, &role, grant) {
+    let may = role::may_grant(acting.authority, &role, grant);
+    if let Err(refusal) = may.and_then(|()| role::has_room(&role, grant)) {
         return Ok(Change::Refused(refusal));
     }
     if !give(acting, &mut tx, &role.name, role.id, grant).await? {

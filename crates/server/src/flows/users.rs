@@ -193,9 +193,8 @@ pub async fn set_password(
     by: PasswordChanger,
     place: &str,
 ) -> Result<Change, Error> {
-    let mut desk = Desk::of(acting).await?;
-    let account = match judged(&mut desk, id, Act::Identify).await {
-        Ok(account) => account,
+    let (mut desk, account) = match judged(acting, id, Act::Identify).await {
+        Ok(judged) => judged,
         Err(halt) => return undone(halt),
     };
     let (phc, context) = (new.0.as_str(), acting.context);
@@ -209,9 +208,8 @@ pub async fn set_password(
 /// Forgives wrong passwords: the count, the switch that a hundred of them turn, every network that is
 /// locked out of the account, and the attempts that were counted for its names.
 pub async fn unlock(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
-    let mut desk = Desk::of(acting).await?;
-    let account = match judged(&mut desk, id, Act::Unlock).await {
-        Ok(account) => account,
+    let (mut desk, account) = match judged(acting, id, Act::Unlock).await {
+        Ok(judged) => judged,
         Err(halt) => return undone(halt),
     };
     let was_limited = forgive::names(&mut desk.tx, &account.user).await?;
@@ -225,10 +223,15 @@ pub async fn unlock(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
 }
 
 /// The account, for whoever may do this to it.
-async fn judged(desk: &mut Desk<'_>, id: UserId, act: Act<'_>) -> Result<Account, Halt> {
+async fn judged<'a>(
+    acting: &Acting<'a>,
+    id: UserId,
+    act: Act<'_>,
+) -> Result<(Desk<'a>, Account), Halt> {
+    let mut desk = Desk::of(acting).await?;
     let account = desk.account_of(id).await?;
     desk.judge(&account, act)?;
-    Ok(account)
+    Ok((desk, account))
 }
 
 fn undone(halt: Halt) -> Result<Change, Error> {

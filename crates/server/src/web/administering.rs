@@ -2,6 +2,8 @@
 //! it. Not here: why, which the domain decides.
 
 use portcullis_domain::administration::Refusal;
+use portcullis_domain::role;
+use portcullis_domain::session::Dead;
 
 use super::caller::Caller;
 use super::door;
@@ -48,7 +50,20 @@ fn of_refusal(refusal: Refusal) -> Error {
         Refusal::AboveLevel => denied("above_level"),
         Refusal::Lacking => denied("lacking_permission"),
         Refusal::StaffOnly => denied("account_type"),
+        Refusal::Missing(key) => Error::Forbidden(Forbidden::Permission {
+            code: "permission_missing",
+            rule: Some(key.to_owned()),
+        }),
+        Refusal::SignedOut => Error::SignIn(Dead::Ended.code()),
         Refusal::LastOwner => Error::Conflict("last_owner"),
+        Refusal::Full(role::Refusal::TooManyRoles) => Error::Invalid(vec![Fault::invalid(
+            "name",
+            "is one more than the 500 roles there may be",
+        )]),
+        Refusal::Full(_) => Error::Invalid(vec![Fault::invalid(
+            "permissions",
+            "are more than the 500 that a role may have",
+        )]),
         Refusal::BuiltIn => Error::Conflict("built_in_role"),
     }
 }

@@ -93,11 +93,21 @@ pub async fn set_account_type(
     tx.changed(SQL, row).await
 }
 
-/// Whether somebody else's open account has the role.
-pub async fn another_has_role(tx: &mut Tx, id: UserId, role: RoleId) -> Result<bool> {
-    const SQL: &str =
-        "SELECT id FROM users WHERE role_id = $2 AND status = $3 AND id <> $1 LIMIT 1";
-    let wanted = params![id, role, AccountStatus::Active.id()];
+/// Whether somebody else has the role who can sign in, and passes where this account type does: his
+/// account is open and of the same type or staff's, he has a password that works, and he is not kept
+/// out.
+pub async fn another_has_role(
+    tx: &mut Tx,
+    id: UserId,
+    role: RoleId,
+    account_type: AccountType,
+) -> Result<bool> {
+    const SQL: &str = "SELECT u.id FROM users u
+        WHERE u.role_id = $2 AND u.status = $3 AND u.id <> $1 AND u.account_type IN ($4, $5)
+            AND u.password_phc IS NOT NULL AND NOT u.password_disabled
+            AND NOT EXISTS (SELECT 1 FROM blacklist b WHERE b.user_id = u.id) LIMIT 1";
+    let staff = AccountType::Staff.id();
+    let wanted = params![id, role, AccountStatus::Active.id(), account_type.id(), staff];
     Ok(tx.fetch_optional(SQL, wanted).await?.is_some())
 }
 

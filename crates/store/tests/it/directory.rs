@@ -158,8 +158,10 @@ async fn who_is_deleted_is_gone_for_good_and_frees_what_was_his() {
         let picture = Some("https://example.com/ada.png");
         assert!(users::set_avatar_url(&mut tx, id, picture, NOW).await.unwrap());
         assert!(users::email_verified_at(&mut tx, id).await.unwrap().is_some(), "control");
-        assert!(!users::another_has_role(&mut tx, id, clerk).await.unwrap());
-        assert!(users::another_has_role(&mut tx, UserId(99), clerk).await.unwrap());
+        assert!(!users::another_has_role(&mut tx, id, clerk, AccountType::Staff).await.unwrap());
+        assert!(
+            users::another_has_role(&mut tx, UserId(99), clerk, AccountType::Staff).await.unwrap()
+        );
         let grave = Email::parse("deleted-1@deleted.invalid").unwrap();
         assert!(users::delete(&mut tx, id, &grave, user, later(5)).await.unwrap());
         assert!(!users::delete(&mut tx, id, &grave, user, later(6)).await.unwrap());
@@ -182,7 +184,9 @@ async fn who_is_deleted_is_gone_for_good_and_frees_what_was_his() {
         assert!(!users::set_status(&mut tx, id, AccountStatus::Active, NOW).await.unwrap());
         assert!(!users::set_role(&mut tx, id, clerk, NOW).await.unwrap());
         assert!(!users::set_account_type(&mut tx, id, AccountType::Agent, NOW).await.unwrap());
-        assert!(!users::another_has_role(&mut tx, UserId(99), user).await.unwrap());
+        assert!(
+            !users::another_has_role(&mut tx, UserId(99), user, AccountType::Staff).await.unwrap()
+        );
         assert!(roles::delete(&mut tx, clerk).await.unwrap());
 
         let again = NewUser { uuid: "other".to_owned(), ..full_user("ada", user) };

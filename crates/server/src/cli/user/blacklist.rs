@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use portcullis_domain::blacklist::Reason;
-use portcullis_domain::revocation::Actor;
 use serde_json::json;
 
 use super::super::open::{self, Operator};
@@ -29,9 +28,9 @@ pub(super) async fn add(args: Args) -> anyhow::Result<ExitCode> {
         let Some(user) = users::find(&on.db, email).await? else {
             return Ok(unknown(email, output));
         };
-        let (operator, actor) = (Operator::new(), Actor::operator());
+        let operator = Operator::new();
         let acting = operator.acting(on);
-        match blacklist::add(&acting, &actor, user.id, Some(&args.reason)).await? {
+        match blacklist::add(&acting, user.id, Some(&args.reason)).await? {
             Add::Done { ended, is_new } => {
                 open::felt_everywhere(on).await;
                 let value = json!({
@@ -61,8 +60,8 @@ pub(super) async fn remove(named: Named) -> anyhow::Result<ExitCode> {
         };
         let value =
             |changed: bool| json!({ "id": user.id, "email": email.as_str(), "changed": changed });
-        let (operator, actor) = (Operator::new(), Actor::operator());
-        match blacklist::remove(&operator.acting(on), &actor, user.id).await? {
+        let operator = Operator::new();
+        match blacklist::remove(&operator.acting(on), user.id).await? {
             Remove::Done => output.done(&value(true), &format!("{email} can sign in again.")),
             Remove::Unknown => output.done(&value(false), &format!("{email} was not kept out.")),
             Remove::Refused(refusal) => Ok(output.refuse("not_allowed", &refusal.to_string())),

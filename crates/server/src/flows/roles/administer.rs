@@ -47,6 +47,8 @@ pub async fn create(
 ) -> Result<RoleId, Halt> {
     let mut desk = Desk::open(app, context).await?;
     role::may_create(&desk.actor.authority, level, grants)?;
+    role::may_have(grants.len())?;
+    role::may_add(roles::list(&mut desk.tx).await?.len())?;
     let new = roles::NewRole { name: name.clone(), level };
     let id = roles::insert(&mut desk.tx, &new, desk.now).await.map_err(conflict)?;
     let event = Event::RoleCreated { role: Text::clip(name.as_str()), level: level.get() };
@@ -114,6 +116,7 @@ pub async fn set_permissions(
 ) -> Result<usize, Halt> {
     let mut desk = Desk::open(app, context).await?;
     let role = desk.role(id).await?;
+    role::may_have(wanted.len())?;
     let more =
         wanted.iter().filter(|grant| !role.grants.contains(grant)).map(|grant| (grant, true));
     let less =
@@ -140,6 +143,9 @@ pub async fn set_cells(app: &App, context: &Context, cells: &[Cell]) -> Result<u
         // Read anew for each: an earlier cell may be about the same role.
         let role = desk.role(cell.role).await?;
         judge(&desk, &role, &cell.grant, cell.held)?;
+        if cell.held {
+            role::has_room(&role, &cell.grant)?;
+        }
         let wider = |held: &&Grant| **held != cell.grant && held.covers(&cell.grant);
         if !cell.held && role.grants.iter().any(|held| wider(&held)) {
             return Err(Halt::Conflict("permission_kept"));

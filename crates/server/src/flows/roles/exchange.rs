@@ -14,7 +14,7 @@ use std::fmt;
 
 use portcullis_domain::event::{Event, Text};
 use portcullis_domain::permission::{Grant, Grants};
-use portcullis_domain::role::{self, Level, Role};
+use portcullis_domain::role::{self, Level, MAX_ROLES, Role};
 use portcullis_domain::text::{Name, fold};
 use portcullis_store::{Error, Tx, roles};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub struct WantedRole {
 pub enum Import {
     /// How many roles were made, how many changed, and how many were as the file wants them.
     Done { created: usize, changed: usize, unchanged: usize },
+    /// More roles than there may be; nothing was changed.
+    Full(ImportFault),
     /// Everything that is wrong; nothing was changed.
     Refused(Vec<ImportFault>),
 }
@@ -46,6 +48,9 @@ pub struct ImportFault {
     /// A sentence.
     pub fault: String,
 }
+
+/// No role of a file is looked at after so many faults.
+const MAX_FAULTS: usize = 50;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,9 +83,17 @@ pub fn parse(text: &str) -> Result<Vec<WantedRole>, Vec<ImportFault>> {
     let document: Document = serde_json::from_str(text).map_err(|error| {
         vec![ImportFault { role: None, fault: format!("The file is no list of roles: {error}.") }]
     })?;
+    if document.roles.len() > MAX_ROLES {
+        let fault = format!("The file has more than the {MAX_ROLES} roles that there may be.");
+        return Err(vec![ImportFault { role: None, fault }]);
+    }
     let (mut wanted, mut faults) = (Vec::new(), Vec::new());
     let mut names = BTreeSet::new();
     for entry in &document.roles {
+        // Whoever made so many mistakes is helped by the first of them.
+        if faults.len() >= MAX_FAULTS {
+            break;
+        }
         if !names.insert(fold(entry.name.trim())) {
             faults.push(ImportFault::of(&entry.name, "The file names this role twice."));
         }
@@ -108,6 +121,12 @@ pub(super) async fn bring(
     let listed = roles::list(tx).await?;
     let existing: BTreeMap<String, Role> =
         listed.into_iter().map(|role| (fold(&role.name), role)).collect();
+    let more =
+        wanted.iter().filter(|role| !existing.contains_key(&fold(role.name.as_str()))).count();
+    if more > 0 && existing.len() + more > MAX_ROLES {
+        let fault = role::Refusal::TooManyRoles.to_string();
+        return Ok(Import::Full(ImportFault { role: None, fault }));
+    }
     let mut faults = Vec::new();
     let (mut created, mut changed) = (0, 0);
     for role in wanted {
@@ -137,11 +156,15 @@ fn parse_entry(entry: &Entry, faults: &mut Vec<ImportFault>) -> Option<WantedRol
     if level.is_none() {
         fault(format!("Its level is {}; a level is a number from 0 to 100.", entry.level));
     }
+    if let Err(refusal) = role::may_have(entry.permissions.len()) {
+        fault(refusal.to_string());
+        return None;
+    }
     let mut grants = Vec::with_capacity(entry.permissions.len());
     for text in &entry.permissions {
         match Grant::parse(text) {
             Ok(grant) => grants.push(grant),
-            Err(reason) => fault(format!("{text:?} is no permission. {reason}.")),
+            Err(reason) => fault(format!("{:?} is no permission. {reason}.", clipped(text))),
         }
     }
     Some(WantedRole { name: name.ok()?, level: level?, grants: grants.into_iter().collect() })
@@ -198,9 +221,14 @@ fn missing<'a>(these: &'a Grants, those: &'a Grants) -> impl Iterator<Item = &'a
     these.iter().filter(|grant| !those.contains(grant))
 }
 
+/// What a file says, as far as a message repeats it.
+fn clipped(text: &str) -> String {
+    text.chars().take(150).collect()
+}
+
 impl ImportFault {
     fn of(role: &str, fault: &str) -> Self {
-        Self { role: Some(role.to_owned()), fault: fault.to_owned() }
+        Self { role: Some(clipped(role)), fault: fault.to_owned() }
     }
 }
 

@@ -192,7 +192,7 @@ async fn what_lets_one_sign_in_takes_every_right_of_the_account() {
     let mut tx = office.db.write().await.unwrap();
     users::set_status(&mut tx, helper, AccountStatus::Disabled, Office::NOW).await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(tried(&office, below).await, [Some(Denied::AboveLevel); 3], "he lost it meanwhile");
+    assert_eq!(tried(&office, below).await, [Some(Denied::SignedOut); 3], "he lost it meanwhile");
 }
 
 #[tokio::test]

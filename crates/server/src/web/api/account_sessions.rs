@@ -2,7 +2,7 @@
 
 use http::{HeaderName, StatusCode};
 use portcullis_domain::id::SessionHandle;
-use portcullis_domain::revocation::{self, Actor, Reach, Refusal};
+use portcullis_domain::revocation::{Reach, Refusal};
 use portcullis_store::sessions::Filter;
 use serde_json::json;
 
@@ -73,11 +73,8 @@ pub async fn terminate(
     caller: &Caller,
     handle: &SessionHandle,
 ) -> Result<Terminate, Error> {
-    let found = caller.found();
-    let own = revocation::Own { user: found.user.id, session: found.session.id.clone() };
-    let actor = Actor { own: Some(own), level: found.role.level, reach: Reach::Own };
     let acting = acting::Actor::of(call, caller);
-    let outcome = terminate::terminate(&acting.acting(&call.app), &actor, handle).await?;
+    let outcome = terminate::terminate(&acting.acting(&call.app), Reach::Own, handle).await?;
     if outcome == Terminate::Done {
         barrier::felt_everywhere(&call.app).await;
     }

@@ -39,7 +39,7 @@ pub const PUT: Doc = Doc {
         ("first_name", false, "The first name."),
         ("last_name", false, "The last name."),
         ("phone", false, "The phone number; an empty text takes it away."),
-        ("branch_id", false, "The branch; only staff move people."),
+        ("branch_id", false, "The branch; only staff move people, and it asks for the permission."),
         ("role_id", false, "The role, not above your own level; asks for the permission."),
     ],
     answer: (200, r#"{"success":true,"message":"Operation completed successfully","data":{}}"#),

@@ -3,19 +3,23 @@
 //! in what was ended.
 
 use http::StatusCode;
+use portcullis_domain::administration;
 use portcullis_domain::blacklist::Reason;
 use portcullis_domain::event::Context;
 use portcullis_domain::id::{SessionHandle, UserId};
-use portcullis_domain::revocation::{Actor, Own, Reach, Refusal};
+use portcullis_domain::revocation::{Reach, Refusal};
 use portcullis_domain::role::Authority;
+use portcullis_domain::session::Dead;
 use portcullis_domain::text::TextFault;
 use serde_json::json;
 
 use super::account_sessions;
+use crate::flows::administration::Halt;
 use crate::flows::barrier;
 use crate::flows::blacklist::{self, Add, Remove};
 use crate::flows::roles::Acting;
 use crate::flows::terminate::{self, Terminate};
+use crate::web::administering;
 use crate::web::caller::{
     Caller, Fresh, Permission, SessionsManage, SessionsTerminate, StaffMember,
 };
@@ -76,14 +80,13 @@ pub async fn post(call: Call, Fresh(StaffMember(caller)): Fresh<StaffMember>) ->
 pub async fn terminate(call: &Call, caller: &Caller, handle: &str) -> Result<(), Error> {
     let may_reach_others = caller.holds(SessionsTerminate::KEY);
     let reach = if may_reach_others { Reach::Everybody } else { Reach::Own };
-    let actor = actor(caller, reach);
     let outcome = match SessionHandle::parse(handle) {
         Some(handle) => {
             let (authority, context) = (caller.authority(), call.facts.context_of(caller));
             let acting = acting(call, &authority, &context);
-            terminate::terminate(&acting, &actor, &handle).await?
+            terminate::terminate(&acting, Reach::Everybody, &handle).await?
         }
-        None => terminate::unknown(&actor),
+        None => terminate::unknown(reach),
     };
     match outcome {
         Terminate::Done => barrier::felt_everywhere(&call.app).await,
@@ -102,11 +105,10 @@ pub async fn blacklist(
 ) -> Result<(), Error> {
     let (authority, context) = (caller.authority(), call.facts.context_of(caller));
     let acting = acting(call, &authority, &context);
-    let actor = actor(caller, Reach::Everybody);
-    match blacklist::add(&acting, &actor, user, reason).await? {
+    match blacklist::add(&acting, user, reason).await? {
         Add::Done { .. } => barrier::felt_everywhere(&call.app).await,
         Add::Unknown => return Err(Error::NotFound),
-        Add::Refused(refusal) => return Err(refused(call, caller, refusal).await),
+        Add::Refused(refusal) => return Err(kept(call, caller, refusal).await),
     }
     Ok(())
 }
@@ -115,11 +117,10 @@ pub async fn blacklist(
 pub async fn let_in(call: &Call, caller: &Caller, user: UserId) -> Result<(), Error> {
     let (authority, context) = (caller.authority(), call.facts.context_of(caller));
     let acting = acting(call, &authority, &context);
-    let actor = actor(caller, Reach::Everybody);
-    match blacklist::remove(&acting, &actor, user).await? {
+    match blacklist::remove(&acting, user).await? {
         Remove::Done => Ok(()),
         Remove::Unknown => Err(Error::NotFound),
-        Remove::Refused(refusal) => Err(refused(call, caller, refusal).await),
+        Remove::Refused(refusal) => Err(kept(call, caller, refusal).await),
     }
 }
 
@@ -166,12 +167,6 @@ fn acting<'a>(call: &'a Call, authority: &'a Authority, context: &'a Context) ->
     }
 }
 
-fn actor(caller: &Caller, reach: Reach) -> Actor {
-    let found = caller.found();
-    let own = Own { user: found.user.id, session: found.session.id.clone() };
-    Actor { own: Some(own), level: found.role.level, reach }
-}
-
 /// What the caller is told, and what is written down.
 async fn refused(call: &Call, caller: &Caller, refusal: Refusal) -> Error {
     let denied = |code, rule: Option<&str>| {
@@ -181,10 +176,18 @@ async fn refused(call: &Call, caller: &Caller, refusal: Refusal) -> Error {
         Refusal::NotYours => denied("permission_missing", Some(SessionsTerminate::KEY)),
         Refusal::AboveLevel => denied("above_level", None),
         Refusal::OwnSession => return account_sessions::current(call, caller).await,
-        Refusal::Oneself => {
-            let detail = "is your own account, and nobody keeps himself out";
-            invalid(Fault { field: "user_id", code: "own_account", detail: detail.into() })
-        }
+        Refusal::SignedOut => Error::SignIn(Dead::Ended.code()),
+    };
+    door::record_denial(&call.app, &call.facts, Some(caller), error).await
+}
+
+/// The same of a change of the blacklist.
+async fn kept(call: &Call, caller: &Caller, refusal: administration::Refusal) -> Error {
+    let error = if refusal == administration::Refusal::Yourself {
+        let detail = "is your own account, and nobody keeps himself out";
+        invalid(Fault { field: "user_id", code: "own_account", detail: detail.into() })
+    } else {
+        administering::error(Halt::Refused(refusal))
     };
     door::record_denial(&call.app, &call.facts, Some(caller), error).await
 }

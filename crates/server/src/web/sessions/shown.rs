@@ -62,12 +62,12 @@ impl<'a> Showing<'a> {
         // The use that this very request is may not be written down yet.
         let last_active = if is_current { self.app.clock.now() } else { session.last_active };
         Shown {
-            user_name: person_name(
+            user_name: visible(&person_name(
                 &session.first_name,
                 &session.last_name,
                 session.username.as_deref(),
                 &session.email,
-            ),
+            )),
             location: self.place(&session.ip),
             device: self.device(&session),
             last_active: last_active.iso(),

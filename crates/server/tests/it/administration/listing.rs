@@ -134,7 +134,7 @@ async fn hostile_names_come_back_as_they_were() {
             "\"><img src=x onerror=alert(1)>",
             "=cmd|' /C calc'!A0",
             "@SUM(1+1)",
-            "\u{202e}nimda",
+            "a\u{200c}b",
             "Robert'); DROP TABLE users;--",
             "{{7*7}}",
             "🧨",

@@ -4,6 +4,7 @@ mod accounts;
 mod levels;
 mod listing;
 mod nodes;
+mod owners;
 mod pages;
 mod profile;
 mod races;

@@ -44,6 +44,27 @@ async fn everybody_has_his_own_profile_and_managers_that_of_others() {
     .await;
 }
 
+/// Neither does staff without the permission move itself to another branch.
+#[tokio::test]
+async fn only_who_may_manage_users_moves_himself() {
+    on_each_database(async |server| {
+        make_roles(server).await;
+        let (clerk_uuid, manager_uuid) =
+            (server.add(&CLERK).await.uuid, server.add(&MANAGER).await.uuid);
+        let (clerk, manager) = (server.sign_in(&CLERK).await, server.sign_in(&MANAGER).await);
+        let to = |uuid: &str| json!({"user_uuid": uuid, "branch_id": 7, "first_name": "New"});
+        let verdict = put(&clerk, PROFILE, &to(&clerk_uuid)).await.verdict();
+        assert_eq!(verdict, "403 permission_missing");
+        let kept = user(&manager, &clerk_uuid).await;
+        assert_eq!((&kept["branch_id"], &kept["first_name"]), (&json!(1), &json!("Jane")));
+        let same = json!({"user_uuid": clerk_uuid, "branch_id": 1, "first_name": "New"});
+        assert_eq!(put(&clerk, PROFILE, &same).await.status, 200, "control");
+        assert_eq!(put(&manager, PROFILE, &to(&manager_uuid)).await.status, 200, "control");
+        assert_eq!(user(&manager, &manager_uuid).await["branch_id"], 7);
+    })
+    .await;
+}
+
 /// A52.
 #[tokio::test]
 async fn a52_what_is_not_of_a_profile_is_not_applied() {

@@ -18,7 +18,7 @@ pub enum Imported {
         changed: usize,
         unchanged: usize,
     },
-    /// It cannot be read so.
+    /// It cannot be read so, or there is no room for it.
     Unreadable(Vec<ImportFault>),
     /// The caller may not bring all of it about.
     Denied(Vec<ImportFault>),
@@ -36,6 +36,7 @@ pub async fn import(call: &Call, caller: &Caller, document: &str) -> Result<Impo
         Import::Done { created, changed, unchanged } => {
             Ok(Imported::Done { created, changed, unchanged })
         }
+        Import::Full(fault) => Ok(Imported::Unreadable(vec![fault])),
         Import::Refused(faults) => {
             let denied = Forbidden::Permission { code: "import_refused", rule: None };
             let denied = Error::Forbidden(denied);

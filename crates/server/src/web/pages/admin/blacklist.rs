@@ -4,7 +4,7 @@
 use askama::Template;
 use http::StatusCode;
 use portcullis_domain::blacklist::Reason;
-use portcullis_domain::text::Email;
+use portcullis_domain::text::{Email, visible};
 use portcullis_store::blacklist::{After, Listed};
 
 use super::Frame;
@@ -59,6 +59,10 @@ pub(in crate::web::pages) async fn add(
         Ok(()) => return Ok(redirect_reply(StatusCode::SEE_OTHER, PATH)),
         Err(Error::Forbidden(Forbidden::Permission { code: "above_level", .. })) => {
             "The role of this user is above your own level.".to_owned()
+        }
+        Err(Error::Conflict("last_owner")) => {
+            "There must be one open account with the role owner that somebody can sign in to."
+                .to_owned()
         }
         Err(Error::NotFound) => "There is no user with this address.".to_owned(),
         Err(Error::Invalid(faults)) => match faults.first() {
@@ -126,11 +130,11 @@ impl<'a> Row<'a> {
     fn of(listed: &'a Listed) -> Self {
         Self {
             id: listed.user.id.0,
-            name: name(&listed.user),
+            name: visible(&name(&listed.user)),
             email: listed.user.email.as_str(),
             reason: listed.reason.as_deref(),
             since: listed.created_at.to_the_minute(),
-            by: listed.added_by.as_ref().map(name),
+            by: listed.added_by.as_ref().map(|by| visible(&name(by))),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use portcullis_domain::account::AccountType;
 use portcullis_domain::role::{self, Role};
+use portcullis_domain::text::visible;
 
 use crate::flows::roles::list;
 use crate::web::caller::Caller;
@@ -37,7 +38,7 @@ pub(super) async fn roles(
         all.iter().filter(|role| is_chosen(role) || role::may_assign(&authority, role).is_ok());
     let choice = |role: &Role| Choice {
         id: role.id.0,
-        name: format!("{} (level {})", role.name, role.level.get()),
+        name: format!("{} (level {})", visible(&role.name), role.level.get()),
         is_chosen: is_chosen(role),
     };
     Ok(offered.map(choice).collect())
