@@ -174,6 +174,10 @@ async fn identify(
         return Ok(false);
     }
     desk.judge(account, Act::Identify)?;
+    // One's own address of before is a name that stays.
+    if renamed && username.is_some_and(|name| name.is_address_but(email)) {
+        return Err(Halt::UsernameIsAddress);
+    }
     refuse_taken(desk, user.id, Some(email.as_str()), "email_taken").await?;
     refuse_taken(desk, user.id, username.map(Username::as_str), "username_taken").await?;
     users::set_identity(&mut desk.tx, user.id, email, username, desk.now).await?;
