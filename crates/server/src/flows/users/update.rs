@@ -11,6 +11,7 @@ use portcullis_store::users::{self, Profile, User};
 use crate::app::App;
 use crate::flows::administration::{Account, Desk, Halt};
 use crate::flows::barrier;
+use crate::mail::{self, Letter};
 
 /// What the accounts are to be afterwards; `None` leaves it as it is.
 #[derive(Clone, Debug, Default)]
@@ -184,6 +185,8 @@ async fn identify(
     users::bump_epoch(&mut desk.tx, user.id).await?;
     if readdressed {
         desk.record(&Event::EmailChanged, Some(user.id)).await?;
+        let letter = Letter::email_changed();
+        mail::send(app, &mut desk.tx, &user.email, &letter, desk.now).await?;
         desk.doubt_email(app, user.id).await?;
     }
     if renamed {
