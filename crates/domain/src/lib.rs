@@ -7,6 +7,7 @@
 //! - [`client_address`]: who is calling, read through trusted proxies only.
 //! - [`csrf`]: the kinds of CSRF token, their bytes and the verdict on a request.
 //! - [`delivery`]: when mail is tried again, and until when it is worth sending.
+//! - [`device`]: the cookie of a browser in which somebody signed in before.
 //! - [`event`]: every event that can be written to the audit log.
 //! - [`id`]: typed identifiers of users, roles and sessions.
 //! - [`limits`]: the limits of a deployment by name, and what may be changed while it runs.
@@ -35,6 +36,7 @@ pub mod blacklist;
 pub mod client_address;
 pub mod csrf;
 pub mod delivery;
+pub mod device;
 pub mod event;
 pub mod id;
 pub mod limits;

@@ -51,7 +51,7 @@ pub enum Knowledge {
 /// Who wants to sign in, with the right password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visitor {
-    /// A browser in which the owner signed in before.
+    /// A browser in which the owner signed in at a place of his own before.
     KnownBrowser,
     /// Another browser, in which a person can type a code.
     Browser,
@@ -80,15 +80,13 @@ pub enum Confirming {
 }
 
 /// Judges a sign-in by its place. A known browser vouches for the person and not for the place: who
-/// else is there is nobody's friend yet.
+/// else is there is nobody's friend yet, and the owner hears of it.
 pub fn judge(knowledge: Knowledge, visitor: Visitor, confirming: Confirming) -> Verdict {
     match (knowledge, visitor, confirming) {
         (Knowledge::First, _, _) => Verdict::Learn,
         (Knowledge::Told | Knowledge::New, Visitor::Browser, Confirming::On) => Verdict::Ask,
-        (Knowledge::New, Visitor::Browser | Visitor::Program, _) => Verdict::Tell,
-        (Knowledge::Verified | Knowledge::Told, _, _) | (_, Visitor::KnownBrowser, _) => {
-            Verdict::Pass
-        }
+        (Knowledge::New, _, _) => Verdict::Tell,
+        (Knowledge::Verified | Knowledge::Told, _, _) => Verdict::Pass,
     }
 }
 
@@ -133,10 +131,10 @@ mod tests {
         check(Told, KnownBrowser, On, Verdict::Pass);
         check(Told, Program, On, Verdict::Pass);
         check(New, Browser, On, Verdict::Ask);
-        check(New, KnownBrowser, On, Verdict::Pass);
+        check(New, KnownBrowser, On, Verdict::Tell);
         check(New, Program, On, Verdict::Tell);
         check(New, Browser, Off, Verdict::Tell);
-        check(New, KnownBrowser, Off, Verdict::Pass);
+        check(New, KnownBrowser, Off, Verdict::Tell);
         check(New, Program, Off, Verdict::Tell);
     }
 }

@@ -3,11 +3,11 @@
 //! `Serialize`. Not here: passwords (`password`) and the layout of CSRF tokens (`csrf`).
 
 use aws_lc_rs::{hkdf, hmac};
-use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::csrf::CsrfKeys;
-use crate::id::{SessionHandle, UserId};
+use crate::device::DeviceKey;
+use crate::id::SessionHandle;
 use crate::one_time_code::Code;
 use crate::probe::ProbeKey;
 use crate::remember::RememberKey;
@@ -74,7 +74,7 @@ impl Keys {
         Ok(Self {
             credential: MacKey(hmac_key(&root, "credential")?),
             csrf: CsrfKeys::new(KID, hmac_key(&root, "csrf")?),
-            device: DeviceKey(hmac_key(&root, "device")?),
+            device: DeviceKey::new(hmac_key(&root, "device")?),
             remember: RememberKey::new(hmac_key(&root, "remember")?),
             probe: ProbeKey::new(hmac_key(&root, "probe")?),
             seal_check: *expand(&root, "seal")?,
@@ -217,39 +217,6 @@ impl std::fmt::Debug for Mac {
     }
 }
 
-/// The key of device cookies.
-#[derive(Clone)]
-pub struct DeviceKey(hmac::Key);
-
-/// The random id of a device, as its cookie carries it.
-pub type DeviceNonce = [u8; 16];
-
-impl DeviceKey {
-    /// The cookie of a browser in which `user` signed in: 64 lower-case hexadecimal digits, the
-    /// nonce and a MAC over user and nonce. Nothing is stored. It names no one, and it does not
-    /// sign in: it only keeps a lock-out of the network from reaching this device.
-    pub fn mint(&self, user: UserId, nonce: DeviceNonce) -> String {
-        let mut text = hex::encode(nonce);
-        text.push_str(&hex::encode(self.tag(user, &nonce)));
-        text
-    }
-
-    /// The device's nonce, if the cookie was made for this user.
-    pub fn verify(&self, user: UserId, cookie: &str) -> Option<DeviceNonce> {
-        let bytes: [u8; 32] = lower_hex(cookie)?;
-        let nonce = bytes.first_chunk::<16>()?;
-        let tag = bytes.last_chunk::<16>()?;
-        bool::from(self.tag(user, nonce).ct_eq(tag)).then_some(*nonce)
-    }
-
-    fn tag(&self, user: UserId, nonce: &DeviceNonce) -> [u8; 16] {
-        let mut mac = hmac::Context::with_key(&self.0);
-        mac.update(&user.0.to_be_bytes());
-        mac.update(nonce);
-        leading(&mac.sign())
-    }
-}
-
 /// Decodes exactly `2 * N` lower-case hexadecimal digits.
 pub(crate) fn lower_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     // The library reads capitals, too, and a prefix `0x`; a credential has one spelling.
@@ -351,21 +318,5 @@ mod tests {
         };
         let extracted = mac(b"portcullis", &[9; 32]);
         assert_eq!(keys(9).seal_check(), mac(&extracted, b"seal\x01\x01"));
-    }
-
-    #[test]
-    fn a_device_cookie_serves_its_own_user_only() {
-        let key = keys(1).device;
-        let cookie = key.mint(UserId(5), [3; 16]);
-        let check = |user, cookie: &str, expected| {
-            assert_eq!(key.verify(UserId(user), cookie), expected, "{user} {cookie}");
-        };
-        assert_eq!(cookie.len(), 64);
-        check(5, &cookie, Some([3; 16]));
-        check(6, &cookie, None);
-        check(5, &cookie.to_uppercase(), None);
-        check(5, &cookie.replace('3', "4"), None);
-        check(5, "", None);
-        assert_eq!(keys(2).device.verify(UserId(5), &cookie), None);
     }
 }

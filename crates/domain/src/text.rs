@@ -117,6 +117,12 @@ impl Username {
     pub fn folded(&self) -> &str {
         self.0.folded()
     }
+
+    /// Whether it reads as an e-mail address, and as another than this one. Whoever had such a name
+    /// would be meant by somebody else's address.
+    pub fn is_address_but(&self, own: &Email) -> bool {
+        Email::parse(self.folded()).is_ok_and(|address| address.folded() != own.folded())
+    }
 }
 
 impl fmt::Display for Username {

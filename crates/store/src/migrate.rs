@@ -97,6 +97,7 @@ static MIGRATIONS: &[Migration] = &[
     migration!(17, "0017_password"),
     migration!(18, "0018_users"),
     migration!(19, "0019_settings"),
+    migration!(20, "0020_places_epoch"),
 ];
 
 /// Runs what is missing in one transaction. Safe to call from many nodes at once: the others wait

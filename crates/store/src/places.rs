@@ -70,19 +70,33 @@ pub async fn list(tx: &mut Tx, user: UserId) -> Result<Vec<Verified>> {
     tx.fetch_all(SQL, params![user, VERIFIED]).await?.iter().map(verified).collect()
 }
 
-/// Takes a place from the user's own; which it was, or `None` if it was none of them.
+/// The number that taking places back raises.
+pub async fn epoch(tx: &mut Tx, user: UserId) -> Result<i64> {
+    const SQL: &str = "SELECT places_epoch FROM users WHERE id = $1";
+    tx.fetch_one(SQL, params![user]).await?.get("places_epoch")
+}
+
+/// Takes a place from the user's own, and raises the epoch; which it was, or `None` if it was none of
+/// them.
 pub async fn remove(tx: &mut Tx, user: UserId, id: &str) -> Result<Option<Place>> {
+    const EPOCH: &str = "UPDATE users SET places_epoch = places_epoch + 1
+        WHERE id = $1 AND EXISTS (
+            SELECT 1 FROM places WHERE id = $2 AND user_id = $1 AND state = $3)";
     const SQL: &str = "UPDATE places SET state = $3
         WHERE id = $2 AND user_id = $1 AND state = $4 RETURNING network";
+    // Users before places, as a sign-in takes them: two that cross do not wait for each other.
+    tx.execute(EPOCH, params![user, id, VERIFIED]).await?;
     let row = tx.fetch_optional(SQL, params![user, id, REMOVED, VERIFIED]).await?;
     let Some(row) = row else { return Ok(None) };
     let network: String = row.get("network")?;
     Place::parse(&network).map(Some).ok_or_else(|| corrupt("places", "network", id))
 }
 
-/// Forgets every place of the user: the next one is learned as if it were the first. How many there
-/// were.
+/// Forgets every place of the user, and raises the epoch: the next one is learned as if it were the
+/// first. How many there were.
 pub async fn forget(tx: &mut Tx, user: UserId) -> Result<u64> {
+    const EPOCH: &str = "UPDATE users SET places_epoch = places_epoch + 1 WHERE id = $1";
+    tx.execute(EPOCH, params![user]).await?;
     tx.execute("DELETE FROM places WHERE user_id = $1", params![user]).await
 }
 

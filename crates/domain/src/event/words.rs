@@ -170,6 +170,8 @@ words! {
         Sensitive = "sensitive",
         /// Codes for a new place that one account is sent.
         NewPlace = "new_place",
+        /// Letters of one kind to one address.
+        Letters = "letters",
         /// Requests to our own endpoints.
         Requests = "requests",
         /// Refusals of strangers: from here on they are not written down one by one.

@@ -30,6 +30,23 @@ fn what_steers_text_is_made_visible() {
 }
 
 #[test]
+fn a_username_is_no_address_but_ones_own() {
+    let own = Email::parse("Ada@Example.com").unwrap();
+    let check = |name: &str, expected| {
+        let name = Username::parse(name).unwrap();
+        assert_eq!(name.is_address_but(&own), expected, "{name}");
+    };
+    check("ada", false);
+    check("@ada", false);
+    check("ada@", false);
+    check("a@b@c", false);
+    check("ADA@example.com", false);
+    check("eve@example.com", true);
+    check("ada@home", true);
+    check("ädä@example.com", true);
+}
+
+#[test]
 fn emails() {
     let check = |text: &str, expected: Result<(&str, &str), TextFault>| {
         let email = Email::parse(text);

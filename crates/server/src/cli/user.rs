@@ -167,6 +167,11 @@ fn told_of_creation(
             let name = new.username.as_ref().map_or("", Username::as_str);
             output.refuse("username_taken", &format!("The name {name} belongs to another user."))
         }
+        users::Create::UsernameIsAddress => {
+            let name = new.username.as_ref().map_or("", Username::as_str);
+            let sentence = format!("The name {name} is an address, and not {email}.");
+            output.refuse("username_is_address", &sentence)
+        }
         users::Create::UnknownRole => output.refuse(
             "role_unknown",
             &format!("There is no role {role:?}; portcullis role list shows those there are."),

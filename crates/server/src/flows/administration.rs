@@ -41,6 +41,8 @@ pub enum Halt {
     /// There is no such role.
     UnknownRole,
     Refused(Refusal),
+    /// The username is an address, and not the account's own.
+    UsernameIsAddress,
     /// It is taken, in use, or kept by something else: the stable word for it.
     Conflict(&'static str),
     Store(Error),

@@ -158,7 +158,7 @@ async fn reserve(
 }
 
 /// The key of what is counted by a name alone, from wherever it comes.
-pub(super) fn key_of_name(word: &str, name: &Identifier) -> String {
+pub(crate) fn key_of_name(word: &str, name: &Identifier) -> String {
     format!("{word}:{}", fingerprint(name))
 }
 

@@ -38,6 +38,8 @@ pub enum Update {
     Done(Box<User>),
     /// The username is somebody else's, as username or as address.
     UsernameTaken,
+    /// The username is an address, and not one that is known to be the account's own.
+    UsernameIsAddress,
     /// The account was closed meanwhile.
     Gone,
 }
@@ -56,6 +58,9 @@ pub async fn update(
     let Some(user) = users::by_id(&mut tx, id).await?.filter(open) else {
         return Ok(Update::Gone);
     };
+    if is_foreign(&mut tx, &user, wanted).await? {
+        return Ok(Update::UsernameIsAddress);
+    }
     let mut fields = describe(app, &mut tx, &user, wanted).await?;
     match rename(app, &mut tx, &user, wanted).await {
         Ok(false) => {}
@@ -72,6 +77,19 @@ pub async fn update(
     let after = users::by_id(&mut tx, id).await?.ok_or(Error::Conflict)?;
     tx.commit().await?;
     Ok(Update::Done(Box::new(after)))
+}
+
+/// Whether the new name is an address that may be somebody else's. Looked at before whose it is, so that
+/// the answer tells nobody which addresses are known here.
+async fn is_foreign(tx: &mut Tx, user: &User, wanted: &Wanted) -> Result<bool, Error> {
+    let Some(name) = wanted.username.as_ref().filter(|name| Some(*name) != user.username.as_ref())
+    else {
+        return Ok(false);
+    };
+    if name.folded() == user.email.folded() {
+        return Ok(users::email_verified_at(tx, user.id).await?.is_none());
+    }
+    Ok(name.is_address_but(&user.email))
 }
 
 /// Names and picture; which of them changed.

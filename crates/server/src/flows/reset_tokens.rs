@@ -37,7 +37,12 @@ pub async fn revoke_all(acting: &Acting<'_>) -> Result<usize, Halt> {
             match revoke_one(&mut desk, one.user).await {
                 Ok(true) => revoked += 1,
                 Ok(false) | Err(Halt::UnknownUser | Halt::Refused(_)) => kept += 1,
-                Err(halt @ (Halt::UnknownRole | Halt::Conflict(_) | Halt::Store(_))) => {
+                Err(
+                    halt @ (Halt::UnknownRole
+                    | Halt::UsernameIsAddress
+                    | Halt::Conflict(_)
+                    | Halt::Store(_)),
+                ) => {
                     return Err(halt);
                 }
             }

@@ -64,6 +64,8 @@ pub enum Create {
     EmailTaken,
     /// The username is another user's, as username or as address.
     UsernameTaken,
+    /// The username is an address, and not the account's own.
+    UsernameIsAddress,
     /// There is no role of this name.
     UnknownRole,
     Refused(role::Refusal),
@@ -112,6 +114,9 @@ pub async fn create(acting: &Acting<'_>, new: &NewAccount) -> Result<Create, Err
     };
     if let Err(refusal) = role::may_assign(acting.authority, &role) {
         return Ok(Create::Refused(refusal));
+    }
+    if new.username.as_ref().is_some_and(|name| name.is_address_but(&new.email)) {
+        return Ok(Create::UsernameIsAddress);
     }
     let row = row(acting, new, role.id);
     let id = match users::insert(&mut tx, &row, acting.now).await {
@@ -238,7 +243,7 @@ fn undone(halt: Halt) -> Result<Change, Error> {
     match halt {
         Halt::UnknownUser | Halt::UnknownRole => Ok(Change::Unknown),
         Halt::Refused(refusal) => Ok(Change::Refused(refusal)),
-        Halt::Conflict(_) => Err(Error::Conflict),
+        Halt::UsernameIsAddress | Halt::Conflict(_) => Err(Error::Conflict),
         Halt::Store(error) => Err(error),
     }
 }

@@ -4,6 +4,8 @@
 use askama::Template;
 use portcullis_domain::time::Time;
 
+use super::cap::Cap;
+
 /// A letter to one person. It may carry a secret: no `Debug`.
 pub struct Letter {
     pub subject: &'static str,
@@ -15,6 +17,8 @@ pub struct Letter {
     pub code: Option<String>,
     /// When its link or code is over, and with it the letter's worth.
     pub until: Option<Time>,
+    /// How many of its kind one address gets, where strangers or administrators can cause them.
+    pub cap: Option<Cap>,
 }
 
 /// Something to press.
@@ -55,7 +59,8 @@ impl Letter {
             until.to_the_minute()
         );
         let advice = "If this was not you, nothing needs to be done.";
-        Self::notice("Sign-in to your account was locked", [&what, advice])
+        let letter = Self::notice("Sign-in to your account was locked", [&what, advice]);
+        Self { cap: Some(Cap::LOCKED_OUT), ..letter }
     }
 
     /// The account takes no password any more.
@@ -103,7 +108,7 @@ impl Letter {
         Self { code: Some(code), until: Some(until), ..Self::notice(RESET, [what, IGNORE]) }
     }
 
-    /// Whoever has this address is to say that it is theirs.
+    /// Whoever has this address is to say that it is theirs. Its link is counted by [`Cap::VERIFY_EMAIL`].
     pub fn verify_email(url: String, until: Time) -> Self {
         let what = "This address was given for an account. If it is yours, say so here.";
         let advice = "If you know nothing of it, nothing needs to be done.";
@@ -117,7 +122,8 @@ impl Letter {
         let what = "Somebody who is signed in to your account asked to change its email address. The \
                     change is done when the link in a mail to the new address is used.";
         let advice = "If this was not you, set a new password at once: that stops the change.";
-        Self::notice("Your email address is about to change", [what, advice])
+        let letter = Self::notice("Your email address is about to change", [what, advice]);
+        Self { cap: Some(Cap::EMAIL_CHANGE), ..letter }
     }
 
     /// To the address that an account has lost.
@@ -158,7 +164,7 @@ impl Letter {
     /// A letter that tells something and asks for nothing.
     fn notice<const N: usize>(subject: &'static str, paragraphs: [&str; N]) -> Self {
         let paragraphs = paragraphs.map(ToOwned::to_owned).into();
-        Self { subject, paragraphs, link: None, code: None, until: None }
+        Self { subject, paragraphs, link: None, code: None, until: None, cap: None }
     }
 
     /// The letter as plain text.

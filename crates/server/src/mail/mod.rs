@@ -1,6 +1,7 @@
 //! Mail: a row in the outbox, written in the transaction of what it tells about, and a job that
 //! delivers it. Not here: what a message says, which is in `letter`.
 
+mod cap;
 mod condition;
 mod delivery;
 mod files;
@@ -26,6 +27,7 @@ use condition::Condition;
 use files::Files;
 use smtp::{DialerFault, Outgoing, Smtp};
 
+pub use cap::Cap;
 pub use delivery::{deliver_due, run};
 pub use letter::{Letter, Link, PlaceFacts};
 pub use sending::{Sending, Trouble};
@@ -132,7 +134,7 @@ impl Mailer {
     }
 }
 
-/// Queues a letter to somebody, in the transaction of what it tells about.
+/// Queues a letter to somebody, in the transaction of what it tells about, unless there were enough.
 pub async fn send(
     app: &App,
     tx: &mut Tx,
@@ -140,6 +142,11 @@ pub async fn send(
     letter: &Letter,
     now: Time,
 ) -> Result<(), Error> {
+    if let Some(cap) = letter.cap
+        && !cap.admits(app, tx, to, now).await?
+    {
+        return Ok(());
+    }
     let place = app.public_url.to_string();
     outbox::insert(tx, &write(app.random.row_id(now), to, letter, &place, now), now).await
 }

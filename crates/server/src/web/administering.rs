@@ -11,6 +11,9 @@ use super::error::{Error, Fault, Forbidden};
 use super::request::Call;
 use crate::flows::administration::Halt;
 
+/// What is said of a username that reads as somebody else's address.
+pub const USERNAME_IS_ADDRESS: &str = "must not be an email address, except the account's own";
+
 /// The refusal for the client; what he was not allowed is written down.
 pub async fn refused(call: &Call, caller: &Caller, halt: Halt) -> Error {
     let error = if let Halt::Refused(Refusal::Yourself) = halt {
@@ -38,6 +41,9 @@ pub fn error(halt: Halt) -> Error {
     match halt {
         Halt::UnknownUser | Halt::UnknownRole => Error::NotFound,
         Halt::Refused(refusal) => of_refusal(refusal),
+        Halt::UsernameIsAddress => {
+            Error::Invalid(vec![Fault::invalid("username", USERNAME_IS_ADDRESS)])
+        }
         Halt::Conflict(code) => Error::Conflict(code),
         Halt::Store(error) => error.into(),
     }

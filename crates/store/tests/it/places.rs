@@ -40,8 +40,10 @@ async fn a_place_is_learned_used_and_removed() {
         assert_eq!(found, [("a", later(5)), ("b", later(4))], "one row a network");
         assert_eq!(list[1].first_seen, later(1));
 
+        assert_eq!(places::epoch(&mut tx, user).await.unwrap(), 0);
         assert_eq!(places::remove(&mut tx, user, "a").await.unwrap(), Some(home));
         assert_eq!(places::remove(&mut tx, user, "a").await.unwrap(), None);
+        assert_eq!(places::epoch(&mut tx, user).await.unwrap(), 1, "for each that was removed");
         assert_eq!(places::remove(&mut tx, user, "b").await.unwrap(), Some(away));
         assert_eq!(places::knowledge(&mut tx, user, home).await.unwrap(), Knowledge::New);
         let elsewhere = at("203.0.113.1");
@@ -53,6 +55,7 @@ async fn a_place_is_learned_used_and_removed() {
         );
         assert_eq!(places::forget(&mut tx, user).await.unwrap(), 2);
         assert_eq!(places::knowledge(&mut tx, user, home).await.unwrap(), Knowledge::First);
+        assert_eq!(places::epoch(&mut tx, user).await.unwrap(), 3);
     })
     .await;
 }

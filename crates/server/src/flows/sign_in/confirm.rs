@@ -14,7 +14,8 @@ use portcullis_store::one_time_codes::{self, Tried};
 use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, places, roles};
 
-use super::place::{Waiting, ask, facts_of, seen};
+use super::done::Admitted;
+use super::place::{Waiting, ask, facts_of, seen, vouching};
 use super::{Attempt, Before, Outcome, about, done};
 use crate::app::App;
 use crate::fault::Failure;
@@ -148,7 +149,9 @@ async fn go_on(
     }
     learn(app, &mut tx, &user, &waiting, &attempt).await?;
     let event = done::success_event(form, waiting.failures);
-    let outcome = done::begin(app, tx, &attempt, (user, role), &event, &context).await?;
+    let device_cookie = vouching(app, &mut tx, &user).await?;
+    let admitted = Admitted { user, role, event, device_cookie };
+    let outcome = done::begin(app, tx, &attempt, admitted, &context).await?;
     Ok(Confirmed::Went(outcome))
 }
 

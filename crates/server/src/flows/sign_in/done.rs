@@ -11,7 +11,8 @@ use portcullis_store::{
     Error, Tx, blacklist, credentials as credential_rows, remember as series_rows, roles, sessions,
 };
 
-use super::{Attempt, Outcome, SignedIn, about, place};
+use super::place::{self, Looked};
+use super::{Attempt, Outcome, SignedIn, about};
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::credentials::{self, Issued};
@@ -41,12 +42,24 @@ pub(super) async fn succeed(
         return Ok(outcome);
     }
     let who = (&user, password.failures);
-    if let Some(outcome) = place::look(app, &mut tx, attempt, who, &context).await? {
-        tx.commit().await?;
-        return Ok(outcome);
-    }
+    let device_cookie = match place::look(app, &mut tx, attempt, who, &context).await? {
+        Looked::Go { device_cookie } => device_cookie,
+        Looked::Stop(outcome) => {
+            tx.commit().await?;
+            return Ok(outcome);
+        }
+    };
     let event = success_event(attempt.form, password.failures);
-    begin(app, tx, attempt, (user, role), &event, &context).await
+    let admitted = Admitted { user, role, event, device_cookie };
+    begin(app, tx, attempt, admitted, &context).await
+}
+
+/// Whose sign-in nothing stands in the way of any more.
+pub(super) struct Admitted {
+    pub(super) user: User,
+    pub(super) role: Role,
+    pub(super) event: Event,
+    pub(super) device_cookie: String,
 }
 
 /// Nothing stands in the way any more, in the same transaction: the session and all that hangs on it,
@@ -55,12 +68,12 @@ pub(super) async fn begin(
     app: &App,
     mut tx: Tx,
     attempt: &Attempt<'_>,
-    (user, role): (User, Role),
-    event: &Event,
+    admitted: Admitted,
     context: &Context,
 ) -> Result<Outcome, Error> {
+    let Admitted { user, role, event, device_cookie } = admitted;
     let now = app.clock.now();
-    record(&mut tx, app.random, event, context, now).await?;
+    record(&mut tx, app.random, &event, context, now).await?;
     let terms = app.config.lifetimes().terms(attempt.form, attempt.shows_browser, now);
     let remembered = match terms.cookie {
         Some(_) if attempt.remember => remember::begin(app, &mut tx, &user, context, now).await?,
@@ -80,7 +93,6 @@ pub(super) async fn begin(
     };
     replace(app, &mut tx, attempt, &user, &issued, context).await?;
     tx.commit().await?;
-    let device_cookie = app.keys.device.mint(user.id, app.random.bytes());
     Ok(Outcome::SignedIn(Box::new(SignedIn { user, role, issued, device_cookie, remembered })))
 }
 

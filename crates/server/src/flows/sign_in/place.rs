@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use portcullis_domain::client_address::ClientAddress;
+use portcullis_domain::device::Epochs;
 use portcullis_domain::event::{Context, Event, LimitName, Text};
 use portcullis_domain::one_time_code::{Code, CodePurpose};
-use portcullis_domain::place::{self, Place, Verdict, Visitor};
+use portcullis_domain::place::{self, Knowledge, Place, Verdict, Visitor};
 use portcullis_domain::secret::Opaque;
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::throttle::{self as domain, Limit};
@@ -34,6 +35,15 @@ pub struct Asked {
     pub until: Time,
 }
 
+/// What the look at a place comes to.
+pub(super) enum Looked {
+    /// It goes on, and the browser gets this cookie.
+    Go {
+        device_cookie: String,
+    },
+    Stop(Outcome),
+}
+
 /// What of a sign-in waits for its code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Waiting {
@@ -48,21 +58,22 @@ pub(super) struct Waiting {
     pub(super) epoch: i64,
 }
 
-/// Judges the place. `Some` where the sign-in stops here.
+/// Judges the place.
 pub(super) async fn look(
     app: &App,
     tx: &mut Tx,
     attempt: &Attempt<'_>,
     (user, failures): (&User, i64),
     context: &Context,
-) -> Result<Option<Outcome>, Error> {
+) -> Result<Looked, Error> {
     let now = app.clock.now();
     let here = Place::of(attempt.from.ip);
     let knowledge = places::knowledge(tx, user.id, here).await?;
     let confirming = app.config.sign_in.confirm_new_place;
     let id = app.random.row_id(now);
     let seen = seen(&id, user, here, context);
-    match place::judge(knowledge, visitor(app, attempt, user), confirming) {
+    let visitor = visitor(app, tx, attempt, user).await?;
+    match place::judge(knowledge, visitor, confirming) {
         Verdict::Pass => places::touch(tx, user.id, here, now).await?,
         Verdict::Learn => places::verify(tx, &seen, now).await?,
         Verdict::Tell => {
@@ -82,10 +93,22 @@ pub(super) async fn look(
                 epoch: user.epoch,
             };
             let facts = facts(app, attempt, context, now);
-            return ask(app, tx, user, &waiting, &facts, context).await.map(Some);
+            return ask(app, tx, user, &waiting, &facts, context).await.map(Looked::Stop);
         }
     }
-    Ok(None)
+    let device_cookie = match (knowledge, visitor, attempt.device_cookie) {
+        (Knowledge::First | Knowledge::Verified, _, _) => vouching(app, tx, user).await?,
+        // Away from home it stays what it is: good for no less, and no longer.
+        (_, Visitor::KnownBrowser, Some(cookie)) => cookie.to_owned(),
+        _ => app.keys.device.mint(user.id, app.random.bytes()),
+    };
+    Ok(Looked::Go { device_cookie })
+}
+
+/// The cookie of a browser at a place of the user's own.
+pub(super) async fn vouching(app: &App, tx: &mut Tx, user: &User) -> Result<String, Error> {
+    let (epochs, now) = (epochs(tx, user).await?, app.clock.now());
+    Ok(app.keys.device.mint_vouching(user.id, app.random.bytes(), epochs, now))
 }
 
 /// Makes a code in place of an earlier one, and mails it.
@@ -150,16 +173,26 @@ pub(super) fn facts_of(app: &App, from: &ClientAddress, context: &Context, at: T
 }
 
 /// The documented mobile endpoint has no form in which somebody could type a code.
-fn visitor(app: &App, attempt: &Attempt<'_>, user: &User) -> Visitor {
-    let known = attempt.device_cookie.and_then(|value| app.keys.device.verify(user.id, value));
+async fn visitor(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &Attempt<'_>,
+    user: &User,
+) -> Result<Visitor, Error> {
+    if let Some(cookie) = attempt.device_cookie {
+        let (epochs, now) = (epochs(tx, user).await?, app.clock.now());
+        if app.keys.device.vouches(user.id, cookie, epochs, now) {
+            return Ok(Visitor::KnownBrowser);
+        }
+    }
     let types_codes = match attempt.form {
         SignInForm::Page => true,
         SignInForm::Username | SignInForm::Email => attempt.shows_browser,
         SignInForm::Mobile | SignInForm::Remembered => false,
     };
-    match known {
-        Some(_) => Visitor::KnownBrowser,
-        None if types_codes => Visitor::Browser,
-        None => Visitor::Program,
-    }
+    Ok(if types_codes { Visitor::Browser } else { Visitor::Program })
+}
+
+async fn epochs(tx: &mut Tx, user: &User) -> Result<Epochs, Error> {
+    Ok(Epochs { account: user.epoch, places: places::epoch(tx, user.id).await? })
 }

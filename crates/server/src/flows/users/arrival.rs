@@ -60,6 +60,9 @@ async fn insert(
     };
     role::may_assign(&desk.actor.authority, &role)?;
     administration::may_make(&desk.actor, new.account_type)?;
+    if new.username.as_ref().is_some_and(|name| name.is_address_but(&new.email)) {
+        return Err(Halt::UsernameIsAddress);
+    }
     let row = users::NewUser {
         uuid: app.random.row_id(desk.now),
         email: new.email.clone(),

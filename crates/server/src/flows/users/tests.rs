@@ -81,9 +81,10 @@ async fn a_name_belongs_to_one_user() {
     check(account("ada", "user"), Create::EmailTaken).await;
     let same_name = NewAccount { username: username("ADA"), ..account("eve", "user") };
     check(same_name, Create::UsernameTaken).await;
-    let address_as_name = username("ada@example.com");
-    let borrowed = NewAccount { username: address_as_name, ..account("eve", "user") };
-    check(borrowed, Create::UsernameTaken).await;
+    for address in ["ada@example.com", "nobody@example.com"] {
+        let borrowed = NewAccount { username: username(address), ..account("eve", "user") };
+        check(borrowed, Create::UsernameIsAddress).await;
+    }
     check(account("eve", "nobody"), Create::UnknownRole).await;
     assert_eq!(list(&office.db).await.unwrap().len(), 1);
     assert_eq!(office.events().await.len(), 1);

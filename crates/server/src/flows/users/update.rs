@@ -11,6 +11,7 @@ use portcullis_store::users::{self, Profile, User};
 use crate::app::App;
 use crate::flows::administration::{Account, Desk, Halt};
 use crate::flows::barrier;
+use crate::mail::{self, Letter};
 
 /// What the accounts are to be afterwards; `None` leaves it as it is.
 #[derive(Clone, Debug, Default)]
@@ -174,12 +175,18 @@ async fn identify(
         return Ok(false);
     }
     desk.judge(account, Act::Identify)?;
+    // One's own address of before is a name that stays.
+    if renamed && username.is_some_and(|name| name.is_address_but(email)) {
+        return Err(Halt::UsernameIsAddress);
+    }
     refuse_taken(desk, user.id, Some(email.as_str()), "email_taken").await?;
     refuse_taken(desk, user.id, username.map(Username::as_str), "username_taken").await?;
     users::set_identity(&mut desk.tx, user.id, email, username, desk.now).await?;
     users::bump_epoch(&mut desk.tx, user.id).await?;
     if readdressed {
         desk.record(&Event::EmailChanged, Some(user.id)).await?;
+        let letter = Letter::email_changed();
+        mail::send(app, &mut desk.tx, &user.email, &letter, desk.now).await?;
         desk.doubt_email(app, user.id).await?;
     }
     if renamed {

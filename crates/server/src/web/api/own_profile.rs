@@ -8,6 +8,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::flows::own_profile::{self, Picture, Update, Wanted};
+use crate::web::administering::USERNAME_IS_ADDRESS;
 use crate::web::api::me;
 use crate::web::caller::{Caller, SignedIn};
 use crate::web::error::{Error, Fault};
@@ -89,6 +90,9 @@ async fn update(call: &Call, caller: &Caller, wanted: &Wanted) -> Result<Box<Use
     let context = call.facts.context_of(caller);
     match own_profile::update(&call.app, caller.user_id(), wanted, &context).await? {
         Update::Done(user) => Ok(user),
+        Update::UsernameIsAddress => {
+            Err(Error::Invalid(vec![Fault::invalid("username", USERNAME_IS_ADDRESS)]))
+        }
         Update::UsernameTaken => Err(Error::Conflict("username_taken")),
         Update::Gone => Err(Error::SignIn("session_revoked")),
     }

@@ -71,7 +71,8 @@ async fn an_account_is_refused_that_cannot_be_or_is_above() {
         for (field, value, verdict) in [
             ("email", json!("MANAGER@example.com"), "409 email_taken"),
             ("username", json!("Manager"), "409 username_taken"),
-            ("username", json!("manager@example.com"), "409 username_taken"),
+            ("username", json!("manager@example.com"), "400 invalid"),
+            ("username", json!("nobody@example.com"), "400 invalid"),
             ("email", json!("nope"), "400 invalid"),
             ("email", json!(null), "400 invalid"),
             ("email", json!(["new@example.com"]), "400 invalid"),
@@ -133,6 +134,11 @@ async fn what_is_changed_is_felt_at_once_and_written_down() {
         let answer = post(&manager, USERS, &body).await;
         assert_eq!(answer.json()["data"]["email"], "new@example.com");
         assert_eq!(answer.json()["data"]["phone"], json!(null));
+        let renamed = async |name: &str| {
+            post(&manager, USERS, &on("update", &uuid, &json!({"username": name}))).await.verdict()
+        };
+        assert_eq!(renamed("deputy@example.com").await, "400 invalid", "no longer his own");
+        assert!(renamed("New@example.com").await.starts_with("200"), "the control");
         // A link that was mailed to the earlier address, and who signed in by it, are of no more use.
         assert!(!is_in(&deputy).await);
     })

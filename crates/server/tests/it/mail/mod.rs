@@ -181,6 +181,7 @@ fn letter(what: &str) -> Letter {
         link: None,
         code: None,
         until: None,
+        cap: None,
     }
 }
 

@@ -222,9 +222,12 @@ async fn an_address_that_an_administrator_gives_is_doubted() {
         assert_eq!(redeem(server, &token).await.status, 200);
         assert!(is_proved(server, id).await);
 
+        assert_eq!(letters_so_far(server, NEW_ADDRESS).await.len(), 1);
         let other = "kiss@example.com";
         act(json!({"action": "update", "uuid": uuid, "email": other})).await;
         let token = letters(server, other, 1).await.pop().unwrap().token();
+        let told = letters(server, NEW_ADDRESS, 2).await.pop().unwrap();
+        assert_eq!(told.subject, "Your email address was changed");
         assert!(!is_proved(server, id).await);
         assert_eq!(redeem(server, &token).await.status, 200);
         assert!(is_proved(server, id).await);

@@ -5,6 +5,7 @@
 mod attacks;
 mod change;
 mod email;
+mod flood;
 mod pages;
 mod reset;
 mod step_up;

@@ -118,9 +118,11 @@ async fn delete(call: &Call, caller: &Caller) -> Answer {
 pub fn unknown_role(halt: Halt) -> Result<Halt, Error> {
     match halt {
         Halt::UnknownRole => Err(invalid(Fault::invalid("role_id", "is no role"))),
-        halt @ (Halt::UnknownUser | Halt::Refused(_) | Halt::Conflict(_) | Halt::Store(_)) => {
-            Ok(halt)
-        }
+        halt @ (Halt::UnknownUser
+        | Halt::Refused(_)
+        | Halt::UsernameIsAddress
+        | Halt::Conflict(_)
+        | Halt::Store(_)) => Ok(halt),
     }
 }
 

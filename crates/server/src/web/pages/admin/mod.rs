@@ -17,7 +17,7 @@ use portcullis_domain::csrf::Kind;
 
 use super::shown_name;
 use crate::flows::administration::Halt;
-use crate::web::administering::refused;
+use crate::web::administering::{USERNAME_IS_ADDRESS, refused};
 use crate::web::caller::{
     Caller, LimitsManage, Permission as _, RolesManage, SessionsList, SessionsManage, StaffMember,
     UsersManage,
@@ -77,6 +77,7 @@ async fn problem(call: &Call, caller: &Caller, halt: Halt) -> Result<(StatusCode
     let said = match &halt {
         Halt::Refused(refusal) => Some(refusal.to_string()),
         Halt::UnknownRole => Some("There is no such role.".to_owned()),
+        Halt::UsernameIsAddress => Some(format!("The username {USERNAME_IS_ADDRESS}.")),
         Halt::UnknownUser | Halt::Conflict(_) | Halt::Store(_) => None,
     };
     let error = refused(call, caller, halt).await;

@@ -1,0 +1,55 @@
+//! How many letters of one kind go to one address: those that strangers or administrators can cause fill
+//! no mailbox. What is left out is written down. Not here: what may be asked for, and how often.
+
+use std::time::Duration;
+
+use portcullis_domain::event::{Context, Event, LimitName};
+use portcullis_domain::text::{Email, Identifier};
+use portcullis_domain::throttle::{Limit, Verdict};
+use portcullis_domain::time::Time;
+use portcullis_store::{Error, Tx, throttle, users};
+
+use crate::app::App;
+use crate::flows::limits::key_of_name;
+use crate::flows::record;
+
+/// A kind of letter, and how many of it one address gets.
+#[derive(Clone, Copy, Debug)]
+pub struct Cap {
+    word: &'static str,
+    limit: Limit,
+}
+
+impl Cap {
+    /// Of an account that is guessed at from many networks its owner hears once.
+    pub(super) const LOCKED_OUT: Self = Self::new("letter_locked_out", 1, Duration::from_hours(1));
+    /// Contract C42.
+    pub(crate) const VERIFY_EMAIL: Self =
+        Self::new("letter_verify_email", 3, Duration::from_mins(15));
+    pub(super) const EMAIL_CHANGE: Self =
+        Self::new("letter_email_change", 3, Duration::from_mins(15));
+
+    const fn new(word: &'static str, count: u32, period: Duration) -> Self {
+        Self { word, limit: Limit { count, period } }
+    }
+
+    /// Counts a letter to an address. If it is one too many, that is written down, under the account
+    /// of the address.
+    pub(crate) async fn admits(
+        self,
+        app: &App,
+        tx: &mut Tx,
+        to: &Email,
+        now: Time,
+    ) -> Result<bool, Error> {
+        let Ok(name) = Identifier::parse(to.as_str()) else { return Ok(false) };
+        let key = key_of_name(self.word, &name);
+        if let Verdict::Admitted { .. } = throttle::reserve(tx, &key, self.limit, now).await? {
+            return Ok(true);
+        }
+        let subject = users::by_email(tx, to).await?.map(|user| user.id);
+        let event = Event::LimitExceeded { limit: LimitName::Letters };
+        record(tx, app.random, &event, &Context { subject, ..Context::default() }, now).await?;
+        Ok(false)
+    }
+}
