@@ -130,6 +130,9 @@ pub async fn redeem(
     let mac = app.keys.credential.credential_mac(PURPOSE.of_secret(), token);
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
+    // Before any row of the account, as everybody does who changes what somebody is called: two who take
+    // them in another order wait for each other in vain.
+    users::hold(&mut tx).await?;
     let Some(spent) = one_time_links::spend(&mut tx, PURPOSE, &mac, now).await? else {
         drop(tx);
         let refusal = links::refusal(app, PURPOSE, &mac).await?;

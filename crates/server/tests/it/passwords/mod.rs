@@ -6,6 +6,7 @@ mod attacks;
 mod change;
 mod email;
 mod pages;
+mod races;
 mod reset;
 mod step_up;
 
