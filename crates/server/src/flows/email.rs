@@ -83,8 +83,13 @@ pub async fn ask_to_change(
     let context = Context { subject: Some(user.id), ..change.context.clone() };
     // Nobody's mailbox is filled by an account that asks again and again.
     let may_write = mail_request::may_write(&mut tx, WORD, &change.email, now).await?;
-    if may_write && users::email_is_free(&mut tx, user.id, &change.email).await? {
-        send_link(app, &mut tx, &user, &change.email, &context, now).await?;
+    if may_write {
+        // The same is written whoever has the address; else the life of an earlier link would tell.
+        let is_free = users::email_is_free(&mut tx, user.id, &change.email).await?;
+        let letter = letter(app, &mut tx, &user, &change.email, &context, now).await?;
+        if is_free {
+            mail::send(app, &mut tx, &change.email, &letter, now).await?;
+        }
     }
     mail::send(app, &mut tx, &user.email, &Letter::email_change_asked(), now).await?;
     tx.commit().await?;
@@ -201,9 +206,22 @@ async fn send_link(
     context: &Context,
     now: Time,
 ) -> Result<(), Error> {
+    let letter = letter(app, tx, user, to, context, now).await?;
+    mail::send(app, tx, to, &letter, now).await
+}
+
+/// Makes a link, and the letter with it, which somebody may or may not get.
+async fn letter(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    to: &Email,
+    context: &Context,
+    now: Time,
+) -> Result<Letter, Error> {
     let until = now.plus(PURPOSE.life());
     let wanted = Wanted { purpose: PURPOSE, user, until, email: Some(to.clone()) };
     let token = wanted.issue(tx, &app.keys.credential, app.random, context, now).await?;
     let url = format!("{}{PAGE}#t={}", app.public_url, token.reveal());
-    mail::send(app, tx, to, &Letter::verify_email(url, until), now).await
+    Ok(Letter::verify_email(url, until))
 }
