@@ -5,6 +5,7 @@
 mod attacks;
 mod change;
 mod email;
+mod guesses;
 mod pages;
 mod races;
 mod reset;
