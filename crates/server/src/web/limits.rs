@@ -162,9 +162,14 @@ pub struct Refused {
 }
 
 /// Where whoever may change limits is never refused by one. Showing them gives the token that a change
-/// is sent with, too.
-const WAY_BACK: [&str; 4] =
-    ["/api/admin/limits", "/api/admin/limits/unlock", "/-/admin/limits", "/-/admin/limits/unlock"];
+/// is sent with, too; the last is where people prove again who they are, which a change asks for.
+const WAY_BACK: [&str; 5] = [
+    "/api/admin/limits",
+    "/api/admin/limits/unlock",
+    "/-/admin/limits",
+    "/-/admin/limits/unlock",
+    "/-/confirm",
+];
 
 /// Whether the request is on the way on which a limit is changed, from somebody who may: then it is
 /// not counted, because whoever made a slip must be able to take it back.

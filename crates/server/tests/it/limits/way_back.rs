@@ -83,8 +83,10 @@ async fn whoever_may_change_limits_gets_there_when_requests_are_used_up() {
         for _ in 0..40 {
             assert_eq!(verdict(&owner, PATH).await, "200");
         }
-        let page = in_browser.get("/-/admin/limits").header("accept", "text/html").send().await;
-        assert_eq!(page.status, 200, "{page:?}");
+        for path in ["/-/admin/limits", "/-/confirm"] {
+            let page = in_browser.get(path).header("accept", "text/html").send().await;
+            assert_eq!(page.status, 200, "{page:?}");
+        }
         let shown = owner.get(PATH).send().await;
         let token = shown.header("x-csrf-token").unwrap();
         let body = json!({"name": "requests", "value": null});
