@@ -9,7 +9,6 @@ use portcullis_domain::event::{Context, Event, LinkRefusal, PasswordChanger};
 use portcullis_domain::one_time_link::LinkPurpose;
 use portcullis_domain::password::PolicyFault;
 use portcullis_domain::secret::{Mac, Opaque};
-use portcullis_domain::time::Time;
 use portcullis_store::one_time_links::{self, Spent};
 use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx};
@@ -106,7 +105,7 @@ async fn spend(
     }
     let context = Context { subject: Some(user.id), ..wanted.context.clone() };
     record(&mut tx, app.random, &Event::LinkUsed { purpose }, &context, now).await?;
-    if !put(app, &mut tx, &user, &spent, &context, phc, now).await? {
+    if !put(app, &mut tx, &user, &spent, &context, phc).await? {
         return used;
     }
     tx.commit().await?;
@@ -122,8 +121,8 @@ async fn put(
     spent: &Spent,
     context: &Context,
     phc: &str,
-    now: Time,
 ) -> Result<bool, Error> {
+    let now = app.clock.now();
     let fresh = Fresh {
         user,
         phc,
