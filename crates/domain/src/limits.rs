@@ -84,9 +84,9 @@ impl Limits {
 pub enum Unfit {
     #[error(transparent)]
     Unreadable(#[from] LimitFault),
-    /// Whoever made a slip would wait for its end.
-    #[error("expected a period of at most one day")]
-    TooLong,
+    /// Whoever is shut out would wait for its end.
+    #[error("expected a period of at most {longest}")]
+    TooLong { longest: Longest },
     /// Whoever set it could not take it back.
     #[error("expected a count of at least {least}, or nobody could take it back")]
     TooTight { least: u32 },
@@ -97,20 +97,57 @@ impl Unfit {
     pub fn detail(self) -> &'static str {
         match self {
             Self::Unreadable(_) => "must be a count and a period such as 5/60s, or off",
-            Self::TooLong => "must have a period of at most 1d",
+            Self::TooLong { longest: Longest::QuarterOfAnHour } => {
+                "must have a period of at most 15m, or everybody could be shut out for long"
+            }
+            Self::TooLong { longest: Longest::Hour } => {
+                "must have a period of at most 1h, or everybody could be shut out for long"
+            }
             Self::TooTight { .. } => "has so small a count that nobody could take it back",
         }
     }
 }
 
+/// The longest period that may be put in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Longest {
+    QuarterOfAnHour,
+    Hour,
+}
+
+impl Longest {
+    fn of(tunable: Tunable) -> Self {
+        match tunable {
+            Tunable::Requests | Tunable::Upstream => Self::QuarterOfAnHour,
+            Tunable::Login | Tunable::Sensitive | Tunable::Lockout => Self::Hour,
+        }
+    }
+
+    fn period(self) -> Duration {
+        match self {
+            Self::QuarterOfAnHour => Duration::from_mins(15),
+            Self::Hour => Duration::from_hours(1),
+        }
+    }
+}
+
+impl std::fmt::Display for Longest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::QuarterOfAnHour => "15m",
+            Self::Hour => "1h",
+        })
+    }
+}
+
 /// Reads a value as the configuration does, and refuses what would shut everybody out, with
-/// whoever sets it. The configuration is not bound by that: its file can always be changed.
+/// whoever sets it. Neither the configuration nor the command line is bound by that: nobody is shut
+/// out of those.
 pub fn parse_change(tunable: Tunable, text: &str) -> Result<Option<Limit>, Unfit> {
-    const LONGEST: Duration = Duration::from_hours(24);
     let Some(limit) = parse_limit(text)? else { return Ok(None) };
-    let least = least(tunable);
-    if limit.period > LONGEST {
-        return Err(Unfit::TooLong);
+    let (least, longest) = (least(tunable), Longest::of(tunable));
+    if limit.period > longest.period() {
+        return Err(Unfit::TooLong { longest });
     }
     if limit.count < least { Err(Unfit::TooTight { least }) } else { Ok(Some(limit)) }
 }
@@ -164,16 +201,23 @@ mod tests {
         for tunable in Tunable::ALL {
             check(tunable, "off", Ok("off"));
             check(tunable, "60/60s", Ok("60/60s"));
-            check(tunable, "100/1d", Ok("100/86400s"));
-            check(tunable, "100/25h", Err(Unfit::TooLong));
+            check(tunable, "100/15m", Ok("100/900s"));
             for wrong in ["", "0/60s", "-1/60s", "60", "60/0s", " 60/60s", "none", "4294967296/1s"]
             {
                 check(tunable, wrong, Err(Unfit::Unreadable(LimitFault)));
             }
         }
+        for tunable in [Tunable::Requests, Tunable::Upstream] {
+            let longest = Longest::QuarterOfAnHour;
+            check(tunable, "100/901s", Err(Unfit::TooLong { longest }));
+        }
+        for tunable in [Tunable::Login, Tunable::Sensitive, Tunable::Lockout] {
+            check(tunable, "100/1h", Ok("100/3600s"));
+            check(tunable, "100/3601s", Err(Unfit::TooLong { longest: Longest::Hour }));
+        }
         check(Tunable::Requests, "29/60s", Err(Unfit::TooTight { least: 30 }));
         check(Tunable::Requests, "30/60s", Ok("30/60s"));
-        check(Tunable::Upstream, "1/1d", Err(Unfit::TooTight { least: 30 }));
+        check(Tunable::Upstream, "1/15m", Err(Unfit::TooTight { least: 30 }));
         check(Tunable::Login, "2/60s", Err(Unfit::TooTight { least: 3 }));
         check(Tunable::Lockout, "3/15m", Ok("3/900s"));
         check(Tunable::Sensitive, "1/60s", Ok("1/60s"));

@@ -15,6 +15,8 @@ pub enum LinkPurpose {
     FirstRun,
     /// To set a new password without the old one.
     PasswordReset,
+    /// The same, handed out by an administrator: a letter that anybody may ask for does not void it.
+    HandedOutReset,
     /// To prove that an address is one's own, and to have it from then on.
     VerifyEmail,
 }
@@ -22,11 +24,15 @@ pub enum LinkPurpose {
 crate::word::written_as!(LinkPurpose, as_str);
 
 impl LinkPurpose {
+    /// Those by which a new password is set.
+    pub const RESETS: [Self; 2] = [Self::PasswordReset, Self::HandedOutReset];
+
     /// The word for it in rows and events.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::FirstRun => "first_run",
             Self::PasswordReset => "password_reset",
+            Self::HandedOutReset => "password_reset_handed_out",
             Self::VerifyEmail => "verify_email",
         }
     }
@@ -37,6 +43,7 @@ impl LinkPurpose {
         match self {
             Self::FirstRun | Self::VerifyEmail => Duration::from_hours(24),
             Self::PasswordReset => Duration::from_hours(1),
+            Self::HandedOutReset => SHOWN_RESET_LIFE,
         }
     }
 
@@ -44,7 +51,7 @@ impl LinkPurpose {
     pub fn of_secret(self) -> Purpose {
         match self {
             Self::FirstRun => Purpose::FirstRunLink,
-            Self::PasswordReset => Purpose::PasswordResetLink,
+            Self::PasswordReset | Self::HandedOutReset => Purpose::PasswordResetLink,
             Self::VerifyEmail => Purpose::VerifyEmailLink,
         }
     }

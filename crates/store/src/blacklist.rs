@@ -2,6 +2,7 @@
 //! his can be made while he is on it (see [`crate::sessions::insert`]). Not here: what became of
 //! those who were on it once, which the events tell.
 
+use portcullis_domain::account::AccountStatus;
 use portcullis_domain::blacklist::Reason;
 use portcullis_domain::event::EndReason;
 use portcullis_domain::id::UserId;
@@ -50,7 +51,7 @@ pub struct After {
 
 /// Puts a user on the list and ends everything that he had: his sessions and their credentials, his
 /// remembered browsers, and what was made under his epoch. Whoever is on it already gets the new
-/// reason. `None` if there is no such user.
+/// reason. `None` if there is no such user, or no longer.
 pub async fn add(
     tx: &mut Tx,
     user: UserId,
@@ -108,11 +109,11 @@ pub async fn list(tx: &mut Tx, after: Option<After>, limit: i64) -> Result<Vec<L
 }
 
 /// Lets nobody else change what the list says of a user until the transaction is over; `false` if
-/// there is no such user.
+/// there is no such user, or he was deleted.
 async fn hold(tx: &mut Tx, user: UserId) -> Result<bool> {
     // Changing it to what it is lets one caller in at a time.
-    const SQL: &str = "UPDATE users SET epoch = epoch WHERE id = $1";
-    tx.changed(SQL, params![user]).await
+    const SQL: &str = "UPDATE users SET epoch = epoch WHERE id = $1 AND status <> $2";
+    tx.changed(SQL, params![user, AccountStatus::Deleted.id()]).await
 }
 
 /// Ends the sessions of a user and the series of his browsers. The credentials are dead with their

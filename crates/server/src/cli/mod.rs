@@ -9,6 +9,7 @@ pub mod demo;
 pub mod doctor;
 pub mod import;
 pub mod init;
+pub mod limits;
 pub mod mail;
 pub mod open;
 pub mod output;
@@ -59,6 +60,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Session(args) => {
             output::log_trouble();
             Box::pin(session::run(args)).await
+        }
+        Command::Limits(args) => {
+            output::log_trouble();
+            Box::pin(limits::run(args)).await
         }
         Command::Mail(args) => {
             output::log_trouble();
@@ -114,6 +119,8 @@ enum Command {
     Role(role::Args),
     /// Lists who is signed in, and ends it, also beside a running server.
     Session(session::Args),
+    /// Lists the limits and changes one, also beside a running server.
+    Limits(limits::Args),
     /// Sends a test message, and shows how far mail is.
     Mail(mail::Args),
     /// Looks at the installation and at what stands in front of it, and says what to do.

@@ -45,6 +45,10 @@ fn commands_are_spelled_as_documented() {
     check("session terminate sess_0123456789abcdef01234567 --config c --json");
     check("session list --config c --json");
     check("session list --user a@b.de --limit 5 --config c");
+    check("limits list --config c --json");
+    check("limits set login 5/60s --config c --json");
+    check("limits set requests off --config c");
+    check("limits reset upstream --config c --json");
     check("role create --config c --name n --level 0");
     check("role create --config c --name n --level 100 --permission a.b --permission *");
     check("role grant n a.b.* --config c");
@@ -63,6 +67,14 @@ fn what_is_misspelled_is_wrong_usage() {
     check("session list --limit 0 --config c");
     check("session terminate --config c");
     check("session terminate sess_1 --config c");
+    check("limits");
+    check("limits list");
+    check("limits set login --config c");
+    check("limits set body 1/60s --config c");
+    check("limits set login 0/60s --config c");
+    check("limits set login default --config c");
+    check("limits reset --config c");
+    check("limits reset nothing --config c");
     check("user blacklist a@b.de --config c --reason");
     check("user blacklist a@b.de --config c");
     check("user");
@@ -113,6 +125,8 @@ fn help_and_version_are_no_failures() {
     check("--version");
     check("user --help");
     check("user create --help");
+    check("limits --help");
+    check("limits set --help");
     check("role import -h");
 }
 

@@ -104,7 +104,7 @@ async fn judge<'a>(acting: &Acting<'a>, user: UserId, act: Act<'_>) -> Result<Ve
         Ok(desk) => Ok(Verdict::Allowed(desk)),
         Err(Halt::UnknownUser | Halt::UnknownRole) => Ok(Verdict::Unknown),
         Err(Halt::Refused(refusal)) => Ok(Verdict::Refused(refusal)),
-        Err(Halt::Conflict(_)) => Err(Error::Conflict),
+        Err(Halt::Conflict(_) | Halt::UsernameIsAddress) => Err(Error::Conflict),
         Err(Halt::Store(error)) => Err(error),
     }
 }

@@ -81,8 +81,14 @@ pub async fn ask_to_change(
         return Ok((Asked::Unchanged, standing));
     }
     let context = Context { subject: Some(user.id), ..change.context.clone() };
-    if users::email_is_free(&mut tx, user.id, &change.email).await? {
-        send_link(app, &mut tx, &user, &change.email, &context, now).await?;
+    // Counted before the link is made: what is not mailed voids no link that was.
+    if Cap::VERIFY_EMAIL.admits(app, &mut tx, &change.email, now).await? {
+        // The same is written whoever has the address; else the life of an earlier link would tell.
+        let is_free = users::email_is_free(&mut tx, user.id, &change.email).await?;
+        let letter = letter(app, &mut tx, &user, &change.email, &context, now).await?;
+        if is_free {
+            mail::send(app, &mut tx, &change.email, &letter, now).await?;
+        }
     }
     mail::send(app, &mut tx, &user.email, &Letter::email_change_asked(), now).await?;
     tx.commit().await?;
@@ -128,6 +134,9 @@ pub async fn redeem(
     let mac = app.keys.credential.credential_mac(PURPOSE.of_secret(), token);
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
+    // Before any row of the account, as everybody does who changes what somebody is called: two who take
+    // them in another order wait for each other in vain.
+    users::hold(&mut tx).await?;
     let Some(spent) = one_time_links::spend(&mut tx, PURPOSE, &mac, now).await? else {
         drop(tx);
         let refusal = links::refusal(app, PURPOSE, &mac).await?;
@@ -200,9 +209,22 @@ async fn send_link(
     if !Cap::VERIFY_EMAIL.admits(app, tx, to, now).await? {
         return Ok(());
     }
+    let letter = letter(app, tx, user, to, context, now).await?;
+    mail::send(app, tx, to, &letter, now).await
+}
+
+/// Makes a link, and the letter with it, which somebody may or may not get.
+async fn letter(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    to: &Email,
+    context: &Context,
+    now: Time,
+) -> Result<Letter, Error> {
     let until = now.plus(PURPOSE.life());
     let wanted = Wanted { purpose: PURPOSE, user, until, email: Some(to.clone()) };
     let token = wanted.issue(tx, &app.keys.credential, app.random, context, now).await?;
     let url = format!("{}{PAGE}#t={}", app.public_url, token.reveal());
-    mail::send(app, tx, to, &Letter::verify_email(url, until), now).await
+    Ok(Letter::verify_email(url, until))
 }

@@ -129,7 +129,7 @@ pub async fn peek(
     name: Option<&Identifier>,
     now: Time,
 ) -> Result<Option<LimitStanding>, Error> {
-    let window = throttle::get(tx, &key(counter, from, name)).await?;
+    let window = throttle::get(tx, &key(counter, from, name), limit).await?;
     let (_, verdict) = domain::reserve(limit, window, now);
     let standing = standing(limit, verdict);
     Ok(standing.retry_after.is_some().then_some(standing))

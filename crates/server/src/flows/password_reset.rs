@@ -12,7 +12,7 @@ use portcullis_domain::administration::Act;
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_code::{Code, CodePurpose};
-use portcullis_domain::one_time_link::{LinkPurpose, SHOWN_RESET_LIFE};
+use portcullis_domain::one_time_link::LinkPurpose;
 use portcullis_domain::secret::{MacKey, Opaque};
 use portcullis_domain::time::Time;
 use portcullis_store::one_time_codes::{self, NewCode};
@@ -79,8 +79,9 @@ pub async fn hand_out(acting: &Acting<'_>, key: &MacKey, id: UserId) -> Result<H
     let mut desk = Desk::of(acting).await?;
     let account = desk.account_of(id).await?;
     desk.judge(&account, Act::Identify)?;
-    let (until, random, now) = (desk.now.plus(SHOWN_RESET_LIFE), desk.random, desk.now);
-    let wanted = Wanted { purpose: PURPOSE, user: &account.user, until, email: None };
+    let purpose = LinkPurpose::HandedOutReset;
+    let (until, random, now) = (desk.now.plus(purpose.life()), desk.random, desk.now);
+    let wanted = Wanted { purpose, user: &account.user, until, email: None };
     let token = wanted.issue(&mut desk.tx, key, random, acting.context, now).await?;
     desk.close().await?;
     Ok(Handed { token, until })

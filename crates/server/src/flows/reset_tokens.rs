@@ -10,7 +10,6 @@ use portcullis_store::one_time_links;
 use super::administration::{Desk, Halt};
 use super::roles::Acting;
 
-const PURPOSE: LinkPurpose = LinkPurpose::PasswordReset;
 /// How many are looked at in one transaction.
 const SLICE: i64 = 500;
 
@@ -29,7 +28,8 @@ pub async fn revoke_all(acting: &Acting<'_>) -> Result<usize, Halt> {
     loop {
         let mut desk = Desk::of(acting).await?;
         let page = (SLICE, kept);
-        let waiting = one_time_links::waiting(&mut desk.tx, PURPOSE, desk.now, page).await?;
+        let waiting =
+            one_time_links::waiting(&mut desk.tx, LinkPurpose::RESETS, desk.now, page).await?;
         if waiting.is_empty() {
             return Ok(revoked);
         }
@@ -57,9 +57,12 @@ async fn revoke_one(desk: &mut Desk<'_>, id: UserId) -> Result<bool, Halt> {
     if desk.actor.id != Some(id) {
         desk.judge(&account, Act::Identify)?;
     }
-    let revoked = one_time_links::void(&mut desk.tx, PURPOSE, id, desk.now).await?;
-    if revoked {
-        desk.record(&Event::LinkRevoked { purpose: PURPOSE }, Some(id)).await?;
+    let mut revoked = false;
+    for purpose in LinkPurpose::RESETS {
+        if one_time_links::void(&mut desk.tx, purpose, id, desk.now).await? {
+            desk.record(&Event::LinkRevoked { purpose }, Some(id)).await?;
+            revoked = true;
+        }
     }
     Ok(revoked)
 }

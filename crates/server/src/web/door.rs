@@ -314,7 +314,8 @@ fn is_trustworthy(caller: &Caller, signal: Signal) -> bool {
     caller.auth != AuthKind::Cookie || signal == Signal::SameOrigin || signal == Signal::NoBrowser
 }
 
-fn hand_back(app: &App, facts: &Facts, caller: &Caller) {
+/// Sends a token for the next request with the answer.
+pub fn hand_back(app: &App, facts: &Facts, caller: &Caller) {
     let kind = csrf::kind_to_issue(app.config.csrf.fetched_token, false, false);
     facts.after().csrf_token = Some(mint(app, caller, kind));
 }

@@ -197,7 +197,9 @@ fn authority(parts: &Parts) -> Result<&str, Error> {
 /// One of our own routes.
 async fn own(app: &App, row: &Row, facts: &Arc<Facts>, body: Incoming) -> Reply {
     let started = app.clock.monotonic();
-    let is_counted = !is_health(facts.target.path().as_str());
+    let is_exempt =
+        is_health(facts.target.path().as_str()) || Box::pin(limits::is_way_back(app, facts)).await;
+    let is_counted = !is_exempt;
     if is_counted {
         let limit = app.limits.in_force().requests;
         match app.limiter.admit(limit, facts.client.network(), app.clock.now()) {

@@ -5,6 +5,7 @@ mod beside;
 mod config;
 mod import;
 mod init;
+mod limits;
 mod revoking;
 mod roles;
 mod start;

@@ -21,7 +21,7 @@ async fn of_a_thousand_parallel_attempts_the_limit_is_admitted() {
             }
         });
         assert_eq!(admitted.await.into_iter().filter(|admitted| *admitted).count(), 37);
-        let window = throttle::get(&mut test.read().await, "key").await.unwrap();
+        let window = throttle::get(&mut test.read().await, "key", limit("37/60s")).await.unwrap();
         assert_eq!(window, Some(Window { started: NOW, count: 37 }));
     })
     .await;
@@ -45,10 +45,10 @@ async fn a_window_ends_and_keys_are_apart() {
         check("a", later(59), None).await;
         check("b", later(59), Some(1)).await;
         check("a", later(60), Some(1)).await;
-        assert_eq!(throttle::get(&mut tx, "none").await.unwrap(), None);
+        assert_eq!(throttle::get(&mut tx, "none", limit("2/60s")).await.unwrap(), None);
         assert_eq!(throttle::sweep(&mut tx, later(119), 9).await.unwrap(), 0);
         assert_eq!(throttle::sweep(&mut tx, later(120), 9).await.unwrap(), 1);
-        assert_eq!(throttle::get(&mut tx, "b").await.unwrap(), None);
+        assert_eq!(throttle::get(&mut tx, "b", limit("2/60s")).await.unwrap(), None);
         throttle::reserve(&mut tx, "c", limit("2/60s"), NOW).await.unwrap();
         for expected in [1, 1, 0] {
             assert_eq!(throttle::sweep(&mut tx, later(121), 1).await.unwrap(), expected);
@@ -146,12 +146,37 @@ async fn windows_that_are_used_up_are_counted_and_forgotten() {
                 throttle::reserve(&mut tx, key, limit("2/60s"), NOW).await.unwrap();
             }
         }
-        let before = Time(NOW.0 - 1);
-        assert_eq!(throttle::used_up(&mut tx, "a:%", 2, before).await.unwrap(), 2);
-        assert_eq!(throttle::used_up(&mut tx, "%", 2, before).await.unwrap(), 3);
-        assert_eq!(throttle::used_up(&mut tx, "a:%", 2, NOW).await.unwrap(), 0, "they are over");
+        let used_up = async |tx: &mut Tx, pattern: &str, text: &str, now| {
+            throttle::used_up(tx, pattern, limit(text), now).await.unwrap()
+        };
+        assert_eq!(used_up(&mut tx, "a:%", "2/60s", NOW).await, 2);
+        assert_eq!(used_up(&mut tx, "%", "2/60s", NOW).await, 3);
+        assert_eq!(used_up(&mut tx, "a:%", "2/60s", later(60)).await, 0, "they are over");
+        assert_eq!(used_up(&mut tx, "a:%", "2/30s", NOW).await, 0, "of another limit");
         assert_eq!(throttle::forget(&mut tx, "a:%").await.unwrap(), 3);
-        assert_eq!(throttle::used_up(&mut tx, "%", 2, before).await.unwrap(), 1);
+        assert_eq!(used_up(&mut tx, "%", "2/60s", NOW).await, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_limit_that_is_changed_counts_anew() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let mut check = async |text: &str, expected: bool| {
+            let verdict = throttle::reserve(&mut tx, "a", limit(text), NOW).await.unwrap();
+            let is_admitted = matches!(verdict, Verdict::Admitted { .. });
+            assert_eq!(is_admitted, expected, "{text}");
+        };
+        check("2/60s", true).await;
+        check("2/60s", true).await;
+        check("2/60s", false).await;
+        for other in ["1/60s", "2/1d", "1/1d"] {
+            check(other, true).await;
+        }
+        check("1/1d", false).await;
+        check("2/60s", false).await;
+        assert_eq!(throttle::forget(&mut tx, "a").await.unwrap(), 4, "of every limit");
     })
     .await;
 }

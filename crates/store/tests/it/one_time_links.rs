@@ -235,6 +235,7 @@ async fn facts(tx: &mut Tx, number: u8) -> Option<(bool, bool)> {
 
 #[tokio::test]
 async fn links_that_wait_are_listed_and_taken_back() {
+    const PURPOSES: [LinkPurpose; 2] = [PURPOSE, LinkPurpose::HandedOutReset];
     each(async |test| {
         let mut tx = test.write().await;
         let ada = ada(&mut tx).await;
@@ -242,8 +243,10 @@ async fn links_that_wait_are_listed_and_taken_back() {
         let eve = users::insert(&mut tx, &new_user("eve", clerk), NOW).await.unwrap();
         one_time_links::issue(&mut tx, &new_link(1, ada), NOW).await.unwrap();
         one_time_links::issue(&mut tx, &new_link(2, eve), NOW).await.unwrap();
+        let second = NewLink { purpose: LinkPurpose::HandedOutReset, ..new_link(3, eve) };
+        one_time_links::issue(&mut tx, &second, NOW).await.unwrap();
         let waiting = async |tx: &mut Tx, at, page| {
-            let found = one_time_links::waiting(tx, PURPOSE, later(at), page).await.unwrap();
+            let found = one_time_links::waiting(tx, PURPOSES, later(at), page).await.unwrap();
             found.into_iter().map(|one| (one.user, one.username)).collect::<Vec<_>>()
         };
         let of_ada = (ada, "ada".to_owned());
@@ -251,7 +254,7 @@ async fn links_that_wait_are_listed_and_taken_back() {
         assert_eq!(waiting(&mut tx, 1, (9, 0)).await, [of_ada, of_eve.clone()]);
         assert_eq!(waiting(&mut tx, 1, (1, 1)).await, [of_eve]);
         assert_eq!(waiting(&mut tx, 60, (9, 0)).await, [], "their time is over");
-        let count = one_time_links::count_waiting(&mut tx, PURPOSE, later(1)).await.unwrap();
+        let count = one_time_links::count_waiting(&mut tx, PURPOSES, later(1)).await.unwrap();
         assert_eq!(count, 2);
         assert!(!one_time_links::void(&mut tx, PURPOSE, ada, later(60)).await.unwrap());
         assert!(one_time_links::void(&mut tx, PURPOSE, ada, later(1)).await.unwrap());

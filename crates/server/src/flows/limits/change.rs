@@ -1,8 +1,10 @@
 //! Changing a limit while the server runs: judged like the configuration, kept in the store with
-//! its event, in force here at once and on other nodes when they next look.
+//! its event, in force here at once and on other nodes when they next look. The operator at the command
+//! line is bound by the configuration's rules alone.
 
 use portcullis_domain::event::{Event, Text};
-use portcullis_domain::limits::{Tunable, Unfit, parse_change, written};
+use portcullis_domain::limits::{Limits, Tunable, Unfit, parse_change, written};
+use portcullis_domain::throttle::Limit;
 use portcullis_store::Error;
 use portcullis_store::settings::{self, Setting};
 
@@ -21,6 +23,15 @@ pub enum Change {
     Overtaken,
 }
 
+/// What is to be in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// What the configuration says.
+    Configured,
+    /// `None`: no limit.
+    Value(Option<Limit>),
+}
+
 /// Puts a value in force; `None` gives the configuration's back.
 pub async fn change(
     app: &App,
@@ -29,18 +40,38 @@ pub async fn change(
     wanted: Option<&str>,
 ) -> Result<Change, Error> {
     let wanted = match wanted.map(|text| parse_change(tunable, text)).transpose() {
-        Ok(wanted) => wanted,
+        Ok(wanted) => wanted.map_or(Wanted::Configured, Wanted::Value),
         Err(unfit) => return Ok(Change::Unfit(unfit)),
     };
+    let changed = put(acting, app.limits.configured(), tunable, wanted).await?;
+    if changed != Change::Done {
+        return Ok(changed);
+    }
+    if let Err(error) = app.limits.refresh(acting.db).await {
+        // It is done; this node sees it like the others, when it next looks.
+        tracing::warn!(error = &error as &dyn std::error::Error, "the limits were not read anew");
+    }
+    Ok(Change::Done)
+}
+
+/// Keeps what is wanted, whatever it is; it is in force when nodes next look.
+pub async fn put(
+    acting: &Acting<'_>,
+    configured: Limits,
+    tunable: Tunable,
+    wanted: Wanted,
+) -> Result<Change, Error> {
     let name = setting_name(tunable);
     let mut tx = acting.db.write().await?;
     let before = settings::get(&mut tx, &name).await?;
-    let configured = written(app.limits.configured().of(tunable));
+    let configured = written(configured.of(tunable));
     let old = before.as_ref().map_or(configured.clone(), |before| before.value.clone());
     let (won, new) = match (&before, wanted) {
-        (None, None) => return Ok(Change::Unchanged),
-        (Some(before), None) => (settings::remove(&mut tx, before).await?, configured),
-        (before, Some(limit)) => {
+        (None, Wanted::Configured) => return Ok(Change::Unchanged),
+        (Some(before), Wanted::Configured) => {
+            (settings::remove(&mut tx, before).await?, configured)
+        }
+        (before, Wanted::Value(limit)) => {
             let value = written(limit);
             if before.as_ref().is_some_and(|before| before.value == value) {
                 return Ok(Change::Unchanged);
@@ -57,13 +88,9 @@ pub async fn change(
         limit: tunable.key(),
         before: Text::clip(&old),
         after: Text::clip(&new),
-        is_configured: wanted.is_none(),
+        is_configured: wanted == Wanted::Configured,
     };
     acting.record(&mut tx, &event, None).await?;
     tx.commit().await?;
-    if let Err(error) = app.limits.refresh(acting.db).await {
-        // It is done; this node sees it like the others, when it next looks.
-        tracing::warn!(error = &error as &dyn std::error::Error, "the limits were not read anew");
-    }
     Ok(Change::Done)
 }

@@ -14,14 +14,15 @@ use portcullis_store::{Error, Tx, lockouts, throttle};
 
 use super::{ADDRESS_FACTOR, Counter, Locked};
 use crate::app::App;
-use crate::live_limits::setting_name;
+use crate::live_limits::{LiveLimits, setting_name};
 
 /// Lock-outs that are listed at most.
 pub const LISTED: i64 = 200;
 
 /// How everything stands now.
 pub struct Overview {
-    pub limits: Vec<Standing>,
+    /// Each with how many windows are used up just now: those of requests on this node alone.
+    pub limits: Vec<(Standing, i64)>,
     pub lockouts: Vec<Lockout>,
     /// Accounts that take no password, because too many were wrong.
     pub disabled: Vec<User>,
@@ -37,8 +38,6 @@ pub struct Standing {
     pub default: Option<Limit>,
     /// Set while the server ran.
     pub changed: Option<Changed>,
-    /// How many windows are used up just now: those of requests on this node alone.
-    pub exhausted: i64,
 }
 
 impl Standing {
@@ -80,23 +79,36 @@ pub struct Account {
 pub async fn overview(app: &App, default: Limits) -> Result<Overview, Error> {
     let now = app.clock.now();
     let mut tx = app.db.read().await?;
-    let set = settings::all(&mut tx).await?;
-    let in_force = app.limits.in_force();
-    let lockouts = lockouts(&mut tx, in_force.lockout, None, now).await?;
+    let lockouts = lockouts(&mut tx, app.limits.in_force().lockout, None, now).await?;
     let mut limits = Vec::new();
-    for tunable in Tunable::ALL {
-        let value = in_force.of(tunable);
-        limits.push(Standing {
-            tunable,
-            value,
-            configured: app.limits.configured().of(tunable),
-            default: default.of(tunable),
-            changed: changed(&mut tx, &set, tunable).await?,
-            exhausted: exhausted(app, &mut tx, tunable, value, lockouts.len(), now).await?,
-        });
+    for standing in standings(&mut tx, &app.limits, default).await? {
+        let Standing { tunable, value, .. } = standing;
+        let number = exhausted(app, &mut tx, tunable, value, lockouts.len(), now).await?;
+        limits.push((standing, number));
     }
     let disabled = users::password_disabled(&mut tx, LISTED).await?;
     Ok(Overview { limits, lockouts, disabled })
+}
+
+/// Looks at the limits alone, in the order of the configuration.
+pub async fn standings(
+    tx: &mut Tx,
+    limits: &LiveLimits,
+    default: Limits,
+) -> Result<Vec<Standing>, Error> {
+    let set = settings::all(tx).await?;
+    let (in_force, configured) = (limits.in_force(), limits.configured());
+    let mut standings = Vec::new();
+    for tunable in Tunable::ALL {
+        standings.push(Standing {
+            tunable,
+            value: in_force.of(tunable),
+            configured: configured.of(tunable),
+            default: default.of(tunable),
+            changed: changed(tx, &set, tunable).await?,
+        });
+    }
+    Ok(standings)
 }
 
 /// Looks at one account; `None` if there is none.
@@ -139,15 +151,12 @@ async fn exhausted(
     }
 }
 
-/// Windows of a name, and those of an address, which admit more.
+/// Windows of a name, and those of an address, whose limit is another.
 async fn used_up(tx: &mut Tx, counter: Counter, limit: Limit, now: Time) -> Result<i64, Error> {
-    let since = now.minus(limit.period);
-    let (every, of_addresses) =
-        (format!("{}:%", counter.word()), format!("{}:%:all", counter.word()));
-    let all = throttle::used_up(tx, &every, limit.count, since).await?;
-    let addresses = throttle::used_up(tx, &of_addresses, limit.count, since).await?;
-    let most = limit.times(ADDRESS_FACTOR).count;
-    Ok(all - addresses + throttle::used_up(tx, &of_addresses, most, since).await?)
+    let every = format!("{}:%", counter.word());
+    let of_names = throttle::used_up(tx, &every, limit, now).await?;
+    let all = limit.times(ADDRESS_FACTOR);
+    Ok(of_names + throttle::used_up(tx, &every, all, now).await?)
 }
 
 async fn lockouts(

@@ -6,9 +6,9 @@ use std::time::Duration;
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Event, LinkRefusal, PasswordChanger};
+use portcullis_domain::one_time_link::LinkPurpose;
 use portcullis_domain::password::PolicyFault;
 use portcullis_domain::secret::{Mac, Opaque};
-use portcullis_domain::time::Time;
 use portcullis_store::one_time_links::{self, Spent};
 use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx};
@@ -64,27 +64,48 @@ pub async fn reset(app: &App, wanted: &Reset<'_>) -> Result<ResetAnswer, Failure
     let mac = wanted.token.as_ref().map(|token| key.credential_mac(PURPOSE.of_secret(), token));
     let Some(mac) = mac else { return answer(ResetOutcome::Refused(LinkRefusal::Unknown)) };
     // Looked at before the work of a hash; what counts is the spending.
-    if let Some(refusal) = links::refusal(app, PURPOSE, &mac).await? {
+    let (purpose, refusal) = look(app, &mac).await?;
+    if let Some(refusal) = refusal {
         return answer(ResetOutcome::Refused(refusal));
     }
     let password = wanted.password.as_str();
     let phc = app.hasher.hash(seat, password, app.random.bytes()).await?;
-    answer(spend(app, wanted, &mac, &phc).await?)
+    answer(spend(app, wanted, purpose, &mac, &phc).await?)
 }
 
-async fn spend(app: &App, wanted: &Reset<'_>, mac: &Mac, phc: &str) -> Result<ResetOutcome, Error> {
+/// Whether the token was mailed or handed out, and why it is not good, if it is not.
+async fn look(app: &App, mac: &Mac) -> Result<(LinkPurpose, Option<LinkRefusal>), Error> {
+    let handed_out = LinkPurpose::HandedOutReset;
+    match links::refusal(app, handed_out, mac).await? {
+        Some(LinkRefusal::Unknown) => Ok((PURPOSE, links::refusal(app, PURPOSE, mac).await?)),
+        refusal => Ok((handed_out, refusal)),
+    }
+}
+
+async fn spend(
+    app: &App,
+    wanted: &Reset<'_>,
+    purpose: LinkPurpose,
+    mac: &Mac,
+    phc: &str,
+) -> Result<ResetOutcome, Error> {
     let now = app.clock.now();
     let used = Ok(ResetOutcome::Refused(LinkRefusal::Used));
     let mut tx = app.db.write().await?;
     // Somebody may have been faster, here and wherever nothing is found.
-    let Some(spent) = one_time_links::spend(&mut tx, PURPOSE, mac, now).await? else { return used };
+    let Some(spent) = one_time_links::spend(&mut tx, purpose, mac, now).await? else { return used };
     let Some(user) = users::by_id(&mut tx, spent.user_id).await? else { return used };
     let weak = faults(app, &user, wanted.password.as_str());
     if !weak.is_empty() {
         return Ok(ResetOutcome::Weak(weak));
     }
     let is_same = user.status == AccountStatus::Active && user.epoch == spent.user_epoch;
-    if !is_same || !put(app, &mut tx, &user, &spent, wanted, phc, now).await? {
+    if !is_same {
+        return used;
+    }
+    let context = Context { subject: Some(user.id), ..wanted.context.clone() };
+    record(&mut tx, app.random, &Event::LinkUsed { purpose }, &context, now).await?;
+    if !put(app, &mut tx, &user, &spent, &context, phc).await? {
         return used;
     }
     tx.commit().await?;
@@ -98,18 +119,16 @@ async fn put(
     tx: &mut Tx,
     user: &User,
     spent: &Spent,
-    wanted: &Reset<'_>,
+    context: &Context,
     phc: &str,
-    now: Time,
 ) -> Result<bool, Error> {
-    let context = Context { subject: Some(user.id), ..wanted.context.clone() };
-    record(tx, app.random, &Event::LinkUsed { purpose: PURPOSE }, &context, now).await?;
+    let now = app.clock.now();
     let fresh = Fresh {
         user,
         phc,
         by: PasswordChanger::Link,
         kept: None,
-        context: &context,
+        context,
         place: &app.public_url.to_string(),
     };
     if fresh.put(tx, app.random, now).await?.is_none() {
@@ -118,7 +137,7 @@ async fn put(
     if let Some(email) = &spent.email
         && users::verify_email(tx, user.id, email, now).await?
     {
-        record(tx, app.random, &Event::EmailVerified, &context, now).await?;
+        record(tx, app.random, &Event::EmailVerified, context, now).await?;
     }
     Ok(true)
 }

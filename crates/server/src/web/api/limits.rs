@@ -18,6 +18,7 @@ use crate::flows::users;
 use crate::web::acting::Actor;
 use crate::web::administering;
 use crate::web::caller::{Caller, Fresh, LimitsManage, Staff};
+use crate::web::door;
 use crate::web::error::{Error, Fault};
 use crate::web::input::whole_number;
 use crate::web::refusal::Family;
@@ -33,7 +34,7 @@ const MAX_TEXT: usize = 254;
 pub const SHOW: Doc = Doc {
     id: "show_limits",
     summary: "The limits with their values and where those come from, and who is locked out; with \
-              ?user_id= how one account stands.",
+              ?user_id= how one account stands. The header X-CSRF-Token has a token for a change.",
     family: Family::P,
     answer: (
         200,
@@ -81,7 +82,9 @@ pub const FORGET: Doc = Doc {
 };
 
 /// `GET /api/admin/limits`.
-pub async fn show(call: Call, _: Staff<LimitsManage>) -> Answer {
+pub async fn show(call: Call, Staff(caller, _): Staff<LimitsManage>) -> Answer {
+    // Who has used up the requests gets none elsewhere.
+    door::hand_back(&call.app, &call.facts, &caller);
     if let Some(id) = call.facts.query("user_id") {
         let id = user_id(&id)?;
         let account = overview::account(&call.app, id).await?.ok_or(Error::NotFound)?;
@@ -181,7 +184,7 @@ async fn forgive_whom(call: &Call, caller: &Caller, asked: &Asked<'_>) -> Result
     }
 }
 
-fn standing(one: &Standing) -> Value {
+fn standing((one, exhausted): &(Standing, i64)) -> Value {
     let changed = one.changed.as_ref();
     json!({
         "name": one.tunable.key(),
@@ -191,7 +194,7 @@ fn standing(one: &Standing) -> Value {
         "default": written(one.default),
         "changed_by": changed.and_then(|changed| changed.by.as_deref()),
         "changed_at": changed.map(|changed| changed.at.iso()),
-        "exhausted": one.exhausted,
+        "exhausted": exhausted,
     })
 }
 

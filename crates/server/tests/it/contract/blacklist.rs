@@ -156,6 +156,28 @@ async fn tp19_the_reason_is_asked_for_and_may_be_null() {
 }
 
 #[tokio::test]
+async fn a_user_who_was_deleted_is_unknown() {
+    on_each_database(async |server| {
+        let staff = server.by_cookie(&STAFF).await;
+        let (gone, listed) = (server.add(&TENANT).await, server.add(&Z1).await);
+        assert_eq!(blacklist(&staff, listed.id.0).await.status, 200, "control");
+        for user in [&gone, &listed] {
+            let token = staff.fetch_csrf().await;
+            let fields = json!({"action": "delete_user", "uuid": user.uuid});
+            let delete = staff.post("/api/users/users").header("x-csrf-token", &token);
+            let deleted = delete.json(&fields).send().await;
+            assert_eq!(deleted.status, 200, "{deleted:?}");
+            assert_p(&blacklist(&staff, user.id.0).await, 404, "Not found");
+        }
+        assert_eq!(server.events("user_blacklisted", 1).await.len(), 1);
+        // Who was on the list stays there until somebody takes him off.
+        assert_eq!(staff.get(LIST).send().await.json()["count"], 1);
+        assert_eq!(let_in(&staff, listed.id.0).await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn forms_say_the_same_as_json() {
     on_each_database(async |server| {
         let staff = server.by_cookie(&STAFF).await;

@@ -3,6 +3,7 @@
 
 mod page;
 mod unlock;
+mod way_back;
 
 use std::time::Duration;
 

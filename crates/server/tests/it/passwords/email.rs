@@ -198,6 +198,27 @@ async fn what_is_no_token_proves_nothing() {
     .await;
 }
 
+/// Otherwise the life of an earlier link would tell whether somebody has the address.
+#[tokio::test]
+async fn an_earlier_link_is_void_whoever_has_the_address_that_is_asked_for_next() {
+    on_each_database(async |server| {
+        let client = server.by_cookie(&Z1).await;
+        server.add(&TENANT).await;
+        for (number, next) in ["free@example.com", TENANT.email].into_iter().enumerate() {
+            let first = format!("first{number}@example.com");
+            assert_eq!(ask(&client, &first, PASSWORD).await.status, 200);
+            let token = letters(server, &first, 1).await.pop().unwrap().token();
+            assert_eq!(ask(&client, next, PASSWORD).await.status, 200);
+            assert_eq!(redeem(server, &token).await.verdict(), "400 link_used", "{next}");
+        }
+        assert_eq!(letters_so_far(server, TENANT.email).await.len(), 0);
+        assert_eq!(ask(&client, NEW_ADDRESS, PASSWORD).await.status, 200);
+        let token = letters(server, NEW_ADDRESS, 1).await.pop().unwrap().token();
+        assert_eq!(redeem(server, &token).await.status, 200, "control");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_address_that_an_administrator_gives_is_doubted() {
     on_each_database(async |server| {

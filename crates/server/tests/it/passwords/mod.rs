@@ -6,7 +6,9 @@ mod attacks;
 mod change;
 mod email;
 mod flood;
+mod guesses;
 mod pages;
+mod races;
 mod reset;
 mod step_up;
 

@@ -5,12 +5,14 @@ use std::time::Duration;
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::event::Context;
 use portcullis_domain::id::UserId;
+use portcullis_domain::one_time_link::LinkPurpose;
 use portcullis_domain::role::Authority;
 use portcullis_server::flows::administration::Halt;
 use portcullis_server::flows::first_run::PLACEHOLDER;
 use portcullis_server::flows::password_reset::{self, Handed};
+use portcullis_server::flows::reset_tokens;
 use portcullis_server::flows::roles::Acting;
-use portcullis_store::users;
+use portcullis_store::{one_time_links, users};
 use serde_json::json;
 
 use super::{
@@ -339,6 +341,52 @@ async fn a_token_handed_out_by_an_administrator() {
         assert!(matches!(refused, Err(Halt::Refused(_))), "nobody above oneself");
         let unknown = hand_out(server, UserId(999), None).await;
         assert!(matches!(unknown, Err(Halt::UnknownUser)));
+    })
+    .await;
+}
+
+/// Anybody may ask for a letter, at any time.
+#[tokio::test]
+async fn a_token_that_was_handed_out_is_not_voided_by_whoever_asks_for_a_letter() {
+    on_each_database(async |server| {
+        let user = server.add(&Z1).await;
+        let token = async || {
+            let Ok(handed) = hand_out(server, user.id, None).await else { panic!("no token") };
+            handed.token.reveal().to_string()
+        };
+        let (older, handed) = (token().await, token().await);
+        assert_eq!(reset(server, &older, NEW).await.verdict(), "400 link_used", "a newer one");
+        let first = token_by_mail(server, &Z1).await;
+        let mailed = token_by_mail(server, &Z1).await;
+        assert_eq!(reset(server, &first, NEW).await.verdict(), "400 link_used", "control");
+        let mut tx = server.app.db.read().await.unwrap();
+        let (purposes, now) = (LinkPurpose::RESETS, server.app.clock.now());
+        let count = one_time_links::count_waiting(&mut tx, purposes, now).await.unwrap();
+        drop(tx);
+        assert_eq!(count, 1, "one user");
+        assert_eq!(reset(server, &handed, NEW).await.status, 200);
+        let voided = reset(server, &mailed, PASSWORD).await;
+        assert_eq!(voided.verdict(), "400 link_used", "a new password voids both");
+        let event = &server.events("authn_link_used", 1).await[0];
+        assert_eq!(event.detail["purpose"], "password_reset_handed_out");
+
+        let (handed, mailed) = (token().await, token_by_mail(server, &Z1).await);
+        let (operator, context) = (Authority::operator(), Context::default());
+        let acting = Acting {
+            db: &server.app.db,
+            random: server.app.random,
+            now: server.app.clock.now(),
+            authority: &operator,
+            context: &context,
+        };
+        assert!(matches!(reset_tokens::revoke(&acting, user.id).await, Ok(true)));
+        for token in [handed, mailed] {
+            assert_eq!(
+                reset(server, &token, PASSWORD).await.verdict(),
+                "400 link_used",
+                "taken back"
+            );
+        }
     })
     .await;
 }

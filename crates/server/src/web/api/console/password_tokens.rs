@@ -78,11 +78,11 @@ pub async fn generate(call: Call, Fresh(Superuser(caller)): Fresh<Superuser>) ->
 /// `GET /api/console/password-tokens`.
 pub async fn list(call: Call, _: Superuser) -> Answer {
     let paging = Paging::read(&call)?;
-    let (purpose, now) = (LinkPurpose::PasswordReset, call.app.clock.now());
+    let (purposes, now) = (LinkPurpose::RESETS, call.app.clock.now());
     let mut tx = call.app.db.read().await?;
     let page = (paging.per_page, paging.offset());
-    let waiting = one_time_links::waiting(&mut tx, purpose, now, page).await?;
-    let count = one_time_links::count_waiting(&mut tx, purpose, now).await?;
+    let waiting = one_time_links::waiting(&mut tx, purposes, now, page).await?;
+    let count = one_time_links::count_waiting(&mut tx, purposes, now).await?;
     let results: Vec<_> = waiting.iter().map(shown).collect();
     Ok(paging.answer(&call, count, &results))
 }

@@ -153,13 +153,13 @@ async fn page(
     super::super::show(status, &page)
 }
 
-fn line(one: &Standing, problem: Option<&Problem<'_>>) -> Line {
+fn line((one, exhausted): &(Standing, i64), problem: Option<&Problem<'_>>) -> Line {
     let refused = problem.filter(|problem| problem.tunable == one.tunable);
     Line {
         key: one.tunable.key(),
         counts: counts(one.tunable),
         origin: origin(one),
-        used_up: used_up(one),
+        used_up: used_up(one.tunable, *exhausted),
         typed: refused.map_or_else(|| written(one.value), |problem| problem.value.to_owned()),
         is_refused: refused.is_some(),
         is_changed: one.changed.is_some(),
@@ -201,8 +201,8 @@ fn origin(one: &Standing) -> String {
     }
 }
 
-fn used_up(one: &Standing) -> String {
-    match (one.tunable, one.exhausted) {
+fn used_up(tunable: Tunable, exhausted: i64) -> String {
+    match (tunable, exhausted) {
         (_, 0) => String::new(),
         (Tunable::Lockout, number) => format!("{number} locked out now"),
         (_, number) => format!("{number} used up now"),
