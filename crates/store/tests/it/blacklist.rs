@@ -181,7 +181,7 @@ async fn sign_ins_that_race_with_it_are_dead() {
         tx.commit().await.unwrap();
         let signed_in = Arc::new(Notify::new());
         race(40, |number| {
-            let (db, signed_in) = (test.db.clone(), signed_in.clone());
+            let (db, signed_in) = (test.db.clone(), Arc::clone(&signed_in));
             async move {
                 if number == 20 {
                     // One is in already, so that there is somebody to end.

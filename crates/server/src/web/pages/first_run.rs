@@ -176,22 +176,22 @@ fn read<'c>(call: &'c Call, filled: &Filled<'_>) -> Result<Attempt<'c>, Problem>
         Name::parse(filled.last_name).map_err(|fault| wrong("last_name", "Last name: ", &fault));
     let password = Accepted::check(password, call.app.config.password.min_length)
         .map_err(|fault| wrong("password", "The password ", &format_args!("{fault}.")));
-    match (email, first_name, last_name, password) {
-        (Ok(email), Ok(first_name), Ok(last_name), Ok(password)) => Ok(Attempt {
-            code: Opaque::parse(filled.code),
-            email,
-            first_name,
-            last_name,
-            password,
-            shows_browser: call.facts.shows_browser(),
-            from: call.facts.client,
-            context: call.facts.context(),
-        }),
-        _ => {
-            let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid", []);
-            Err(Problem { lines, fields, ..problem })
-        }
-    }
+    let (Ok(email), Ok(first_name), Ok(last_name), Ok(password)) =
+        (email, first_name, last_name, password)
+    else {
+        let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid", []);
+        return Err(Problem { lines, fields, ..problem });
+    };
+    Ok(Attempt {
+        code: Opaque::parse(filled.code),
+        email,
+        first_name,
+        last_name,
+        password,
+        shows_browser: call.facts.shows_browser(),
+        from: call.facts.client,
+        context: call.facts.context(),
+    })
 }
 
 /// The code in what was pasted: the whole link, or the code alone.

@@ -2,9 +2,11 @@
 //! meantime does nothing any more.
 
 use portcullis_domain::account::AccountStatus;
+use portcullis_domain::administration::Refusal;
 use portcullis_domain::event::{Context, EndReason};
 use portcullis_domain::id::{SessionHandle, UserId};
 use portcullis_domain::revocation::Reach;
+use portcullis_domain::role::Authority;
 use portcullis_server::flows::administration::{Desk, Halt};
 use portcullis_server::flows::roles::Acting;
 use portcullis_server::flows::terminate::{Terminate, terminate};
@@ -15,8 +17,6 @@ use super::*;
 use crate::harness::on_each_database;
 use crate::harness::people::{STAFF, TENANT};
 use crate::harness::revoking::{blacklist, let_in};
-use portcullis_domain::administration::Refusal;
-use portcullis_domain::role::Authority;
 
 const SECOND: Person = staff("second@example.com", "second", "owner");
 /// As high as an owner, and none.

@@ -82,7 +82,10 @@ impl Ledger {
                     self.former.entry(person).or_default().extend(gone);
                 }
                 Promise::Listed(person, listed) => drop(self.listed.insert(person, listed)),
-                promise => self.fresh.push(promise),
+                promise @ (Promise::Dead(_)
+                | Promise::Alive(_)
+                | Promise::Spent(..)
+                | Promise::Reset(_)) => self.fresh.push(promise),
             }
         }
     }

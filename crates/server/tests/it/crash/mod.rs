@@ -1,5 +1,5 @@
 //! Kill -9 in the middle of mixed work, again and again: whatever was acknowledged holds after every
-//! restart, and what was not acknowledged is one of the two things it can be (security.md 7.2).
+//! restart, and what was not acknowledged is one of the two things it can be.
 //!
 //! `work` is what goes on when the process dies, `ledger` what was promised until then.
 
@@ -15,7 +15,7 @@ use server::Server;
 
 /// How often the process is killed, on each database.
 const ROUNDS: usize = 20;
-/// How soon it must serve again (security.md 7.2, check 6).
+/// How soon it must serve again.
 const START: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -9,6 +9,8 @@ use portcullis_domain::account::AccountType;
 use portcullis_domain::password::{self, Memory, Params};
 use portcullis_domain::role::BUILT_IN;
 use portcullis_domain::text::{Email, Name, Username};
+use portcullis_server::clock::Clock;
+use portcullis_server::random::Random;
 use portcullis_store::users::{self, NewUser};
 use portcullis_store::{Db, Options, roles};
 
@@ -77,6 +79,7 @@ impl Server {
     }
 
     /// How long it took until it answered that it is ready.
+    #[expect(clippy::disallowed_methods, reason = "measures by the machine's clock")]
     pub(super) fn start_again(&mut self) -> Duration {
         let began = Instant::now();
         self.program.start_again();
@@ -96,7 +99,7 @@ async fn add_people(database: &Database) -> BTreeMap<&'static str, i64> {
     let options: Options = database.options(None);
     let db = Db::open(&options).await.unwrap();
     let mut tx = db.write().await.unwrap();
-    let now = portcullis_server::clock::Clock::system().now();
+    let (now, random) = (Clock::system().now(), Random);
     let cheapest = Params { memory_kib: 8, iterations: 1, parallelism: 1 };
     let phc = password::hash(&cheapest, &mut Memory::default(), PASSWORD, &[3; 16]).unwrap();
     let of = |name: &str| BUILT_IN.iter().find(|role| role.name == name).unwrap().name;
@@ -104,7 +107,7 @@ async fn add_people(database: &Database) -> BTreeMap<&'static str, i64> {
         let role = if name == OWNER { of("owner") } else { of("user") };
         let role_id = roles::by_name(&mut tx, role).await.unwrap().unwrap().id;
         let new = NewUser {
-            uuid: uuid::Uuid::new_v4().to_string(),
+            uuid: random.row_id(now),
             email: Email::parse(&address_of(name)).unwrap(),
             username: Some(Username::parse(name).unwrap()),
             first_name: Name::parse(name).unwrap(),
