@@ -21,7 +21,7 @@ pub enum TextFault {
 }
 
 /// Why a text was refused that steers.
-pub(crate) const STEERS: TextFault = TextFault::Invalid(
+const STEERS: TextFault = TextFault::Invalid(
     "Control characters, and characters that cannot be seen or that turn text around, are not allowed.",
 );
 

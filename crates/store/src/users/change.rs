@@ -112,8 +112,10 @@ pub async fn another_has_role(
 }
 
 /// Takes a user out: the address, username, phone, picture, password and the places of sign-ins are
-/// gone, address and username free for others, and everything that was signed in is dead. The row stays for what the log says of it, with the name,
-/// under `address`, which nobody is reached by, and `role`, which keeps no other role in use.
+/// gone, address and username free for others, and everything that was signed in is dead. Nobody need
+/// be kept out any more, so that the blacklist forgets him. The row stays for what the log says of it,
+/// with the name, under `address`, which nobody is reached by, and `role`, which keeps no other role in
+/// use.
 /// `false` if there is no such user.
 pub async fn delete(
     tx: &mut Tx,
@@ -128,12 +130,14 @@ pub async fn delete(
         WHERE id = $1 AND status <> $2";
     const GRANTS: &str = "DELETE FROM user_grants WHERE user_id = $1";
     const PLACES: &str = "DELETE FROM places WHERE user_id = $1";
+    const LISTED: &str = "DELETE FROM blacklist WHERE user_id = $1";
     let status = AccountStatus::Deleted.id();
     let row = params![id, status, address.as_str(), address.folded(), role, now];
     if !tx.changed(SQL, row).await? {
         return Ok(false);
     }
     tx.execute(GRANTS, params![id]).await?;
+    tx.execute(LISTED, params![id]).await?;
     tx.execute(PLACES, params![id]).await?;
     super::bump_epoch(tx, id).await?;
     Ok(true)

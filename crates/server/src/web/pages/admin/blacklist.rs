@@ -121,9 +121,13 @@ struct Row<'a> {
     id: i64,
     name: String,
     email: &'a str,
-    reason: Option<&'a str>,
+    reason: Option<String>,
     since: String,
     by: Option<String>,
+}
+
+fn in_one_line(reason: &str) -> String {
+    reason.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl<'a> Row<'a> {
@@ -132,7 +136,7 @@ impl<'a> Row<'a> {
             id: listed.user.id.0,
             name: visible(&name(&listed.user)),
             email: listed.user.email.as_str(),
-            reason: listed.reason.as_deref(),
+            reason: listed.reason.as_deref().map(|reason| visible(&in_one_line(reason))),
             since: listed.created_at.to_the_minute(),
             by: listed.added_by.as_ref().map(|by| visible(&name(by))),
         }
