@@ -25,8 +25,8 @@ fn grants(list: &[&str]) -> Grants {
 
 async fn person(tx: &mut Tx, name: &str, first: &str, last: &str, role: RoleId) -> UserId {
     let new = NewUser {
-        first_name: Name::parse(first).unwrap(),
-        last_name: Name::parse(last).unwrap(),
+        first_name: Name::stored(first).unwrap(),
+        last_name: Name::stored(last).unwrap(),
         ..full_user(name, role)
     };
     users::insert(tx, &new, NOW).await.unwrap()
