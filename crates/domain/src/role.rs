@@ -156,11 +156,16 @@ impl BuiltIn {
     }
 }
 
+/// The name of the built-in role that may do everything.
+pub const OWNER: &str = "owner";
+/// The name of the built-in role that may do the least.
+pub const USER: &str = "user";
+
 /// `owner`, `staff` and `user`, in falling order of level.
 pub const BUILT_IN: [BuiltIn; 3] = [
-    BuiltIn { name: "owner", level: Level::MAX, grants: &["*"] },
+    BuiltIn { name: OWNER, level: Level::MAX, grants: &["*"] },
     BuiltIn { name: "staff", level: Level(50), grants: &DOCUMENTED_KEYS },
-    BuiltIn { name: "user", level: Level(10), grants: &["api.security.mobile_auth.use"] },
+    BuiltIn { name: USER, level: Level(10), grants: &["api.security.mobile_auth.use"] },
 ];
 
 /// Every permission key of our own endpoints that the documents name.

@@ -8,6 +8,7 @@
 mod driver;
 mod error;
 mod jobs;
+mod like;
 
 pub mod blacklist;
 pub mod counters;

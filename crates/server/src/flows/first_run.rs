@@ -11,7 +11,7 @@ use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Event, LinkRefusal, PasswordChanger, Text};
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_link::LinkPurpose;
-use portcullis_domain::role::{self, Refusal, Role};
+use portcullis_domain::role::{self, OWNER, Refusal, Role};
 use portcullis_domain::secret::{Mac, MacKey, Opaque};
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::text::{Email, Name};
@@ -34,9 +34,6 @@ use crate::fault::Failure;
 pub const PLACEHOLDER: &str = "owner@localhost";
 
 const PURPOSE: LinkPurpose = LinkPurpose::FirstRun;
-
-/// The built-in role that may do everything.
-const OWNER: &str = "owner";
 
 /// What became of preparing the first run.
 pub enum Prepared {

@@ -10,7 +10,7 @@ use portcullis_domain::account::AccountType;
 use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Event, Text};
 use portcullis_domain::id::UserId;
-use portcullis_domain::role::Role;
+use portcullis_domain::role::{OWNER, Role};
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::text::{Email, Name, Username};
 use portcullis_domain::time::Time;
@@ -26,8 +26,6 @@ use super::users::Accepted;
 use crate::app::App;
 use crate::fault::Failure;
 
-/// The built-in role that may do everything.
-const OWNER: &str = "owner";
 const FORM: SignInForm = SignInForm::Username;
 
 /// What somebody asks for.

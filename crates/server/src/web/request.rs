@@ -118,8 +118,9 @@ impl Facts {
         }
     }
 
-    /// From now on the limit headers speak of this limit.
-    pub fn set_limit_standing(&self, standing: LimitStanding) {
+    /// From now on the limit headers speak of this limit, if there is one.
+    pub fn set_limit_standing(&self, standing: Option<LimitStanding>) {
+        let Some(standing) = standing else { return };
         let LimitStanding { limit, remaining, reset, retry_after: _ } = standing;
         self.after().standing = Some(Standing { limit, remaining, reset });
     }

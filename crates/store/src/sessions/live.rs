@@ -13,6 +13,7 @@ use portcullis_domain::time::Time;
 use self::sql::{FEW, Lead};
 use crate::driver::{Row, Tx, Value, params};
 use crate::error::{Result, corrupt};
+use crate::like::literal;
 
 /// Which sessions; all of what is given must be so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -258,7 +259,7 @@ struct Patterns {
 
 impl Patterns {
     fn of(text: &str) -> Self {
-        let beginning = begins_with(&fold(text));
+        let beginning = literal(&fold(text)) + "%";
         Self { later: format!("% {beginning}"), beginning }
     }
 
@@ -266,19 +267,6 @@ impl Patterns {
     fn bound(&self) -> [Value<'_>; 2] {
         [Value::Text(Some(&self.beginning)), Value::Text(Some(&self.later))]
     }
-}
-
-/// A pattern of LIKE, with `!` before what would mean something there.
-fn begins_with(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() + 1);
-    for char in text.chars() {
-        if matches!(char, '!' | '%' | '_') {
-            pattern.push('!');
-        }
-        pattern.push(char);
-    }
-    pattern.push('%');
-    pattern
 }
 
 fn live_session(row: &Row) -> Result<LiveSession> {

@@ -7,6 +7,7 @@ use portcullis_domain::text::fold;
 use super::{User, columns, user};
 use crate::driver::{Row, Tx, params};
 use crate::error::Result;
+use crate::like::literal;
 
 /// A user with what his role is called and how much it is worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,15 +67,7 @@ pub async fn by_uuid(tx: &mut Tx, uuid: &str) -> Result<Option<Listed>> {
 
 /// The pattern that finds `text` itself anywhere: what patterns are made of stands for itself.
 fn pattern(text: &str) -> String {
-    let mut pattern = String::from("%");
-    for letter in fold(text).chars() {
-        if matches!(letter, '%' | '_' | '!') {
-            pattern.push('!');
-        }
-        pattern.push(letter);
-    }
-    pattern.push('%');
-    pattern
+    format!("%{}%", literal(&fold(text)))
 }
 
 fn listed(row: &Row) -> Result<Listed> {

@@ -13,9 +13,6 @@ use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::administration::{Desk, Halt};
 
-/// The built-in role of those for whom none is named.
-const USUAL_ROLE: &str = "user";
-
 /// Who is to have an account.
 pub struct Newcomer<'a> {
     pub email: Email,
@@ -56,7 +53,7 @@ async fn insert(
     let mut desk = Desk::open(app, context).await?;
     let role = match new.role {
         Some(id) => desk.role(id).await?,
-        None => roles::by_name(&mut desk.tx, USUAL_ROLE).await?.ok_or(Error::Conflict)?,
+        None => roles::by_name(&mut desk.tx, role::USER).await?.ok_or(Error::Conflict)?,
     };
     role::may_assign(&desk.actor.authority, &role)?;
     administration::may_make(&desk.actor, new.account_type)?;

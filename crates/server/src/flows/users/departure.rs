@@ -2,15 +2,13 @@
 
 use portcullis_domain::administration::Act;
 use portcullis_domain::event::{Context, Event};
+use portcullis_domain::role::USER;
 use portcullis_domain::text::Email;
 use portcullis_store::{Error, roles, users};
 
 use crate::app::App;
 use crate::flows::administration::{Desk, Halt};
 use crate::flows::barrier;
-
-/// The built-in role that those who are gone have, so that every other can be deleted.
-const LEAST: &str = "user";
 
 /// Ends everything that is signed in to the account, on every node.
 pub async fn sign_out(app: &App, context: &Context, uuid: &str) -> Result<(), Halt> {
@@ -30,7 +28,8 @@ pub async fn delete(app: &App, context: &Context, uuid: &str) -> Result<(), Halt
     let mut desk = Desk::open(app, context).await?;
     let account = desk.account(uuid).await?;
     desk.judge(&account, Act::Delete)?;
-    let role = roles::by_name(&mut desk.tx, LEAST).await?.ok_or(Error::Conflict)?;
+    // So that every other can be deleted.
+    let role = roles::by_name(&mut desk.tx, USER).await?.ok_or(Error::Conflict)?;
     let grave = grave(&account.user.uuid)?;
     users::delete(&mut desk.tx, account.user.id, &grave, role.id, desk.now).await?;
     desk.record(&Event::UserDeleted, Some(account.user.id)).await?;

@@ -46,9 +46,7 @@ pub async fn post(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let (current, new) = read(&call, dialect).map_err(Error::Invalid)?;
     let new = accept(&call, &caller, new, dialect.new_field())?;
     let answer = change(&call.app, &claim(&call, &caller, current), &new).await?;
-    if let Some(standing) = answer.standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(answer.standing);
     match answer.outcome {
         Ok(renewed) => {
             hand_over(&call, &renewed);

@@ -88,9 +88,7 @@ pub async fn ask_again(call: Call, _: Anyone) -> Answer {
     let (email, context) = (email(&call)?, call.facts.context());
     let question = Question { email, from: call.facts.client, context };
     let (admission, standing) = flow::ask_again(&call.app, question).await?;
-    if let Some(standing) = standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(standing);
     match admission {
         Admission::Go | Admission::Enough => {
             let body = json!({"success": true, "message": MESSAGE});
@@ -129,9 +127,7 @@ pub async fn change(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Ans
         context: call.facts.context_of(&caller),
     };
     let (asked, standing) = flow::ask_to_change(&call.app, &change).await?;
-    if let Some(standing) = standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(standing);
     match asked {
         Asked::Mailed | Asked::Unchanged => {
             Ok(json_reply(StatusCode::OK, &json!({"success": true, "message": MESSAGE})))
@@ -142,9 +138,7 @@ pub async fn change(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Ans
 
 async fn prove_first(call: &Call, caller: &Caller, password: &str) -> Result<(), Error> {
     let answer = prove(&call.app, &claim(call, caller, password)).await?;
-    if let Some(standing) = answer.standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(answer.standing);
     match answer.outcome {
         Ok(renewed) => {
             hand_over(call, &renewed);

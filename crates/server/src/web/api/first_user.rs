@@ -75,9 +75,7 @@ pub async fn create(call: Call, _: Anyone) -> Answer {
         context: facts.context(),
     };
     let answer = first_user::create(app, &attempt).await?;
-    if let Some(standing) = answer.standing {
-        facts.set_limit_standing(standing);
-    }
+    facts.set_limit_standing(answer.standing);
     match answer.outcome {
         Outcome::SignedIn(signed_in) => {
             login::set_cookies(&call, &signed_in);

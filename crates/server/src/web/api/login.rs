@@ -89,9 +89,7 @@ pub async fn attempt(
         context: facts.context(),
     };
     let answer = sign_in::sign_in(app, &attempt).await?;
-    if let Some(standing) = answer.standing {
-        facts.set_limit_standing(standing);
-    }
+    facts.set_limit_standing(answer.standing);
     signed_in(answer.outcome, app.clock.now())
 }
 
@@ -159,7 +157,7 @@ pub async fn count_nameless(call: &Call) -> Result<(), Error> {
     let standing =
         limits::admit_nameless(&call.app, &call.facts.client, &call.facts.context()).await?;
     let Some(standing) = standing else { return Ok(()) };
-    call.facts.set_limit_standing(standing);
+    call.facts.set_limit_standing(Some(standing));
     match standing.retry_after {
         Some(retry_after) => too_many(retry_after),
         None => Ok(()),

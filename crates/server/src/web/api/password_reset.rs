@@ -90,9 +90,7 @@ pub async fn verify(call: Call, _: Anyone) -> Answer {
     let (from, context) = (call.facts.client, call.facts.context());
     let attempt = CodeAttempt { email: &email, code, from, context };
     let answer = try_code(&call.app, &attempt).await?;
-    if let Some(standing) = answer.standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(answer.standing);
     match answer.outcome {
         CodeOutcome::Token(token) => {
             let body = json!({"success": true, "token": token.reveal()});
@@ -207,9 +205,7 @@ pub async fn by_action(call: Call, _: Anyone) -> Answer {
 async fn ask_by_mail(call: &Call, email: Email, way: Way) -> Result<(), Error> {
     let question = Question { email, from: call.facts.client, context: call.facts.context() };
     let (admission, standing) = ask(&call.app, question, way).await?;
-    if let Some(standing) = standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(standing);
     match admission {
         Admission::Go | Admission::Enough => Ok(()),
         Admission::TooMany { retry_after } => Err(too_many(retry_after)),
@@ -231,9 +227,7 @@ async fn set(
     let (from, context) = (call.facts.client, call.facts.context());
     let wanted = Reset { token: Opaque::parse(token), password, from, context };
     let answer = password_reset::reset(&call.app, &wanted).await?;
-    if let Some(standing) = answer.standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(answer.standing);
     match answer.outcome {
         ResetOutcome::Done => Ok(None),
         ResetOutcome::Refused(reason) => {

@@ -69,9 +69,7 @@ pub async fn try_code(call: &Call, ticket: &str, code: Code) -> Result<Confirmed
         context: facts.context(),
     };
     let answer = confirm(app, &typed).await?;
-    if let Some(standing) = answer.standing {
-        facts.set_limit_standing(standing);
-    }
+    facts.set_limit_standing(answer.standing);
     Ok(answer.confirmed)
 }
 

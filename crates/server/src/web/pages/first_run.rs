@@ -58,8 +58,7 @@ pub(super) const SUBMIT: Doc = Doc {
 pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let filled = Filled::of(&call.fields);
     let again = |problem: Problem| form(&call, &filled, Some(&problem));
-    if let Err(refusal) = sign_in::check_token(&call) {
-        door::record_csrf(&call.app, &call.facts, None, refusal).await;
+    if let Err(refusal) = sign_in::check_form(&call).await {
         return again(Problem::outdated(refusal));
     }
     let attempt = match read(&call, &filled) {
@@ -67,9 +66,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
         Err(problem) => return again(problem),
     };
     let answer = finish(&call.app, &attempt).await?;
-    if let Some(standing) = answer.standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(answer.standing);
     match answer.outcome {
         Outcome::SignedIn(signed_in) => {
             login::set_cookies(&call, &signed_in);

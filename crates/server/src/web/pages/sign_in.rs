@@ -72,8 +72,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let again = |status, problem| {
         form(&call, status, &Filled { next: &next, name, remember, problem: Some(problem) })
     };
-    if let Err(refusal) = check_token(&call) {
-        door::record_csrf(&call.app, &call.facts, None, refusal).await;
+    if check_form(&call).await.is_err() {
         return again(StatusCode::FORBIDDEN, Problem::OUTDATED);
     }
     let is_filled_in = !name.is_empty() && !password.is_empty();
@@ -82,9 +81,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     }
     let before = login::before(&call.app, &call.facts).await?;
     let answer = sign_in(&call.app, &attempt(&call, name, password, before)).await?;
-    if let Some(standing) = answer.standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(answer.standing);
     end(&call, answer.outcome, &next, again)
 }
 
@@ -261,8 +258,17 @@ fn why_back(call: &Call, next: &Next) -> Option<String> {
     })
 }
 
-/// Judges the token of the form as if nobody were signed in, which is what the form was made for.
-pub(super) fn check_token(call: &Call) -> Result<(), Refusal> {
+/// Judges the token of a form as if nobody were signed in, which is what the form was made for. What is
+/// refused is written down.
+pub(super) async fn check_form(call: &Call) -> Result<(), Refusal> {
+    let judged = judge_token(call);
+    if let Err(refusal) = judged {
+        door::record_csrf(&call.app, &call.facts, None, refusal).await;
+    }
+    judged
+}
+
+fn judge_token(call: &Call) -> Result<(), Refusal> {
     let body = call.fields.token();
     let facts = csrf::Facts {
         presented: csrf::present(&[], &[], &body)?,

@@ -40,8 +40,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let next = sign_in::next(&call.app, call.fields.text("next"));
     let ticket = call.fields.text("ticket").filter(|text| text.len() <= MAX_TICKET);
     let ticket = ticket.unwrap_or_default().to_owned();
-    if let Err(refusal) = sign_in::check_token(&call) {
-        door::record_csrf(&call.app, &call.facts, None, refusal).await;
+    if sign_in::check_form(&call).await.is_err() {
         return sign_in::empty(&call, StatusCode::FORBIDDEN, &next, Problem::OUTDATED);
     }
     if call.fields.says_yes("again") {

@@ -10,43 +10,37 @@ const OWNERS: [Person; 2] = [STAFF, staff("second@example.com", "second", "owner
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_owners_who_demote_each_other_leave_one() {
-    on_each_database(async |server| {
-        make_roles(server).await;
-        let clerk = role_id(server, "clerk").await.0;
-        let uuids = [server.add(&OWNERS[0]).await.uuid, server.add(&OWNERS[1]).await.uuid];
-        for _ in 0..5 {
-            let clients = [server.sign_in(&OWNERS[0]).await, server.sign_in(&OWNERS[1]).await];
-            let demote = |uuid: &str| on("update_role", uuid, &json!({"role_id": clerk}));
-            let bodies = [demote(&uuids[1]), demote(&uuids[0])];
-            let (first, second) = tokio::join!(
-                post(&clients[0], USERS, &bodies[0]),
-                post(&clients[1], USERS, &bodies[1]),
-            );
-            let done = [&first, &second].iter().filter(|answer| answer.status == 200).count();
-            assert_eq!(done, 1, "{first:?} {second:?}");
-            restore(server, &OWNERS).await;
-        }
+    demote_at_once([1, 0], |first, second| {
+        let done = [&first, &second].iter().filter(|answer| answer.status == 200).count();
+        assert_eq!(done, 1, "{first:?} {second:?}");
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_owners_who_both_step_down_leave_one() {
+    demote_at_once([0, 1], |first, second| {
+        let mut verdicts = [first.verdict(), second.verdict()];
+        verdicts.sort_unstable();
+        assert_eq!(verdicts, ["200", "409 last_owner"]);
+    })
+    .await;
+}
+
+/// Five times over, each of the two owners demotes one of them at the same moment.
+async fn demote_at_once(whom: [usize; 2], judge: impl Fn(Answer, Answer)) {
     on_each_database(async |server| {
         make_roles(server).await;
         let clerk = role_id(server, "clerk").await.0;
         let uuids = [server.add(&OWNERS[0]).await.uuid, server.add(&OWNERS[1]).await.uuid];
+        let bodies = whom.map(|whom| on("update_role", &uuids[whom], &json!({"role_id": clerk})));
         for _ in 0..5 {
             let clients = [server.sign_in(&OWNERS[0]).await, server.sign_in(&OWNERS[1]).await];
-            let down = |uuid: &str| on("update_role", uuid, &json!({"role_id": clerk}));
-            let bodies = [down(&uuids[0]), down(&uuids[1])];
             let (first, second) = tokio::join!(
                 post(&clients[0], USERS, &bodies[0]),
                 post(&clients[1], USERS, &bodies[1]),
             );
-            let mut verdicts = [first.verdict(), second.verdict()];
-            verdicts.sort_unstable();
-            assert_eq!(verdicts, ["200", "409 last_owner"]);
+            judge(first, second);
             restore(server, &OWNERS).await;
         }
     })

@@ -52,9 +52,7 @@ async fn administrators_fill_no_mailbox() {
     on_each_database(async |server| {
         let staff = server.by_cookie(&STAFF).await;
         let act = async |body: Value| {
-            let token = staff.fetch_csrf().await;
-            let sending = staff.post("/api/users/users").header("x-csrf-token", &token);
-            let answer = sending.json(&body).send().await;
+            let answer = staff.act(Method::POST, "/api/users/users", &body).await;
             assert!(answer.status.is_success(), "{answer:?}");
             answer.json()["data"]["uuid"].as_str().map(ToOwned::to_owned)
         };

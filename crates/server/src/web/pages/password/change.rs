@@ -51,9 +51,7 @@ pub(super) async fn submit(call: Call, SignedIn(caller): SignedIn) -> Answer {
         Ok(_) | Err(_) => return again(Problem::weak(&weak)),
     };
     let answer = change(&call.app, &claim(&call, &caller, current), &new).await?;
-    if let Some(standing) = answer.standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(answer.standing);
     match answer.outcome {
         Ok(renewed) => {
             hand_over(&call, &renewed);

@@ -51,9 +51,7 @@ pub(super) async fn submit(call: Call, SignedIn(caller): SignedIn) -> Answer {
         return again(Problem::missing("Enter your password.", "current_password"));
     }
     let answer = prove(&call.app, &claim(&call, &caller, password)).await?;
-    if let Some(standing) = answer.standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(answer.standing);
     match answer.outcome {
         Ok(renewed) => {
             hand_over(&call, &renewed);

@@ -40,9 +40,7 @@ pub(super) async fn submit(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>)
     let (from, context) = (call.facts.client, call.facts.context_of(&caller));
     let change = Change { user: caller.user_id(), email, from, context };
     let (asked, standing) = ask_to_change(&call.app, &change).await?;
-    if let Some(standing) = standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(standing);
     match asked {
         Asked::Mailed => done(
             "Check your mail",

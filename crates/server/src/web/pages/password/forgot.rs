@@ -38,8 +38,7 @@ pub(super) const SUBMIT: Doc = Doc {
 /// `POST /-/forgot`.
 pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let typed = call.fields.text("email").unwrap_or_default().trim();
-    if let Err(refusal) = sign_in::check_token(&call) {
-        door::record_csrf(&call.app, &call.facts, None, refusal).await;
+    if let Err(refusal) = sign_in::check_form(&call).await {
         return form(&call, typed, Some(&Problem::outdated(refusal)));
     }
     let Ok(email) = Email::parse(typed) else {
@@ -51,9 +50,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     };
     let question = Question { email, from: call.facts.client, context: call.facts.context() };
     let (admission, standing) = ask(&call.app, question, Way::Link).await?;
-    if let Some(standing) = standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(standing);
     match admission {
         Admission::Go | Admission::Enough => done(
             "Check your mail",

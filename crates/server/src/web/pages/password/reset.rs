@@ -44,8 +44,7 @@ pub(super) const SUBMIT: Doc = Doc {
 pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let code = code_in(call.fields.text("code").unwrap_or_default().trim());
     let again = |problem: Problem| form(&call, code, Some(&problem));
-    if let Err(refusal) = sign_in::check_token(&call) {
-        door::record_csrf(&call.app, &call.facts, None, refusal).await;
+    if let Err(refusal) = sign_in::check_form(&call).await {
         return again(Problem::outdated(refusal));
     }
     let text = call.fields.text("password").unwrap_or_default();
@@ -56,9 +55,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let (from, context) = (call.facts.client, call.facts.context());
     let wanted = Reset { token: Opaque::parse(code), password, from, context };
     let answer = reset(&call.app, &wanted).await?;
-    if let Some(standing) = answer.standing {
-        call.facts.set_limit_standing(standing);
-    }
+    call.facts.set_limit_standing(answer.standing);
     match answer.outcome {
         ResetOutcome::Done => done(
             "Your password is set",

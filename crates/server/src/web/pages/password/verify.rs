@@ -41,8 +41,7 @@ pub(super) const SUBMIT: Doc = Doc {
 pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let code = code_in(call.fields.text("code").unwrap_or_default().trim());
     let again = |problem: Problem| form(&call, code, Some(&problem));
-    if let Err(refusal) = sign_in::check_token(&call) {
-        door::record_csrf(&call.app, &call.facts, None, refusal).await;
+    if let Err(refusal) = sign_in::check_form(&call).await {
         return again(Problem::outdated(refusal));
     }
     let token = Opaque::parse(code);
