@@ -12,6 +12,7 @@ mod security;
 mod switching;
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::harness::client::Client;
 use crate::harness::database;
@@ -111,7 +112,14 @@ impl Fronted {
     }
 }
 
-/// A free port of this machine.
+/// A free port of this machine, below those that the system gives out by itself, and each number once:
+/// Caddy and HAProxy share a port that another of them has, and answer in its place.
 pub(super) fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    loop {
+        let address = SocketAddr::from(([127, 0, 0, 1], NEXT.fetch_add(1, Ordering::Relaxed)));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
