@@ -4,7 +4,7 @@
 //!
 //! - [`account`]: account types and whether an account is open.
 //! - [`administration`]: who may do what to whose account.
-//! - [`audit`]: the tree of the audit log, its proofs and signed checkpoints, in published formats.
+//! - [`audit`]: what is written of an event for good, and how it is proven.
 //! - [`client_address`]: who is calling, read through trusted proxies only.
 //! - [`csrf`]: the kinds of CSRF token, their bytes and the verdict on a request.
 //! - [`delivery`]: when mail is tried again, and until when it is worth sending.

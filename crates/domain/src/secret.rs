@@ -5,6 +5,7 @@
 use aws_lc_rs::{hkdf, hmac};
 use zeroize::Zeroizing;
 
+use crate::audit::personal::AuditKeys;
 use crate::csrf::CsrfKeys;
 use crate::device::DeviceKey;
 use crate::id::SessionHandle;
@@ -47,6 +48,8 @@ impl MasterSecret {
 /// Every key, prepared once at start: preparing an HMAC key costs as much as using it.
 #[derive(Clone)]
 pub struct Keys {
+    /// For the audit log.
+    pub audit: AuditKeys,
     /// For what the store keeps instead of a credential.
     pub credential: MacKey,
     /// For CSRF tokens.
@@ -72,6 +75,12 @@ impl Keys {
     pub fn derive(master: &MasterSecret) -> Result<Self, KeyFault> {
         let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"portcullis").extract(&*master.0);
         Ok(Self {
+            audit: AuditKeys::new(
+                expand(&root, "audit wrapping")?,
+                expand(&root, "audit nobody")?,
+                hmac_key(&root, "audit address")?,
+                expand(&root, "audit")?,
+            ),
             credential: MacKey(hmac_key(&root, "credential")?),
             csrf: CsrfKeys::new(KID, hmac_key(&root, "csrf")?),
             device: DeviceKey::new(hmac_key(&root, "device")?),

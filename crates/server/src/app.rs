@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::config::{Config, Profile};
+use crate::flows::audit::{AuditLog, Making};
 use crate::gate::forward::Forwarder;
 use crate::gate::{Assertions, BadUpstream, Upstreams};
 use crate::geo::Geo;
@@ -58,6 +59,7 @@ pub struct Parts {
     pub access_tokens: AccessTokens,
     pub spender: Spender,
     pub recorder: Recorder,
+    pub audit: AuditLog,
     /// What was seen of the requests of `doctor`.
     pub probes: Probes,
     /// The limits that are in force.
@@ -139,6 +141,15 @@ impl App {
         let (recorder, recording) = Recorder::new(db.clone(), random);
         spawn(&tasks, spending);
         spawn(&tasks, recording);
+        let audit = AuditLog::new(Making {
+            db: db.clone(),
+            keys: keys.audit.clone(),
+            random,
+            origin: config.audit.origin.clone().unwrap_or_else(|| {
+                format!("{}/audit/{}", public_url.host(), hex::encode(random.bytes::<4>()))
+            }),
+            anchor: config.audit.anchor.clone(),
+        });
         let (toucher, touching) = Toucher::new(db.clone());
         spawn(&tasks, touching);
         let telemetry = Telemetry::new(config.log.requests);
@@ -182,6 +193,7 @@ impl App {
             keys,
             spender,
             recorder,
+            audit,
             telemetry,
             probes: Probes::default(),
             public_url,

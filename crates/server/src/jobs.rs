@@ -11,6 +11,7 @@ use portcullis_store::{
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::flows::audit;
 use crate::live_limits;
 use crate::mail;
 use crate::nodes;
@@ -39,6 +40,7 @@ pub fn start(app: &App) {
     app.spawn(mail::run(app.clone()));
     app.spawn(sweep_regularly(app.clone()));
     app.spawn(move_on_regularly(app.clone()));
+    app.spawn(audit::run(app.clone()));
     app.spawn(follow::run(app.clone()));
     app.spawn(live_limits::follow(app.clone()));
 }

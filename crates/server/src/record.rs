@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::time::Time;
+use portcullis_store::audit::log;
 use portcullis_store::{Db, Error, events};
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -83,13 +84,14 @@ async fn persist(
     entries: &mpsc::Receiver<Entry>,
     complaints: &mut Interval,
 ) -> Result<(), Error> {
-    let (mut pause, mut last_tries) = (FIRST_PAUSE, LAST_TRIES);
+    let (mut pause, mut last_tries, mut tries) = (FIRST_PAUSE, LAST_TRIES, Tries::First);
     loop {
-        let error = match write(db, batch).await {
+        let error = match write(db, batch, tries).await {
             // An id can only be taken by the same event: an earlier try was written after all.
             Ok(()) | Err(Error::Conflict) => return Ok(()),
             Err(error) => error,
         };
+        tries = Tries::Again;
         // Every handle is gone: nothing more will come, and shutdown waits for this.
         if entries.is_closed() {
             last_tries -= 1;
@@ -107,9 +109,20 @@ async fn persist(
     }
 }
 
-async fn write(db: &Db, batch: &[Entry]) -> Result<(), Error> {
+/// Whether a batch may have been written already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tries {
+    First,
+    Again,
+}
+
+async fn write(db: &Db, batch: &[Entry], tries: Tries) -> Result<(), Error> {
     let mut tx = db.write().await?;
     for Entry { id, event, context, at } in batch {
+        // One that was written may have got its place in the log since.
+        if tries == Tries::Again && log::holds(&mut tx, id, *at).await? {
+            continue;
+        }
         events::append(&mut tx, event, context, id, *at).await?;
     }
     tx.commit().await
@@ -117,6 +130,7 @@ async fn write(db: &Db, batch: &[Entry]) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_domain::secret::{Keys, MasterSecret};
     use portcullis_store::Tx;
     use portcullis_store::events::EventFilter;
 
@@ -186,7 +200,9 @@ mod tests {
     /// The requests of the events that were written, newest first.
     async fn written(db: &Db) -> Vec<String> {
         let filter = EventFilter { name: None, subject: None, limit: 10_000 };
-        let events = events::list(&mut db.read().await.unwrap(), &filter).await.unwrap();
+        let keys = Keys::derive(&MasterSecret::from_random([7; 32])).unwrap();
+        let mut tx = db.read().await.unwrap();
+        let events = events::list(&mut tx, &keys.audit, &filter).await.unwrap();
         events.into_iter().map(|event| event.context.request_id.unwrap_or_default()).collect()
     }
 }

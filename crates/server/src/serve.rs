@@ -101,10 +101,15 @@ async fn finish(app: App) {
         tracing::error!(error = &error as &dyn std::error::Error, "the stop was not written down");
     }
     let (tasks, db, spans) = (app.tasks.clone(), app.db.clone(), app.telemetry.spans.clone());
+    let (audit, now) = (app.audit.clone(), app.clock.now());
     drop(app);
     tasks.close();
     if tokio::time::timeout(PATIENCE, tasks.wait()).await.is_err() {
         tracing::warn!("background work did not finish in time");
+    }
+    // Every event is written by now.
+    if let Err(error) = audit.finish(now).await {
+        tracing::error!(error = &error as &dyn std::error::Error, "the audit log was not signed");
     }
     db.close().await;
     spans.flush().await;

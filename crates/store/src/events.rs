@@ -1,28 +1,17 @@
-//! What happened: written in the transaction that makes it happen, never changed.
+//! What happened: written in the transaction that makes it happen, never changed. It waits in
+//! [`crate::audit::pending`] for its place in the log.
 
 pub mod history;
 
+use portcullis_domain::audit::personal::AuditKeys;
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::id::UserId;
 use portcullis_domain::time::Time;
 
-use crate::driver::{Row, Tx, params};
-use crate::error::{Result, corrupt};
-
-/// An event as it was written.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredEvent {
-    /// A `UUIDv7`.
-    pub id: String,
-    pub at: Time,
-    /// The name in the log, such as `authn_login_success`.
-    pub name: String,
-    pub outcome: String,
-    pub severity: String,
-    pub context: Context,
-    /// A JSON object.
-    pub detail: serde_json::Value,
-}
+pub use crate::audit::log::{Standing, StoredEvent};
+use crate::audit::{log, pending};
+use crate::driver::{Tx, params};
+use crate::error::Result;
 
 /// Which events to read.
 #[derive(Clone, Debug)]
@@ -43,60 +32,28 @@ pub async fn append(
     id: &str,
     now: Time,
 ) -> Result<()> {
-    const SQL: &str = "INSERT INTO events (
-            id, at, name, outcome, severity, actor, subject, session, ip, peer, user_agent,
-            request_id, detail)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-    let detail = event.detail().to_string();
-    let row = params![
-        id,
-        now,
-        event.name(),
-        event.outcome().as_str(),
-        event.severity().as_str(),
-        context.actor,
-        context.subject,
-        context.session.as_deref(),
-        context.ip.as_deref(),
-        context.peer.as_deref(),
-        context.user_agent.as_deref(),
-        context.request_id.as_deref(),
-        &detail,
-    ];
-    tx.execute(SQL, row).await?;
-    tx.note_event();
-    Ok(())
+    pending::insert(tx, event, context, id, now).await
 }
 
-/// The newest events that match, newest first.
-pub async fn list(tx: &mut Tx, filter: &EventFilter) -> Result<Vec<StoredEvent>> {
-    const SQL: &str = "SELECT id, at, name, outcome, severity, actor, subject, session, ip, peer,
-            user_agent, request_id, detail
-        FROM events WHERE ($1 IS NULL OR name = $1) AND ($2 IS NULL OR subject = $2)
-        ORDER BY at DESC, id DESC LIMIT $3";
+/// The newest events that match, newest first; those that still wait for their place come before
+/// all others.
+pub async fn list(tx: &mut Tx, keys: &AuditKeys, filter: &EventFilter) -> Result<Vec<StoredEvent>> {
+    const SQL: &str = concat!(
+        log::entries!(),
+        "WHERE ($1 IS NULL OR l.name = $1) AND ($2 IS NULL OR s.user_id = $2)
+        ORDER BY l.at DESC, l.idx DESC LIMIT $3"
+    );
+    let matches = |event: &pending::Pending| {
+        filter.name.as_ref().is_none_or(|name| *name == event.name)
+            && (filter.subject.is_none() || event.context.subject == filter.subject)
+    };
+    let waiting = pending::newest(tx, i64::MAX).await?;
+    let mut found: Vec<StoredEvent> =
+        waiting.into_iter().filter(matches).map(StoredEvent::from).collect();
     let wanted = params![filter.name.as_deref(), filter.subject, filter.limit];
-    tx.fetch_all(SQL, wanted).await?.iter().map(event).collect()
-}
-
-fn event(row: &Row) -> Result<StoredEvent> {
-    let id: String = row.get("id")?;
-    let detail: String = row.get("detail")?;
-    let user = |column| row.get::<Option<i64>>(column).map(|id| id.map(UserId));
-    Ok(StoredEvent {
-        at: Time(row.get("at")?),
-        name: row.get("name")?,
-        outcome: row.get("outcome")?,
-        severity: row.get("severity")?,
-        context: Context {
-            actor: user("actor")?,
-            subject: user("subject")?,
-            session: row.get("session")?,
-            ip: row.get("ip")?,
-            peer: row.get("peer")?,
-            user_agent: row.get("user_agent")?,
-            request_id: row.get("request_id")?,
-        },
-        detail: serde_json::from_str(&detail).map_err(|_| corrupt("events", "detail", &id))?,
-        id,
-    })
+    for row in tx.fetch_all(SQL, wanted).await? {
+        found.push(log::read(&row, keys)?);
+    }
+    found.truncate(usize::try_from(filter.limit).unwrap_or_default());
+    Ok(found)
 }

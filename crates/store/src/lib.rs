@@ -10,6 +10,7 @@ mod error;
 mod jobs;
 mod like;
 
+pub mod audit;
 pub mod blacklist;
 pub mod counters;
 pub mod credentials;

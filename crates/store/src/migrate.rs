@@ -64,6 +64,8 @@ struct Migration {
     version: i64,
     name: &'static str,
     sql: &'static str,
+    /// Where PostgreSQL has no words in common with SQLite, as for triggers.
+    postgres: Option<&'static str>,
 }
 
 macro_rules! migration {
@@ -72,6 +74,15 @@ macro_rules! migration {
             version: $version,
             name: $name,
             sql: include_str!(concat!("../../../migrations/", $name, ".sql")),
+            postgres: None,
+        }
+    };
+    ($version:literal, $name:literal, by dialect) => {
+        Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../../../migrations/", $name, ".sqlite.sql")),
+            postgres: Some(include_str!(concat!("../../../migrations/", $name, ".postgres.sql"))),
         }
     };
 }
@@ -98,6 +109,8 @@ static MIGRATIONS: &[Migration] = &[
     migration!(18, "0018_users"),
     migration!(19, "0019_settings"),
     migration!(20, "0020_places_epoch"),
+    migration!(21, "0021_audit"),
+    migration!(22, "0022_audit_guards", by dialect),
 ];
 
 /// Runs what is missing in one transaction. Safe to call from many nodes at once: the others wait
@@ -172,14 +185,17 @@ async fn check_ledger(tx: &mut Tx) -> Result<i64, MigrateError> {
 async fn apply(tx: &mut Tx, migration: &Migration, now: Time) -> Result<()> {
     const SQL: &str = "INSERT INTO schema_migrations (version, name, checksum, applied_at)
         VALUES ($1, $2, $3, $4)";
-    tx.run_script(migration.sql).await?;
+    let own = migration.postgres.filter(|_| tx.is_postgres());
+    tx.run_script(own.unwrap_or(migration.sql)).await?;
     let checksum = checksum(migration);
     let row = params![migration.version, migration.name, &checksum, now];
     tx.execute(SQL, row).await.map(drop)
 }
 
+/// The same on both databases.
 fn checksum(migration: &Migration) -> String {
-    hex::encode(digest::digest(&digest::SHA256, migration.sql.as_bytes()))
+    let text = [migration.sql, migration.postgres.unwrap_or_default()].concat();
+    hex::encode(digest::digest(&digest::SHA256, text.as_bytes()))
 }
 
 async fn check_seal(tx: &mut Tx, seal: &[u8; 32]) -> Result<(), MigrateError> {

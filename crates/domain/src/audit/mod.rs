@@ -1,9 +1,12 @@
-//! The audit log as mathematics: the tree, its tiles and proofs, and the notes that sign it. Each
-//! is a published format, so that somebody else's program can check what ours wrote. Not here: what
-//! is stored, and when something is signed.
+//! The audit log: what is written of an event for good, the tree over it with its tiles and proofs, and
+//! the notes that sign it. Each is a published format, so that somebody else's program can check what
+//! ours wrote. Not here: which events there are ([`crate::event`]), what is stored, and when something
+//! is signed.
 
 pub mod checkpoint;
+pub mod entry;
 pub mod note;
+pub mod personal;
 pub mod proof;
 pub mod tile;
 pub mod tiles;

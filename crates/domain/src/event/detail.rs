@@ -1,6 +1,7 @@
-//! The fields of each event, as the JSON object that is stored beside it.
+//! The fields of each event as JSON: words of our own, which are hashed into the log for ever, apart
+//! from what came from outside, which may be about a person and can be erased.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Event;
 
@@ -27,6 +28,31 @@ impl Event {
                 // A variant without fields.
                 Ok(_) | Err(_) => json!({}),
             },
+        }
+    }
+
+    /// The same in two parts: words of our own, and what came from outside. A [`super::Text`] is of the
+    /// second kind unless it names something of the deployment's own, such as a role.
+    pub fn parts(&self) -> (Map<String, Value>, Map<String, Value>) {
+        let Value::Object(members) = self.detail() else { return Default::default() };
+        let outside = self.outside();
+        members.into_iter().partition(|(name, _)| !outside.contains(&name.as_str()))
+    }
+
+    /// The members of the detail that came from outside.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most events have words of our own only")]
+    fn outside(&self) -> &'static [&'static str] {
+        match self {
+            Self::TokenCreated { .. } => &["platform", "device_type", "app_version"],
+            Self::AccessDenied { .. } | Self::CsrfFailed { .. } => &["method", "path"],
+            Self::UserBlacklisted { .. } | Self::BlacklistReasonChanged { .. } => &["reason"],
+            Self::AddressForgiven { .. }
+            | Self::PlaceAsked { .. }
+            | Self::PlaceConfirmed { .. }
+            | Self::PlaceTold { .. }
+            | Self::PlaceRemoved { .. }
+            | Self::PlaceTrusted { .. } => &["network"],
+            _ => &[],
         }
     }
 }

@@ -193,6 +193,12 @@ pub enum Event {
     PlacesForgotten { count: u64 },
     /// A message never went out. `id`: that of its row.
     MailUndelivered { id: Text, reason: Undelivered },
+    /// Nothing else happened for an hour.
+    Heartbeat,
+    /// The clock is behind what was written down before, as when somebody set it back.
+    ClockBehind { by_ms: i64 },
+    /// The audit log does not continue what was signed of it, so nothing more is signed.
+    CheckpointRefused { reason: &'static str },
     /// The server began to serve.
     Started { version: &'static str, binary_sha256: Text },
     /// The server stopped on request.

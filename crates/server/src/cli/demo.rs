@@ -82,7 +82,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = write_config(&directory, args.port, upstream)?;
     let opened = open::open(open::load(&config)?).await?;
     add_samples(&opened).await?;
-    let running = serve::start(opened).await?;
+    let running = Box::pin(serve::start(opened)).await?;
     let url = running.app.public_url.to_string();
     let outbox = directory.join("outbox");
     let text = if args.json { as_json(&url, &outbox) } else { welcome(&url, &outbox, &config) };

@@ -80,7 +80,7 @@ pub async fn with<T>(
     config: Config,
     act: impl AsyncFnOnce(&Opened) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    let opened = Box::pin(open(config)).await?;
+    let opened = Box::new(Box::pin(open(config)).await?);
     let result = act(&opened).await;
     opened.db.close().await;
     result

@@ -34,7 +34,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     log::to_stderr(config.log.format);
     let opened = open::open(config).await?;
     let stop = stop_on_signal()?;
-    let running = start(opened).await?;
+    let running = Box::pin(start(opened)).await?;
     output::print(&running.announcement(args.json))?;
     running.until(stop).await;
     Ok(ExitCode::SUCCESS)

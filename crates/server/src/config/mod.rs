@@ -54,6 +54,7 @@ pub struct Config {
     pub limits: Limits,
     pub mail: Mail,
     pub geo: Geo,
+    pub audit: Audit,
     pub gate: Gate,
     pub metrics: Metrics,
     pub log: Log,
@@ -142,6 +143,14 @@ pub struct Password {
 pub struct Geo {
     /// A MaxMind-format file; `None`: places are not looked up.
     pub database: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// What the log is called; `None`: a name is made when it begins.
+    pub origin: Option<String>,
+    /// The file of the last checkpoint.
+    pub anchor: PathBuf,
 }
 
 #[derive(Debug, Clone)]

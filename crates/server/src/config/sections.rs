@@ -18,7 +18,7 @@ use super::read::Reader;
 use super::source::Source;
 use super::values::{self, word};
 use super::{
-    Config, Cookies, Csrf, Database, FirstUser, Geo, Limits, Log, LogFormat, LoggedRequests,
+    Audit, Config, Cookies, Csrf, Database, FirstUser, Geo, Limits, Log, LogFormat, LoggedRequests,
     Metrics, Password, Profile, Server, Session, SignIn, TlsFiles, Tokens, agreement, gate, keys,
     mail,
 };
@@ -45,6 +45,7 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
     let limits = read(source, "limits", faults, limits);
     let mail = read(source, "mail", faults, |r| mail::mail(r, data_dir));
     let geo = read(source, "geo", faults, geo);
+    let audit = read(source, "audit", faults, |r| audit(r, data_dir));
     let gate = gate::gate(source, faults);
     let metrics = read(source, "metrics", faults, metrics);
     let log = read(source, "log", faults, log);
@@ -63,6 +64,7 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
         limits: limits?,
         mail: mail?,
         geo: geo?,
+        audit: audit?,
         gate: gate?,
         metrics: metrics?,
         log: log?,
@@ -266,6 +268,20 @@ fn limits(r: &mut Reader<'_>) -> Result<Limits, Reported> {
 
 fn geo(r: &mut Reader<'_>) -> Result<Geo, Reported> {
     Ok(Geo { database: r.optional("database", values::path)? })
+}
+
+fn audit(r: &mut Reader<'_>, data_dir: &Path) -> Result<Audit, Reported> {
+    let origin = r.optional("origin", |text| is_origin(text).then(|| text.to_owned()));
+    let anchor = r.optional("anchor", values::path);
+    Ok(Audit {
+        origin: origin?,
+        anchor: anchor?.unwrap_or_else(|| data_dir.join("audit/checkpoint")),
+    })
+}
+
+/// What may be the name of a key and the first line of a checkpoint (C2SP signed-note).
+fn is_origin(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b'+')
 }
 
 fn metrics(r: &mut Reader<'_>) -> Result<Metrics, Reported> {

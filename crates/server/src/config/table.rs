@@ -27,6 +27,7 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { name: "limits", doc: "How often and how much.", keys: LIMITS },
     Section { name: "mail", doc: "How mail leaves.", keys: MAIL },
     Section { name: "geo", doc: "Where people sign in from.", keys: GEO },
+    Section { name: "audit", doc: "The log of what happened.", keys: AUDIT },
     Section { name: "gate", doc: "The application behind the gate.", keys: GATE },
     Section { name: "metrics", doc: "Figures for Prometheus.", keys: METRICS },
     Section { name: "log", doc: "What the log holds, and in which form.", keys: LOG },
@@ -291,6 +292,22 @@ const GEO: &[Key] = &[text(
     "a file in MaxMind's format (.mmdb)",
     "The file that says in which city an address is; read again when it changes.",
 )];
+
+const AUDIT: &[Key] = &[
+    text(
+        "origin",
+        Follows { words: "made at the first start", example: "\"app.example.org/audit\"" },
+        "up to 128 visible ASCII characters without a space or a plus",
+        "What the log is called in its checkpoints and its key; fixed once the log has begun.",
+    ),
+    text(
+        "anchor",
+        Follows { words: "`data_dir`/audit/checkpoint", example: "\"/mnt/elsewhere/checkpoint\"" },
+        "a file",
+        "The file of the last checkpoint that was signed, best on another disk than the database: \
+         behind it the log cannot be taken back unseen.",
+    ),
+];
 
 const GATE: &[Key] = &[
     text(

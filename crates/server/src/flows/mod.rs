@@ -4,6 +4,7 @@
 //! planned.
 
 pub mod administration;
+pub mod audit;
 pub mod barrier;
 pub mod blacklist;
 pub mod change_password;

@@ -17,7 +17,8 @@ use std::process::{Command, Stdio};
 
 use portcullis_domain::text::Email;
 use portcullis_store::Db;
-use portcullis_store::events::{self, EventFilter};
+use portcullis_store::audit::pending;
+use portcullis_store::events::StoredEvent;
 use portcullis_store::users::{self as accounts, Password, User};
 use serde_json::Value;
 
@@ -99,9 +100,9 @@ impl Place {
     async fn events(&self) -> Vec<String> {
         let db = self.store().await;
         let mut tx = db.read().await.unwrap();
-        let filter = EventFilter { name: None, subject: None, limit: 1000 };
         let mut told = Vec::new();
-        for event in events::list(&mut tx, &filter).await.unwrap() {
+        for event in pending::newest(&mut tx, 1000).await.unwrap() {
+            let event = StoredEvent::from(event);
             assert_eq!(event.context.actor, None, "{event:?}");
             let subject = event.context.subject.map_or("-".to_owned(), |id| id.to_string());
             told.push(format!("{} {subject} {}", event.name, event.detail));

@@ -2,8 +2,9 @@
 
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::id::UserId;
+use portcullis_domain::secret::{Keys, MasterSecret};
 use portcullis_domain::session::SignInForm;
-use portcullis_store::events::{self, EventFilter, StoredEvent};
+use portcullis_store::events::{self, EventFilter, Standing, StoredEvent};
 use portcullis_store::{Error, Tx};
 
 use crate::harness::{NOW, each, later};
@@ -26,6 +27,7 @@ async fn an_event_reads_back_with_and_without_a_context() {
         for (id, context) in [("a", Context::default()), ("b", full)] {
             events::append(&mut tx, &SIGNED_IN, &context, id, NOW).await.unwrap();
             let expected = StoredEvent {
+                index: None,
                 id: id.to_owned(),
                 at: NOW,
                 name: SIGNED_IN.name().to_owned(),
@@ -33,6 +35,7 @@ async fn an_event_reads_back_with_and_without_a_context() {
                 severity: SIGNED_IN.severity().as_str().to_owned(),
                 context,
                 detail: SIGNED_IN.detail(),
+                personal: Standing::Whole,
             };
             assert_eq!(read(&mut tx, None, None, 1).await, [expected]);
         }
@@ -79,5 +82,6 @@ async fn read(
 ) -> Vec<StoredEvent> {
     let name = name.map(str::to_owned);
     let filter = EventFilter { name, subject: subject.map(UserId), limit };
-    events::list(tx, &filter).await.unwrap()
+    let keys = Keys::derive(&MasterSecret::from_random([7; 32])).unwrap();
+    events::list(tx, &keys.audit, &filter).await.unwrap()
 }

@@ -3,7 +3,8 @@
 
 use portcullis_domain::role::BUILT_IN;
 use portcullis_store::Options;
-use portcullis_store::events::{self, EventFilter};
+use portcullis_store::audit::pending;
+use portcullis_store::events::StoredEvent;
 use portcullis_store::migrate::{self, MigrateOptions};
 use tempfile::TempDir;
 
@@ -40,10 +41,10 @@ impl Office {
 
     /// The events since the last look would be read from here: names and details, oldest first.
     pub(crate) async fn events(&self) -> Vec<String> {
-        let filter = EventFilter { name: None, subject: None, limit: 100 };
         let mut tx = self.db.read().await.unwrap();
         let mut told: Vec<String> = Vec::new();
-        for event in events::list(&mut tx, &filter).await.unwrap() {
+        for event in pending::newest(&mut tx, 100).await.unwrap() {
+            let event = StoredEvent::from(event);
             assert_eq!(event.context.actor, self.context.actor);
             let subject = event.context.subject.map_or("-".to_owned(), |id| id.to_string());
             told.push(format!("{} {subject} {}", event.name, event.detail));

@@ -57,6 +57,7 @@ pub async fn ready(call: Call, _: Anyone) -> Answer {
 fn is_ready(app: &App) -> Value {
     let warnings: Vec<&str> = [
         ("geo_database", app.geo.standing() == geo::Standing::Bad),
+        ("audit_log", app.audit.trouble().is_some()),
         ("mail_down", app.mailer.condition.down_since().is_some()),
     ]
     .into_iter()

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use portcullis_store::Db;
-use portcullis_store::events::{self, EventFilter};
+use portcullis_store::audit::pending;
 use serde_json::Value;
 
 use super::{Ran, finish, program, run};
@@ -322,8 +322,7 @@ async fn what_init_does_is_written_down() {
         }
         let db = Db::open(&options).await.unwrap();
         let mut tx = db.read().await.unwrap();
-        let filter = EventFilter { name: None, subject: None, limit: 100 };
-        let told = events::list(&mut tx, &filter).await.unwrap();
+        let told = pending::newest(&mut tx, 100).await.unwrap();
         let names: Vec<_> = told.iter().rev().map(|event| event.name.as_str()).collect();
         assert_eq!(names, ["user_created", "authn_link_created", "authn_link_created"]);
         assert!(told.iter().all(|event| event.context.subject == told[0].context.subject));

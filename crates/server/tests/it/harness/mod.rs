@@ -157,7 +157,7 @@ impl TestApp {
         for _ in 0..200 {
             let filter = EventFilter { name: Some(name.to_owned()), subject: None, limit: 10_000 };
             let mut tx = self.app.db.read().await.unwrap();
-            let found = events::list(&mut tx, &filter).await.unwrap();
+            let found = events::list(&mut tx, &self.app.keys.audit, &filter).await.unwrap();
             drop(tx);
             if found.len() >= count {
                 return found;

@@ -48,16 +48,16 @@ pub fn keys_of(grants: &Grants) -> Value {
 /// A line of what happened to an account, in the documented keys of the activity log.
 pub fn event(line: &Line) -> Value {
     json!({
-        "ID": line.id,
-        "user_id": line.actor,
+        "ID": line.event.id,
+        "user_id": line.event.context.actor,
         "user_name": line.actor_name,
-        "action": line.name,
+        "action": line.event.name,
         "resource_type": "user",
-        "resource_id": line.subject,
-        "ip_address": line.ip,
-        "created_at": line.at.iso(),
-        "outcome": line.outcome,
-        "severity": line.severity,
-        "detail": line.detail,
+        "resource_id": line.event.context.subject,
+        "ip_address": line.event.context.ip,
+        "created_at": line.event.at.iso(),
+        "outcome": line.event.outcome,
+        "severity": line.event.severity,
+        "detail": line.event.detail,
     })
 }

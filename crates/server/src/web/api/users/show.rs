@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::fields::{invalid, page, uuid_of_query};
 use super::person::{event, person, with_own};
 use super::sessions;
+use crate::flows::audit::settle;
 use crate::web::api::session_acts::must_hold;
 use crate::web::caller::{ActivityLogManage, Allowed, UsersManage};
 use crate::web::error::{Error, Fault};
@@ -72,9 +73,10 @@ async fn get_one(call: &Call) -> Answer {
 
 async fn audit_log(call: &Call) -> Answer {
     let page = page(&call.facts)?;
+    settle(&call.app).await;
     let mut tx = call.app.db.read().await?;
     let listed = named(call, &mut tx).await?;
-    let lines = history::of_user(&mut tx, listed.user.id, page).await?;
+    let lines = history::of_user(&mut tx, &call.app.keys.audit, listed.user.id, page).await?;
     Ok(list(&lines.iter().map(event).collect::<Vec<_>>(), None))
 }
 

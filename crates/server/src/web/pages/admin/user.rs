@@ -14,6 +14,7 @@ use super::choice::{Choice, roles, types};
 use super::users::one;
 use super::{Frame, problem, users};
 use crate::flows::administration::Halt;
+use crate::flows::audit::settle;
 use crate::flows::roles::list;
 use crate::flows::users::own_grants::{self, Change};
 use crate::flows::users::{Wanted, delete, sign_out, update};
@@ -170,14 +171,14 @@ struct Happened {
 
 impl Happened {
     fn of(line: &Line) -> Self {
-        let detail = line.detail.as_object().filter(|fields| !fields.is_empty());
+        let detail = line.event.detail.as_object().filter(|fields| !fields.is_empty());
         Self {
-            when: line.at.to_the_minute(),
-            what: line.name.clone(),
-            failed: line.outcome == "failure",
-            detail: detail.map(|_| visible(&line.detail.to_string())).unwrap_or_default(),
+            when: line.event.at.to_the_minute(),
+            what: line.event.name.clone(),
+            failed: line.event.outcome == "failure",
+            detail: detail.map(|_| visible(&line.event.detail.to_string())).unwrap_or_default(),
             by: line.actor_name.as_deref().map(visible),
-            from: line.ip.clone().unwrap_or_default(),
+            from: line.event.context.ip.clone().unwrap_or_default(),
         }
     }
 }
@@ -189,11 +190,12 @@ async fn page(
     status: StatusCode,
     problem: Option<String>,
 ) -> Answer {
+    settle(&call.app).await;
     let mut tx = call.app.db.read().await?;
     let listed = directory::by_uuid(&mut tx, uuid).await?.ok_or(Error::NotFound)?;
     let own = user_grants::list(&mut tx, listed.user.id).await?;
     let history = if caller.holds(ActivityLogManage::KEY) {
-        Some(history::of_user(&mut tx, listed.user.id, HISTORY).await?)
+        Some(history::of_user(&mut tx, &call.app.keys.audit, listed.user.id, HISTORY).await?)
     } else {
         None
     };

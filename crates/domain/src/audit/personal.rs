@@ -1,0 +1,294 @@
+//! Personal data beside the log: sealed under a key of the person, so that destroying the key
+//! destroys it wherever it was copied to, and committed to in the entry by a salted hash, so that it
+//! cannot be changed unseen. Not here: whose key it is, and where it is kept.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::{digest, hmac};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::entry::Person;
+
+const SALT_LEN: usize = 32;
+
+/// What is committed to: SHA-256 over a random salt and the canonical JSON (RFC 8785). Without the
+/// salt nobody can try out addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commitment([u8; 32]);
+
+impl Commitment {
+    /// The commitment to this JSON under this salt.
+    pub fn to(salt: &[u8], json: &[u8]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(salt);
+        context.update(json);
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(context.finish().as_ref());
+        Self(bytes)
+    }
+}
+
+impl Serialize for Commitment {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&hex::encode(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Commitment {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let bytes = hex::decode_to_array(&text).map_err(serde::de::Error::custom)?;
+        Ok(Self(bytes))
+    }
+}
+
+/// The parts of personal data that an entry may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Where it came from: addresses and the program of the client.
+    From,
+    /// What came from outside: reasons, paths, words of devices.
+    Texts,
+}
+
+impl Part {
+    /// The word that the store keeps.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::From => "from",
+            Self::Texts => "texts",
+        }
+    }
+
+    /// The part of a stored word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::From, Self::Texts].into_iter().find(|part| part.as_str() == word)
+    }
+}
+
+/// The key of one person's data.
+#[derive(Clone)]
+pub struct PersonKey(Zeroizing<[u8; 32]>);
+
+/// What was sealed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opened {
+    pub salt: [u8; SALT_LEN],
+    /// Canonical JSON of an object.
+    pub json: Vec<u8>,
+}
+
+/// The personal data cannot be sealed or cannot be read: the key is another, or the bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("personal data of the audit log cannot be sealed or read")]
+pub struct Sealed;
+
+/// Random bytes of one sealing, each used once.
+#[derive(Clone, Copy)]
+pub struct Drawn {
+    pub salt: [u8; SALT_LEN],
+    pub nonce: [u8; NONCE_LEN],
+}
+
+impl PersonKey {
+    /// A new key from random bytes.
+    pub fn from_random(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// Seals one part of an entry's personal data; its commitment, and the bytes to keep.
+    pub fn seal(
+        &self,
+        index: u64,
+        part: Part,
+        data: &Map<String, Value>,
+        drawn: Drawn,
+    ) -> Result<(Commitment, Vec<u8>), Sealed> {
+        let json = serde_json_canonicalizer::to_vec(data).map_err(|_| Sealed)?;
+        let commitment = Commitment::to(&drawn.salt, &json);
+        let mut inside = Zeroizing::new(drawn.salt.to_vec());
+        inside.extend_from_slice(&json);
+        Ok((commitment, lock(&self.0, &place(index, part), drawn.nonce, &inside)?))
+    }
+
+    /// Opens one part of an entry's personal data.
+    pub fn open(&self, index: u64, part: Part, sealed: &[u8]) -> Result<Opened, Sealed> {
+        let inside = unlock(&self.0, &place(index, part), sealed)?;
+        let (salt, json) = inside.split_first_chunk::<SALT_LEN>().ok_or(Sealed)?;
+        Ok(Opened { salt: *salt, json: json.to_vec() })
+    }
+}
+
+impl Opened {
+    /// What the entry commits to, if this is what was sealed.
+    pub fn commitment(&self) -> Commitment {
+        Commitment::to(&self.salt, &self.json)
+    }
+
+    /// The members.
+    pub fn members(&self) -> Result<Map<String, Value>, Sealed> {
+        serde_json::from_slice(&self.json).map_err(|_| Sealed)
+    }
+}
+
+/// The keys of the log that come from the secret.
+#[derive(Clone)]
+pub struct AuditKeys {
+    wrapping: Zeroizing<[u8; 32]>,
+    nobody: PersonKey,
+    address: hmac::Key,
+    signing_seed: Zeroizing<[u8; 32]>,
+}
+
+impl AuditKeys {
+    /// From four keys that were derived for this.
+    pub(crate) fn new(
+        wrapping: Zeroizing<[u8; 32]>,
+        nobody: Zeroizing<[u8; 32]>,
+        address: hmac::Key,
+        signing_seed: Zeroizing<[u8; 32]>,
+    ) -> Self {
+        Self { wrapping, nobody: PersonKey(nobody), address, signing_seed }
+    }
+
+    /// The key of what belongs to no known person.
+    pub fn nobody(&self) -> &PersonKey {
+        &self.nobody
+    }
+
+    /// The seed of the Ed25519 key that signs checkpoints.
+    pub fn signing_seed(&self) -> &[u8; 32] {
+        &self.signing_seed
+    }
+
+    /// A person's key as the store keeps it.
+    pub fn wrap(
+        &self,
+        person: Person,
+        key: &PersonKey,
+        nonce: [u8; NONCE_LEN],
+    ) -> Result<Vec<u8>, Sealed> {
+        lock(&self.wrapping, &person.number().to_be_bytes(), nonce, &*key.0)
+    }
+
+    /// A person's key from what the store keeps.
+    pub fn unwrap(&self, person: Person, sealed: &[u8]) -> Result<PersonKey, Sealed> {
+        let inside = unlock(&self.wrapping, &person.number().to_be_bytes(), sealed)?;
+        let bytes = inside.as_slice().try_into().map_err(|_| Sealed)?;
+        Ok(PersonKey(Zeroizing::new(bytes)))
+    }
+
+    /// By what events from one address are found: HMAC-SHA-256, its first 16 bytes.
+    pub fn address_mac(&self, address: &str) -> [u8; 16] {
+        let tag = hmac::sign(&self.address, address.as_bytes());
+        let mut mac = [0; 16];
+        mac.copy_from_slice(tag.as_ref().first_chunk::<16>().unwrap_or(&[0; 16]));
+        mac
+    }
+}
+
+/// Bytes that were moved to another entry do not open.
+fn place(index: u64, part: Part) -> Vec<u8> {
+    [&index.to_be_bytes(), part.as_str().as_bytes()].concat()
+}
+
+fn lock(
+    key: &[u8; 32],
+    place: &[u8],
+    nonce: [u8; NONCE_LEN],
+    inside: &[u8],
+) -> Result<Vec<u8>, Sealed> {
+    let mut bytes = nonce.to_vec();
+    let mut sealed = inside.to_vec();
+    cipher(key)?
+        .seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(place),
+            &mut sealed,
+        )
+        .map_err(|_| Sealed)?;
+    bytes.append(&mut sealed);
+    Ok(bytes)
+}
+
+fn unlock(key: &[u8; 32], place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Sealed> {
+    let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Sealed)?;
+    let mut bytes = Zeroizing::new(rest.to_vec());
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    let length =
+        cipher(key)?.open_in_place(nonce, Aad::from(place), &mut bytes).map_err(|_| Sealed)?.len();
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+fn cipher(key: &[u8; 32]) -> Result<LessSafeKey, Sealed> {
+    Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).map_err(|_| Sealed)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::secret::{Keys, MasterSecret};
+
+    const DRAWN: Drawn = Drawn { salt: [3; 32], nonce: [4; 12] };
+
+    fn data() -> Map<String, Value> {
+        json!({"ip": "192.0.2.1", "user_agent": "a\nb"}).as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn what_is_sealed_opens_at_its_place_and_matches_its_commitment() {
+        let key = PersonKey::from_random([1; 32]);
+        let (commitment, sealed) = key.seal(5, Part::From, &data(), DRAWN).unwrap();
+        assert!(!sealed.windows(9).any(|bytes| bytes == b"192.0.2.1"));
+        let opened = key.open(5, Part::From, &sealed).unwrap();
+        assert_eq!((opened.commitment(), opened.members().unwrap()), (commitment, data()));
+
+        let refused = |key: &PersonKey, index, part, sealed: &[u8]| {
+            assert_eq!(key.open(index, part, sealed), Err(Sealed));
+        };
+        refused(&key, 6, Part::From, &sealed);
+        refused(&key, 5, Part::Texts, &sealed);
+        refused(&PersonKey::from_random([2; 32]), 5, Part::From, &sealed);
+        for at in 0..sealed.len() {
+            let mut other = sealed.clone();
+            *other.get_mut(at).unwrap() ^= 1;
+            refused(&key, 5, Part::From, &other);
+            refused(&key, 5, Part::From, sealed.get(..at).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_commitment_depends_on_the_salt() {
+        let key = PersonKey::from_random([1; 32]);
+        let with = |salt| key.seal(5, Part::From, &data(), Drawn { salt, ..DRAWN }).unwrap().0;
+        assert_eq!(with([1; 32]), with([1; 32]));
+        assert_ne!(with([1; 32]), with([2; 32]));
+    }
+
+    #[test]
+    fn a_key_opens_for_its_person_alone() {
+        let keys = Keys::derive(&MasterSecret::from_random([9; 32])).unwrap().audit;
+        let [one, other] = [1, 2].map(|number| Person::from_number(number).unwrap());
+        let key = PersonKey::from_random([7; 32]);
+        let wrapped = keys.wrap(one, &key, [0; 12]).unwrap();
+        assert_eq!(*keys.unwrap(one, &wrapped).unwrap().0, [7; 32]);
+        assert!(keys.unwrap(other, &wrapped).is_err());
+        let foreign = Keys::derive(&MasterSecret::from_random([8; 32])).unwrap().audit;
+        assert!(foreign.unwrap(one, &wrapped).is_err());
+    }
+
+    #[test]
+    fn addresses_are_found_under_the_same_secret_only() {
+        let mac = |secret, address| {
+            let keys = Keys::derive(&MasterSecret::from_random([secret; 32])).unwrap();
+            keys.audit.address_mac(address)
+        };
+        assert_eq!(mac(1, "192.0.2.1"), mac(1, "192.0.2.1"));
+        assert_ne!(mac(1, "192.0.2.1"), mac(1, "192.0.2.2"));
+        assert_ne!(mac(1, "192.0.2.1"), mac(2, "192.0.2.1"));
+    }
+}

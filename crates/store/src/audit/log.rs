@@ -1,0 +1,178 @@
+//! The entries: written once, read with the people and the personal data that belong to them.
+
+use portcullis_domain::audit::entry::{Entry, Person};
+use portcullis_domain::audit::personal::{AuditKeys, Part};
+use portcullis_domain::event::Context;
+use portcullis_domain::id::UserId;
+use portcullis_domain::time::Time;
+use serde_json::{Map, Value};
+
+use super::pending::Pending;
+use super::stored;
+use crate::driver::{Row, Tx, params};
+use crate::error::Result;
+
+/// An event as it is read again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredEvent {
+    /// Its place in the log; `None` while it waits for one.
+    pub index: Option<u64>,
+    /// A `UUIDv7`.
+    pub id: String,
+    pub at: Time,
+    /// The name in the log, such as `authn_login_success`.
+    pub name: String,
+    pub outcome: String,
+    pub severity: String,
+    pub context: Context,
+    /// A JSON object: words of our own and what came from outside.
+    pub detail: Value,
+    pub personal: Standing,
+}
+
+/// How it stands with the personal data of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is there, or there was none.
+    Whole,
+    /// Some or all of it was erased.
+    Erased,
+    /// Some of it cannot be read: it was altered.
+    Unreadable,
+}
+
+/// The columns and joins by which entries are read; what follows is the condition on `l`.
+macro_rules! entries {
+    () => {
+        "SELECT l.idx, l.id, l.at, l.name, l.actor, l.subject, l.leaf,
+            a.user_id AS actor_user, a.sealed_key AS actor_key,
+            s.user_id AS subject_user, s.sealed_key AS subject_key,
+            f.person AS from_person, f.sealed AS from_sealed,
+            t.person AS texts_person, t.sealed AS texts_sealed
+        FROM audit_log l
+        LEFT JOIN audit_people a ON a.person = l.actor
+        LEFT JOIN audit_people s ON s.person = l.subject
+        LEFT JOIN audit_personal f ON f.idx = l.idx AND f.part = 'from'
+        LEFT JOIN audit_personal t ON t.idx = l.idx AND t.part = 'texts' "
+    };
+}
+
+pub(crate) use entries;
+
+/// Writes an entry at its place. `leaf` is [`Entry::leaf`].
+pub async fn append(tx: &mut Tx, entry: &Entry, leaf: &[u8]) -> Result<()> {
+    const SQL: &str = "INSERT INTO audit_log (idx, id, at, name, actor, subject, leaf)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let row = params![
+        stored(entry.index)?,
+        &entry.id,
+        entry.at,
+        &entry.event,
+        entry.actor.map(Person::number),
+        entry.subject.map(Person::number),
+        leaf,
+    ];
+    tx.execute(SQL, row).await.map(drop)
+}
+
+/// Whether an event has a place already.
+pub async fn holds(tx: &mut Tx, id: &str, at: Time) -> Result<bool> {
+    const SQL: &str = "SELECT idx FROM audit_log WHERE at = $2 AND id = $1 LIMIT 1";
+    Ok(tx.fetch_optional(SQL, params![id, at]).await?.is_some())
+}
+
+/// An event that still waits, as it will be read.
+impl From<Pending> for StoredEvent {
+    fn from(event: Pending) -> Self {
+        let mut detail = event.detail;
+        detail.extend(event.texts);
+        Self {
+            index: None,
+            id: event.id,
+            at: event.at,
+            name: event.name,
+            outcome: event.outcome,
+            severity: event.severity,
+            context: event.context,
+            detail: Value::Object(detail),
+            personal: Standing::Whole,
+        }
+    }
+}
+
+/// One row of [`entries`]. An entry that was altered is shown as far as it can be read: what finds
+/// it out is the verification, and a list that stops at it would hide the others.
+pub(crate) fn read(row: &Row, keys: &AuditKeys) -> Result<StoredEvent> {
+    let index = super::number(row.get("idx")?)?;
+    let leaf: Vec<u8> = row.get("leaf")?;
+    let user = |column| row.get::<Option<i64>>(column).map(|id| id.map(UserId));
+    let context = Context {
+        actor: user("actor_user")?,
+        subject: user("subject_user")?,
+        ..Context::default()
+    };
+    let mut event = StoredEvent {
+        index: Some(index),
+        id: row.get("id")?,
+        at: Time(row.get("at")?),
+        name: row.get("name")?,
+        outcome: "altered".to_owned(),
+        severity: "critical".to_owned(),
+        context,
+        detail: Value::Object(Map::new()),
+        personal: Standing::Unreadable,
+    };
+    let Some(entry) = Entry::parse(&leaf) else { return Ok(event) };
+    event.outcome = entry.outcome;
+    event.severity = entry.severity;
+    event.context.session = entry.session;
+    event.context.request_id = entry.request;
+    event.personal = Standing::Whole;
+    let mut detail = entry.detail;
+    if entry.from.is_some() {
+        let mut from = opened(row, keys, index, Part::From, &mut event.personal)?;
+        let mut text = |name: &str| Some(from.remove(name)?.as_str()?.to_owned());
+        event.context.ip = text("ip");
+        event.context.peer = text("peer");
+        event.context.user_agent = text("user_agent");
+    }
+    if entry.texts.is_some() {
+        detail.extend(opened(row, keys, index, Part::Texts, &mut event.personal)?);
+    }
+    event.detail = Value::Object(detail);
+    Ok(event)
+}
+
+/// The members of one part; none if it is gone or cannot be read, which `standing` then says.
+fn opened(
+    row: &Row,
+    keys: &AuditKeys,
+    index: u64,
+    part: Part,
+    standing: &mut Standing,
+) -> Result<Map<String, Value>> {
+    let (owner, sealed) = match part {
+        Part::From => ("from_person", "from_sealed"),
+        Part::Texts => ("texts_person", "texts_sealed"),
+    };
+    let owner: Option<i64> = row.get(owner)?;
+    let Some(sealed) = row.get::<Option<Vec<u8>>>(sealed)? else {
+        *standing = Standing::Erased;
+        return Ok(Map::new());
+    };
+    let key = match owner {
+        None => Some(keys.nobody().clone()),
+        Some(owner) => {
+            let is = |column| row.get::<Option<i64>>(column).map(|number| number == Some(owner));
+            let column = if is("actor")? { "actor_key" } else { "subject_key" };
+            let wrapped: Option<Vec<u8>> = row.get(column)?;
+            let person = Person::from_number(owner);
+            person.zip(wrapped).and_then(|(person, key)| keys.unwrap(person, &key).ok())
+        }
+    };
+    let opened = key.and_then(|key| key.open(index, part, &sealed).ok()?.members().ok());
+    Ok(opened.unwrap_or_else(|| {
+        *standing = Standing::Unreadable;
+        Map::new()
+    }))
+}
