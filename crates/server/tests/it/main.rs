@@ -10,6 +10,7 @@
 mod administration;
 mod applications;
 mod attacks;
+mod audit;
 mod barrier;
 mod cli;
 mod contract;

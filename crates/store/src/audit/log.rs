@@ -75,6 +75,14 @@ pub async fn append(tx: &mut Tx, entry: &Entry, leaf: &[u8]) -> Result<()> {
     tx.execute(SQL, row).await.map(drop)
 }
 
+/// The stored bytes of the entries from `from` up to `to`, in order; those that are not there are left
+/// out.
+pub async fn leaves(tx: &mut Tx, from: u64, to: u64) -> Result<Vec<Vec<u8>>> {
+    const SQL: &str = "SELECT leaf FROM audit_log WHERE idx >= $1 AND idx < $2 ORDER BY idx";
+    let rows = tx.fetch_all(SQL, params![stored(from)?, stored(to)?]).await?;
+    rows.iter().map(|row| row.get("leaf")).collect()
+}
+
 /// Whether an event has a place already.
 pub async fn holds(tx: &mut Tx, id: &str, at: Time) -> Result<bool> {
     const SQL: &str = "SELECT idx FROM audit_log WHERE at = $2 AND id = $1 LIMIT 1";

@@ -117,14 +117,22 @@ impl TestDb {
 
     /// Does what no function of the store does.
     pub(crate) async fn tamper(&self, sql: &str) {
+        self.try_to_tamper(sql).await.unwrap();
+    }
+
+    /// The same, where the database may refuse.
+    pub(crate) async fn try_to_tamper(&self, sql: &str) -> sqlx::Result<()> {
         match &self.home {
             Home::Directory(_) => {
-                let mut to = SqliteConnection::connect(&self.options.url).await.unwrap();
-                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut to).await.unwrap();
-                to.close().await.unwrap();
+                let mut to = SqliteConnection::connect(&self.options.url).await?;
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut to).await?;
+                to.close().await
             }
             Home::Server { admin, name } => {
-                execute(&admin.as_ref().clone().database(name), sql.to_owned()).await;
+                let to = admin.as_ref().clone().database(name);
+                let mut to = PgConnection::connect_with(&to).await?;
+                sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut to).await?;
+                to.close().await
             }
         }
     }

@@ -159,7 +159,7 @@ impl AuditLog {
     }
 
     /// Makes an entry if there was none for long.
-    async fn break_silence(&self, now: Time) -> Result<(), LogFault> {
+    pub async fn break_silence(&self, now: Time) -> Result<(), LogFault> {
         let newest = tree::read(&mut self.0.db.read_once().await?).await?;
         let is_silent = newest.is_some_and(|tree| now.since(tree.logged_at) >= SILENCE);
         if is_silent { self.note(&Event::Heartbeat, now).await } else { Ok(()) }

@@ -12,7 +12,9 @@ pub(crate) mod relay;
 pub(crate) mod revoking;
 pub(crate) mod upstream;
 
+use std::fs::Permissions;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -170,6 +172,15 @@ impl TestApp {
     /// Asks the server to stop, and gives it time to let requests in flight finish.
     pub(crate) fn ask_to_stop(&self) {
         self.stop.cancel();
+    }
+
+    /// What `serve` would have made: the secret of every server under test as a file, in a directory
+    /// of its own.
+    pub(crate) fn write_secret(&self) {
+        let file = self.data_dir.join("secret");
+        std::fs::write(&file, "07".repeat(32)).unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        std::fs::set_permissions(&self.data_dir, Permissions::from_mode(0o700)).unwrap();
     }
 
     /// Everything that the server has kept so far, byte for byte.

@@ -59,7 +59,7 @@ impl Patient {
             let config = format!("[server]\n{public}\n{section}\n");
             let setup = Setup { config, ..Setup::served() };
             let server = TestApp::start(kind, &setup).await;
-            write_secret(&server);
+            server.write_secret();
             if front == Front::Gate {
                 let address = server.address;
                 return Self { front, server, address, application, _proxy: None };
@@ -112,15 +112,6 @@ impl Patient {
 /// at 127.0.0.1.
 fn free_place() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap()
-}
-
-/// What `serve` would have made: the secret of every server under test as a file, in a directory of
-/// its own.
-fn write_secret(server: &TestApp) {
-    let file = server.data_dir.join("secret");
-    std::fs::write(&file, "07".repeat(32)).unwrap();
-    set_mode(&file, 0o600);
-    set_mode(&server.data_dir, 0o700);
 }
 
 fn set_mode(path: &Path, mode: u32) {
