@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use portcullis_domain::id::SessionId;
 use portcullis_domain::time::Time;
 
-use crate::driver::{Row, Tx, Value, params};
+use crate::driver::{Row, Tx, Value, params, values};
 use crate::error::{Result, corrupt};
 
 /// One token to spend.
@@ -97,9 +97,6 @@ fn statement(spends: usize) -> (usize, &'static str) {
 
 /// The rows go in in one order everywhere, so that two nodes cannot wait for each other.
 fn sql(rows: usize) -> String {
-    let row =
-        |n: usize| format!("(${}, ${}, ${}, ${})", 4 * n + 1, 4 * n + 2, 4 * n + 3, 4 * n + 4);
-    let values: Vec<String> = (0..rows).map(row).collect();
     format!(
         "INSERT INTO csrf_spent (session_id, nonce, expires_at)
         SELECT v.column1, v.column2, v.column4 FROM (VALUES {}) AS v
@@ -107,7 +104,7 @@ fn sql(rows: usize) -> String {
         WHERE s.csrf_epoch = v.column3 AND s.ended_at IS NULL
         ORDER BY v.column1, v.column2
         ON CONFLICT DO NOTHING RETURNING session_id, nonce",
-        values.join(", ")
+        values(rows, 4)
     )
 }
 

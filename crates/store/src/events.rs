@@ -43,7 +43,7 @@ pub async fn list(tx: &mut Tx, keys: &AuditKeys, filter: &EventFilter) -> Result
         "WHERE ($1 IS NULL OR l.name = $1) AND ($2 IS NULL OR s.user_id = $2)
         ORDER BY l.at DESC, l.idx DESC LIMIT $3"
     );
-    let matches = |event: &pending::Pending| {
+    let matches = |event: &pending::Happened| {
         filter.name.as_ref().is_none_or(|name| *name == event.name)
             && (filter.subject.is_none() || event.context.subject == filter.subject)
     };

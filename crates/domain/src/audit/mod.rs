@@ -4,7 +4,9 @@
 //! is signed.
 
 pub mod checkpoint;
+pub mod count;
 pub mod entry;
+pub mod growth;
 pub mod note;
 pub mod personal;
 pub mod proof;

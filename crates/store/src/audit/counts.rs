@@ -2,54 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_domain::time::Time;
-use serde_json::{Map, Value};
+pub use portcullis_domain::audit::count::{Count, Kind};
 
 use crate::driver::{Tx, params};
 use crate::error::Result;
-
-const HOUR_MS: i64 = 3_600_000;
-
-/// What is counted together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Kind {
-    /// When the hour begins.
-    pub hour: Time,
-    pub name: String,
-    pub outcome: String,
-    /// The word that tells events of one name apart; empty where there is none.
-    pub reason: String,
-}
-
-impl Kind {
-    /// What an event is counted as.
-    pub fn of(at: Time, name: &str, outcome: &str, detail: &Map<String, Value>) -> Self {
-        let reason = ["reason", "code", "limit"].into_iter().find_map(|member| detail.get(member));
-        Self {
-            hour: Time(at.0.div_euclid(HOUR_MS).saturating_mul(HOUR_MS)),
-            name: name.to_owned(),
-            outcome: outcome.to_owned(),
-            reason: reason.and_then(Value::as_str).unwrap_or_default().to_owned(),
-        }
-    }
-}
-
-/// How often, and how much of what the events count themselves, such as sessions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    pub events: u64,
-    pub amount: u64,
-}
-
-impl Count {
-    /// One more event.
-    pub fn add(&mut self, detail: &Map<String, Value>) {
-        let mut amounts = ["sessions", "others", "count"].into_iter();
-        let amount = amounts.find_map(|member| detail.get(member)?.as_u64());
-        self.events = self.events.saturating_add(1);
-        self.amount = self.amount.saturating_add(amount.unwrap_or_default());
-    }
-}
 
 /// Adds to what was counted.
 pub async fn add(tx: &mut Tx, counts: &BTreeMap<Kind, Count>) -> Result<()> {

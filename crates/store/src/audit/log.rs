@@ -1,15 +1,16 @@
 //! The entries: written once, read with the people and the personal data that belong to them.
 
 use portcullis_domain::audit::entry::{Entry, Person};
+pub use portcullis_domain::audit::growth::Written;
 use portcullis_domain::audit::personal::{AuditKeys, Part};
 use portcullis_domain::event::Context;
 use portcullis_domain::id::UserId;
 use portcullis_domain::time::Time;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value as Json};
 
-use super::pending::Pending;
+use super::pending::Happened;
 use super::stored;
-use crate::driver::{Row, Tx, params};
+use crate::driver::{Many, Row, Tx, Value, params};
 use crate::error::Result;
 
 /// An event as it is read again.
@@ -26,7 +27,7 @@ pub struct StoredEvent {
     pub severity: String,
     pub context: Context,
     /// A JSON object: words of our own and what came from outside.
-    pub detail: Value,
+    pub detail: Json,
     pub personal: Standing,
 }
 
@@ -59,20 +60,25 @@ macro_rules! entries {
 
 pub(crate) use entries;
 
-/// Writes an entry at its place. `leaf` is [`Entry::leaf`].
-pub async fn append(tx: &mut Tx, entry: &Entry, leaf: &[u8]) -> Result<()> {
-    const SQL: &str = "INSERT INTO audit_log (idx, id, at, name, actor, subject, leaf)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let row = params![
+/// Writes entries at their places.
+pub async fn append(tx: &mut Tx, entries: &[Written]) -> Result<()> {
+    static INSERT: Many<7> =
+        Many::new("INSERT INTO audit_log (idx, id, at, name, actor, subject, leaf)");
+    let rows: Vec<_> = entries.iter().map(row).collect::<Result<_>>()?;
+    INSERT.insert(tx, &rows).await
+}
+
+fn row(Written { entry, leaf }: &Written) -> Result<[Value<'_>; 7]> {
+    let row: &[Value<'_>; 7] = params![
         stored(entry.index)?,
         &entry.id,
         entry.at,
         &entry.event,
         entry.actor.map(Person::number),
         entry.subject.map(Person::number),
-        leaf,
+        leaf.as_slice(),
     ];
-    tx.execute(SQL, row).await.map(drop)
+    Ok(*row)
 }
 
 /// The stored bytes of the entries from `from` up to `to`, in order; those that are not there are left
@@ -90,8 +96,8 @@ pub async fn holds(tx: &mut Tx, id: &str, at: Time) -> Result<bool> {
 }
 
 /// An event that still waits, as it will be read.
-impl From<Pending> for StoredEvent {
-    fn from(event: Pending) -> Self {
+impl From<Happened> for StoredEvent {
+    fn from(event: Happened) -> Self {
         let mut detail = event.detail;
         detail.extend(event.texts);
         Self {
@@ -102,7 +108,7 @@ impl From<Pending> for StoredEvent {
             outcome: event.outcome,
             severity: event.severity,
             context: event.context,
-            detail: Value::Object(detail),
+            detail: Json::Object(detail),
             personal: Standing::Whole,
         }
     }
@@ -127,7 +133,7 @@ pub(crate) fn read(row: &Row, keys: &AuditKeys) -> Result<StoredEvent> {
         outcome: "altered".to_owned(),
         severity: "critical".to_owned(),
         context,
-        detail: Value::Object(Map::new()),
+        detail: Json::Object(Map::new()),
         personal: Standing::Unreadable,
     };
     let Some(entry) = Entry::parse(&leaf) else { return Ok(event) };
@@ -147,7 +153,7 @@ pub(crate) fn read(row: &Row, keys: &AuditKeys) -> Result<StoredEvent> {
     if entry.texts.is_some() {
         detail.extend(opened(row, keys, index, Part::Texts, &mut event.personal)?);
     }
-    event.detail = Value::Object(detail);
+    event.detail = Json::Object(detail);
     Ok(event)
 }
 
@@ -158,7 +164,7 @@ fn opened(
     index: u64,
     part: Part,
     standing: &mut Standing,
-) -> Result<Map<String, Value>> {
+) -> Result<Map<String, Json>> {
     let (owner, sealed) = match part {
         Part::From => ("from_person", "from_sealed"),
         Part::Texts => ("texts_person", "texts_sealed"),

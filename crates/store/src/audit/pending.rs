@@ -1,28 +1,13 @@
 //! Events that happened and have no place in the log yet.
 
+pub use portcullis_domain::audit::growth::Happened;
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::id::UserId;
 use portcullis_domain::time::Time;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
-
-/// An event as it was written in the transaction of its act.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pending {
-    /// A `UUIDv7`.
-    pub id: String,
-    pub at: Time,
-    pub name: String,
-    pub outcome: String,
-    pub severity: String,
-    pub context: Context,
-    /// Words of our own.
-    pub detail: Map<String, Value>,
-    /// What came from outside.
-    pub texts: Map<String, Value>,
-}
 
 /// What waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,13 +54,13 @@ pub(crate) async fn insert(
 
 /// Takes the oldest events out, at most `limit` of them, oldest first. Whoever calls it writes them
 /// into the log in the same transaction.
-pub async fn take(tx: &mut Tx, limit: u32) -> Result<Vec<Pending>> {
+pub async fn take(tx: &mut Tx, limit: u32) -> Result<Vec<Happened>> {
     const SQL: &str = "DELETE FROM audit_pending
         WHERE id IN (SELECT id FROM audit_pending ORDER BY id LIMIT $1)
         RETURNING id, at, name, outcome, severity, actor, subject, session, ip, peer, user_agent,
             request_id, detail, texts";
     let rows = tx.fetch_all(SQL, params![i64::from(limit)]).await?;
-    let mut events: Vec<Pending> = rows.iter().map(pending).collect::<Result<_>>()?;
+    let mut events: Vec<Happened> = rows.iter().map(pending).collect::<Result<_>>()?;
     events.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(events)
 }
@@ -95,14 +80,14 @@ pub async fn waiting(tx: &mut Tx) -> Result<Waiting> {
 }
 
 /// What waits, newest first, at most `limit`.
-pub async fn newest(tx: &mut Tx, limit: i64) -> Result<Vec<Pending>> {
+pub async fn newest(tx: &mut Tx, limit: i64) -> Result<Vec<Happened>> {
     const SQL: &str = "SELECT id, at, name, outcome, severity, actor, subject, session, ip, peer,
             user_agent, request_id, detail, texts
         FROM audit_pending ORDER BY at DESC, id DESC LIMIT $1";
     tx.fetch_all(SQL, params![limit]).await?.iter().map(pending).collect()
 }
 
-fn pending(row: &Row) -> Result<Pending> {
+fn pending(row: &Row) -> Result<Happened> {
     let id: String = row.get("id")?;
     let user = |column| row.get::<Option<i64>>(column).map(|id| id.map(UserId));
     let object = |text: &str| {
@@ -110,7 +95,7 @@ fn pending(row: &Row) -> Result<Pending> {
     };
     let detail: String = row.get("detail")?;
     let texts: Option<String> = row.get("texts")?;
-    Ok(Pending {
+    Ok(Happened {
         at: Time(row.get("at")?),
         name: row.get("name")?,
         outcome: row.get("outcome")?,

@@ -1,34 +1,27 @@
 //! Personal data of entries, sealed.
 
 use portcullis_domain::audit::entry::Person;
-use portcullis_domain::audit::personal::Part;
+pub use portcullis_domain::audit::growth::Personal;
 
 use super::stored;
-use crate::driver::{Tx, params};
+use crate::driver::{Many, Tx, Value, params};
 use crate::error::Result;
 
-/// One part of an entry's personal data.
-#[derive(Clone, Debug)]
-pub struct Personal {
-    pub index: u64,
-    pub part: Part,
-    /// Whose key it is under; `None`: that of nobody known.
-    pub person: Option<Person>,
-    pub sealed: Vec<u8>,
-    /// By what the entries of an address are found.
-    pub address: Option<[u8; 16]>,
+/// Keeps it.
+pub async fn insert(tx: &mut Tx, rows: &[Personal]) -> Result<()> {
+    static INSERT: Many<5> =
+        Many::new("INSERT INTO audit_personal (idx, part, person, sealed, address)");
+    let rows: Vec<_> = rows.iter().map(row).collect::<Result<_>>()?;
+    INSERT.insert(tx, &rows).await
 }
 
-/// Keeps it.
-pub async fn insert(tx: &mut Tx, row: &Personal) -> Result<()> {
-    const SQL: &str = "INSERT INTO audit_personal (idx, part, person, sealed, address)
-        VALUES ($1, $2, $3, $4, $5)";
-    let row = params![
+fn row(row: &Personal) -> Result<[Value<'_>; 5]> {
+    let row: &[Value<'_>; 5] = params![
         stored(row.index)?,
         row.part.as_str(),
         row.person.map(Person::number),
         row.sealed.as_slice(),
         row.address.as_ref().map(<[u8; 16]>::as_slice),
     ];
-    tx.execute(SQL, row).await.map(drop)
+    Ok(*row)
 }

@@ -3,6 +3,7 @@
 //! files of nouns beside this folder.
 
 mod counts;
+mod many;
 mod open;
 mod ready;
 mod row;
@@ -20,6 +21,7 @@ use crate::invalidations::{self, Invalidation};
 use crate::notify;
 
 pub use counts::Counts;
+pub(crate) use many::{Many, values};
 pub use open::Options;
 pub use ready::NotReady;
 pub(crate) use row::Row;

@@ -9,7 +9,8 @@ use portcullis_domain::id::UserId;
 use portcullis_domain::time::Time;
 use portcullis_store::audit::checkpoints::{self, Checkpoint};
 use portcullis_store::audit::counts::{self, Count, Kind};
-use portcullis_store::audit::{log, pending, tree};
+use portcullis_store::audit::log::{self, Written};
+use portcullis_store::audit::{pending, tree};
 use portcullis_store::{Tx, events};
 use serde_json::Map;
 
@@ -33,7 +34,8 @@ async fn append(tx: &mut Tx, index: u64) {
         from: None,
         texts: None,
     };
-    log::append(tx, &entry, &entry.leaf().unwrap()).await.unwrap();
+    let leaf = entry.leaf().unwrap();
+    log::append(tx, &[Written { entry, leaf }]).await.unwrap();
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use portcullis_domain::audit::checkpoint::CheckpointFault;
-use portcullis_domain::audit::entry::Unwritable;
+use portcullis_domain::audit::growth::GrowthFault;
 use portcullis_domain::audit::note::NoteFault;
 use portcullis_domain::audit::personal::{AuditKeys, Sealed};
 use portcullis_domain::audit::tiles::{MalformedTile, MissingTile};
@@ -88,7 +88,7 @@ pub enum LogFault {
     #[error(transparent)]
     Store(#[from] Error),
     #[error(transparent)]
-    Entry(#[from] Unwritable),
+    Growth(#[from] GrowthFault),
     #[error(transparent)]
     Personal(#[from] Sealed),
     #[error("the tree of the audit log has a hole")]

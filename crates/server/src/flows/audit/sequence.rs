@@ -1,25 +1,20 @@
-//! Giving events their place: each becomes an entry, its personal data is sealed apart, the tree grows,
-//! and it is counted; a batch is one transaction.
+//! Giving events their place, a batch in one transaction. What becomes of an event is decided in
+//! `domain::audit::growth`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
-use portcullis_domain::audit::entry::{Entry, Person, VERSION};
-use portcullis_domain::audit::personal::{Commitment, Drawn, Part, PersonKey};
+use portcullis_domain::audit::entry::Person;
+use portcullis_domain::audit::growth::{Growth, Owner, People};
+use portcullis_domain::audit::personal::{Drawn, PersonKey};
 use portcullis_domain::audit::tile::TileId;
 use portcullis_domain::audit::tiles::Tiles;
-use portcullis_domain::audit::tree::leaf_hash;
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::id::UserId;
 use portcullis_domain::time::Time;
-use portcullis_store::audit::counts::{self, Count, Kind};
-use portcullis_store::audit::log;
-use portcullis_store::audit::pending::{self, Pending};
 use portcullis_store::audit::people::{self, Known};
-use portcullis_store::audit::personal::{self, Personal};
-use portcullis_store::audit::tree;
+use portcullis_store::audit::{counts, log, pending, personal, tree};
 use portcullis_store::{Error, Tx};
-use serde_json::{Map, Value};
 
 use super::{LogFault, Parts, is_settled};
 use crate::flows::record;
@@ -50,18 +45,18 @@ async fn batch(parts: &Parts, now: Time) -> Result<usize, LogFault> {
     }
     let taken = events.len();
     watch_the_clock(parts, &mut tx, tree.logged_at, now).await?;
-    let mut growth = Growth {
-        parts,
-        tiles: load(&mut tx, Tiles::edge(tree.size)).await?,
-        size: tree.size,
-        logged_at: tree.logged_at.max(now),
-        people: HashMap::new(),
-        counts: BTreeMap::new(),
-    };
+    let tiles = load(&mut tx, Tiles::edge(tree.size)).await?;
+    let mut growth = Growth::new(tiles, tree.size, tree.logged_at.max(now));
+    let mut people = HashMap::new();
     for event in events {
-        growth.add(&mut tx, event).await?;
+        know(parts, &mut tx, &mut people, &event.context).await?;
+        let of = |user: Option<UserId>| user.and_then(|user| people.get(&user));
+        let both = People { actor: of(event.context.actor), subject: of(event.context.subject) };
+        let random = parts.random;
+        let draw = || Drawn { salt: random.bytes(), nonce: random.bytes() };
+        growth.add(event, both, &parts.keys, draw)?;
     }
-    growth.store(&mut tx, tree.size).await?;
+    store(&mut tx, growth, tree.size).await?;
     tx.commit().await?;
     Ok(taken)
 }
@@ -89,127 +84,46 @@ async fn watch_the_clock(parts: &Parts, tx: &mut Tx, newest: Time, now: Time) ->
     Ok(())
 }
 
-/// Somebody in the log, with the key of his data.
-#[derive(Clone)]
-struct Owner {
-    person: Person,
-    key: PersonKey,
+/// Who stand for the users of an event in the log. Whoever comes into it for the first time gets a
+/// number and a key.
+async fn know(
+    parts: &Parts,
+    tx: &mut Tx,
+    people: &mut HashMap<UserId, Owner>,
+    context: &Context,
+) -> Result<(), LogFault> {
+    for user in [context.actor, context.subject].into_iter().flatten() {
+        if people.contains_key(&user) {
+            continue;
+        }
+        let owner = match people::of_user(tx, user).await? {
+            Some(Known { person, sealed_key }) => {
+                Owner { person, key: parts.keys.unwrap(person, &sealed_key)? }
+            }
+            None => introduce(parts, tx, user).await?,
+        };
+        people.insert(user, owner);
+    }
+    Ok(())
 }
 
-/// A batch on its way into the log.
-struct Growth<'a> {
-    parts: &'a Parts,
-    tiles: Tiles,
-    size: u64,
-    logged_at: Time,
-    people: HashMap<UserId, Owner>,
-    counts: BTreeMap<Kind, Count>,
+async fn introduce(parts: &Parts, tx: &mut Tx, user: UserId) -> Result<Owner, LogFault> {
+    let Parts { keys, random, .. } = parts;
+    let person = Person::from_random(random.bytes());
+    let key = PersonKey::from_random(random.bytes());
+    let sealed_key = keys.wrap(person, &key, random.bytes())?;
+    people::insert(tx, user, &Known { person, sealed_key }).await?;
+    Ok(Owner { person, key })
 }
 
-impl Growth<'_> {
-    async fn add(&mut self, tx: &mut Tx, event: Pending) -> Result<(), LogFault> {
-        let Pending { id, at, name, outcome, severity, context, detail, texts } = event;
-        let actor = self.owner(tx, context.actor).await?;
-        let subject = self.owner(tx, context.subject).await?;
-        let kind = Kind::of(at, &name, &outcome, &detail);
-        self.counts.entry(kind).or_default().add(&detail);
-        let from = members_of(&context);
-        let of_from = actor.as_ref().or(subject.as_ref());
-        let of_texts = subject.as_ref().or(actor.as_ref());
-        let entry = Entry {
-            version: VERSION,
-            index: self.size,
-            at,
-            logged: self.logged_at,
-            id,
-            event: name,
-            outcome,
-            severity,
-            from: self.seal(tx, Part::From, of_from, &from, context.ip.as_deref()).await?,
-            texts: self.seal(tx, Part::Texts, of_texts, &texts, None).await?,
-            actor: actor.map(|owner| owner.person),
-            subject: subject.map(|owner| owner.person),
-            session: context.session,
-            request: context.request_id,
-            detail,
-        };
-        let leaf = entry.leaf()?;
-        log::append(tx, &entry, &leaf).await?;
-        self.tiles.append(self.size, leaf_hash(&leaf))?;
-        self.size += 1;
-        Ok(())
+async fn store(tx: &mut Tx, mut growth: Growth, from: u64) -> Result<(), LogFault> {
+    log::append(tx, &growth.entries).await?;
+    personal::insert(tx, &growth.personal).await?;
+    for (tile, hashes) in growth.tiles.take_changed() {
+        tree::put_tile(tx, tile.level, tile.n, &hashes).await?;
     }
-
-    /// Who stands for a user in the log; whoever comes into it for the first time gets a number and
-    /// a key.
-    async fn owner(
-        &mut self,
-        tx: &mut Tx,
-        user: Option<UserId>,
-    ) -> Result<Option<Owner>, LogFault> {
-        let Some(user) = user else { return Ok(None) };
-        if let Some(owner) = self.people.get(&user) {
-            return Ok(Some(owner.clone()));
-        }
-        let Parts { keys, random, .. } = self.parts;
-        let owner = if let Some(known) = people::of_user(tx, user).await? {
-            let key = keys.unwrap(known.person, &known.sealed_key)?;
-            Owner { person: known.person, key }
-        } else {
-            let person = Person::from_random(random.bytes());
-            let key = PersonKey::from_random(random.bytes());
-            let sealed_key = keys.wrap(person, &key, random.bytes())?;
-            people::insert(tx, user, &Known { person, sealed_key }).await?;
-            Owner { person, key }
-        };
-        self.people.insert(user, owner.clone());
-        Ok(Some(owner))
-    }
-
-    /// Seals one part of the next entry's personal data; nothing where there is none.
-    async fn seal(
-        &self,
-        tx: &mut Tx,
-        part: Part,
-        owner: Option<&Owner>,
-        data: &Map<String, Value>,
-        ip: Option<&str>,
-    ) -> Result<Option<Commitment>, LogFault> {
-        if data.is_empty() {
-            return Ok(None);
-        }
-        let Parts { keys, random, .. } = self.parts;
-        let drawn = Drawn { salt: random.bytes(), nonce: random.bytes() };
-        let key = owner.map_or_else(|| keys.nobody(), |owner| &owner.key);
-        let (commitment, sealed) = key.seal(self.size, part, data, drawn)?;
-        let row = Personal {
-            index: self.size,
-            part,
-            person: owner.map(|owner| owner.person),
-            sealed,
-            address: ip.map(|ip| keys.address_mac(ip)),
-        };
-        personal::insert(tx, &row).await?;
-        Ok(Some(commitment))
-    }
-
-    /// Writes what changed beside the entries.
-    async fn store(mut self, tx: &mut Tx, from: u64) -> Result<(), LogFault> {
-        for (tile, hashes) in self.tiles.take_changed() {
-            tree::put_tile(tx, tile.level, tile.n, &hashes).await?;
-        }
-        counts::add(tx, &self.counts).await?;
-        // The row is ours until the end of the transaction, so nobody else can have changed it.
-        let has_grown = tree::grow(tx, from, self.size, self.logged_at).await?;
-        if has_grown { Ok(()) } else { Err(Error::Conflict.into()) }
-    }
-}
-
-/// Where an event came from.
-fn members_of(context: &Context) -> Map<String, Value> {
-    let Context { ip, peer, user_agent, .. } = context;
-    [("ip", ip), ("peer", peer), ("user_agent", user_agent)]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name.to_owned(), Value::from(value.clone()?))))
-        .collect()
+    counts::add(tx, &growth.counts).await?;
+    // The row is ours until the end of the transaction, so nobody else can have changed it.
+    let has_grown = tree::grow(tx, from, growth.size, growth.logged_at).await?;
+    if has_grown { Ok(()) } else { Err(Error::Conflict.into()) }
 }
