@@ -4,6 +4,7 @@
 //! `run` is the benchmark. The other subcommands are the yardsticks, which `run` starts as
 //! processes of their own so that their CPU time can be told from the load generator's.
 
+mod audit;
 mod bodies;
 mod checks;
 mod forward_auth;

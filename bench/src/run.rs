@@ -13,7 +13,7 @@ use crate::peers::{self, Peer};
 use crate::portcullis::{self, Credentials, Portcullis};
 use crate::process::{Server, memory_mb};
 use crate::report::{self, Figure, Findings, Row};
-use crate::{bodies, checks, forward_auth, hash, million, proxy, sessions, sign_ins};
+use crate::{audit, bodies, checks, forward_auth, hash, million, proxy, sessions, sign_ins};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -38,6 +38,9 @@ pub(crate) struct Options {
     /// The sessions of the groups `million` and `sessions`.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) sessions: u64,
+    /// The events of the group `audit`.
+    #[arg(long, default_value_t = 10_000_000)]
+    pub(crate) events: u64,
     /// The core of the measured servers.
     #[arg(long, default_value_t = 0)]
     server_core: usize,
@@ -63,6 +66,8 @@ pub(crate) enum Group {
     Million,
     /// The list of a million sessions, and ending some of them.
     Sessions,
+    /// The audit log of ten million events.
+    Audit,
     /// Other people's servers.
     Peers,
 }
@@ -105,6 +110,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     }
     if bench.wants(Group::Sessions) {
         sessions::measure(&bench, &mut findings).await?;
+    }
+    if bench.wants(Group::Audit) {
+        audit::measure(&bench, &mut findings).await?;
     }
     report::print(&findings);
     if bench.options.only.is_empty() {

@@ -1,4 +1,5 @@
-//! Databases that tests make and throw away on a `PostgreSQL` server that was started for them.
+//! Databases that tests make and throw away on a `PostgreSQL` server that was started for them, and
+//! what tests and benchmarks do to a database behind the program's back.
 //! Built only with the feature `scratch`; a product has no use for it.
 
 use sqlx::{
@@ -78,4 +79,31 @@ pub async fn dump(database_url: &str) -> Result<String> {
     }
     connection.close().await?;
     Ok(text)
+}
+
+/// Drops the indexes of the tables of an SQLite database whose names begin with `prefix`, so that many
+/// rows go in fast; the statements that make them again.
+pub async fn take_indexes(database_url: &str, prefix: &str) -> Result<Vec<String>> {
+    let mut connection = SqliteConnection::connect(database_url).await?;
+    let sql = AssertSqlSafe(format!(
+        "SELECT name, sql FROM sqlite_master
+        WHERE type = 'index' AND sql IS NOT NULL AND tbl_name LIKE '{prefix}%'"
+    ));
+    let mut made = Vec::new();
+    for row in connection.fetch_all(sql).await? {
+        let name: String = row.try_get("name")?;
+        connection.execute(AssertSqlSafe(format!("DROP INDEX {name}"))).await?;
+        made.push(row.try_get("sql")?);
+    }
+    connection.close().await?;
+    Ok(made)
+}
+
+/// Runs statements on an SQLite database, one by one.
+pub async fn run(database_url: &str, statements: &[String]) -> Result<()> {
+    let mut connection = SqliteConnection::connect(database_url).await?;
+    for statement in statements {
+        connection.execute(AssertSqlSafe(statement.clone())).await?;
+    }
+    Ok(connection.close().await?)
 }
