@@ -99,6 +99,77 @@ async fn ts34_five_wrong_codes_and_the_right_one_is_refused() {
     .await;
 }
 
+/// The documented answer comes before the limit has its say, which still holds for what comes after.
+#[tokio::test]
+async fn ts34_the_sixth_code_of_a_minute_is_one_too_many_not_too_early() {
+    on_each_database_with(Setup::with("[limits]\nlogin = \"5/60s\""), async |server| {
+        server.add(&Z1).await;
+        let code = code_by_mail(server, &Z1).await;
+        let wrong = if code == "123456" { "654321" } else { "123456" };
+        let verify = async |email: &str, code: &str| {
+            let body = json!({"email": email, "code": code});
+            post(server, "/api/auth/verify-reset-code", &body).await
+        };
+        for remaining in (0..5).rev() {
+            let answer = verify(Z1.email, wrong).await;
+            assert_eq!(answer.verdict(), "400 code_refused");
+            let told = answer.header("x-ratelimit-remaining");
+            assert_eq!(told, Some(remaining.to_string().as_str()), "{answer:?}");
+        }
+        for code in [wrong, &code] {
+            let answer = verify(Z1.email, code).await;
+            assert_eq!(answer.verdict(), "400 code_exhausted");
+            let message = "Too many failed attempts. Please request a new reset code.";
+            assert_eq!(answer.json()["message"], message);
+        }
+        // A name that is nobody's has as many, and the same is told of it.
+        for number in 0..6 {
+            let expected = if number < 5 { "400 code_refused" } else { "400 code_exhausted" };
+            assert_eq!(verify("nobody@example.com", wrong).await.verdict(), expected, "{number}");
+        }
+        // Signing in is counted by itself.
+        assert!(can_sign_in(server, &Z1, PASSWORD).await);
+        // Another mail gives other guesses, at five in a minute.
+        let code = code_by_mail(server, &Z1).await;
+        let early = verify(Z1.email, &code).await;
+        assert_eq!(early.verdict(), "429 too_many_requests");
+        assert_eq!(early.header("x-ratelimit-remaining"), Some("0"));
+        assert_eq!(early.header("retry-after"), Some("60"));
+        server.advance(MINUTE);
+        assert_eq!(verify(Z1.email, &code).await.status, 201, "control");
+    })
+    .await;
+}
+
+/// Thirty tries in a minute are all that an address has, whomever they are at, and those of which nothing
+/// comes any more are counted, too.
+#[tokio::test]
+async fn codes_of_many_accounts_are_not_tried_from_one_address() {
+    on_each_database_with(Setup::with("[limits]\nlogin = \"5/60s\""), async |server| {
+        server.add(&Z1).await;
+        let verify = async |email: &str| {
+            let body = json!({"email": email, "code": "123456"});
+            post(server, "/api/auth/verify-reset-code", &body).await.verdict()
+        };
+        for number in 0..24 {
+            let email = format!("person{number}@example.com");
+            assert_eq!(verify(&email).await, "400 code_refused", "{number}");
+        }
+        for number in 24..30 {
+            let expected = if number < 29 { "400 code_refused" } else { "400 code_exhausted" };
+            assert_eq!(verify(Z1.email).await, expected, "{number}");
+        }
+        for email in [Z1.email, "another@example.com"] {
+            assert_eq!(verify(email).await, "429 too_many_requests", "{email}");
+        }
+        assert!(can_sign_in(server, &Z1, PASSWORD).await, "signing in is counted by itself");
+        server.advance(MINUTE);
+        assert_eq!(verify("another@example.com").await, "400 code_refused", "control");
+        assert_eq!(server.events("excess_rate_limit_exceeded", 2).await.len(), 2);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn ts35_a_code_gives_a_token_and_that_a_password() {
     on_each_database(async |server| {
@@ -112,6 +183,7 @@ async fn ts35_a_code_gives_a_token_and_that_a_password() {
         assert_eq!(verified.status, 201, "{verified:?}");
         assert_eq!(verified.json()["success"], true);
         let token = verified.json()["token"].as_str().unwrap().to_owned();
+        assert_eq!(token.len(), 32, "as documented");
         let again = post(server, "/api/auth/verify-reset-code", &body).await;
         assert_eq!(again.verdict(), "400 code_refused", "a code is good once");
 
