@@ -65,4 +65,4 @@ need_lint_tools() {
 }
 
 # Whether anything was compiled here before; decides how long we say it takes.
-is_first_build() { [ ! -d target/debug/deps ]; }
+is_first_build() { [ ! -d "${CARGO_TARGET_DIR:-target}/debug/deps" ]; }

@@ -2,6 +2,12 @@
 //!
 //! Not permissions: those come from roles.
 
+/// Whether a number can be that of a branch: from 1 to the largest that the clients of the documents,
+/// which know it as an integer, hold in 32 bits.
+pub fn is_branch(number: i64) -> bool {
+    (1..=i64::from(i32::MAX)).contains(&number)
+}
+
 /// The five documented account types and their ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AccountType {

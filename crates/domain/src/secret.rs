@@ -116,18 +116,25 @@ fn expand(root: &hkdf::Prk, label: &str) -> Result<Zeroizing<[u8; 32]>, KeyFault
     Ok(key)
 }
 
-/// A credential with no meaning of its own: 32 random bytes, on the wire as 64 lower-case
-/// hexadecimal digits. It leaves this type once, through [`Self::reveal`].
+/// A credential with no meaning of its own: `N` random bytes, on the wire as lower-case hexadecimal
+/// digits. It leaves this type once, through [`Self::reveal`].
 #[derive(Clone)]
-pub struct Opaque(Zeroizing<[u8; 32]>);
+pub struct Random<const N: usize>(Zeroizing<[u8; N]>);
 
-impl Opaque {
-    /// A new credential from 32 bytes of a cryptographic generator.
-    pub fn from_random(bytes: [u8; 32]) -> Self {
+/// 64 digits: what sessions hand out, and what links carry.
+pub type Opaque = Random<32>;
+
+/// 32 digits, which is the length that both documents of such tokens have: it sets a new password, once.
+pub type ResetToken = Random<16>;
+
+impl<const N: usize> Random<N> {
+    /// A new credential from bytes of a cryptographic generator, at least 16 of them.
+    pub fn from_random(bytes: [u8; N]) -> Self {
+        const { assert!(N >= 16, "128 bits cannot be guessed") };
         Self(Zeroizing::new(bytes))
     }
 
-    /// Exactly 64 lower-case hexadecimal digits: upper case is refused, so that one credential has
+    /// Exactly `2 * N` lower-case hexadecimal digits: upper case is refused, so that one credential has
     /// one spelling.
     pub fn parse(text: &str) -> Option<Self> {
         lower_hex(text).map(Self::from_random)
@@ -166,7 +173,7 @@ pub struct MacKey(hmac::Key);
 impl MacKey {
     /// What the store keeps of a credential: HMAC-SHA-256 over its purpose and its bytes. A copy of
     /// the database holds nothing that signs in, and writing to it plants nothing that does.
-    pub fn credential_mac(&self, purpose: Purpose, credential: &Opaque) -> Mac {
+    pub fn credential_mac<const N: usize>(&self, purpose: Purpose, credential: &Random<N>) -> Mac {
         let label = match purpose {
             Purpose::Cookie => b"sess",
             Purpose::Bearer => b"bear",
@@ -284,6 +291,9 @@ mod tests {
         check(&format!(" {}", "0".repeat(63)), false);
         check(&"é".repeat(32), false);
         check("", false);
+        let token = "0123456789abcdef".repeat(2);
+        assert_eq!(ResetToken::parse(&token).map(|parsed| parsed.reveal()), Some(token));
+        assert!(ResetToken::parse(&"0".repeat(64)).is_none(), "each length is of its own");
     }
 
     #[test]

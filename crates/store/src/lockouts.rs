@@ -38,6 +38,13 @@ pub async fn reserve_failure(tx: &mut Tx, key: &str, limit: Limit, now: Time) ->
     Ok(lock)
 }
 
+/// What was counted. With [`throttle::lockout`] a look ahead, which counts nothing.
+pub async fn get(tx: &mut Tx, key: &str) -> Result<Option<Failures>> {
+    const SQL: &str = "SELECT failures, last_at FROM lockouts WHERE key = $1";
+    let row = tx.fetch_optional(SQL, params![key]).await?;
+    row.map(|row| failures(&row, key)).transpose()
+}
+
 /// Ends the row of failures of a key, after a success; `false` if there were none.
 pub async fn clear(tx: &mut Tx, key: &str) -> Result<bool> {
     tx.changed("DELETE FROM lockouts WHERE key = $1", params![key]).await

@@ -74,7 +74,8 @@ async fn test(args: Test) -> anyhow::Result<ExitCode> {
             Ok(output.refuse("mail_refused", &format!("The mail server refuses it: {said}")))
         }
         Sending::Down(trouble) => {
-            Err(anyhow::Error::new(trouble).context("mail cannot be sent (mail.transport)"))
+            let error = anyhow::Error::new(trouble).context("mail cannot be sent (mail.transport)");
+            Ok(output.unreachable("mail_down", &format!("{error:#}")))
         }
     }
 }

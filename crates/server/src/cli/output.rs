@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 use tracing::level_filters::LevelFilter;
 
-use super::{DONE, REFUSED, USAGE};
+use super::{DONE, REFUSED, UNREACHABLE, USAGE};
 
 /// Who reads the output of one command.
 #[derive(Clone, Copy)]
@@ -67,11 +67,21 @@ impl Output {
 
     /// The command was understood and is not carried out. `code` is a stable word.
     pub fn refuse(self, code: &str, sentence: &str) -> ExitCode {
+        self.told(code, sentence);
+        ExitCode::from(REFUSED)
+    }
+
+    /// What the command needs cannot be reached. `code` is a stable word.
+    pub fn unreachable(self, code: &str, sentence: &str) -> ExitCode {
+        self.told(code, sentence);
+        ExitCode::from(UNREACHABLE)
+    }
+
+    fn told(self, code: &str, sentence: &str) {
         match self {
             Self::Person => to_stderr(sentence),
             Self::Machine => to_stderr(&json!({ "code": code, "error": sentence }).to_string()),
         }
-        ExitCode::from(REFUSED)
     }
 }
 

@@ -72,7 +72,7 @@ struct Create {
     phone: Option<Name>,
     /// The number of the branch that the user belongs to.
     #[arg(long, value_name = "NUMBER", default_value_t = 1,
-        value_parser = clap::value_parser!(i64).range(1..))]
+        value_parser = clap::value_parser!(i64).range(1..=i64::from(i32::MAX)))]
     branch: i64,
     /// What kind of account it is.
     #[arg(long, value_name = "TYPE", default_value = "staff", ignore_case = true,

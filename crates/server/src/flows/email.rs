@@ -224,7 +224,7 @@ async fn letter(
 ) -> Result<Letter, Error> {
     let until = now.plus(PURPOSE.life());
     let wanted = Wanted { purpose: PURPOSE, user, until, email: Some(to.clone()) };
-    let token = wanted.issue(tx, &app.keys.credential, app.random, context, now).await?;
+    let token: Opaque = wanted.issue(tx, &app.keys.credential, app.random, context, now).await?;
     let url = format!("{}{PAGE}#t={}", app.public_url, token.reveal());
     Ok(Letter::verify_email(url, until))
 }

@@ -166,7 +166,7 @@ async fn make_owner(
 async fn issue(acting: &Acting<'_>, tx: &mut Tx, key: &MacKey, owner: User) -> Result<Link, Error> {
     let expires_at = acting.now.plus(PURPOSE.life());
     let wanted = Wanted { purpose: PURPOSE, user: &owner, until: expires_at, email: None };
-    let code = wanted.issue(tx, key, acting.random, acting.context, acting.now).await?;
+    let code: Opaque = wanted.issue(tx, key, acting.random, acting.context, acting.now).await?;
     Ok(Link { code, expires_at, email: owner.email })
 }
 

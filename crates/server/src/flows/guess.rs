@@ -79,7 +79,8 @@ pub(super) async fn reserve(
                 let event = guess.failed(SignInFailure::LockedOut);
                 let context = about(guesser.context, guess.user());
                 record(tx, app.random, &event, &context, now).await?;
-                return Ok((Reserved::Locked { retry_after }, standing));
+                let standing = LimitStanding::used_up(limit, retry_after, now);
+                return Ok((Reserved::Locked { retry_after }, Some(standing)));
             }
             Lock::Open { last } => {
                 guess.lock_key = Some(key);

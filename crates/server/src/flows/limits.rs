@@ -24,18 +24,21 @@ use crate::app::App;
 /// What is counted. Each has attempts of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counter {
-    /// Attempts to sign in, and tries of codes and links, by address and, where one is given, name.
+    /// Attempts to sign in, by address and, where one is given, name.
     Login,
+    /// Tries of codes and of the tokens of links, which are not many where somebody has signed in often.
+    Code,
     /// Requests that send mail, by address: who is asked about does not matter.
     Sensitive,
 }
 
 impl Counter {
-    const ALL: [Self; 2] = [Self::Login, Self::Sensitive];
+    const ALL: [Self; 3] = [Self::Login, Self::Code, Self::Sensitive];
 
     fn word(self) -> &'static str {
         match self {
             Self::Login => "login",
+            Self::Code => "code",
             Self::Sensitive => "sensitive",
         }
     }
@@ -43,7 +46,7 @@ impl Counter {
     fn limit(self, app: &App) -> Option<Limit> {
         let limits = app.limits.in_force();
         match self {
-            Self::Login => limits.login,
+            Self::Login | Self::Code => limits.login,
             Self::Sensitive => limits.sensitive,
         }
     }
@@ -51,7 +54,7 @@ impl Counter {
     /// What is written of an attempt that is over the limit.
     fn exceeded(self) -> Event {
         let limit = match self {
-            Self::Login => LimitName::Login,
+            Self::Login | Self::Code => LimitName::Login,
             Self::Sensitive => LimitName::Sensitive,
         };
         Event::LimitExceeded { limit }
@@ -69,6 +72,14 @@ pub struct LimitStanding {
     pub reset: Time,
     /// Set when the attempt must wait.
     pub retry_after: Option<Duration>,
+}
+
+impl LimitStanding {
+    /// Of a limit with nothing left, such as a lock-out.
+    pub(super) fn used_up(limit: Limit, retry_after: Duration, now: Time) -> Self {
+        let reset = now.plus(retry_after);
+        Self { limit: limit.count, remaining: 0, reset, retry_after: Some(retry_after) }
+    }
 }
 
 /// An attempt that is counted before it is looked at.
@@ -97,24 +108,71 @@ pub(super) async fn admit_or(
     event: &Event,
     now: Time,
 ) -> Result<Option<LimitStanding>, Error> {
-    let Asking { counter, from, name, context } = *asking;
-    let Some(limit) = counter.limit(app) else { return Ok(None) };
-    let standing = reserve(tx, counter, limit, from, name, now).await?;
+    let Some(limit) = asking.counter.limit(app) else { return Ok(None) };
+    let mut standing = reserve_name(tx, asking, limit, now).await?;
+    if asking.name.is_some() && standing.retry_after.is_none() {
+        let of_address = reserve_address(tx, asking, limit, now).await?;
+        if of_address.retry_after.is_some() {
+            standing = of_address;
+        }
+    }
     if standing.retry_after.is_some() {
-        record(tx, app.random, event, context, now).await?;
+        record(tx, app.random, event, asking.context, now).await?;
     }
     Ok(Some(standing))
 }
 
-/// Counts, by its address alone, an attempt that names nobody: a body that cannot be read, a link, or a
-/// code whose account is not told.
+/// Counts an attempt by its address alone, however many names it tries.
+pub(super) async fn admit_address(
+    app: &App,
+    tx: &mut Tx,
+    asking: &Asking<'_>,
+    now: Time,
+) -> Result<Option<LimitStanding>, Error> {
+    let Some(limit) = asking.counter.limit(app) else { return Ok(None) };
+    let standing = reserve_address(tx, asking, limit, now).await?;
+    if standing.retry_after.is_some() {
+        record(tx, app.random, &asking.counter.exceeded(), asking.context, now).await?;
+    }
+    Ok(Some(standing))
+}
+
+/// Counts an attempt by its address and name alone: for whoever has asked [`admit_address`] before.
+pub(super) async fn admit_name(
+    app: &App,
+    tx: &mut Tx,
+    asking: &Asking<'_>,
+    now: Time,
+) -> Result<Option<LimitStanding>, Error> {
+    let Some(limit) = asking.counter.limit(app) else { return Ok(None) };
+    let standing = reserve_name(tx, asking, limit, now).await?;
+    if standing.retry_after.is_some() {
+        record(tx, app.random, &asking.counter.exceeded(), asking.context, now).await?;
+    }
+    Ok(Some(standing))
+}
+
+/// Counts, by its address alone, an attempt to sign in that names nobody, such as a body that cannot be
+/// read.
 pub async fn admit_nameless(
     app: &App,
     from: &ClientAddress,
     context: &Context,
 ) -> Result<Option<LimitStanding>, Error> {
+    admit_alone(app, Asking { counter: Counter::Login, from, name: None, context }).await
+}
+
+/// Counts the try of a token by its address alone.
+pub(super) async fn admit_token(
+    app: &App,
+    from: &ClientAddress,
+    context: &Context,
+) -> Result<Option<LimitStanding>, Error> {
+    admit_alone(app, Asking { counter: Counter::Code, from, name: None, context }).await
+}
+
+async fn admit_alone(app: &App, asking: Asking<'_>) -> Result<Option<LimitStanding>, Error> {
     let mut tx = app.db.write().await?;
-    let asking = Asking { counter: Counter::Login, from, name: None, context };
     let standing = admit(app, &mut tx, &asking, app.clock.now()).await?;
     tx.commit().await?;
     Ok(standing)
@@ -135,26 +193,27 @@ pub async fn peek(
     Ok(standing.retry_after.is_some().then_some(standing))
 }
 
-/// Counts an attempt by (address, name), or by address where there is no name, and six times that
-/// by address alone.
-async fn reserve(
+/// By (address, name), or by address where there is no name.
+async fn reserve_name(
     tx: &mut Tx,
-    counter: Counter,
+    asking: &Asking<'_>,
     limit: Limit,
-    from: &ClientAddress,
-    name: Option<&Identifier>,
     now: Time,
 ) -> Result<LimitStanding, Error> {
-    let verdict = throttle::reserve(tx, &key(counter, from, name), limit, now).await?;
-    let of_name = standing(limit, verdict);
-    if name.is_none() || of_name.retry_after.is_some() {
-        return Ok(of_name);
-    }
+    let key = key(asking.counter, asking.from, asking.name);
+    Ok(standing(limit, throttle::reserve(tx, &key, limit, now).await?))
+}
+
+/// By address, six times as many.
+async fn reserve_address(
+    tx: &mut Tx,
+    asking: &Asking<'_>,
+    limit: Limit,
+    now: Time,
+) -> Result<LimitStanding, Error> {
     let all = limit.times(ADDRESS_FACTOR);
-    let key = format!("{}:{}:all", counter.word(), from.network());
-    let verdict = throttle::reserve(tx, &key, all, now).await?;
-    let of_address = standing(all, verdict);
-    Ok(if of_address.retry_after.is_some() { of_address } else { of_name })
+    let key = format!("{}:{}:all", asking.counter.word(), asking.from.network());
+    Ok(standing(all, throttle::reserve(tx, &key, all, now).await?))
 }
 
 /// The key of what is counted by a name alone, from wherever it comes.

@@ -3,7 +3,7 @@
 
 use portcullis_domain::event::{Context, Event, LinkRefusal};
 use portcullis_domain::one_time_link::{self, LinkPurpose};
-use portcullis_domain::secret::{Mac, MacKey, Opaque};
+use portcullis_domain::secret::{self, Mac, MacKey};
 use portcullis_domain::text::Email;
 use portcullis_domain::time::Time;
 use portcullis_store::one_time_links::{self, NewLink};
@@ -26,16 +26,16 @@ pub(super) struct Wanted<'a> {
 impl Wanted<'_> {
     /// Makes the link; earlier ones of its user and purpose are void. The code goes to whoever it is for
     /// and nowhere else.
-    pub(super) async fn issue(
+    pub(super) async fn issue<const N: usize>(
         self,
         tx: &mut Tx,
         key: &MacKey,
         random: Random,
         context: &Context,
         now: Time,
-    ) -> Result<Opaque, Error> {
+    ) -> Result<secret::Random<N>, Error> {
         let (purpose, until) = (self.purpose, self.until);
-        let code = Opaque::from_random(random.bytes());
+        let code = secret::Random::from_random(random.bytes());
         let new = NewLink {
             mac: key.credential_mac(purpose.of_secret(), &code),
             purpose,

@@ -13,7 +13,7 @@ use portcullis_domain::event::{Context, Event};
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_code::{Code, CodePurpose};
 use portcullis_domain::one_time_link::LinkPurpose;
-use portcullis_domain::secret::{MacKey, Opaque};
+use portcullis_domain::secret::{MacKey, Opaque, ResetToken};
 use portcullis_domain::time::Time;
 use portcullis_store::one_time_codes::{self, NewCode};
 use portcullis_store::users::{self, User};
@@ -69,7 +69,7 @@ pub async fn ask(
 
 /// For the person whose account it is: how it is handed over is not our business.
 pub struct Handed {
-    pub token: Opaque,
+    pub token: ResetToken,
     pub until: Time,
 }
 
@@ -125,7 +125,8 @@ async fn link(
 ) -> Result<Letter, Error> {
     let until = now.plus(PURPOSE.life());
     let wanted = Wanted { purpose: PURPOSE, user, until, email: Some(user.email.clone()) };
-    let token = wanted.issue(tx, &app.keys.credential, app.random, context, now).await?;
+    let token: ResetToken =
+        wanted.issue(tx, &app.keys.credential, app.random, context, now).await?;
     let url = format!("{}{PAGE}#t={}", app.public_url, token.reveal());
     Ok(Letter::password_reset_link(url, until))
 }

@@ -138,7 +138,9 @@ pub fn sentence(error: &Error) -> String {
                 format!("{}: {}", fault.field, fault.detail)
             }
             Some(_) | None => {
-                let names: Vec<_> = faults.iter().map(|fault| fault.field).collect();
+                let mut names: Vec<_> = faults.iter().map(|fault| fault.field).collect();
+                // The faults of one field come one after the other.
+                names.dedup();
                 format!("Invalid or missing required parameter: {}", names.join(", "))
             }
         },

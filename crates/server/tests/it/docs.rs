@@ -88,7 +88,7 @@ fn codes_are_found_however_they_are_written() {
 }
 
 /// What stands right before a code where one is returned.
-const OPENINGS: [&str; 11] = [
+const OPENINGS: [&str; 12] = [
     "SignIn(\"",
     "Malformed(\"",
     "Unusable(\"",
@@ -98,6 +98,7 @@ const OPENINGS: [&str; 11] = [
     "denied(\"",
     "not_ready(\"",
     "refuse(\"",
+    "unreachable(\"",
     "Err(\"",
     "code: \"",
 ];

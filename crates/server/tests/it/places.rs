@@ -215,6 +215,30 @@ async fn a_code_is_guessed_at_five_times_and_is_good_with_its_ticket_alone() {
     .await;
 }
 
+/// What is wrong with a code is told before the limit has its say.
+#[tokio::test]
+async fn the_sixth_code_of_a_minute_is_one_too_many_not_too_early() {
+    on_each_database_with(with("[limits]\nlogin = \"5/60s\""), async |server| {
+        at_home(server).await;
+        let client = server.client();
+        let waiting = ticket(&by_browser(&client, AWAY, PASSWORD).await);
+        let right = code(server).await;
+        for number in 0..6 {
+            let verdict = verify(&client, AWAY, &waiting, &another(&right)).await.verdict();
+            let expected =
+                if number < 4 { "401 place_code_wrong" } else { "401 place_code_exhausted" };
+            assert_eq!(verdict, expected, "{number}");
+        }
+        for _ in 6..30 {
+            assert_eq!(verify(&client, AWAY, "00", &right).await.status, 401);
+        }
+        let answer = verify(&client, AWAY, &waiting, &right).await;
+        assert_eq!(answer.verdict(), "429 too_many_requests");
+        assert_eq!(verify(&client, HOME, "00", &right).await.status, 401, "control");
+    })
+    .await;
+}
+
 /// Whoever knows the password cannot buy guesses with new codes: 10^6 of them take a year and more.
 #[tokio::test]
 async fn an_account_is_sent_five_codes_an_hour() {
@@ -225,6 +249,8 @@ async fn an_account_is_sent_five_codes_an_hour() {
         }
         let answer = by_browser(&server.client(), ELSEWHERE, PASSWORD).await;
         assert_eq!(answer.verdict(), "429 too_many_requests");
+        assert_eq!(answer.header("x-ratelimit-remaining"), Some("0"), "{answer:?}");
+        assert_eq!(answer.header("retry-after"), Some("3600"), "{answer:?}");
         assert_eq!(mails(server).await.len(), 5);
         assert_eq!(by_browser(&server.client(), HOME, PASSWORD).await.status, 201);
         server.advance(Duration::from_hours(1));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis_domain::account::{AccountStatus, AccountType};
+use portcullis_domain::account::{AccountStatus, AccountType, is_branch};
 use portcullis_domain::password::{ForeignFault, Imported};
 use portcullis_domain::text::{Email, Name, TextFault, Username};
 
@@ -79,7 +79,7 @@ pub enum RowFault {
     NoEmail,
     #[error("{column}: {fault}")]
     Text { column: &'static str, fault: TextFault },
-    #[error("branch: Enter a whole number from 1 up.")]
+    #[error("branch: Enter a whole number from 1 to 2147483647.")]
     Branch,
     #[error("account_type: Enter staff, agent, landlord, tenant or contractor.")]
     AccountType,
@@ -164,7 +164,7 @@ impl Person {
 
 fn branch(cell: Option<&str>) -> Result<i64, RowFault> {
     let Some(text) = cell else { return Ok(1) };
-    text.parse().ok().filter(|number| *number >= 1).ok_or(RowFault::Branch)
+    text.parse().ok().filter(|number| is_branch(*number)).ok_or(RowFault::Branch)
 }
 
 fn status(cell: Option<&str>) -> Result<AccountStatus, RowFault> {

@@ -143,7 +143,10 @@ async fn exhausted(
     let Some(limit) = limit else { return Ok(0) };
     let in_memory = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     match tunable {
-        Tunable::Login => used_up(tx, Counter::Login, limit, now).await,
+        Tunable::Login => {
+            let codes = used_up(tx, Counter::Code, limit, now).await?;
+            Ok(codes + used_up(tx, Counter::Login, limit, now).await?)
+        }
         Tunable::Sensitive => used_up(tx, Counter::Sensitive, limit, now).await,
         Tunable::Lockout => Ok(in_memory(lockouts)),
         Tunable::Requests => Ok(in_memory(app.limiter.used_up(limit, now))),

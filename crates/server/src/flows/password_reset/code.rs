@@ -8,12 +8,12 @@ use portcullis_domain::event::{Context, Event};
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_code::Code;
 use portcullis_domain::one_time_link::SHOWN_RESET_LIFE;
-use portcullis_domain::secret::Opaque;
+use portcullis_domain::secret::{Opaque, ResetToken};
 use portcullis_domain::text::{Email, Identifier};
-use portcullis_domain::throttle::{Limit, Lock, Verdict};
+use portcullis_domain::throttle::{self as domain, Limit, Lock, Verdict};
 use portcullis_domain::time::Time;
 use portcullis_store::one_time_codes::{self, Tried};
-use portcullis_store::users;
+use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, lockouts, throttle};
 
 use super::{CODE, PURPOSE, WORD};
@@ -42,7 +42,7 @@ pub struct CodeAttempt<'a> {
 
 /// What became of it.
 pub enum CodeOutcome {
-    Token(Opaque),
+    Token(ResetToken),
     /// Wrong, over, used, or nobody's: which is not told.
     Refused,
     /// Too many were wrong: another mail must be asked for.
@@ -63,47 +63,63 @@ pub struct CodeAnswer {
 pub async fn try_code(app: &App, attempt: &CodeAttempt<'_>) -> Result<CodeAnswer, Error> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
-    let name = Identifier::parse(attempt.email.as_str()).ok();
-    let asking = Asking {
-        counter: Counter::Login,
-        from: &attempt.from,
-        name: name.as_ref(),
-        context: &attempt.context,
-    };
-    let standing = limits::admit(app, &mut tx, &asking, now).await?;
-    let over = standing.and_then(|standing| standing.retry_after);
-    let outcome = match (over, name) {
-        (Some(retry_after), _) => CodeOutcome::TooMany { retry_after },
-        (None, None) => CodeOutcome::Refused,
-        (None, Some(name)) => judge(app, &mut tx, attempt, &name, now).await?,
-    };
+    let answer = count(app, &mut tx, attempt, now).await?;
     tx.commit().await?;
-    Ok(CodeAnswer { outcome, standing })
+    Ok(answer)
+}
+
+/// Counts the try by its address; then by its name, unless that name has no guesses left: whoever has
+/// used them up must hear of it (contract S20), which waiting for the limit would not mend.
+async fn count(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &CodeAttempt<'_>,
+    now: Time,
+) -> Result<CodeAnswer, Error> {
+    let name = Identifier::parse(attempt.email.as_str()).ok();
+    let (counter, from, context) = (Counter::Code, &attempt.from, &attempt.context);
+    let asking = Asking { counter, from, name: name.as_ref(), context };
+    let of_address = limits::admit_address(app, tx, &asking, now).await?;
+    let answer = |outcome, standing| Ok(CodeAnswer { outcome, standing });
+    if let Some(retry_after) = of_address.and_then(|standing| standing.retry_after) {
+        return answer(CodeOutcome::TooMany { retry_after }, of_address);
+    }
+    let Some(name) = &name else { return answer(CodeOutcome::Refused, of_address) };
+    let guesser = Guesser::of(attempt, name);
+    if guesser.is_exhausted(tx, now).await? {
+        let user = users::by_email(tx, attempt.email).await?;
+        refused(app, tx, attempt, user.as_ref(), now).await?;
+        return answer(CodeOutcome::Exhausted, of_address);
+    }
+    let of_name = limits::admit_name(app, tx, &asking, now).await?;
+    match of_name.and_then(|standing| standing.retry_after) {
+        Some(retry_after) => answer(CodeOutcome::TooMany { retry_after }, of_name),
+        None => answer(judge(app, tx, attempt, &guesser, now).await?, of_name),
+    }
 }
 
 async fn judge(
     app: &App,
     tx: &mut Tx,
     attempt: &CodeAttempt<'_>,
-    name: &Identifier,
+    guesser: &Guesser,
     now: Time,
 ) -> Result<CodeOutcome, Error> {
     let user = users::by_email(tx, attempt.email).await?;
-    let context = Context { subject: user.as_ref().map(|user| user.id), ..attempt.context.clone() };
-    let refused = Event::PasswordResetCodeRefused { known: user.is_some() };
-    let key = key_of_name(WORD, name);
-    let own = format!("{key}:guesses:{}", attempt.from.network());
-    if !may_guess(tx, &key, &own, now).await? {
-        record(tx, app.random, &refused, &context, now).await?;
+    if !guesser.may_guess(tx, now).await? {
+        refused(app, tx, attempt, user.as_ref(), now).await?;
         return Ok(CodeOutcome::Exhausted);
     }
     let tried = compare(app, tx, attempt, user.as_ref().map(|user| user.id), now).await?;
-    let (Tried::Right { .. }, Some(user)) = (tried, user) else {
-        record(tx, app.random, &refused, &context, now).await?;
-        return Ok(CodeOutcome::Refused);
+    let user = match (tried, user) {
+        (Tried::Right { .. }, Some(user)) => user,
+        (_, user) => {
+            refused(app, tx, attempt, user.as_ref(), now).await?;
+            return Ok(CodeOutcome::Refused);
+        }
     };
-    lockouts::clear(tx, &key).await?;
-    throttle::forget(tx, &own).await?;
+    guesser.forgive(tx).await?;
+    let context = about(attempt, Some(&user));
     let until = now.plus(SHOWN_RESET_LIFE);
     let email = Some(user.email.clone());
     let wanted = Wanted { purpose: PURPOSE, user: &user, until, email };
@@ -111,20 +127,75 @@ async fn judge(
     Ok(CodeOutcome::Token(token))
 }
 
-/// Counts a guess before it is made: by its network first, because one that has none left must not use
-/// up those that others have at the code.
-async fn may_guess(tx: &mut Tx, key: &str, own: &str, now: Time) -> Result<bool, Error> {
-    let is_admitted = |verdict| matches!(verdict, Verdict::Admitted { .. });
-    if !is_admitted(throttle::reserve(tx, own, GUESSES_A_DAY, now).await?) {
-        return Ok(false);
+async fn refused(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &CodeAttempt<'_>,
+    user: Option<&User>,
+    now: Time,
+) -> Result<(), Error> {
+    let event = Event::PasswordResetCodeRefused { known: user.is_some() };
+    record(tx, app.random, &event, &about(attempt, user), now).await
+}
+
+fn about(attempt: &CodeAttempt<'_>, user: Option<&User>) -> Context {
+    Context { subject: user.map(|user| user.id), ..attempt.context.clone() }
+}
+
+/// Under what the guesses at the codes of one name are counted.
+struct Guesser {
+    /// Those at the code of one mail.
+    code: String,
+    /// Those of a network in a day.
+    network: String,
+    /// Those of all networks in a day.
+    all: String,
+}
+
+impl Guesser {
+    fn of(attempt: &CodeAttempt<'_>, name: &Identifier) -> Self {
+        let code = key_of_name(WORD, name);
+        let network = format!("{code}:guesses:{}", attempt.from.network());
+        let all = format!("{code}:guesses:all");
+        Self { code, network, all }
     }
-    match lockouts::reserve_failure(tx, key, GUESSES, now).await? {
-        Lock::Locked { .. } => Ok(false),
-        Lock::Open { .. } => {
-            let all = format!("{key}:guesses:all");
-            Ok(is_admitted(throttle::reserve(tx, &all, GUESSES_OF_ALL, now).await?))
+
+    /// Whether there is no guess left. Counts nothing.
+    async fn is_exhausted(&self, tx: &mut Tx, now: Time) -> Result<bool, Error> {
+        for (key, limit) in [(&self.network, GUESSES_A_DAY), (&self.all, GUESSES_OF_ALL)] {
+            let window = throttle::get(tx, key, limit).await?;
+            if !is_admitted(domain::reserve(limit, window, now).1) {
+                return Ok(true);
+            }
+        }
+        let failures = lockouts::get(tx, &self.code).await?;
+        let (_, lock) = domain::lockout(GUESSES, failures, now);
+        Ok(matches!(lock, Lock::Locked { .. }))
+    }
+
+    /// Counts a guess before it is made: by its network first, because one that has none left must not
+    /// use up those that others have at the code.
+    async fn may_guess(&self, tx: &mut Tx, now: Time) -> Result<bool, Error> {
+        if !is_admitted(throttle::reserve(tx, &self.network, GUESSES_A_DAY, now).await?) {
+            return Ok(false);
+        }
+        match lockouts::reserve_failure(tx, &self.code, GUESSES, now).await? {
+            Lock::Locked { .. } => Ok(false),
+            Lock::Open { .. } => {
+                Ok(is_admitted(throttle::reserve(tx, &self.all, GUESSES_OF_ALL, now).await?))
+            }
         }
     }
+
+    /// Whoever had the right code has the mailbox.
+    async fn forgive(&self, tx: &mut Tx) -> Result<(), Error> {
+        lockouts::clear(tx, &self.code).await?;
+        throttle::forget(tx, &self.network).await.map(drop)
+    }
+}
+
+fn is_admitted(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Admitted { .. })
 }
 
 /// Compares with the code in force. Where there is none the same is asked of the store.

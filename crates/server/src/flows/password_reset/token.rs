@@ -8,7 +8,7 @@ use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Event, LinkRefusal, PasswordChanger};
 use portcullis_domain::one_time_link::LinkPurpose;
 use portcullis_domain::password::PolicyFault;
-use portcullis_domain::secret::{Mac, Opaque};
+use portcullis_domain::secret::{Mac, ResetToken};
 use portcullis_store::one_time_links::{self, Spent};
 use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx};
@@ -27,7 +27,7 @@ use crate::flows::users::Accepted;
 /// What somebody with a token asks for.
 pub struct Reset<'a> {
     /// `None` where what was sent cannot be a token.
-    pub token: Option<Opaque>,
+    pub token: Option<ResetToken>,
     pub password: Accepted<'a>,
     pub from: ClientAddress,
     pub context: Context,
@@ -55,7 +55,7 @@ pub struct ResetAnswer {
 /// Sets the new password, or says why not; then nothing has changed.
 pub async fn reset(app: &App, wanted: &Reset<'_>) -> Result<ResetAnswer, Failure> {
     let seat = app.hasher.seat()?;
-    let standing = limits::admit_nameless(app, &wanted.from, &wanted.context).await?;
+    let standing = limits::admit_token(app, &wanted.from, &wanted.context).await?;
     let answer = |outcome| Ok(ResetAnswer { outcome, standing });
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
         return answer(ResetOutcome::TooMany { retry_after });

@@ -16,7 +16,7 @@ use portcullis_store::{Error, Tx, places, roles};
 
 use super::done::Admitted;
 use super::place::{Waiting, ask, facts_of, seen, vouching};
-use super::{Attempt, Before, Outcome, about, done};
+use super::{Attempt, Before, Outcome, about, done, place};
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::credentials::Device;
@@ -53,7 +53,7 @@ pub struct ConfirmAnswer {
 
 /// Goes on with the sign-in of a ticket.
 pub async fn confirm(app: &App, typed: &Typed<'_>) -> Result<ConfirmAnswer, Failure> {
-    let standing = limits::admit_nameless(app, &typed.from, &typed.context).await?;
+    let standing = admit(app, typed).await?;
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
         let confirmed = Confirmed::Went(Outcome::TooMany { retry_after });
         return Ok(ConfirmAnswer { confirmed, standing });
@@ -68,40 +68,53 @@ pub async fn confirm(app: &App, typed: &Typed<'_>) -> Result<ConfirmAnswer, Fail
     Ok(ConfirmAnswer { confirmed, standing })
 }
 
+/// Counts a try by its address. A code has five of its own, and says so when they are used up.
+async fn admit(app: &App, typed: &Typed<'_>) -> Result<Option<LimitStanding>, Error> {
+    let (counter, from, context) = (Counter::Code, &typed.from, &typed.context);
+    let asking = Asking { counter, from, name: None, context };
+    let mut tx = app.db.write().await?;
+    let standing = limits::admit_address(app, &mut tx, &asking, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(standing)
+}
+
 /// Mails another code in place of the first, to whoever holds its ticket.
 pub async fn send_again(
     app: &App,
     ticket: &str,
     from: &ClientAddress,
     context: &Context,
-) -> Result<Confirmed, Failure> {
+) -> Result<ConfirmAnswer, Failure> {
     let now = app.clock.now();
-    let over = Confirmed::Over(PlaceRefusal::Over);
-    let Some(ticket) = Opaque::parse(ticket) else { return Ok(over) };
+    let over =
+        |standing| ConfirmAnswer { confirmed: Confirmed::Over(PlaceRefusal::Over), standing };
+    let Some(ticket) = Opaque::parse(ticket) else { return Ok(over(None)) };
     let mut tx = app.db.write().await?;
     let asking = Asking { counter: Counter::Sensitive, from, name: None, context };
     let standing = limits::admit(app, &mut tx, &asking, now).await?;
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
         tx.commit().await?;
-        return Ok(Confirmed::Went(Outcome::TooMany { retry_after }));
+        let confirmed = Confirmed::Went(Outcome::TooMany { retry_after });
+        return Ok(ConfirmAnswer { confirmed, standing });
     }
     let mac = mac(app, &ticket);
     let Some((id, detail)) =
         one_time_codes::in_force(&mut tx, CodePurpose::NewPlace, &mac, now).await?
     else {
         tx.commit().await?;
-        return Ok(over);
+        return Ok(over(standing));
     };
     let (Some(user), Ok(waiting)) =
         (users::by_id(&mut tx, id).await?, serde_json::from_str::<Waiting>(&detail))
     else {
-        return Ok(over);
+        return Ok(over(standing));
     };
     let context = about(context, Some(&user));
     let facts = facts_of(app, from, &context, now);
     let outcome = ask(app, &mut tx, &user, &waiting, &facts, &context).await?;
     tx.commit().await?;
-    Ok(Confirmed::Went(outcome))
+    let standing = place::standing(&outcome, standing, now);
+    Ok(ConfirmAnswer { confirmed: Confirmed::Went(outcome), standing })
 }
 
 async fn try_code(app: &App, typed: &Typed<'_>, ticket: &Opaque) -> Result<Confirmed, Error> {

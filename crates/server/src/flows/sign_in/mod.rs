@@ -128,11 +128,12 @@ async fn judge(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure> {
     }
     let seat = app.hasher.seat()?;
     let (reserved, standing) = count::count(app, attempt, name.as_ref(), now).await?;
-    let outcome = match reserved {
-        Reserved::TooMany { retry_after } => Outcome::TooMany { retry_after },
-        Reserved::Locked { retry_after } => Outcome::Locked { retry_after },
+    let (outcome, standing) = match reserved {
+        Reserved::TooMany { retry_after } => (Outcome::TooMany { retry_after }, standing),
+        Reserved::Locked { retry_after } => (Outcome::Locked { retry_after }, standing),
         Reserved::Go(guess) => {
-            match app.hasher.verify(seat, attempt.password, guess.usable_phc()).await? {
+            let verdict = app.hasher.verify(seat, attempt.password, guess.usable_phc()).await?;
+            let outcome = match verdict {
                 Verdict::Match => done::succeed(app, attempt, &guess).await?,
                 Verdict::MatchNeedsRehash => {
                     done::rehash_later(app, &guess, attempt.password);
@@ -142,7 +143,9 @@ async fn judge(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure> {
                     guess.wrong(app, &attempt.context).await?;
                     Outcome::Refused
                 }
-            }
+            };
+            let standing = place::standing(&outcome, standing, now);
+            (outcome, standing)
         }
     };
     Ok(Answer { outcome, standing })

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::{Attempt, Outcome};
 use crate::app::App;
 use crate::device;
+use crate::flows::limits::LimitStanding;
 use crate::flows::record;
 use crate::mail::{self, Letter, PlaceFacts};
 
@@ -32,7 +33,8 @@ const CODES: Limit = Limit { count: 5, period: Duration::from_hours(1) };
 pub struct Asked {
     /// It goes to the browser, and to nobody else.
     pub ticket: Opaque,
-    pub until: Time,
+    /// How long the code that was just made is good.
+    pub life: Duration,
 }
 
 /// What the look at a place comes to.
@@ -146,7 +148,20 @@ pub(super) async fn ask(
     let event = Event::PlaceAsked { network: Text::clip(&waiting.network) };
     record(tx, app.random, &event, context, now).await?;
     mail::send(app, tx, &user.email, &Letter::new_place(code.reveal(), facts, until), now).await?;
-    Ok(Outcome::NewPlace(Asked { ticket, until }))
+    Ok(Outcome::NewPlace(Asked { ticket, life: purpose.life() }))
+}
+
+/// What the limit headers say of how a sign-in ended: no code more is a limit of its own.
+pub(super) fn standing(
+    outcome: &Outcome,
+    counted: Option<LimitStanding>,
+    now: Time,
+) -> Option<LimitStanding> {
+    if let Outcome::TooMany { retry_after } = outcome {
+        Some(LimitStanding::used_up(CODES, *retry_after, now))
+    } else {
+        counted
+    }
 }
 
 /// Somebody at a place, for its row.

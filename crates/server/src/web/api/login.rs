@@ -9,7 +9,6 @@ use portcullis_domain::password;
 use portcullis_domain::redirect::Next;
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::text::{Email, Username, full_name};
-use portcullis_domain::time::Time;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -90,15 +89,15 @@ pub async fn attempt(
     };
     let answer = sign_in::sign_in(app, &attempt).await?;
     facts.set_limit_standing(answer.standing);
-    signed_in(answer.outcome, app.clock.now())
+    signed_in(answer.outcome)
 }
 
 /// Every outcome but success is an error.
-pub fn signed_in(outcome: Outcome, now: Time) -> Result<Box<SignedIn>, Error> {
+pub fn signed_in(outcome: Outcome) -> Result<Box<SignedIn>, Error> {
     match outcome {
         Outcome::SignedIn(signed_in) => Ok(signed_in),
         Outcome::NewPlace(asked) => {
-            let (ticket, life) = (asked.ticket.reveal(), asked.until.since(now));
+            let (ticket, life) = (asked.ticket.reveal(), asked.life);
             Err(Error::NewPlace(NewPlace { ticket, life }))
         }
         Outcome::Refused => Err(Error::WrongCredentials),

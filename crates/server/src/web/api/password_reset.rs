@@ -6,7 +6,7 @@ use http::StatusCode;
 use portcullis_domain::event::{Event, LinkRefusal};
 use portcullis_domain::one_time_link::LinkPurpose;
 use portcullis_domain::password::{MAX_BYTES, Policy};
-use portcullis_domain::secret::Opaque;
+use portcullis_domain::secret::ResetToken;
 use portcullis_domain::text::Email;
 use serde_json::{Value, json};
 
@@ -225,7 +225,7 @@ async fn set(
         return Err(weak(field, &policy.faults(new)));
     };
     let (from, context) = (call.facts.client, call.facts.context());
-    let wanted = Reset { token: Opaque::parse(token), password, from, context };
+    let wanted = Reset { token: ResetToken::parse(token), password, from, context };
     let answer = password_reset::reset(&call.app, &wanted).await?;
     call.facts.set_limit_standing(answer.standing);
     match answer.outcome {

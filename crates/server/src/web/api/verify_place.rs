@@ -42,7 +42,7 @@ pub async fn post(call: Call, _: Anyone) -> Answer {
     };
     match try_code(&call, ticket, code).await? {
         Confirmed::Went(outcome) => {
-            let signed_in = login::signed_in(outcome, call.app.clock.now())?;
+            let signed_in = login::signed_in(outcome)?;
             login::set_cookies(&call, &signed_in);
             match next {
                 Some(next) => Ok(redirect_reply(StatusCode::FOUND, next.as_str())),

@@ -9,7 +9,7 @@ use portcullis_store::sessions::{self, Session};
 use portcullis_store::users::{self, User};
 
 use super::sessions::Line;
-use super::{in_words, shown_name};
+use super::{admin, in_words, shown_name};
 use crate::device;
 use crate::flows::{self, places::Removal};
 use crate::web::caller::SignedIn;
@@ -48,6 +48,7 @@ pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
         others: own.others,
         lines: own.lines,
         places: places.iter().map(PlaceRow::of).collect(),
+        may_administer: admin::is_open_to(&caller),
         csrf_token: door::mint(&call.app, &caller, Kind::Session),
     };
     super::show(StatusCode::OK, &page)
@@ -69,6 +70,8 @@ struct Account<'a> {
     others: u64,
     lines: Vec<Line>,
     places: Vec<PlaceRow<'a>>,
+    /// Whether there is a page for staff that would open.
+    may_administer: bool,
     csrf_token: String,
 }
 

@@ -46,7 +46,8 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     if call.fields.says_yes("again") {
         let (from, context) = (call.facts.client, call.facts.context());
         let sent = send_again(&call.app, &ticket, &from, &context).await?;
-        return judged(&call, sent, &ticket, &next);
+        call.facts.set_limit_standing(sent.standing);
+        return judged(&call, sent.confirmed, &ticket, &next);
     }
     let Some(code) = call.fields.text("code").and_then(Code::parse) else {
         let filled = Filled { ticket: &ticket, until: None, problem: Some(UNREADABLE) };
@@ -84,7 +85,7 @@ fn judged(call: &Call, confirmed: Confirmed, ticket: &str, next: &Next) -> Answe
 /// The form, once a code was mailed.
 pub(super) fn ask(call: &Call, asked: &Asked, next: &Next) -> Answer {
     let ticket = asked.ticket.reveal();
-    let until = Some(in_words(asked.until.since(call.app.clock.now())));
+    let until = Some(in_words(asked.life));
     let filled = Filled { ticket: &ticket, until, problem: None };
     show(call, StatusCode::UNAUTHORIZED, next, &filled)
 }

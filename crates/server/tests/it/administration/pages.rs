@@ -25,6 +25,25 @@ async fn page(client: &Client, path: &str) -> String {
 }
 
 #[tokio::test]
+async fn the_account_page_leads_on_who_has_something_to_look_after() {
+    on_each_database(async |server| {
+        make_roles(server).await;
+        for (person, leads_on) in [
+            (&STAFF, true),
+            (&MANAGER, true),
+            // Every key, and no staff; staff, and no key.
+            (&AGENT, false),
+            (&STAFF0, false),
+        ] {
+            let client = server.by_cookie(person).await;
+            let text = page(&client, "/-/account").await;
+            assert_eq!(text.contains("href=\"/-/admin\""), leads_on, "{}", person.email);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_user_is_made_found_changed_and_deleted() {
     on_each_database(async |server| {
         make_roles(server).await;

@@ -65,6 +65,37 @@ async fn only_who_may_manage_users_moves_himself() {
     .await;
 }
 
+#[tokio::test]
+async fn a_branch_is_a_number_that_clients_can_hold() {
+    on_each_database(async |server| {
+        make_roles(server).await;
+        let me = server.add(&MANAGER).await;
+        let manager = server.sign_in(&MANAGER).await;
+        let fault = "branch_id: must be from 1 to 2147483647";
+        for (branch, error) in [
+            (json!(0), fault),
+            (json!(-1), fault),
+            (json!(2_147_483_648_i64), fault),
+            (json!(i64::MAX), fault),
+            (json!("0"), fault),
+            (json!(1.5), "branch_id: must be a whole number"),
+            (json!("north"), "branch_id: must be a whole number"),
+        ] {
+            let body = json!({"user_uuid": me.uuid, "branch_id": branch});
+            let answer = put(&manager, PROFILE, &body).await;
+            assert_eq!(answer.verdict(), "400 invalid", "{branch}");
+            assert_eq!(answer.json()["error"], error, "{branch}");
+            assert_eq!(answer.json()["success"], false, "{branch}");
+        }
+        for branch in [1, 2_147_483_647] {
+            let body = json!({"user_uuid": me.uuid, "branch_id": branch, "first_name": "X"});
+            assert_eq!(put(&manager, PROFILE, &body).await.status, 200, "control {branch}");
+            assert_eq!(user(&manager, &me.uuid).await["branch_id"], branch);
+        }
+    })
+    .await;
+}
+
 /// A52.
 #[tokio::test]
 async fn a52_what_is_not_of_a_profile_is_not_applied() {

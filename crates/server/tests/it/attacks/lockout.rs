@@ -66,6 +66,60 @@ async fn ten_wrong_in_a_row_lock_the_network_out() {
     .await;
 }
 
+/// Nothing is left, until the time that `Retry-After` names; whatever the limit on sign-in would still
+/// allow.
+#[tokio::test]
+async fn the_headers_of_a_lock_out_are_its_own() {
+    let setup = Setup::with("[limits]\nlogin = \"50/60s\"\nlockout = \"3/15m\"");
+    on_each_database_with(setup, async |server| {
+        let signed_in = server.by_cookie(&STAFF).await;
+        for number in 0..3 {
+            let body = json!({"username": "staff", "password": "wrong wrong wrong"});
+            let answer = server.client().post("/api/auth/login").json(&body).send().await;
+            let left = (49 - number - 1).to_string();
+            assert_eq!(answer.header("x-ratelimit-remaining"), Some(left.as_str()), "control");
+        }
+        server.advance(Duration::from_millis(1700));
+        let body = json!({"username": "staff", "password": PASSWORD});
+        let client = server.client();
+        let by_script = client.post("/api/auth/login").json(&body).send().await;
+        assert_eq!(by_script.verdict(), "429 locked_out");
+        let body = json!({"email": STAFF.email, "password": PASSWORD});
+        let by_phone = client.post("/api/security/mobile-auth").json(&body).send().await;
+        let page = client.get("/-/sign-in").header("accept", "text/html").send().await.text();
+        let (_, rest) = page.split_once("name=\"csrf_token\" value=\"").unwrap();
+        let token = rest.split_once('"').unwrap().0;
+        let form = [("csrf_token", token), ("username", "staff"), ("password", PASSWORD)];
+        let form = client.post("/-/sign-in").header("sec-fetch-site", "same-origin").form(&form);
+        let by_page = form.send().await;
+        let now = server.app.clock.now().secs();
+        for answer in [by_script, by_phone, by_page] {
+            assert_eq!(answer.status, 429, "{answer:?}");
+            assert_eq!(answer.header("retry-after"), Some("899"), "{answer:?}");
+            let told = ["limit", "remaining", "reset"].map(|name| {
+                answer.header(&format!("x-ratelimit-{name}")).unwrap().parse::<i64>().unwrap()
+            });
+            assert_eq!(told, [3, 0, now + 899], "{answer:?}");
+        }
+        // The device that signed in before has guesses of its own, at the current password as well.
+        let new = "an entirely different phrase";
+        let change = async |current: &str| {
+            let body = json!({
+                "current_password": current, "new_password": new, "confirm_password": new
+            });
+            signed_in.act(http::Method::POST, "/api/auth/change-password", &body).await
+        };
+        for _ in 0..3 {
+            assert_eq!(change("wrong wrong wrong").await.status, 400);
+        }
+        let locked = change(PASSWORD).await;
+        assert_eq!(locked.verdict(), "429 locked_out");
+        assert_eq!(locked.header("x-ratelimit-remaining"), Some("0"));
+        assert_eq!(locked.header("retry-after"), Some("900"));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_device_cookie_is_no_key_for_somebody_else() {
     on_each_database_with(with_lockout(), async |server| {

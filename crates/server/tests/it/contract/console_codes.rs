@@ -30,6 +30,8 @@ async fn z14_codes_for_a_new_password() {
         let answer = code(&owner, worker).await;
         assert_eq!(answer.status, 201, "{answer:?}");
         let token = answer.json()["token"].as_str().unwrap().to_owned();
+        let is_hex = token.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        assert!(token.len() == 32 && is_hex, "as documented");
         assert_eq!(code(&owner, tenant).await.status, 201);
         assert_eq!(code(&owner, 99).await.verdict(), "404 not_found");
         let listed = owner.get(TOKENS).send().await;

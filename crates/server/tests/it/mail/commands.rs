@@ -52,6 +52,10 @@ fn a_test_message_says_what_came_of_it() {
     mail.stop();
     let told = place.run("mail test --to ada@example.com", 3);
     assert!(told.err.contains("no connection"), "{}", told.err);
+    let told = place.run("mail test --to ada@example.com --json", 3);
+    let told: Value = serde_json::from_str(&told.err).unwrap();
+    assert_eq!(told["code"], "mail_down");
+    assert!(told["error"].as_str().unwrap().contains("no connection"), "{told}");
 }
 
 #[test]

@@ -123,6 +123,11 @@ async fn tz19_each_fault_has_its_field_and_code() {
             assert_eq!(body["type"], "validation_error", "{body}");
             let errors: Vec<_> = body["errors"].as_array().unwrap().iter().map(pair).collect();
             assert_eq!(errors, expected, "{new}: {body}");
+            // For people each field is named once.
+            let error = body["error"].as_str().unwrap();
+            for (field, _) in expected {
+                assert_eq!(error.matches(field).count(), 1, "{new}: {body}");
+            }
             // Clients of S read the same in a list of sentences.
             let is_list = body["message"].is_array() || errors[0].0 == "current_password";
             assert!(is_list, "{body}");

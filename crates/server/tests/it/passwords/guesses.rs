@@ -1,11 +1,11 @@
-//! Guesses at codes, from several networks: what they close, and for whom.
+//! Guesses at codes, from one network and from several: what they close, and for whom.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::code_by_mail;
-use crate::harness::people::Z1;
+use super::{MINUTE, can_sign_in, code_by_mail, post};
+use crate::harness::people::{PASSWORD, Z1};
 use crate::harness::{Setup, TestApp, on_each_database_with};
 
 fn behind_a_proxy() -> Setup {
@@ -79,6 +79,77 @@ async fn the_networks_together_have_five_guesses_at_a_code_and_a_hundred_a_day()
         server.advance(Duration::from_hours(24));
         let code = code_by_mail(server, &Z1).await;
         assert_eq!(guess(server, 1, &code).await, "201", "another day");
+    })
+    .await;
+}
+
+/// The documented answer comes before the limit has its say, which still holds for what comes after.
+#[tokio::test]
+async fn ts34_the_sixth_code_of_a_minute_is_one_too_many_not_too_early() {
+    on_each_database_with(Setup::with("[limits]\nlogin = \"5/60s\""), async |server| {
+        server.add(&Z1).await;
+        let code = code_by_mail(server, &Z1).await;
+        let wrong = if code == "123456" { "654321" } else { "123456" };
+        let verify = async |email: &str, code: &str| {
+            let body = json!({"email": email, "code": code});
+            post(server, "/api/auth/verify-reset-code", &body).await
+        };
+        for remaining in (0..5).rev() {
+            let answer = verify(Z1.email, wrong).await;
+            assert_eq!(answer.verdict(), "400 code_refused");
+            let told = answer.header("x-ratelimit-remaining");
+            assert_eq!(told, Some(remaining.to_string().as_str()), "{answer:?}");
+        }
+        for code in [wrong, &code] {
+            let answer = verify(Z1.email, code).await;
+            assert_eq!(answer.verdict(), "400 code_exhausted");
+            let message = "Too many failed attempts. Please request a new reset code.";
+            assert_eq!(answer.json()["message"], message);
+        }
+        // A name that is nobody's has as many, and the same is told of it.
+        for number in 0..6 {
+            let expected = if number < 5 { "400 code_refused" } else { "400 code_exhausted" };
+            assert_eq!(verify("nobody@example.com", wrong).await.verdict(), expected, "{number}");
+        }
+        // Signing in is counted by itself.
+        assert!(can_sign_in(server, &Z1, PASSWORD).await);
+        // Another mail gives other guesses, at five in a minute.
+        let code = code_by_mail(server, &Z1).await;
+        let early = verify(Z1.email, &code).await;
+        assert_eq!(early.verdict(), "429 too_many_requests");
+        assert_eq!(early.header("x-ratelimit-remaining"), Some("0"));
+        assert_eq!(early.header("retry-after"), Some("60"));
+        server.advance(MINUTE);
+        assert_eq!(verify(Z1.email, &code).await.status, 201, "control");
+    })
+    .await;
+}
+
+/// Thirty tries in a minute are all that an address has, whomever they are at, and those of which nothing
+/// comes any more are counted, too.
+#[tokio::test]
+async fn codes_of_many_accounts_are_not_tried_from_one_address() {
+    on_each_database_with(Setup::with("[limits]\nlogin = \"5/60s\""), async |server| {
+        server.add(&Z1).await;
+        let verify = async |email: &str| {
+            let body = json!({"email": email, "code": "123456"});
+            post(server, "/api/auth/verify-reset-code", &body).await.verdict()
+        };
+        for number in 0..24 {
+            let email = format!("person{number}@example.com");
+            assert_eq!(verify(&email).await, "400 code_refused", "{number}");
+        }
+        for number in 24..30 {
+            let expected = if number < 29 { "400 code_refused" } else { "400 code_exhausted" };
+            assert_eq!(verify(Z1.email).await, expected, "{number}");
+        }
+        for email in [Z1.email, "another@example.com"] {
+            assert_eq!(verify(email).await, "429 too_many_requests", "{email}");
+        }
+        assert!(can_sign_in(server, &Z1, PASSWORD).await, "signing in is counted by itself");
+        server.advance(MINUTE);
+        assert_eq!(verify("another@example.com").await, "400 code_refused", "control");
+        assert_eq!(server.events("excess_rate_limit_exceeded", 2).await.len(), 2);
     })
     .await;
 }

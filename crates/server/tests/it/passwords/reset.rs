@@ -112,6 +112,7 @@ async fn ts35_a_code_gives_a_token_and_that_a_password() {
         assert_eq!(verified.status, 201, "{verified:?}");
         assert_eq!(verified.json()["success"], true);
         let token = verified.json()["token"].as_str().unwrap().to_owned();
+        assert_eq!(token.len(), 32, "as documented");
         let again = post(server, "/api/auth/verify-reset-code", &body).await;
         assert_eq!(again.verdict(), "400 code_refused", "a code is good once");
 

@@ -1,6 +1,6 @@
 //! The fields of requests about users and roles, read into what the flows take. Forms and JSON alike.
 
-use portcullis_domain::account::AccountType;
+use portcullis_domain::account::{AccountType, is_branch};
 use portcullis_domain::id::RoleId;
 use portcullis_domain::permission::{Grant, Grants};
 use portcullis_domain::text::{Email, Name, TextFault, Username};
@@ -66,7 +66,7 @@ pub fn page(facts: &Facts) -> Result<Page, Error> {
 /// What a profile may be changed to: no address, type or status.
 pub fn profile(fields: &Fields) -> Result<Wanted, Error> {
     let (first_name, last_name) = (name(fields, "first_name"), name(fields, "last_name"));
-    let (phone, branch_id) = (phone(fields), fields.number("branch_id"));
+    let (phone, branch_id) = (phone(fields), branch_id(fields));
     let role = fields.number("role_id");
     match (first_name, last_name, phone, branch_id, role) {
         (Ok(first_name), Ok(last_name), Ok(phone), Ok(branch_id), Ok(role)) => Ok(Wanted {
@@ -182,6 +182,13 @@ pub fn phone(fields: &Fields) -> Result<Option<Option<String>>, Fault> {
         return Err(Fault::invalid("phone", "must be at most 40 characters of one line"));
     }
     Ok(Some(Some(text.to_owned()).filter(|text| !text.is_empty())))
+}
+
+/// The number of a branch.
+fn branch_id(fields: &Fields) -> Result<Option<i64>, Fault> {
+    let number = fields.number("branch_id")?;
+    let fault = || Fault::invalid("branch_id", "must be from 1 to 2147483647");
+    number.map(|number| is_branch(number).then_some(number).ok_or_else(fault)).transpose()
 }
 
 /// An account type by its documented id.

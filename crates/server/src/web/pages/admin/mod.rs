@@ -19,8 +19,8 @@ use super::shown_name;
 use crate::flows::administration::Halt;
 use crate::web::administering::{USERNAME_IS_ADDRESS, refused};
 use crate::web::caller::{
-    Caller, LimitsManage, Permission as _, RolesManage, SessionsList, SessionsManage, StaffMember,
-    UsersManage,
+    Access as _, Caller, LimitsManage, Permission as _, RolesManage, SessionsList, SessionsManage,
+    StaffMember, UsersManage,
 };
 use crate::web::door;
 use crate::web::error::Error;
@@ -70,6 +70,12 @@ impl Frame {
             csrf_token: door::mint(&call.app, caller, Kind::Session),
         }
     }
+}
+
+/// Whether the navigation would lead the caller anywhere.
+pub(super) fn is_open_to(caller: &Caller) -> bool {
+    StaffMember::admit(Ok(caller.clone())).is_ok()
+        && PLACES.iter().any(|(_, _, key)| caller.holds(key))
 }
 
 /// What a page says of an act that was not done, and with which status.

@@ -5,7 +5,7 @@ use askama::Template;
 use portcullis_domain::event::{Event, LinkRefusal};
 use portcullis_domain::one_time_link::LinkPurpose;
 use portcullis_domain::password::Policy;
-use portcullis_domain::secret::Opaque;
+use portcullis_domain::secret::ResetToken;
 
 use super::{Problem, TO_SIGN_IN, done, show_form};
 use crate::flows::password_reset::{PAGE, Reset, ResetOutcome, reset};
@@ -53,7 +53,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
         return again(Problem::weak(&Policy { min_chars, own_words: &[] }.faults(text)));
     };
     let (from, context) = (call.facts.client, call.facts.context());
-    let wanted = Reset { token: Opaque::parse(code), password, from, context };
+    let wanted = Reset { token: ResetToken::parse(code), password, from, context };
     let answer = reset(&call.app, &wanted).await?;
     call.facts.set_limit_standing(answer.standing);
     match answer.outcome {
