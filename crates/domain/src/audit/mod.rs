@@ -5,11 +5,13 @@
 
 pub mod checkpoint;
 pub mod count;
+pub mod entries;
 pub mod entry;
 pub mod growth;
 pub mod note;
 pub mod personal;
 pub mod proof;
+pub mod proof_file;
 pub mod tile;
 pub mod tiles;
 pub mod tree;
