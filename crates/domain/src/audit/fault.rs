@@ -177,8 +177,11 @@ impl Faults {
     /// So many are kept; the others are counted.
     pub const KEPT: usize = 100;
 
-    /// One more.
+    /// One more, unless it is known.
     pub fn add(&mut self, fault: Fault) {
+        if self.first.contains(&fault) {
+            return;
+        }
         let count = self.kinds.entry(fault.kind()).or_default();
         *count = count.saturating_add(1);
         if self.first.len() < Self::KEPT {
@@ -188,12 +191,16 @@ impl Faults {
 
     /// All of these.
     pub fn append(&mut self, others: Self) {
-        for (kind, count) in others.kinds {
+        let mut uncounted = others.kinds;
+        for fault in others.first {
+            uncounted.entry(fault.kind()).and_modify(|count| *count = count.saturating_sub(1));
+            self.add(fault);
+        }
+        // Those that were too many to keep.
+        for (kind, count) in uncounted.into_iter().filter(|(_, count)| *count > 0) {
             let known = self.kinds.entry(kind).or_default();
             *known = known.saturating_add(count);
         }
-        let room = Self::KEPT.saturating_sub(self.first.len());
-        self.first.extend(others.first.into_iter().take(room));
     }
 
     /// Those that were kept, as they were found.

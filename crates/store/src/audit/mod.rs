@@ -4,6 +4,7 @@
 
 pub mod checkpoints;
 pub mod counts;
+pub mod examine;
 pub mod log;
 pub mod pending;
 pub mod people;

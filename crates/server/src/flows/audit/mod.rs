@@ -4,6 +4,7 @@
 mod anchor;
 mod checkpoint;
 mod sequence;
+pub mod verify;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
