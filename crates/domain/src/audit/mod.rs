@@ -5,6 +5,7 @@
 
 pub mod checkpoint;
 pub mod count;
+pub mod disclosure;
 pub mod entries;
 pub mod entry;
 pub mod fault;

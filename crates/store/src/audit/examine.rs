@@ -122,6 +122,14 @@ pub async fn checkpoint_up_to(tx: &mut Tx, size: u64) -> Result<Option<Checkpoin
     row.as_ref().map(super::checkpoints::checkpoint).transpose()
 }
 
+/// The oldest checkpoint of at least this size.
+pub async fn checkpoint_from(tx: &mut Tx, size: u64) -> Result<Option<Checkpoint>> {
+    const SQL: &str = "SELECT size, at, note FROM audit_checkpoints WHERE size >= $1
+        ORDER BY size, at LIMIT 1";
+    let row = tx.fetch_optional(SQL, params![stored(size)?]).await?;
+    row.as_ref().map(super::checkpoints::checkpoint).transpose()
+}
+
 /// What was counted in all hours from one on.
 pub async fn counts(tx: &mut Tx, from: Time) -> Result<Vec<(Kind, Count)>> {
     const SQL: &str = "SELECT hour, name, outcome, reason, events, amount FROM audit_counts

@@ -2,7 +2,9 @@
 //! one at a time, because each holds the row of the tree meanwhile. Not here: verifying the log.
 
 mod anchor;
+pub mod bundle;
 mod checkpoint;
+pub mod prove;
 mod sequence;
 pub mod verify;
 

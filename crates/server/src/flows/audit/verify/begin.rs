@@ -54,6 +54,7 @@ pub(super) async fn begin(ask: &Ask) -> Result<Option<Beginning>, LogFault> {
         key: key.clone(),
         size: tree.size,
         first,
+        end: tree.size,
         pruned: tree.pruned,
         signed: None,
         unsigned_since: None,
@@ -91,23 +92,28 @@ async fn upper_tiles(tx: &mut Tx, size: u64, faults: &mut Faults) -> Result<Tile
             faults.add(Fault::TileMissing { tile });
         }
     }
-    let (width, height) = (WIDTH as usize, WIDTH);
     for (tile, wide) in tile::all(size).filter(|(tile, _)| tile.level > 0) {
-        let hashes = upper.get(tile).unwrap_or_default();
-        if (hashes.len() as u64) < wide {
+        if (upper.get(tile).unwrap_or_default().len() as u64) < wide {
             faults.add(Fault::TileMissing { tile });
-            continue;
         }
-        let above = TileId { level: tile.level + 1, n: tile.n / height };
-        let place = usize::try_from(tile.n % height).unwrap_or_default();
-        let said = upper.get(above).and_then(|hashes| hashes.get(place));
-        if let (Some(whole), Some(said)) = (hashes.get(..width), said)
-            && root_of(whole) != *said
+    }
+    hold_against_upper(&upper, size, faults);
+    Ok(upper)
+}
+
+/// Each full tile above those of the entries must come to what the tile above it says.
+pub(in crate::flows::audit) fn hold_against_upper(tiles: &Tiles, size: u64, faults: &mut Faults) {
+    let full = |(tile, width): &(TileId, u64)| tile.level > 0 && *width == WIDTH;
+    for (tile, _) in tile::all(size).filter(full) {
+        let above = TileId { level: tile.level + 1, n: tile.n / WIDTH };
+        let place = usize::try_from(tile.n % WIDTH).unwrap_or_default();
+        let said = tiles.get(above).and_then(|hashes| hashes.get(place));
+        if let (Some(hashes), Some(said)) = (tiles.get(tile), said)
+            && root_of(hashes) != *said
         {
             faults.add(Fault::Tile { tile });
         }
     }
-    Ok(upper)
 }
 
 /// What stands behind the end of the log.

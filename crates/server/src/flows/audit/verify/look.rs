@@ -69,7 +69,7 @@ fn signed_in(shared: &Shared, range: &Range, looked: &mut Looked) -> Vec<Signed>
     for kept in &range.checkpoints {
         match signed(kept, &shared.key) {
             Some(signed) => {
-                looked.signed = Some(Pin { size: kept.size, at: kept.at });
+                looked.signed = Some(Pin { size: kept.size, at: Some(kept.at) });
                 all.push(signed);
             }
             None => {

@@ -3,7 +3,7 @@
 //! in order, and keeps only a few of them in memory. Not here: bundles (`bundle`), and how the
 //! judgement is reached (`domain::audit::judge`).
 
-mod begin;
+pub(super) mod begin;
 mod counts;
 mod look;
 mod range;
@@ -60,8 +60,9 @@ pub struct Verdict {
     pub key: VerifierKey,
     /// How many entries the log has had.
     pub size: u64,
-    /// The first entry that was looked at.
+    /// The first entry that was looked at, and behind the last.
     pub first: u64,
+    pub end: u64,
     /// Entries below are gone, with a bundle that proves them.
     pub pruned: u64,
     /// The newest checkpoint with a good signature.
@@ -79,11 +80,34 @@ pub struct Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pin {
     pub size: u64,
-    /// When it was made.
-    pub at: Time,
+    /// When it was made, where that is kept.
+    pub at: Option<Time>,
 }
 
 impl Verdict {
+    /// Nothing yet, of a bundle of a range of entries.
+    pub(super) fn of_bundle(key: VerifierKey, first: u64, end: u64) -> Self {
+        let (signed, unsigned_since, faults) = Default::default();
+        Self {
+            key,
+            size: end,
+            first,
+            end,
+            pruned: 0,
+            signed,
+            unsigned_since,
+            confirmed: 0,
+            erased: 0,
+            faults,
+        }
+    }
+
+    /// The signature of a checkpoint of this size is good.
+    pub(super) fn sign(&mut self, size: u64) {
+        self.size = size;
+        self.signed = Some(Pin { size, at: None });
+    }
+
     /// How many entries at the end are not signed yet.
     pub fn unsigned(&self) -> u64 {
         self.size.saturating_sub(self.signed.map_or(0, |pin| pin.size))
@@ -91,7 +115,7 @@ impl Verdict {
 
     /// How many entries were looked at.
     pub fn entries(&self) -> u64 {
-        self.size.saturating_sub(self.first)
+        self.end.saturating_sub(self.first)
     }
 
     /// Something was not signed by the key.
