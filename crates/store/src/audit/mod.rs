@@ -10,6 +10,7 @@ pub mod pending;
 pub mod people;
 pub mod personal;
 pub mod tree;
+pub mod verdicts;
 
 use crate::error::{Result, corrupt};
 
