@@ -141,15 +141,8 @@ impl App {
         let (recorder, recording) = Recorder::new(db.clone(), random);
         spawn(&tasks, spending);
         spawn(&tasks, recording);
-        let audit = AuditLog::new(Making {
-            db: db.clone(),
-            keys: keys.audit.clone(),
-            random,
-            origin: config.audit.origin.clone().unwrap_or_else(|| {
-                format!("{}/audit/{}", public_url.host(), hex::encode(random.bytes::<4>()))
-            }),
-            anchor: config.audit.anchor.clone(),
-        });
+        let making = Making::of(&config, &public_url, db.clone(), keys.audit.clone(), random);
+        let audit = AuditLog::new(making);
         let (toucher, touching) = Toucher::new(db.clone());
         spawn(&tasks, touching);
         let telemetry = Telemetry::new(config.log.requests);

@@ -41,6 +41,7 @@ pub fn start(app: &App) {
     app.spawn(sweep_regularly(app.clone()));
     app.spawn(move_on_regularly(app.clone()));
     app.spawn(audit::run(app.clone()));
+    app.spawn(audit::watch::run(app.clone()));
     app.spawn(follow::run(app.clone()));
     app.spawn(live_limits::follow(app.clone()));
 }

@@ -5,11 +5,16 @@
 
 pub mod checkpoint;
 pub mod count;
+pub mod disclosure;
+pub mod entries;
 pub mod entry;
+pub mod fault;
 pub mod growth;
+pub mod judge;
 pub mod note;
 pub mod personal;
 pub mod proof;
+pub mod proof_file;
 pub mod tile;
 pub mod tiles;
 pub mod tree;

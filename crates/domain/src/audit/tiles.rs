@@ -47,6 +47,11 @@ impl Tiles {
         Ok(())
     }
 
+    /// The hashes of a tile, if it is loaded.
+    pub fn get(&self, tile: TileId) -> Option<&[Hash]> {
+        self.loaded.get(&tile).map(Vec::as_slice)
+    }
+
     /// Adds an entry to a tree of `size`, whose edge is loaded. After an error the tiles are good
     /// for nothing any more.
     pub fn append(&mut self, size: u64, leaf: Hash) -> Result<(), MissingTile> {

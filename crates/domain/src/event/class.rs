@@ -86,6 +86,8 @@ impl Event {
             Self::Heartbeat => ("sys_heartbeat", Success, Info),
             Self::ClockBehind { .. } => ("sys_clock_behind", Failure, Warning),
             Self::CheckpointRefused { .. } => ("audit_checkpoint_refused", Failure, Critical),
+            Self::VerifyFailed { .. } => ("audit_verify_failed", Failure, Critical),
+            Self::BundleExported { .. } => ("audit_exported", Success, Warning),
             Self::Started { .. } => ("sys_startup", Success, Info),
             Self::Stopped => ("sys_shutdown", Success, Info),
         }

@@ -199,6 +199,15 @@ pub enum Event {
     ClockBehind { by_ms: i64 },
     /// The audit log does not continue what was signed of it, so nothing more is signed.
     CheckpointRefused { reason: &'static str },
+    /// The log was verified, and is not in order: the first thing that was found, and how many.
+    VerifyFailed {
+        reason: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        index: Option<u64>,
+        faults: u64,
+    },
+    /// Entries from `first` up to and without `end` were handed on in a bundle.
+    BundleExported { first: u64, end: u64, personal: bool },
     /// The server began to serve.
     Started { version: &'static str, binary_sha256: Text },
     /// The server stopped on request.

@@ -2,8 +2,9 @@
 //! ended. One file a subcommand; what people and machines read is printed by `output` alone.
 //!
 //! Exit codes: 0 done, 1 refused or different, 2 wrong usage or configuration, 3 something could
-//! not be reached or verified.
+//! not be reached or verified, 4 a signature is not good.
 
+pub mod audit;
 pub mod config;
 pub mod demo;
 pub mod doctor;
@@ -34,6 +35,8 @@ pub const REFUSED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// Something could not be reached or verified.
 pub const UNREACHABLE: u8 = 3;
+/// A signature is not good.
+pub const FORGED: u8 = 4;
 
 /// Runs the command that the arguments name (the first is the program's own name).
 pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -68,6 +71,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Mail(args) => {
             output::log_trouble();
             Box::pin(mail::run(args)).await
+        }
+        Command::Audit(args) => {
+            output::log_trouble();
+            Box::pin(audit::run(args)).await
         }
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
         Command::Import(args) => {
@@ -123,6 +130,8 @@ enum Command {
     Limits(limits::Args),
     /// Sends a test message, and shows how far mail is.
     Mail(mail::Args),
+    /// Verifies, exports and proves the log of what happened.
+    Audit(audit::Args),
     /// Looks at the installation and at what stands in front of it, and says what to do.
     Doctor(doctor::Args),
     /// Brings what another system knows, also beside a running server.
@@ -130,7 +139,7 @@ enum Command {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 refused or different, 2 wrong usage or \
-    configuration, 3 something could not be reached or verified.";
+    configuration, 3 something could not be reached or verified, 4 a signature is not good.";
 
 fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<OpenError>() {

@@ -151,6 +151,8 @@ pub struct Audit {
     pub origin: Option<String>,
     /// The file of the last checkpoint.
     pub anchor: PathBuf,
+    /// How often the whole log is verified; `None`: never.
+    pub verify_every: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]

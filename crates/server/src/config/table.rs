@@ -307,6 +307,12 @@ const AUDIT: &[Key] = &[
         "The file of the last checkpoint that was signed, best on another disk than the database: \
          behind it the log cannot be taken back unseen.",
     ),
+    text(
+        "verify_every",
+        Is("24h"),
+        DURATION_OR_OFF,
+        "How often the server verifies the whole log by itself. One node does it.",
+    ),
 ];
 
 const GATE: &[Key] = &[

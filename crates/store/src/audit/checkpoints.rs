@@ -3,7 +3,7 @@
 use portcullis_domain::time::Time;
 
 use super::{number, stored};
-use crate::driver::{Tx, params};
+use crate::driver::{Row, Tx, params};
 use crate::error::Result;
 
 /// A signed note about the log.
@@ -27,12 +27,13 @@ pub async fn newest(tx: &mut Tx) -> Result<Option<Checkpoint>> {
     const SQL: &str =
         "SELECT size, at, note FROM audit_checkpoints ORDER BY size DESC, at DESC LIMIT 1";
     let row = tx.fetch_optional(SQL, params![]).await?;
-    row.map(|row| {
-        Ok(Checkpoint {
-            size: number(row.get("size")?)?,
-            at: Time(row.get("at")?),
-            note: row.get("note")?,
-        })
+    row.as_ref().map(checkpoint).transpose()
+}
+
+pub(super) fn checkpoint(row: &Row) -> Result<Checkpoint> {
+    Ok(Checkpoint {
+        size: number(row.get("size")?)?,
+        at: Time(row.get("at")?),
+        note: row.get("note")?,
     })
-    .transpose()
 }

@@ -4,11 +4,13 @@
 
 pub mod checkpoints;
 pub mod counts;
+pub mod examine;
 pub mod log;
 pub mod pending;
 pub mod people;
 pub mod personal;
 pub mod tree;
+pub mod verdicts;
 
 use crate::error::{Result, corrupt};
 

@@ -2,8 +2,12 @@
 //! one at a time, because each holds the row of the tree meanwhile. Not here: verifying the log.
 
 mod anchor;
+pub mod bundle;
 mod checkpoint;
+pub mod prove;
 mod sequence;
+pub mod verify;
+pub mod watch;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -12,15 +16,17 @@ use std::time::Duration;
 
 use portcullis_domain::audit::checkpoint::CheckpointFault;
 use portcullis_domain::audit::growth::GrowthFault;
-use portcullis_domain::audit::note::NoteFault;
+use portcullis_domain::audit::note::{NoteFault, SigningKey, VerifierKey};
 use portcullis_domain::audit::personal::{AuditKeys, Sealed};
 use portcullis_domain::audit::tiles::{MalformedTile, MissingTile};
 use portcullis_domain::event::{Context, Event};
+use portcullis_domain::origin::Origin;
 use portcullis_domain::time::Time;
-use portcullis_store::audit::{pending, tree};
+use portcullis_store::audit::{checkpoints, pending, tree};
 use portcullis_store::{Db, Error};
 
 use crate::app::App;
+use crate::config::Config;
 use crate::flows::record;
 use crate::random::Random;
 
@@ -46,6 +52,7 @@ struct Parts {
     /// One at a time here, so that the others wait without a connection.
     turn: tokio::sync::Mutex<()>,
     trouble: Mutex<Option<Trouble>>,
+    verified: Mutex<Option<watch::Kept>>,
     is_clock_behind: AtomicBool,
 }
 
@@ -113,18 +120,66 @@ pub struct Making {
     pub anchor: PathBuf,
 }
 
+impl Making {
+    /// As a configuration says.
+    pub fn of(
+        config: &Config,
+        public_url: &Origin,
+        db: Db,
+        keys: AuditKeys,
+        random: Random,
+    ) -> Self {
+        let origin = config.audit.origin.clone().unwrap_or_else(|| {
+            format!("{}/audit/{}", public_url.host(), hex::encode(random.bytes::<4>()))
+        });
+        Self { db, keys, random, origin, anchor: config.audit.anchor.clone() }
+    }
+}
+
+/// How far the log is.
+pub struct Standing {
+    pub key: VerifierKey,
+    pub size: u64,
+    pub pruned: u64,
+    /// How many events wait for their place.
+    pub waiting: u64,
+    /// The size of the newest checkpoint, and when it was made.
+    pub signed: Option<(u64, Time)>,
+}
+
+/// How far the log is; `None` if it has not begun.
+pub async fn standing(db: &Db, keys: &AuditKeys) -> Result<Option<Standing>, LogFault> {
+    let mut tx = db.read().await?;
+    let Some(tree) = tree::read(&mut tx).await? else { return Ok(None) };
+    let signed = checkpoints::newest(&mut tx).await?;
+    let waiting = pending::waiting(&mut tx).await?.events;
+    let key = SigningKey::from_seed(&tree.origin, keys.signing_seed())?.verifier().clone();
+    let signed = signed.map(|signed| (signed.size, signed.at));
+    Ok(Some(Standing { key, size: tree.size, pruned: tree.pruned, waiting, signed }))
+}
+
 impl AuditLog {
     /// The log of a database.
     pub fn new(making: Making) -> Self {
         let Making { db, keys, random, origin, anchor } = making;
-        let (turn, trouble, is_clock_behind) = Default::default();
-        let parts = Parts { db, keys, random, origin, anchor, turn, trouble, is_clock_behind };
+        let (turn, trouble, verified, is_clock_behind) = Default::default();
+        let parts =
+            Parts { db, keys, random, origin, anchor, turn, trouble, verified, is_clock_behind };
         Self(Arc::new(parts))
     }
 
     /// What is wrong with the log; `None` where everything is well.
     pub fn trouble(&self) -> Option<Trouble> {
         *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was found when the log was last verified, as this node knows.
+    pub fn verified(&self) -> Option<watch::Kept> {
+        self.0.verified.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn was_verified(&self, found: Option<watch::Kept>) {
+        *self.0.verified.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
 
     /// Gives everything that waits its place.

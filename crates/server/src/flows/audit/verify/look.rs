@@ -1,0 +1,189 @@
+//! A range that was read is looked at: what each entry comes to, whether the columns beside it and its
+//! personal data agree with it, and what was signed. Pure work, no waiting.
+
+use std::collections::{BTreeMap, HashMap};
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
+use portcullis_domain::audit::entry::{Entry, Person};
+use portcullis_domain::audit::fault::{Fault, Faults, Witness};
+use portcullis_domain::audit::judge::{Block, Signed};
+use portcullis_domain::audit::personal::{Commitment, Part};
+use portcullis_domain::audit::tile::{TileId, WIDTH};
+use portcullis_domain::audit::tiles::from_bytes;
+use portcullis_domain::audit::tree::{Hash, leaf_hash};
+use portcullis_store::audit::examine::{Kept, Sealed};
+
+use super::Pin;
+use super::begin::signed;
+use super::range::{Looked, Range, Shared, Standing};
+
+/// Looks at everything in a range.
+pub(super) fn look(shared: &Shared, range: Range) -> Looked {
+    let mut looked = Looked { first: range.first, ..Looked::default() };
+    let signed = signed_in(shared, &range, &mut looked);
+    let mut reading = Reading {
+        shared,
+        people: &range.people,
+        entries: range.entries.into_iter().peekable(),
+        personal: range.personal.into_iter().peekable(),
+    };
+    let mut tiles: BTreeMap<TileId, Vec<u8>> = range.tiles.into_iter().collect();
+    for n in range.first / WIDTH..range.end.div_ceil(WIDTH) {
+        let (first, end) = (n * WIDTH, ((n + 1) * WIDTH).min(range.end));
+        let kept = tiles.remove(&TileId { level: 0, n }).and_then(|bytes| from_bytes(&bytes));
+        let mut block = Block {
+            n,
+            entries: Vec::new(),
+            tile: first_of(kept.unwrap_or_default(), end - first),
+            above: above(shared, n),
+            elsewhere: Vec::new(),
+        };
+        for index in first..end {
+            reading.one(index, &mut block, &mut looked);
+        }
+        let is_within = |signed: &&Signed| signed.head.size > first && signed.head.size <= end;
+        let within: Vec<Signed> = signed.iter().filter(is_within).copied().collect();
+        let is_signed_within = within.iter().any(|signed| signed.head.size < end);
+        looked.blocks.push((block.look(is_signed_within), within));
+    }
+    looked
+}
+
+/// The tile may have grown since; empty if it is too short.
+fn first_of(mut tile: Vec<Hash>, width: u64) -> Vec<Hash> {
+    let width = usize::try_from(width).unwrap_or(usize::MAX);
+    if tile.len() < width { Vec::new() } else { tile.drain(..width).collect() }
+}
+
+/// What the tile above says of a block; `None` where that one is not full.
+fn above(shared: &Shared, n: u64) -> Option<Hash> {
+    let is_full = (n + 1).checked_mul(WIDTH).is_some_and(|end| end <= shared.size);
+    let hashes = shared.upper.get(TileId { level: 1, n: n / WIDTH }).filter(|_| is_full)?;
+    hashes.get(usize::try_from(n % WIDTH).ok()?).copied()
+}
+
+/// What was signed in the range and at its end, by size.
+fn signed_in(shared: &Shared, range: &Range, looked: &mut Looked) -> Vec<Signed> {
+    let mut all = Vec::new();
+    for kept in &range.checkpoints {
+        match signed(kept, &shared.key) {
+            Some(signed) => {
+                looked.signed = Some(Pin { size: kept.size, at: Some(kept.at) });
+                all.push(signed);
+            }
+            None => {
+                looked.faults.add(Fault::BadSignature { size: kept.size, by: Witness::Checkpoint });
+            }
+        }
+    }
+    let is_here = |anchor: &&Signed| (range.first + 1..=range.end).contains(&anchor.head.size);
+    all.extend(shared.anchors.iter().filter(is_here));
+    all.sort_by_key(|signed| signed.head.size);
+    all
+}
+
+/// The rows of a range, one entry after the other.
+struct Reading<'a> {
+    shared: &'a Shared,
+    people: &'a HashMap<i64, Standing>,
+    entries: Peekable<IntoIter<Kept>>,
+    personal: Peekable<IntoIter<Sealed>>,
+}
+
+impl Reading<'_> {
+    fn one(&mut self, index: u64, block: &mut Block, looked: &mut Looked) {
+        let kept = self.entries.next_if(|kept| kept.index == index);
+        let mut parts = Vec::new();
+        while let Some(part) = self.personal.next_if(|part| part.index == index) {
+            parts.push(part);
+        }
+        block.entries.push(kept.as_ref().map(|kept| leaf_hash(&kept.leaf)));
+        let Some(kept) = kept else { return };
+        match Entry::read(&kept.leaf) {
+            Some(entry) if entry.index != index => block.elsewhere.push((index, entry.index)),
+            Some(entry) => {
+                columns(&entry, &kept, &mut looked.faults);
+                looked.counted.add(&entry);
+                self.personal(&entry, &parts, looked);
+            }
+            None => looked.faults.add(Fault::Unreadable { index }),
+        }
+    }
+
+    /// The personal data that the entry commits to, and nothing else.
+    fn personal(&self, entry: &Entry, parts: &[Sealed], looked: &mut Looked) {
+        let index = entry.index;
+        let (actor, subject) = (entry.actor, entry.subject);
+        let committed = [
+            (Part::From, entry.from, actor.or(subject)),
+            (Part::Texts, entry.texts, subject.or(actor)),
+        ];
+        for (part, commitment, owner) in committed {
+            let row = parts.iter().find(|sealed| sealed.part == part.as_str());
+            match (commitment, row) {
+                (None, None) => {}
+                (Some(_), None) => {
+                    looked.absent.push((index, part.as_str(), owner.map(Person::number)));
+                }
+                (None, Some(_)) => {
+                    looked.faults.add(Fault::PersonalStray { index, part: part.as_str() });
+                }
+                (Some(commitment), Some(sealed)) => {
+                    self.sealed(index, part, commitment, sealed, looked);
+                }
+            }
+        }
+        if parts.iter().any(|sealed| Part::parse(&sealed.part).is_none()) {
+            looked.faults.add(Fault::PersonalStray { index, part: "another" });
+        }
+    }
+
+    fn sealed(
+        &self,
+        index: u64,
+        part: Part,
+        commitment: Commitment,
+        sealed: &Sealed,
+        looked: &mut Looked,
+    ) {
+        let keys = &self.shared.keys;
+        let key = match sealed.person.map(|person| self.people.get(&person)) {
+            None => Some(keys.nobody()),
+            Some(Some(Standing::Known(key))) => Some(key),
+            // The row was read before he was erased.
+            Some(Some(Standing::Erased)) => {
+                looked.erased += 1;
+                return;
+            }
+            Some(Some(Standing::Unknown) | None) => None,
+        };
+        let opened = key.and_then(|key| key.open(index, part, &sealed.sealed).ok());
+        let is_good = opened.is_some_and(|opened| opened.commitment() == commitment);
+        if !is_good {
+            looked.faults.add(Fault::PersonalAltered { index, part: part.as_str() });
+        }
+    }
+}
+
+/// The columns by which an entry is found.
+fn columns(entry: &Entry, kept: &Kept, faults: &mut Faults) {
+    let number = |person: Option<Person>| person.map(Person::number);
+    let agreeing = [
+        ("id", entry.id == kept.id),
+        ("at", entry.at == kept.at),
+        ("name", entry.event == kept.name),
+        ("actor", number(entry.actor) == kept.actor),
+        ("subject", number(entry.subject) == kept.subject),
+    ];
+    for (column, agrees) in agreeing {
+        if !agrees {
+            faults.add(Fault::Column { index: kept.index, column });
+        }
+    }
+}
+
+/// Personal data is gone that nobody erased.
+pub(super) fn absent(index: u64, part: &'static str) -> Fault {
+    Fault::PersonalMissing { index, part }
+}

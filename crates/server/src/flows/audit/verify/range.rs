@@ -1,0 +1,147 @@
+//! One range of entries: read with its tiles, its personal data and what was signed in it, then looked
+//! at on a thread that may be busy.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use portcullis_domain::audit::entry::Person;
+use portcullis_domain::audit::fault::Faults;
+use portcullis_domain::audit::judge::{Seen, Signed};
+use portcullis_domain::audit::note::VerifierKey;
+use portcullis_domain::audit::personal::{AuditKeys, PersonKey};
+use portcullis_domain::audit::tile::TileId;
+use portcullis_domain::audit::tile::WIDTH;
+use portcullis_domain::audit::tiles::Tiles;
+use portcullis_store::audit::checkpoints::Checkpoint;
+use portcullis_store::audit::examine::{self, Kept, Sealed};
+use portcullis_store::{Db, Error};
+
+use super::Pin;
+use super::counts::Counted;
+use super::look;
+
+/// What every range is looked at with.
+pub(super) struct Shared {
+    pub(super) db: Db,
+    pub(super) keys: AuditKeys,
+    pub(super) key: VerifierKey,
+    pub(super) first: u64,
+    pub(super) size: u64,
+    pub(super) upper: Tiles,
+    /// By size.
+    pub(super) anchors: Vec<Signed>,
+    pub(super) people: People,
+}
+
+/// A range as it was read.
+pub(super) struct Range {
+    pub(super) first: u64,
+    pub(super) end: u64,
+    pub(super) entries: Vec<Kept>,
+    pub(super) personal: Vec<Sealed>,
+    pub(super) tiles: Vec<(TileId, Vec<u8>)>,
+    pub(super) checkpoints: Vec<Checkpoint>,
+    pub(super) people: HashMap<i64, Standing>,
+}
+
+/// What was found in it.
+#[derive(Default)]
+pub(super) struct Looked {
+    pub(super) first: u64,
+    /// In order, each with what was signed in it.
+    pub(super) blocks: Vec<(Seen, Vec<Signed>)>,
+    pub(super) faults: Faults,
+    pub(super) counted: Counted,
+    pub(super) erased: u64,
+    /// The newest good checkpoint.
+    pub(super) signed: Option<Pin>,
+    /// Personal data that is not there: the entry, the part, and whose it was.
+    pub(super) absent: Vec<(u64, &'static str, Option<i64>)>,
+}
+
+/// How it stands with somebody in the log.
+#[derive(Clone)]
+pub(super) enum Standing {
+    Known(PersonKey),
+    Erased,
+    /// Nobody has the number, or the key cannot be read.
+    Unknown,
+}
+
+/// People who were looked up.
+#[derive(Default)]
+pub(super) struct People(Mutex<HashMap<i64, Standing>>);
+
+/// So many are remembered.
+const MOST_PEOPLE: usize = 50_000;
+
+/// Reads a range and looks at it.
+pub(super) async fn look(shared: Arc<Shared>, first: u64, end: u64) -> Result<Looked, Error> {
+    let range = read(&shared, first, end).await?;
+    let busy = Arc::clone(&shared);
+    let looked = tokio::task::spawn_blocking(move || look::look(&busy, range)).await;
+    let mut looked = looked.map_err(|_| Error::Unavailable)?;
+    for (index, part, owner) in std::mem::take(&mut looked.absent) {
+        match owner {
+            Some(owner) if matches!(shared.person_now(owner).await?, Standing::Erased) => {
+                looked.erased += 1;
+            }
+            Some(_) | None => looked.faults.add(look::absent(index, part)),
+        }
+    }
+    Ok(looked)
+}
+
+async fn read(shared: &Shared, first: u64, end: u64) -> Result<Range, Error> {
+    let mut tx = shared.db.read().await?;
+    let entries = examine::entries(&mut tx, first, end).await?;
+    let personal = examine::personal(&mut tx, first, end).await?;
+    let tiles = examine::tiles(&mut tx, 0, first / WIDTH, end.div_ceil(WIDTH)).await?;
+    let checkpoints = examine::checkpoints(&mut tx, first, end).await?;
+    drop(tx);
+    let owners: HashSet<i64> = personal.iter().filter_map(|sealed| sealed.person).collect();
+    let mut people = HashMap::new();
+    for owner in owners {
+        people.insert(owner, shared.person(owner).await?);
+    }
+    Ok(Range { first, end, entries, personal, tiles, checkpoints, people })
+}
+
+impl Shared {
+    /// What is known of somebody; from the store only once.
+    async fn person(&self, number: i64) -> Result<Standing, Error> {
+        if let Some(known) = self.people.get(number) {
+            return Ok(known);
+        }
+        self.person_now(number).await
+    }
+
+    /// From the store: somebody may have been erased meanwhile.
+    async fn person_now(&self, number: i64) -> Result<Standing, Error> {
+        let mut tx = self.db.read_once().await?;
+        let standing = match (examine::person(&mut tx, number).await?, Person::from_number(number))
+        {
+            (Some((_, true)), _) => Standing::Erased,
+            (Some((Some(sealed), false)), Some(person)) => {
+                self.keys.unwrap(person, &sealed).map_or(Standing::Unknown, Standing::Known)
+            }
+            _ => Standing::Unknown,
+        };
+        self.people.put(number, standing.clone());
+        Ok(standing)
+    }
+}
+
+impl People {
+    fn get(&self, number: i64) -> Option<Standing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned()
+    }
+
+    fn put(&self, number: i64, standing: Standing) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_PEOPLE {
+            known.clear();
+        }
+        known.insert(number, standing);
+    }
+}

@@ -1,0 +1,150 @@
+//! The log as it stands in the tables, for whoever verifies it or hands it on: nothing here is taken to
+//! be what we wrote. Ranges are of indices, from the first up to and without the end.
+
+use portcullis_domain::audit::tile::TileId;
+use portcullis_domain::time::Time;
+
+use super::checkpoints::Checkpoint;
+use super::counts::{Count, Kind};
+use super::{number, stored};
+use crate::driver::{Row, Tx, params};
+use crate::error::Result;
+
+/// A row of the log with the columns beside the entry.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub index: u64,
+    pub id: String,
+    pub at: Time,
+    pub name: String,
+    /// Numbers of people.
+    pub actor: Option<i64>,
+    pub subject: Option<i64>,
+    pub leaf: Vec<u8>,
+}
+
+/// The rows of a range, in order.
+pub async fn entries(tx: &mut Tx, first: u64, end: u64) -> Result<Vec<Kept>> {
+    const SQL: &str = "SELECT idx, id, at, name, actor, subject, leaf FROM audit_log
+        WHERE idx >= $1 AND idx < $2 ORDER BY idx";
+    let rows = tx.fetch_all(SQL, params![stored(first)?, stored(end)?]).await?;
+    let kept = |row: &Row| {
+        Ok(Kept {
+            index: number(row.get("idx")?)?,
+            id: row.get("id")?,
+            at: Time(row.get("at")?),
+            name: row.get("name")?,
+            actor: row.get("actor")?,
+            subject: row.get("subject")?,
+            leaf: row.get("leaf")?,
+        })
+    };
+    rows.iter().map(kept).collect()
+}
+
+/// The rows that stand behind the end: the first, and how many.
+pub async fn strays(tx: &mut Tx, size: u64) -> Result<Option<(u64, u64)>> {
+    const SQL: &str = "SELECT MIN(idx) AS first, COUNT(*) AS strays FROM audit_log WHERE idx >= $1";
+    let row = tx.fetch_one(SQL, params![stored(size)?]).await?;
+    let Some(first) = row.get::<Option<i64>>("first")? else { return Ok(None) };
+    Ok(Some((number(first)?, number(row.get("strays")?)?)))
+}
+
+/// One sealed part of an entry's personal data. `part` is whatever stands there.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    pub index: u64,
+    pub part: String,
+    /// Whose key it is under.
+    pub person: Option<i64>,
+    pub sealed: Vec<u8>,
+    pub address: Option<Vec<u8>>,
+}
+
+/// The personal data of a range, in order.
+pub async fn personal(tx: &mut Tx, first: u64, end: u64) -> Result<Vec<Sealed>> {
+    const SQL: &str = "SELECT idx, part, person, sealed, address FROM audit_personal
+        WHERE idx >= $1 AND idx < $2 ORDER BY idx, part";
+    let rows = tx.fetch_all(SQL, params![stored(first)?, stored(end)?]).await?;
+    let sealed = |row: &Row| {
+        Ok(Sealed {
+            index: number(row.get("idx")?)?,
+            part: row.get("part")?,
+            person: row.get("person")?,
+            sealed: row.get("sealed")?,
+            address: row.get("address")?,
+        })
+    };
+    rows.iter().map(sealed).collect()
+}
+
+/// The key of a person, sealed, and whether he was erased; `None` if nobody has the number.
+pub async fn person(tx: &mut Tx, person: i64) -> Result<Option<(Option<Vec<u8>>, bool)>> {
+    const SQL: &str = "SELECT sealed_key, erased_at FROM audit_people WHERE person = $1";
+    let row = tx.fetch_optional(SQL, params![person]).await?;
+    row.map(|row| Ok((row.get("sealed_key")?, row.get::<Option<i64>>("erased_at")?.is_some())))
+        .transpose()
+}
+
+/// The tiles of a level, of a range of their numbers, in order.
+pub async fn tiles(tx: &mut Tx, level: u8, first: u64, end: u64) -> Result<Vec<(TileId, Vec<u8>)>> {
+    const SQL: &str = "SELECT level, n, hashes FROM audit_tiles
+        WHERE level = $1 AND n >= $2 AND n < $3 ORDER BY n";
+    let range = params![i64::from(level), stored(first)?, stored(end)?];
+    tx.fetch_all(SQL, range).await?.iter().map(tile).collect()
+}
+
+/// All tiles above level 0: one byte for eight entries.
+pub async fn upper_tiles(tx: &mut Tx) -> Result<Vec<(TileId, Vec<u8>)>> {
+    const SQL: &str = "SELECT level, n, hashes FROM audit_tiles WHERE level > 0";
+    tx.fetch_all(SQL, params![]).await?.iter().map(tile).collect()
+}
+
+fn tile(row: &Row) -> Result<(TileId, Vec<u8>)> {
+    // A level that no tree has is one that nobody asks for.
+    let level = u8::try_from(row.get::<i64>("level")?).unwrap_or(u8::MAX);
+    Ok((TileId { level, n: number(row.get("n")?)? }, row.get("hashes")?))
+}
+
+/// What was signed at sizes from `after` on, without it, up to `until`, in order.
+pub async fn checkpoints(tx: &mut Tx, after: u64, until: u64) -> Result<Vec<Checkpoint>> {
+    const SQL: &str = "SELECT size, at, note FROM audit_checkpoints
+        WHERE size > $1 AND size <= $2 ORDER BY size, at";
+    let rows = tx.fetch_all(SQL, params![stored(after)?, stored(until)?]).await?;
+    rows.iter().map(super::checkpoints::checkpoint).collect()
+}
+
+/// The newest checkpoint of at most this size.
+pub async fn checkpoint_up_to(tx: &mut Tx, size: u64) -> Result<Option<Checkpoint>> {
+    const SQL: &str = "SELECT size, at, note FROM audit_checkpoints WHERE size <= $1
+        ORDER BY size DESC, at DESC LIMIT 1";
+    let row = tx.fetch_optional(SQL, params![stored(size)?]).await?;
+    row.as_ref().map(super::checkpoints::checkpoint).transpose()
+}
+
+/// The oldest checkpoint of at least this size.
+pub async fn checkpoint_from(tx: &mut Tx, size: u64) -> Result<Option<Checkpoint>> {
+    const SQL: &str = "SELECT size, at, note FROM audit_checkpoints WHERE size >= $1
+        ORDER BY size, at LIMIT 1";
+    let row = tx.fetch_optional(SQL, params![stored(size)?]).await?;
+    row.as_ref().map(super::checkpoints::checkpoint).transpose()
+}
+
+/// What was counted in all hours from one on.
+pub async fn counts(tx: &mut Tx, from: Time) -> Result<Vec<(Kind, Count)>> {
+    const SQL: &str = "SELECT hour, name, outcome, reason, events, amount FROM audit_counts
+        WHERE hour >= $1";
+    let count = |row: &Row| {
+        let kind = Kind {
+            hour: Time(row.get("hour")?),
+            name: row.get("name")?,
+            outcome: row.get("outcome")?,
+            reason: row.get("reason")?,
+        };
+        // A negative number is none that was counted; it differs from whatever the entries say.
+        let positive =
+            |column| row.get::<i64>(column).map(|n| u64::try_from(n).unwrap_or(u64::MAX));
+        Ok((kind, Count { events: positive("events")?, amount: positive("amount")? }))
+    };
+    tx.fetch_all(SQL, params![from]).await?.iter().map(count).collect()
+}
