@@ -88,6 +88,7 @@ impl Event {
             Self::CheckpointRefused { .. } => ("audit_checkpoint_refused", Failure, Critical),
             Self::VerifyFailed { .. } => ("audit_verify_failed", Failure, Critical),
             Self::BundleExported { .. } => ("audit_exported", Success, Warning),
+            Self::AnchorReplaced { .. } => ("audit_anchor_replaced", Success, Critical),
             Self::Started { .. } => ("sys_startup", Success, Info),
             Self::Stopped => ("sys_shutdown", Success, Info),
         }

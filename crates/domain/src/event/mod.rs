@@ -199,6 +199,9 @@ pub enum Event {
     ClockBehind { by_ms: i64 },
     /// The audit log does not continue what was signed of it, so nothing more is signed.
     CheckpointRefused { reason: &'static str },
+    /// An operator put a file of the last checkpoint aside that the log does not continue. `anchored`:
+    /// how many entries it was of; `size`: how many there are.
+    AnchorReplaced { reason: &'static str, anchored: Option<u64>, size: u64 },
     /// The log was verified, and is not in order: the first thing that was found, and how many.
     VerifyFailed {
         reason: &'static str,

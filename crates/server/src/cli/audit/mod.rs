@@ -2,6 +2,7 @@
 //! says how it stands. What needs no database runs on any machine. Not here: how each is done
 //! (`flows::audit`).
 
+mod accept;
 mod export;
 mod prove;
 mod shown;
@@ -31,6 +32,8 @@ enum Command {
     Export(export::Args),
     /// Proves that one entry is in the log, or that the log continues what it was.
     Prove(prove::Args),
+    /// Goes on with a log that does not continue the anchor file, as after an older backup.
+    Accept(accept::Args),
     /// Shows the key of the log, how far it is, and when it was last verified.
     Status(status::Args),
 }
@@ -41,6 +44,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => Box::pin(verify::run(args)).await,
         Command::Export(args) => Box::pin(export::run(args)).await,
         Command::Prove(args) => Box::pin(prove::run(args)).await,
+        Command::Accept(args) => Box::pin(accept::run(args)).await,
         Command::Status(args) => Box::pin(status::run(args)).await,
     }
 }

@@ -72,7 +72,7 @@ async fn is_due(parts: &Parts, now: Time, when: When) -> Result<bool, LogFault> 
 }
 
 /// How the tree does not continue what was signed; `None` if it does.
-async fn discontinued(
+pub(super) async fn discontinued(
     tx: &mut Tx,
     before: Head,
     head: Head,

@@ -1,6 +1,7 @@
 //! The audit log at work: what happened gets its place, and what has one is signed. Any node does it,
 //! one at a time, because each holds the row of the tree meanwhile. Not here: verifying the log.
 
+pub mod accept;
 mod anchor;
 pub mod bundle;
 mod checkpoint;

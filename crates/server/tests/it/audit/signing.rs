@@ -7,6 +7,7 @@ use portcullis_domain::audit::note::SigningKey;
 use portcullis_domain::audit::proof::Head;
 use portcullis_domain::audit::tree::leaf_hash;
 use portcullis_domain::event::{Context, Event};
+use portcullis_server::flows::audit::accept::Accepted;
 use portcullis_server::flows::audit::{Discontinued, Trouble, When};
 use portcullis_store::audit::{checkpoints, tree};
 use portcullis_store::events;
@@ -160,6 +161,43 @@ async fn silence_is_signed_too() {
         assert_eq!(beats().await, 1);
         server.app.audit.break_silence(server.app.clock.now()).await.unwrap();
         assert_eq!(beats().await, 1, "it is an event itself");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_operator_may_go_on_without_the_anchor_and_the_log_says_so_for_ever() {
+    on_each_database(async |server| {
+        let accept = async || server.app.audit.accept(server.app.clock.now()).await.unwrap();
+        // With the start in it, nothing comes by itself any more.
+        entries(server).await;
+        happen(server, 5).await;
+        sign(server, When::Now).await;
+        assert_eq!(accept().await, Accepted::Nothing, "control");
+        let anchor = &server.app.config.audit.anchor;
+        let key = key(server).await;
+        let note = Checkpoint::sign(Head { size: 900, root: leaf_hash(b"lost") }, &key).unwrap();
+        std::fs::write(anchor, &note).unwrap();
+        let Accepted::Done(lost) = accept().await else { panic!() };
+        assert_eq!((lost.how, lost.anchored), (Discontinued::Shorter, Some(900)));
+        assert_eq!(std::fs::read_to_string(&lost.aside).unwrap(), note, "the evidence is kept");
+        let told = server.events("audit_anchor_replaced", 1).await;
+        assert_eq!(told[0].detail["anchored"], 900);
+        assert_eq!(told[0].detail["size"], lost.size);
+        let (entries, _) = entries(server).await;
+        assert_eq!(newest(server).await.unwrap().size, entries.len() as u64, "signed again");
+        assert_eq!(accept().await, Accepted::Nothing);
+        assert_eq!(server.app.audit.trouble(), None);
+
+        // What the database itself says was signed cannot be accepted away.
+        let mut tx = server.app.db.write().await.unwrap();
+        let size = newest(server).await.unwrap().size;
+        let at = server.app.clock.now();
+        let note = Checkpoint::sign(Head { size, root: leaf_hash(b"other") }, &key).unwrap();
+        let forged = checkpoints::Checkpoint { size, at: at.plus(Duration::from_secs(1)), note };
+        checkpoints::insert(&mut tx, &forged).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(accept().await, Accepted::Refused(Discontinued::Different));
     })
     .await;
 }
