@@ -1,6 +1,6 @@
 //! What was promised to clients, and whether it is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -26,6 +26,8 @@ pub(super) enum Promise {
     Alive(Credential),
     /// The one-time token was used in the live session of this credential.
     Spent(Credential, String),
+    /// The audit log has what this request did.
+    Written(String),
     /// The token of a mail about a forgotten password was used.
     Reset(String),
     /// One of these is the person's password, and it is the only one if there is only one.
@@ -62,6 +64,8 @@ pub(super) struct Ledger {
     former: BTreeMap<&'static str, Vec<String>>,
     /// The last word about a person; `None` if it was not acknowledged.
     listed: BTreeMap<&'static str, Option<bool>>,
+    /// The requests whose acts are in the audit log.
+    written: BTreeSet<String>,
     counts: BTreeMap<&'static str, usize>,
 }
 
@@ -82,6 +86,7 @@ impl Ledger {
                     self.former.entry(person).or_default().extend(gone);
                 }
                 Promise::Listed(person, listed) => drop(self.listed.insert(person, listed)),
+                Promise::Written(request) => drop(self.written.insert(request)),
                 promise @ (Promise::Dead(_)
                 | Promise::Alive(_)
                 | Promise::Spent(..)
@@ -105,6 +110,8 @@ impl Ledger {
         let too_many = self.kept.len().saturating_sub(KEPT);
         self.kept.drain(..too_many);
         self.check_passwords(server, when).await;
+        let missing: Vec<_> = self.written.difference(&server.written().await).cloned().collect();
+        assert!(missing.is_empty(), "{when}: not in the audit log: {missing:?}");
         for (person, listed) in &self.listed {
             let is_in = signs_in(server, person, PASSWORD).await;
             assert!(listed.is_none_or(|listed| is_in != listed), "{when}: {person} {listed:?}");
@@ -137,6 +144,7 @@ impl Ledger {
             ("reset", 3),
             ("password", 20),
             ("listed", 10),
+            ("written", 60),
         ];
         for (word, enough) in enough {
             let count = self.counts.get(word).copied().unwrap_or_default();
@@ -165,8 +173,8 @@ async fn check(server: &Server, promise: &Promise, when: &str) {
             let answer = server.client().post("/api/password-reset").json(&body).send().await;
             assert_eq!(answer.status, 400, "{when}: {answer:?}");
         }
-        // Looked at by person.
-        Promise::Password(..) | Promise::Listed(..) => {}
+        // Looked at together.
+        Promise::Password(..) | Promise::Listed(..) | Promise::Written(_) => {}
     }
 }
 
@@ -197,5 +205,6 @@ fn word(promise: &Promise) -> &'static str {
         Promise::Reset(_) => "reset",
         Promise::Password(..) => "password",
         Promise::Listed(..) => "listed",
+        Promise::Written(_) => "written",
     }
 }

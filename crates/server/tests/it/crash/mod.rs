@@ -30,7 +30,9 @@ async fn what_was_acknowledged_holds_after_kill_9() {
             ledger.take(workers.finish().await);
             let took = server.start_again();
             assert!(took < START, "{kind:?}, round {round}: it took {took:?}");
-            ledger.check(&server, &format!("{kind:?}, round {round}")).await;
+            let when = format!("{kind:?}, round {round}");
+            ledger.check(&server, &when).await;
+            server.verify(&when);
         }
         ledger.assert_that_enough_was_promised(kind);
         server.finish().await;

@@ -1,16 +1,19 @@
 //! A server in a process of its own that can be killed and started again on what it left behind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use portcullis_domain::account::AccountType;
+use portcullis_domain::audit::entry::Entry;
 use portcullis_domain::password::{self, Memory, Params};
 use portcullis_domain::role::BUILT_IN;
 use portcullis_domain::text::{Email, Name, Username};
 use portcullis_server::clock::Clock;
 use portcullis_server::random::Random;
+use portcullis_store::audit::{log, pending, tree};
 use portcullis_store::users::{self, NewUser};
 use portcullis_store::{Db, Options, roles};
 
@@ -84,6 +87,31 @@ impl Server {
         let began = Instant::now();
         self.program.start_again();
         began.elapsed()
+    }
+
+    /// The requests that the audit log tells of, with or without a place.
+    pub(super) async fn written(&self) -> BTreeSet<String> {
+        let db = Db::open(&self.database.options(None)).await.unwrap();
+        let mut tx = db.read().await.unwrap();
+        // What gets its place meanwhile is seen twice rather than not at all.
+        let waiting = pending::newest(&mut tx, 100_000).await.unwrap();
+        let size = tree::read(&mut tx).await.unwrap().map_or(0, |tree| tree.size);
+        let leaves = log::leaves(&mut tx, 0, size).await.unwrap();
+        drop(tx);
+        db.close().await;
+        let placed = leaves.iter().filter_map(|leaf| Entry::parse(leaf)?.request);
+        placed.chain(waiting.into_iter().filter_map(|event| event.context.request_id)).collect()
+    }
+
+    /// What verifies the whole log has nothing to say.
+    pub(super) fn verify(&self, when: &str) {
+        let verified = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(["audit", "verify", "--json", "--config"])
+            .arg(&self.program.config)
+            .env_clear()
+            .output()
+            .unwrap();
+        assert!(verified.status.success(), "{when}: {verified:?}");
     }
 
     pub(super) async fn finish(self) {

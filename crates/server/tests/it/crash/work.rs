@@ -115,6 +115,7 @@ impl Worker {
         let sending = leaves.request(Method::DELETE, "/api/auth/logout");
         let answer = sending.header("x-csrf-token", &token).try_send().await?;
         assert_eq!(answer.status, 204, "{answer:?}");
+        self.is_written(&answer);
         self.told.push(Promise::Dead(credential));
         Some(())
     }
@@ -122,11 +123,13 @@ impl Worker {
     async fn end_tokens(&mut self) -> Option<()> {
         let body = json!({"email": address_of(self.person), "password": self.password});
         let answer = post(&self.anybody(), "/api/security/mobile-auth", None, &body).await?;
+        self.is_written(&answer);
         let token = answer.json()["data"]["token"].as_str().unwrap().to_owned();
         let client = self.anybody().bearer(&token);
         let sending = client.request(Method::DELETE, "/api/security/mobile-auth");
         let answer = sending.try_send().await?;
         assert_eq!(answer.status, 200, "{answer:?}");
+        self.is_written(&answer);
         self.told.push(Promise::Dead(Credential::Bearer(token)));
         Some(())
     }
@@ -140,6 +143,7 @@ impl Worker {
         let body = json!({"action": "terminate", "session_id": id, "csrf_token": token});
         let answer = owner.post("/api/security/sessions").json(&body).try_send().await?;
         assert_eq!(answer.json()["message"], "Session terminated", "{answer:?}");
+        self.is_written(&answer);
         self.told.push(Promise::Dead(Credential::of(&victim)));
         Some(())
     }
@@ -157,6 +161,7 @@ impl Worker {
         self.told.push(Promise::Listed(self.person, None));
         let answer = owner.post("/api/security/sessions").json(&body).try_send().await?;
         assert_eq!(answer.status, 200, "{answer:?}");
+        self.is_written(&answer);
         self.told.push(Promise::Listed(self.person, Some(add)));
         self.told.extend(signed_in.ok().map(|client| Promise::Dead(Credential::of(&client))));
         Some(())
@@ -172,6 +177,7 @@ impl Worker {
         self.may_have(&new);
         let answer = post(&client, "/api/auth/change-password", Some(&token), &body).await?;
         assert_eq!(answer.status, 200, "{answer:?}");
+        self.is_written(&answer);
         self.has(new);
         self.told.push(Promise::Dead(Credential::of(&other)));
         Some(())
@@ -198,6 +204,7 @@ impl Worker {
             let answer = post(&self.anybody(), "/api/password-reset", None, &body).await?;
             // A mail of before the last kill may arrive late; a newer one has voided its token.
             if answer.status == 200 {
+                self.is_written(&answer);
                 self.has(new);
                 self.told.push(Promise::Reset(token));
                 return Some(());
@@ -238,6 +245,12 @@ impl Worker {
         let owner = sign_in(self.anybody(), OWNER, PASSWORD).await?.expect("it is right");
         let token = session_token(&owner).await?;
         Some((owner, token))
+    }
+
+    /// What was just done is in the audit log.
+    fn is_written(&mut self, answer: &Answer) {
+        let request = answer.header("x-request-id").unwrap().to_owned();
+        self.told.push(Promise::Written(request));
     }
 
     fn next_password(&self) -> String {
