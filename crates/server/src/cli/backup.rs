@@ -1,0 +1,344 @@
+//! `portcullis backup` and `portcullis restore`: backups made beside a running server, tried, and
+//! restored into an empty database. None of them makes a secret, and none brings a database that is
+//! there to a newer schema.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use portcullis_domain::backup::is_ours;
+use portcullis_domain::secret::Keys;
+use portcullis_store::backup::Refusal;
+use portcullis_store::migrate::MigrateError;
+use serde_json::json;
+
+use super::output::Output;
+use super::{Common, open};
+use crate::clock::Clock;
+use crate::config::{Config, Database};
+use crate::flows::backup::create::{self, Backup, CreateError, Making, Target};
+use crate::flows::backup::restore::{self, Restored, Restoring};
+use crate::flows::backup::verify::{self, Verified};
+use crate::flows::backup::{code, in_mebibytes};
+use crate::random::Random;
+use crate::secret_file;
+
+/// `portcullis backup …`
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    to: Option<To>,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Writes everything but the secret into one file, while the server runs.
+    Create(Create),
+    /// Restores a backup into a database that is thrown away, to see whether it can be.
+    Verify(File),
+    /// Fills an empty database from a backup. Everybody has to sign in again.
+    Restore(File),
+}
+
+#[derive(clap::Args)]
+struct Create {
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Place {
+    /// The file, which must not be there yet.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// A directory, where the file is named after the moment.
+    #[arg(long, value_name = "DIR")]
+    to: Option<PathBuf>,
+}
+
+/// The short form of `backup create`.
+#[derive(clap::Args)]
+struct To {
+    #[command(flatten)]
+    common: Common,
+    /// Makes a backup in this directory, named after the moment.
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct File {
+    #[command(flatten)]
+    common: Common,
+    /// The backup.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// `portcullis restore …`
+#[derive(clap::Args)]
+pub struct RestoreArgs {
+    #[command(flatten)]
+    common: Common,
+    /// The backup, or a directory of which the newest is taken.
+    #[arg(long, value_name = "DIR|FILE")]
+    from: PathBuf,
+}
+
+/// Runs `backup`.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match (args.command, args.to) {
+        (Some(Command::Create(Create { common, place })), _) => {
+            let (file, directory) = (place.out.map(Target::File), place.to.map(Target::Directory));
+            let target = file.or(directory).context("neither --out nor --to was given")?;
+            create(&common, &target).await
+        }
+        (Some(Command::Verify(File { common, file })), _) => verify(&common, &file).await,
+        (Some(Command::Restore(File { common, file })), _) => restore(&common, &file).await,
+        (None, Some(To { common, to })) => create(&common, &Target::Directory(to)).await,
+        (None, None) => anyhow::bail!("say create, verify or restore, or --to DIR"),
+    }
+}
+
+/// Runs `restore`.
+pub async fn run_restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
+    let file = if args.from.is_dir() { newest_in(&args.from)? } else { args.from };
+    restore(&args.common, &file).await
+}
+
+fn newest_in(directory: &Path) -> anyhow::Result<PathBuf> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).context("the directory cannot be read")? {
+        names.extend(entry?.file_name().into_string().ok().filter(|name| is_ours(name)));
+    }
+    let newest = names.into_iter().max();
+    let newest = newest.with_context(|| format!("{} holds no backup", directory.display()))?;
+    Ok(directory.join(newest))
+}
+
+async fn create(common: &Common, target: &Target) -> anyhow::Result<ExitCode> {
+    let output = Output::new(common.json);
+    let config = open::load(&common.config)?;
+    let keys = match keys(&config)? {
+        Ok(keys) => keys,
+        Err(sentence) => return Ok(output.refuse("secret_missing", &sentence)),
+    };
+    if let Some(sentence) = missing(&config.database) {
+        return Ok(output.refuse("database_missing", &sentence));
+    }
+    let db = open::open_database(&config.database).await?;
+    let now = Clock::system().now();
+    let on = Making { db: &db, keys: &keys, random: Random, now };
+    let made = Box::pin(create::create(on, target)).await;
+    db.close().await;
+    match made {
+        Ok(backup) => created(output, &config, &backup),
+        Err(error @ CreateError::Exists { .. }) => {
+            Ok(output.refuse("backup_exists", &format!("{error}.")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn created(output: Output, config: &Config, backup: &Backup) -> anyhow::Result<ExitCode> {
+    let Backup { file, written } = backup;
+    let (rows, size) = (written.rows.total(), written.bytes);
+    let told = json!({
+        "file": file,
+        "taken_at": written.head.taken_at.iso(),
+        "bytes": size,
+        "rows": rows,
+        "schema": written.head.schema,
+        "sha256": hex::encode(written.sha256),
+    });
+    let sentence = format!(
+        "{} holds {rows} rows of {} ({}).\nThe secret is not in it, and it is worth nothing without \
+         it: keep a copy of {} somewhere else.",
+        file.display(),
+        written.head.taken_at.iso(),
+        in_mebibytes(i64::try_from(size).unwrap_or(i64::MAX)),
+        config.server.secret_file.display(),
+    );
+    output.done(&told, &sentence)
+}
+
+async fn verify(common: &Common, file: &Path) -> anyhow::Result<ExitCode> {
+    let output = Output::new(common.json);
+    let config = open::load(&common.config)?;
+    let keys = match keys(&config)? {
+        Ok(keys) => keys,
+        Err(sentence) => return Ok(output.refuse("secret_missing", &sentence)),
+    };
+    let directory = tempfile::tempdir().context("no temporary directory can be made (TMPDIR)")?;
+    let scratch = Database::Sqlite(directory.path().join("scratch.db"));
+    let db = open::open_database(&scratch).await?;
+    let mut told = Told::new(output);
+    let now = Clock::system().now();
+    let mut progress = |done, total| told.tell("Verifying", done, total);
+    let verified = Box::pin(verify::verify(&db, &keys, file, now, &mut progress)).await;
+    db.close().await;
+    told.end();
+    match verified {
+        Ok(Verified { head, rows }) => {
+            let told = json!({
+                "file": file,
+                "taken_at": head.taken_at.iso(),
+                "schema": head.schema,
+                "program": head.program,
+                "rows": rows.0,
+            });
+            let sentence = format!(
+                "{} can be restored: {} rows of {}, written by portcullis {} at schema version {}.",
+                file.display(),
+                rows.total(),
+                head.taken_at.iso(),
+                head.program,
+                head.schema,
+            );
+            output.done(&told, &sentence)
+        }
+        Err(refusal) => refused(output, file, refusal, &scratch),
+    }
+}
+
+async fn restore(common: &Common, file: &Path) -> anyhow::Result<ExitCode> {
+    let output = Output::new(common.json);
+    let config = open::load(&common.config)?;
+    let keys = match keys(&config)? {
+        Ok(keys) => keys,
+        Err(sentence) => return Ok(output.refuse("secret_missing", &sentence)),
+    };
+    open::make_directories(&config)?;
+    let db = open::open_database(&config.database).await?;
+    let mut told = Told::new(output);
+    let mut progress = |done, total| told.tell("Restoring", done, total);
+    let to = Restoring { db: &db, keys: &keys, random: Random, now: Clock::system().now() };
+    let restored = Box::pin(restore::restore(to, file, &mut progress)).await;
+    db.close().await;
+    told.end();
+    match restored {
+        Ok(restored) => filled(output, &restored),
+        Err(refusal) => refused(output, file, refusal, &config.database),
+    }
+}
+
+fn filled(output: Output, restored: &Restored) -> anyhow::Result<ExitCode> {
+    let Restored { head, rows, ended } = restored;
+    let at = head.taken_at.iso();
+    let told = json!({
+        "taken_at": at,
+        "schema": head.schema,
+        "rows": rows.total(),
+        "ended_sessions": ended.sessions,
+        "ended_links_and_codes": ended.one_time,
+    });
+    let sentence = format!(
+        "The database is as it was at {at}: {} rows.\n\
+         Everybody has to sign in again: {} sessions were ended, with every token, every browser that \
+         stays signed in, and {} links and codes.\n\
+         What was done after {at} is lost: new users and roles, new passwords (the old ones are good \
+         again), who was put on the blacklist or taken off it. Go through that before you let people in.",
+        rows.total(),
+        ended.sessions,
+        ended.one_time,
+    );
+    output.done(&told, &sentence)
+}
+
+/// Says why it was not done, and what to do.
+fn refused(
+    output: Output,
+    file: &Path,
+    refusal: Refusal,
+    database: &Database,
+) -> anyhow::Result<ExitCode> {
+    let code = code(&refusal);
+    let shown = file.display();
+    match refusal {
+        Refusal::Io(_) => Err(anyhow::Error::new(refusal).context(format!("the backup {shown}"))),
+        Refusal::Migrate(MigrateError::Store(error)) => {
+            Err(anyhow::Error::new(error).context("the database does not take the backup"))
+        }
+        Refusal::NotEmpty => {
+            let advice = match database {
+                Database::Sqlite(file) => {
+                    format!(
+                        "stop the server and move {} away with its -wal and -shm",
+                        file.display()
+                    )
+                }
+                Database::Postgres(_) => "make a new database and name that".to_owned(),
+            };
+            let sentence = format!(
+                "The database (database.url) is not empty, and a backup is restored into an empty one \
+                 only: {advice}."
+            );
+            Ok(output.refuse(code, &sentence))
+        }
+        Refusal::Migrate(
+            MigrateError::OtherSecret | MigrateError::Newer { .. } | MigrateError::Changed { .. },
+        ) => Ok(output.refuse(code, &format!("{shown}: {refusal}."))),
+        Refusal::Forged => {
+            output.refuse(code, &format!("{shown} {refusal}."));
+            Ok(ExitCode::from(super::BAD_SIGNATURE))
+        }
+        Refusal::Foreign
+        | Refusal::NewerFormat { .. }
+        | Refusal::Truncated
+        | Refusal::Damaged
+        | Refusal::Line { .. }
+        | Refusal::Changed => Ok(output.refuse(code, &format!("{shown} {refusal}."))),
+    }
+}
+
+/// The keys, or what to do where there is no secret: one that is made here would be the wrong one.
+fn keys(config: &Config) -> anyhow::Result<Result<Keys, String>> {
+    let path = &config.server.secret_file;
+    let Some(secret) = secret_file::read(path)? else {
+        return Ok(Err(format!(
+            "There is no secret file {}: put there the one of the server that the backup is of \
+             (server.secret_file).",
+            path.display()
+        )));
+    };
+    Ok(Ok(Keys::derive(&secret)?))
+}
+
+fn missing(database: &Database) -> Option<String> {
+    match database {
+        Database::Sqlite(file) if !file.exists() => {
+            Some(format!("There is no database {} to back up (database.url).", file.display()))
+        }
+        Database::Sqlite(_) | Database::Postgres(_) => None,
+    }
+}
+
+/// How far it is, for a person at a terminal.
+struct Told {
+    output: Output,
+    percent: Option<u64>,
+}
+
+impl Told {
+    fn new(output: Output) -> Self {
+        Self { output, percent: None }
+    }
+
+    fn tell(&mut self, what: &str, done: u64, total: u64) {
+        let percent = done.saturating_mul(100) / total.max(1);
+        if self.percent != Some(percent) {
+            self.percent = Some(percent);
+            self.output.progress(&format!("{what}: {percent} %"));
+        }
+    }
+
+    fn end(&self) {
+        self.output.progress("");
+    }
+}
