@@ -78,7 +78,7 @@ pub fn inspect(
     file.seek(SeekFrom::Start(body))?;
     let mut last = Vec::new();
     file.take(Seal::LENGTH).read_to_end(&mut last)?;
-    let seal: Seal = serde_json::from_slice(&last).map_err(|_| Refusal::Truncated)?;
+    let seal = last_line(&last).ok_or(Refusal::Truncated)?;
     file.seek(SeekFrom::Start(0))?;
     let digest = digest_of(&mut file.take(body))?;
     if hex::encode(digest) != seal.sha256 {
@@ -103,6 +103,12 @@ fn read_head(file: &mut (impl Read + Seek)) -> Result<Head, Refusal> {
         return Err(Refusal::NewerFormat { file: any.format });
     }
     serde_json::from_slice(line).map_err(|_| Refusal::Foreign)
+}
+
+/// Exactly one line, because JSON alone would let blanks stand around it.
+fn last_line(bytes: &[u8]) -> Option<Seal> {
+    let is_one = bytes.starts_with(b"{") && bytes.ends_with(b"}\n");
+    serde_json::from_slice(bytes).ok().filter(|_| is_one)
 }
 
 fn digest_of(from: &mut impl Read) -> io::Result<[u8; 32]> {

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use portcullis_domain::secret::{Keys, MasterSecret};
-use portcullis_domain::time::Time;
 use portcullis_store::backup::{self, About, Counts, Refusal, Written};
 use portcullis_store::migrate::MigrateOptions;
 use portcullis_store::{Db, Tx};
