@@ -53,6 +53,15 @@ pub async fn tamper_with_log(database_url: &str, fault: LogFault) -> Result<()> 
     Ok(connection.close().await?)
 }
 
+/// Takes an SQLite database back behind a migration, which this undoes, as an older program left it.
+pub async fn forget_migration(database_url: &str, undo: &'static str, version: i64) -> Result<()> {
+    let mut connection = SqliteConnection::connect(database_url).await?;
+    connection.execute(undo).await?;
+    let forget = "DELETE FROM schema_migrations WHERE version >= $1";
+    sqlx::query(forget).bind(version).execute(&mut connection).await?;
+    Ok(connection.close().await?)
+}
+
 /// Cuts the connections on which nodes hear of commits: what is announced until they are back is
 /// lost.
 pub async fn deafen(database_url: &str) -> Result<()> {

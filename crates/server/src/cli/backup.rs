@@ -25,12 +25,19 @@ use crate::secret_file;
 
 /// `portcullis backup …`
 #[derive(clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
-    #[command(flatten)]
-    to: Option<To>,
+    /// The configuration file; its keys can be overridden in the environment.
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
+    /// Prints JSON for machines instead of text for people.
+    #[arg(long)]
+    json: bool,
+    /// Makes a backup in this directory, named after the moment: the short form of create.
+    #[arg(long, value_name = "DIR", required = true)]
+    to: Option<PathBuf>,
 }
 
 #[derive(clap::Subcommand)]
@@ -62,16 +69,6 @@ struct Place {
     to: Option<PathBuf>,
 }
 
-/// The short form of `backup create`.
-#[derive(clap::Args)]
-struct To {
-    #[command(flatten)]
-    common: Common,
-    /// Makes a backup in this directory, named after the moment.
-    #[arg(long, value_name = "DIR")]
-    to: PathBuf,
-}
-
 #[derive(clap::Args)]
 struct File {
     #[command(flatten)]
@@ -93,16 +90,19 @@ pub struct RestoreArgs {
 
 /// Runs `backup`.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    match (args.command, args.to) {
-        (Some(Command::Create(Create { common, place })), _) => {
+    match args.command {
+        Some(Command::Create(Create { common, place })) => {
             let (file, directory) = (place.out.map(Target::File), place.to.map(Target::Directory));
             let target = file.or(directory).context("neither --out nor --to was given")?;
             create(&common, &target).await
         }
-        (Some(Command::Verify(File { common, file })), _) => verify(&common, &file).await,
-        (Some(Command::Restore(File { common, file })), _) => restore(&common, &file).await,
-        (None, Some(To { common, to })) => create(&common, &Target::Directory(to)).await,
-        (None, None) => anyhow::bail!("say create, verify or restore, or --to DIR"),
+        Some(Command::Verify(File { common, file })) => verify(&common, &file).await,
+        Some(Command::Restore(File { common, file })) => restore(&common, &file).await,
+        None => {
+            let config = args.config.context("--config was not given")?;
+            let to = args.to.context("--to was not given")?;
+            create(&Common { config, json: args.json }, &Target::Directory(to)).await
+        }
     }
 }
 
@@ -223,32 +223,47 @@ async fn restore(common: &Common, file: &Path) -> anyhow::Result<ExitCode> {
     db.close().await;
     told.end();
     match restored {
-        Ok(restored) => filled(output, &restored),
+        Ok(restored) => filled(output, &restored, &config.audit.anchor),
         Err(refusal) => refused(output, file, refusal, &config.database),
     }
 }
 
-fn filled(output: Output, restored: &Restored) -> anyhow::Result<ExitCode> {
-    let Restored { head, rows, ended } = restored;
+fn filled(output: Output, restored: &Restored, anchor: &Path) -> anyhow::Result<ExitCode> {
+    let Restored { head, rows, ended, log } = restored;
     let at = head.taken_at.iso();
+    let signed = signed_size(anchor);
     let told = json!({
         "taken_at": at,
         "schema": head.schema,
         "rows": rows.total(),
         "ended_sessions": ended.sessions,
         "ended_links_and_codes": ended.one_time,
+        "audit_log_size": log,
+        "audit_log_signed_size": signed,
     });
     let sentence = format!(
         "The database is as it was at {at}: {} rows.\n\
          Everybody has to sign in again: {} sessions were ended, with every token, every browser that \
          stays signed in, and {} links and codes.\n\
          What was done after {at} is lost: new users and roles, new passwords (the old ones are good \
-         again), who was put on the blacklist or taken off it. Go through that before you let people in.",
+         again), who was put on the blacklist or taken off it, whose data was erased. Go through that \
+         before you let people in.{}",
         rows.total(),
         ended.sessions,
         ended.one_time,
+        signed.filter(|signed| signed > log).map_or(String::new(), |signed| format!(
+            "\nThe audit log has {log} entries, and {signed} were signed before ({}). What came after the \
+             backup is missing from it, and until you move that file away nothing more is signed, so \
+             that nobody can do this unseen. Keep the file: it proves what there was.",
+            anchor.display(),
+        )),
     );
     output.done(&told, &sentence)
+}
+
+/// How many entries the last checkpoint was of that this machine knows; the second line of a note says it.
+fn signed_size(anchor: &Path) -> Option<u64> {
+    std::fs::read_to_string(anchor).ok()?.lines().nth(1)?.parse().ok()
 }
 
 /// Says why it was not done, and what to do.

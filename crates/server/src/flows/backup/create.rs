@@ -10,10 +10,11 @@ use portcullis_domain::secret::Keys;
 use portcullis_domain::time::Time;
 use portcullis_store::backup::{self, About, Good, Stopped, Written};
 use portcullis_store::migrate::{self, MigrateError};
-use portcullis_store::{Db, Error, events};
+use portcullis_store::{Db, Error};
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc::{self, Receiver};
 
+use crate::flows::record;
 use crate::random::Random;
 
 /// Of what a backup is made, and with what.
@@ -191,8 +192,7 @@ async fn note_good(on: Making<'_>, file: &Path, written: &Written) -> Result<(),
         bytes: written.bytes,
         rows: written.rows.total(),
     };
-    let id = on.random.row_id(on.now);
-    events::append(&mut tx, &event, &Context::default(), &id, on.now).await?;
+    record(&mut tx, on.random, &event, &Context::default(), on.now).await?;
     tx.commit().await
 }
 
@@ -204,7 +204,7 @@ pub(super) fn name_of(file: &Path) -> String {
 async fn note_failure(on: Making<'_>, reason: BackupFailure) -> Result<(), Error> {
     let mut tx = on.db.write().await?;
     backup::note_failure(&mut tx, reason, on.now).await?;
-    let (event, id) = (Event::BackupFailed { reason }, on.random.row_id(on.now));
-    events::append(&mut tx, &event, &Context::default(), &id, on.now).await?;
+    let event = Event::BackupFailed { reason };
+    record(&mut tx, on.random, &event, &Context::default(), on.now).await?;
     tx.commit().await
 }

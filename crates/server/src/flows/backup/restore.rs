@@ -5,12 +5,14 @@ use std::path::Path;
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::secret::Keys;
 use portcullis_domain::time::Time;
+use portcullis_store::Db;
+use portcullis_store::audit::tree;
 use portcullis_store::backup::{self, Counts, Ended, Good, Head, Refusal};
 use portcullis_store::migrate::MigrateOptions;
-use portcullis_store::{Db, events};
 
 use super::create::name_of;
 use super::reading::{Progress, Reading};
+use crate::flows::record;
 use crate::random::Random;
 
 /// Into what a backup is restored, and with what.
@@ -28,6 +30,8 @@ pub struct Restored {
     pub head: Head,
     pub rows: Counts,
     pub ended: Ended,
+    /// How many entries the audit log has.
+    pub log: u64,
 }
 
 /// All of it in one transaction: the database is filled, or as empty as before.
@@ -46,8 +50,8 @@ pub async fn restore(
     let good = Good { at: head.taken_at, file: name_of(file), bytes };
     backup::note_restored(&mut tx, &good).await?;
     let event = Event::BackupRestored { taken_at: head.taken_at, sessions: ended.sessions };
-    let id = to.random.row_id(to.now);
-    events::append(&mut tx, &event, &Context::default(), &id, to.now).await?;
+    record(&mut tx, to.random, &event, &Context::default(), to.now).await?;
+    let log = tree::read(&mut tx).await?.map_or(0, |tree| tree.size);
     tx.commit().await?;
-    Ok(Restored { head, rows, ended })
+    Ok(Restored { head, rows, ended, log })
 }
