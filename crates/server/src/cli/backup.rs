@@ -19,7 +19,7 @@ use crate::config::{Config, Database};
 use crate::flows::backup::create::{self, Backup, CreateError, Making, Target};
 use crate::flows::backup::restore::{self, Restored, Restoring};
 use crate::flows::backup::verify::{self, Verified};
-use crate::flows::backup::{code, in_mebibytes};
+use crate::flows::backup::{code, size};
 use crate::random::Random;
 use crate::secret_file;
 
@@ -148,11 +148,11 @@ async fn create(common: &Common, target: &Target) -> anyhow::Result<ExitCode> {
 
 fn created(output: Output, config: &Config, backup: &Backup) -> anyhow::Result<ExitCode> {
     let Backup { file, written } = backup;
-    let (rows, size) = (written.rows.total(), written.bytes);
+    let rows = written.rows.total();
     let told = json!({
         "file": file,
         "taken_at": written.head.taken_at.iso(),
-        "bytes": size,
+        "bytes": written.bytes,
         "rows": rows,
         "schema": written.head.schema,
         "sha256": hex::encode(written.sha256),
@@ -162,7 +162,7 @@ fn created(output: Output, config: &Config, backup: &Backup) -> anyhow::Result<E
          it: keep a copy of {} somewhere else.",
         file.display(),
         written.head.taken_at.iso(),
-        in_mebibytes(i64::try_from(size).unwrap_or(i64::MAX)),
+        size(written.bytes),
         config.server.secret_file.display(),
     );
     output.done(&told, &sentence)

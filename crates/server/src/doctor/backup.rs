@@ -10,7 +10,7 @@ use super::{Check, Status};
 use crate::cli::open;
 use crate::clock::Clock;
 use crate::config::{BackupPlan, Config};
-use crate::flows::backup::in_mebibytes;
+use crate::flows::backup::size;
 
 /// When the last backup was made; nothing where the database cannot be read.
 pub async fn check(config: &Config, clock: &Clock) -> Option<Check> {
@@ -38,7 +38,7 @@ fn judge(state: &State, plan: Option<&BackupPlan>, now: Time) -> Check {
     let Some(good) = &state.good else {
         return Check::found(Status::Warning, ID, "there never was one", make);
     };
-    let size = in_mebibytes(good.bytes);
+    let size = size(u64::try_from(good.bytes).unwrap_or_default());
     let detail = format!("the last is of {}: {} ({size})", good.at.iso(), good.file);
     if now.since(good.at) > stale_after(plan.map(|plan| plan.every)) {
         return Check::found(Status::Warning, ID, detail, make);

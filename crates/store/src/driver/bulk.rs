@@ -86,14 +86,12 @@ fn columns(table: &Table) -> String {
 
 fn insert(table: &Table, rows: usize) -> String {
     let width = table.columns.len();
-    let mut sql = format!("INSERT INTO {} ({}) VALUES ", quoted(&table.name), columns(table));
-    for row in 0..rows {
-        sql.push_str(if row == 0 { "(" } else { ", (" });
-        for column in 1..=width {
-            let comma = if column == 1 { "" } else { ", " };
-            sql.push_str(&format!("{comma}${}", row * width + column));
-        }
-        sql.push(')');
-    }
-    sql
+    let row = |row: usize| {
+        let places: Vec<String> =
+            (1..=width).map(|column| format!("${}", row * width + column)).collect();
+        format!("({})", places.join(", "))
+    };
+    let rows: Vec<String> = (0..rows).map(row).collect();
+    let (name, columns) = (quoted(&table.name), columns(table));
+    format!("INSERT INTO {name} ({columns}) VALUES {}", rows.join(", "))
 }

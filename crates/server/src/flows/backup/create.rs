@@ -63,17 +63,15 @@ pub enum CreateError {
     },
 }
 
+const NO_ROOM: [io::ErrorKind; 3] =
+    [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
+
 impl CreateError {
     /// The word for it.
     pub fn why(&self) -> BackupFailure {
         match self {
-            Self::Exists { .. } => BackupFailure::Unwritable,
-            Self::File { source, .. } => match source.kind() {
-                io::ErrorKind::StorageFull
-                | io::ErrorKind::QuotaExceeded
-                | io::ErrorKind::FileTooLarge => BackupFailure::Full,
-                _ => BackupFailure::Unwritable,
-            },
+            Self::File { source, .. } if NO_ROOM.contains(&source.kind()) => BackupFailure::Full,
+            Self::Exists { .. } | Self::File { .. } => BackupFailure::Unwritable,
             Self::Database(_) | Self::NotNoted { .. } => BackupFailure::Store,
         }
     }

@@ -235,6 +235,8 @@ async fn a_full_disk_leaves_nothing_behind() {
     assert!(err.contains("cannot be written"), "{err}");
     let names = files(&place.directory());
     assert!(!names.iter().any(|name| name.contains("backup")), "{names:?}");
+    let events = place.events().await;
+    assert!(events.iter().any(|event| event.contains("\"reason\":\"full\"")), "{events:?}");
     let (code, err) = create("unlimited");
     assert_eq!(code, 0, "control: {err}");
 }

@@ -37,7 +37,7 @@ async fn what_is_cut_off_or_damaged() {
         check(&file[..length], "is cut off", &file).await;
     }
     let half = file.len() / 2;
-    let place = (half..).find(|at| file[*at].is_ascii_alphabetic()).unwrap();
+    let place = (half..file.len()).find(|at| file[*at].is_ascii_alphabetic()).unwrap();
     let mut flipped = file.clone();
     flipped[place] ^= 1;
     check(&flipped, "is damaged", &file).await;
