@@ -53,15 +53,6 @@ pub async fn tamper_with_log(database_url: &str, fault: LogFault) -> Result<()> 
     Ok(connection.close().await?)
 }
 
-/// Takes an SQLite database back behind a migration, which this undoes, as an older program left it.
-pub async fn forget_migration(database_url: &str, undo: &'static str, version: i64) -> Result<()> {
-    let mut connection = SqliteConnection::connect(database_url).await?;
-    connection.execute(undo).await?;
-    let forget = "DELETE FROM schema_migrations WHERE version >= $1";
-    sqlx::query(forget).bind(version).execute(&mut connection).await?;
-    Ok(connection.close().await?)
-}
-
 /// Cuts the connections on which nodes hear of commits: what is announced until they are back is
 /// lost.
 pub async fn deafen(database_url: &str) -> Result<()> {
@@ -106,6 +97,14 @@ pub async fn take_indexes(database_url: &str, prefix: &str) -> Result<Vec<String
     }
     connection.close().await?;
     Ok(made)
+}
+
+/// Takes the migrations from this one on out of what an SQLite database remembers.
+pub async fn forget_migrations(database_url: &str, from: i64) -> Result<()> {
+    let mut connection = SqliteConnection::connect(database_url).await?;
+    let sql = "DELETE FROM schema_migrations WHERE version >= $1";
+    sqlx::query(sql).bind(from).execute(&mut connection).await?;
+    Ok(connection.close().await?)
 }
 
 /// Runs statements on an SQLite database, one by one.

@@ -1,6 +1,8 @@
 //! `portcullis backup` and `portcullis restore`: backups made beside a running server, tried, and
-//! restored into an empty database. None of them makes a secret, and none brings a database that is
+//! restored into an empty database (`reading`). None of them makes a secret, and none brings a database that is
 //! there to a newer schema.
+
+mod reading;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,8 +10,6 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use portcullis_domain::backup::is_ours;
 use portcullis_domain::secret::Keys;
-use portcullis_store::backup::Refusal;
-use portcullis_store::migrate::MigrateError;
 use serde_json::json;
 
 use super::output::Output;
@@ -17,9 +17,7 @@ use super::{Common, open};
 use crate::clock::Clock;
 use crate::config::{Config, Database};
 use crate::flows::backup::create::{self, Backup, CreateError, Making, Target};
-use crate::flows::backup::restore::{self, Restored, Restoring};
-use crate::flows::backup::verify::{self, Verified};
-use crate::flows::backup::{code, size};
+use crate::flows::backup::size;
 use crate::random::Random;
 use crate::secret_file;
 
@@ -96,8 +94,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             let target = file.or(directory).context("neither --out nor --to was given")?;
             create(&common, &target).await
         }
-        Some(Command::Verify(File { common, file })) => verify(&common, &file).await,
-        Some(Command::Restore(File { common, file })) => restore(&common, &file).await,
+        Some(Command::Verify(File { common, file })) => reading::verify(&common, &file).await,
+        Some(Command::Restore(File { common, file })) => reading::restore(&common, &file).await,
         None => {
             let config = args.config.context("--config was not given")?;
             let to = args.to.context("--to was not given")?;
@@ -109,7 +107,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// Runs `restore`.
 pub async fn run_restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
     let file = if args.from.is_dir() { newest_in(&args.from)? } else { args.from };
-    restore(&args.common, &file).await
+    reading::restore(&args.common, &file).await
 }
 
 fn newest_in(directory: &Path) -> anyhow::Result<PathBuf> {
@@ -168,150 +166,6 @@ fn created(output: Output, config: &Config, backup: &Backup) -> anyhow::Result<E
     output.done(&told, &sentence)
 }
 
-async fn verify(common: &Common, file: &Path) -> anyhow::Result<ExitCode> {
-    let output = Output::new(common.json);
-    let config = open::load(&common.config)?;
-    let keys = match keys(&config)? {
-        Ok(keys) => keys,
-        Err(sentence) => return Ok(output.refuse("secret_missing", &sentence)),
-    };
-    let directory = tempfile::tempdir().context("no temporary directory can be made (TMPDIR)")?;
-    let scratch = Database::Sqlite(directory.path().join("scratch.db"));
-    let db = open::open_database(&scratch).await?;
-    let mut told = Told::new(output);
-    let now = Clock::system().now();
-    let mut progress = |done, total| told.tell("Verifying", done, total);
-    let verified = Box::pin(verify::verify(&db, &keys, file, now, &mut progress)).await;
-    db.close().await;
-    told.end();
-    match verified {
-        Ok(Verified { head, rows }) => {
-            let told = json!({
-                "file": file,
-                "taken_at": head.taken_at.iso(),
-                "schema": head.schema,
-                "program": head.program,
-                "rows": rows.0,
-            });
-            let sentence = format!(
-                "{} can be restored: {} rows of {}, written by portcullis {} at schema version {}.",
-                file.display(),
-                rows.total(),
-                head.taken_at.iso(),
-                head.program,
-                head.schema,
-            );
-            output.done(&told, &sentence)
-        }
-        Err(refusal) => refused(output, file, refusal, &scratch),
-    }
-}
-
-async fn restore(common: &Common, file: &Path) -> anyhow::Result<ExitCode> {
-    let output = Output::new(common.json);
-    let config = open::load(&common.config)?;
-    let keys = match keys(&config)? {
-        Ok(keys) => keys,
-        Err(sentence) => return Ok(output.refuse("secret_missing", &sentence)),
-    };
-    open::make_directories(&config)?;
-    let db = open::open_database(&config.database).await?;
-    let mut told = Told::new(output);
-    let mut progress = |done, total| told.tell("Restoring", done, total);
-    let to = Restoring { db: &db, keys: &keys, random: Random, now: Clock::system().now() };
-    let restored = Box::pin(restore::restore(to, file, &mut progress)).await;
-    db.close().await;
-    told.end();
-    match restored {
-        Ok(restored) => filled(output, &restored, &config.audit.anchor),
-        Err(refusal) => refused(output, file, refusal, &config.database),
-    }
-}
-
-fn filled(output: Output, restored: &Restored, anchor: &Path) -> anyhow::Result<ExitCode> {
-    let Restored { head, rows, ended, log } = restored;
-    let at = head.taken_at.iso();
-    let signed = signed_size(anchor);
-    let told = json!({
-        "taken_at": at,
-        "schema": head.schema,
-        "rows": rows.total(),
-        "ended_sessions": ended.sessions,
-        "ended_links_and_codes": ended.one_time,
-        "audit_log_size": log,
-        "audit_log_signed_size": signed,
-    });
-    let sentence = format!(
-        "The database is as it was at {at}: {} rows.\n\
-         Everybody has to sign in again: {} sessions were ended, with every token, every browser that \
-         stays signed in, and {} links and codes.\n\
-         What was done after {at} is lost: new users and roles, new passwords (the old ones are good \
-         again), who was put on the blacklist or taken off it, whose data was erased. Go through that \
-         before you let people in.{}",
-        rows.total(),
-        ended.sessions,
-        ended.one_time,
-        signed.filter(|signed| signed > log).map_or(String::new(), |signed| format!(
-            "\nThe audit log has {log} entries, and {signed} were signed before ({}). What came after the \
-             backup is missing from it, and until you move that file away nothing more is signed, so \
-             that nobody can do this unseen. Keep the file: it proves what there was.",
-            anchor.display(),
-        )),
-    );
-    output.done(&told, &sentence)
-}
-
-/// How many entries the last checkpoint was of that this machine knows; the second line of a note says it.
-fn signed_size(anchor: &Path) -> Option<u64> {
-    std::fs::read_to_string(anchor).ok()?.lines().nth(1)?.parse().ok()
-}
-
-/// Says why it was not done, and what to do.
-fn refused(
-    output: Output,
-    file: &Path,
-    refusal: Refusal,
-    database: &Database,
-) -> anyhow::Result<ExitCode> {
-    let code = code(&refusal);
-    let shown = file.display();
-    match refusal {
-        Refusal::Io(_) => Err(anyhow::Error::new(refusal).context(format!("the backup {shown}"))),
-        Refusal::Migrate(MigrateError::Store(error)) => {
-            Err(anyhow::Error::new(error).context("the database does not take the backup"))
-        }
-        Refusal::NotEmpty => {
-            let advice = match database {
-                Database::Sqlite(file) => {
-                    format!(
-                        "stop the server and move {} away with its -wal and -shm",
-                        file.display()
-                    )
-                }
-                Database::Postgres(_) => "make a new database and name that".to_owned(),
-            };
-            let sentence = format!(
-                "The database (database.url) is not empty, and a backup is restored into an empty one \
-                 only: {advice}."
-            );
-            Ok(output.refuse(code, &sentence))
-        }
-        Refusal::Migrate(
-            MigrateError::OtherSecret | MigrateError::Newer { .. } | MigrateError::Changed { .. },
-        ) => Ok(output.refuse(code, &format!("{shown}: {refusal}."))),
-        Refusal::Forged => {
-            output.refuse(code, &format!("{shown} {refusal}."));
-            Ok(ExitCode::from(super::BAD_SIGNATURE))
-        }
-        Refusal::Foreign
-        | Refusal::NewerFormat { .. }
-        | Refusal::Truncated
-        | Refusal::Damaged
-        | Refusal::Line { .. }
-        | Refusal::Changed => Ok(output.refuse(code, &format!("{shown} {refusal}."))),
-    }
-}
-
 /// The keys, or what to do where there is no secret: one that is made here would be the wrong one.
 fn keys(config: &Config) -> anyhow::Result<Result<Keys, String>> {
     let path = &config.server.secret_file;
@@ -331,29 +185,5 @@ fn missing(database: &Database) -> Option<String> {
             Some(format!("There is no database {} to back up (database.url).", file.display()))
         }
         Database::Sqlite(_) | Database::Postgres(_) => None,
-    }
-}
-
-/// How far it is, for a person at a terminal.
-struct Told {
-    output: Output,
-    percent: Option<u64>,
-}
-
-impl Told {
-    fn new(output: Output) -> Self {
-        Self { output, percent: None }
-    }
-
-    fn tell(&mut self, what: &str, done: u64, total: u64) {
-        let percent = done.saturating_mul(100) / total.max(1);
-        if self.percent != Some(percent) {
-            self.percent = Some(percent);
-            self.output.progress(&format!("{what}: {percent} %"));
-        }
-    }
-
-    fn end(&self) {
-        self.output.progress("");
     }
 }

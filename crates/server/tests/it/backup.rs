@@ -8,7 +8,6 @@ mod schedule;
 use std::path::{Path, PathBuf};
 
 use portcullis_server::flows::backup::create::{self, Backup, CreateError, Making, Target};
-use portcullis_store::backup::Refusal;
 
 use crate::harness::TestApp;
 
@@ -37,6 +36,6 @@ fn unwatched(_: u64, _: u64) {}
 
 /// What a refusal says.
 #[track_caller]
-fn said<T: std::fmt::Debug>(refused: Result<T, Refusal>) -> String {
-    refused.unwrap_err().to_string()
+fn said<T, E: std::fmt::Display>(refused: Result<T, E>) -> String {
+    refused.err().unwrap().to_string()
 }

@@ -271,7 +271,8 @@ async fn an_older_database_is_backed_up_before_anything_brings_it_forward() {
     let place = another(database::Kind::Sqlite, None).await;
     place.make_user("ada@example.com", "--role owner");
     let url = format!("sqlite:{}", place.directory().join("portcullis.db").display());
-    scratch::forget_migration(&url, "DROP TABLE backup_state", 24).await.unwrap();
+    scratch::run(&url, &["DROP TABLE backup_state".to_owned()]).await.unwrap();
+    scratch::forget_migrations(&url, 24).await.unwrap();
     let file = backup(&place, "old.backup");
     let head = std::fs::read_to_string(&file).unwrap();
     let schema = |line: &str| {

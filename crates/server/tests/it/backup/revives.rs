@@ -185,6 +185,45 @@ async fn a_link_for_a_new_password_is_over() {
     }
 }
 
+/// Whoever changed the log before the backup was made, and has it sealed by the server itself.
+#[tokio::test]
+async fn a_log_that_was_changed_is_found_when_its_backup_is_tried() {
+    let server = TestApp::start(Kind::Sqlite, &Setup::default()).await;
+    server.by_cookie(&Z1).await;
+    let now = server.app.clock.now();
+    server.app.audit.settle(now).await.unwrap();
+    let file = made_in(&server, &server.data_dir).await;
+    let kinds = found_of_log(&server, &file).await;
+    assert!(kinds.is_empty(), "control: {kinds:?}");
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (before, rows) = text.split_once("{\"table\":\"audit_log\"").unwrap();
+    let end = rows.find("\"]\n").unwrap();
+    let (start, digit) = (end - 20, &rows[end - 20..end - 19]);
+    let other = if digit == "3" { "4" } else { "3" };
+    let changed = format!("{}{other}{}", &rows[..start], &rows[start + 1..]);
+    let body = format!("{before}{{\"table\":\"audit_log\"{changed}");
+    let body = &body[..body.trim_end().rfind('\n').unwrap() + 1];
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes());
+    let digest: [u8; 32] = digest.as_ref().try_into().unwrap();
+    let (sha256, seal) = (hex::encode(digest), hex::encode(server.app.keys.backup.seal(&digest)));
+    let sealed = format!("{body}{{\"sha256\":\"{sha256}\",\"seal\":\"{seal}\"}}\n");
+    std::fs::write(&file, sealed).unwrap();
+    let kinds = found_of_log(&server, &file).await;
+    assert!(kinds.contains(&"altered"), "{kinds:?}");
+    server.finish().await;
+}
+
+/// What is wrong with the audit log in a backup.
+async fn found_of_log(server: &TestApp, file: &Path) -> Vec<&'static str> {
+    let database = Database::fresh(Kind::Sqlite).await;
+    let db = Db::open(&database.options(None)).await.unwrap();
+    let (keys, now) = (&server.app.keys, server.app.clock.now());
+    let verified = verify::verify(&db, keys, file, now, &mut unwatched).await.unwrap();
+    db.close().await;
+    verified.log.unwrap().faults.kinds().keys().copied().collect()
+}
+
 #[tokio::test]
 async fn another_secret_is_refused_with_the_sentence_of_a_start() {
     let server = TestApp::start(Kind::Sqlite, &Setup::default()).await;
@@ -200,7 +239,7 @@ async fn another_secret_is_refused_with_the_sentence_of_a_start() {
          (server.secret_file)"
     );
     let good = verify::verify(&db, &server.app.keys, &file, now, &mut unwatched).await;
-    assert!(good.is_ok(), "control: {good:?}");
+    assert!(good.is_ok_and(|good| good.log.is_none_or(|log| log.faults.is_clean())), "control");
     db.close().await;
     server.finish().await;
 }
