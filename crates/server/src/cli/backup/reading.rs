@@ -120,10 +120,10 @@ fn filled(output: Output, restored: &Restored, anchor: &Path) -> anyhow::Result<
         ended.sessions,
         ended.one_time,
         signed.filter(|signed| signed > log).map_or(String::new(), |signed| format!(
-            "\nThe audit log has {log} entries, and {signed} were signed before ({}). What came after the \
-             backup is missing from it, and until you move that file away nothing more is signed, so \
-             that nobody can do this unseen. Keep the file: it proves what there was.",
-            anchor.display(),
+            "\nThe audit log has {log} entries, and this machine has signed {signed} of it ({}). Until you run \
+                 portcullis audit accept nothing more is signed, so that nobody brings back an older \
+                 copy unseen. It keeps that file aside, which proves what there was.",
+                anchor.display(),
         )),
     );
     output.done(&told, &sentence)

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use portcullis_server::doctor::Status;
+use portcullis_server::flows::audit::When;
 use portcullis_store::scratch;
 
-use super::files;
+use super::{files, made_in};
 use crate::cli::{PASSWORD, Place, Ran, on_each_place, run};
 use crate::harness::database::{self, Database};
+use crate::harness::people::{STAFF, Z1};
+use crate::harness::{Setup, TestApp};
 
 /// Another machine: an empty database of this kind, with the secret of the first unless it is another.
 async fn another(kind: database::Kind, secret: Option<&[u8]>) -> Place {
@@ -263,6 +266,36 @@ async fn doctor_says_when_the_last_one_was() {
         assert!(detail.as_str().unwrap().contains("unwritable"), "{detail}");
     })
     .await;
+}
+
+/// What was signed after the backup is not forgotten: somebody has to say that the older log is meant.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_behind_what_was_signed_is_told_and_accepted_by_name() {
+    let server = TestApp::start(database::Kind::Sqlite, &Setup::default()).await;
+    let sign = async || {
+        let now = server.app.clock.now();
+        server.app.audit.settle(now).await.unwrap();
+        server.app.audit.checkpoint(now, When::Now).await.unwrap();
+    };
+    server.by_cookie(&STAFF).await;
+    sign().await;
+    let file = made_in(&server, &server.data_dir).await;
+    server.by_cookie(&Z1).await;
+    sign().await;
+    let target = another(database::Kind::Sqlite, Some("07".repeat(32).as_bytes())).await;
+    let anchor = "audit/checkpoint";
+    std::fs::create_dir(target.directory().join("audit")).unwrap();
+    std::fs::copy(server.data_dir.join(anchor), target.directory().join(anchor)).unwrap();
+    let ran = target.run(&format!("backup restore {}", file.display()));
+    assert!(ran.assert(0).out.contains("Until you run portcullis audit accept"), "{ran:?}");
+    assert_eq!(target.run("audit verify").code, 1, "control");
+    target.run("audit accept").assert(0);
+    target.run("audit verify").assert(0);
+
+    let without = another(database::Kind::Sqlite, Some("07".repeat(32).as_bytes())).await;
+    let ran = without.run(&format!("backup restore {}", file.display()));
+    assert!(!ran.assert(0).out.contains("audit accept"), "control: {ran:?}");
+    server.finish().await;
 }
 
 /// A newer program makes a backup of what an older one left, and leaves it as it is.
