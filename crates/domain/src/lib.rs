@@ -5,6 +5,7 @@
 //! - [`account`]: account types and whether an account is open.
 //! - [`administration`]: who may do what to whose account.
 //! - [`audit`]: what is written of an event for good, and how it is proven.
+//! - [`backup`]: the seal and the names of backups, and how old the last may be.
 //! - [`client_address`]: who is calling, read through trusted proxies only.
 //! - [`csrf`]: the kinds of CSRF token, their bytes and the verdict on a request.
 //! - [`delivery`]: when mail is tried again, and until when it is worth sending.
@@ -34,6 +35,7 @@
 pub mod account;
 pub mod administration;
 pub mod audit;
+pub mod backup;
 pub mod blacklist;
 pub mod client_address;
 pub mod csrf;

@@ -6,6 +6,7 @@ use aws_lc_rs::{hkdf, hmac};
 use zeroize::Zeroizing;
 
 use crate::audit::personal::AuditKeys;
+use crate::backup::BackupKey;
 use crate::csrf::CsrfKeys;
 use crate::device::DeviceKey;
 use crate::id::SessionHandle;
@@ -60,6 +61,8 @@ pub struct Keys {
     pub remember: RememberKey,
     /// For the tickets of `doctor`.
     pub probe: ProbeKey,
+    /// For the files of backups.
+    pub backup: BackupKey,
     seal_check: [u8; 32],
     signing_seed: Zeroizing<[u8; 32]>,
 }
@@ -86,6 +89,7 @@ impl Keys {
             device: DeviceKey::new(hmac_key(&root, "device")?),
             remember: RememberKey::new(hmac_key(&root, "remember")?),
             probe: ProbeKey::new(hmac_key(&root, "probe")?),
+            backup: BackupKey::new(hmac_key(&root, "backup")?),
             seal_check: *expand(&root, "seal")?,
             signing_seed: expand(&root, "signing")?,
         })

@@ -16,6 +16,7 @@ use portcullis_store::Db;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backups;
 use crate::clock::Clock;
 use crate::config::{Config, Profile};
 use crate::flows::audit::{AuditLog, Making};
@@ -73,6 +74,8 @@ pub struct Parts {
     pub stranger_limiter: RequestLimiter,
     pub forwarder: Forwarder,
     pub mailer: Mailer,
+    /// How it stands with backups.
+    pub backups: backups::Standing,
     pub telemetry: Telemetry,
     pub cookies: CookieStyle,
     pub routes: RouteTable,
@@ -170,6 +173,7 @@ impl App {
             stranger_limiter: RequestLimiter::new(),
             forwarder: Forwarder::new().map_err(|_| BuildError::Forwarder)?,
             mailer: Mailer::new(&config.mail)?,
+            backups: backups::Standing::default(),
             cookies: CookieStyle::new(&config.cookies, public_url.is_https()),
             routes: RouteTable::new(config.gate.families),
             stopping: CancellationToken::new(),

@@ -11,6 +11,7 @@ use portcullis_store::{
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::backups;
 use crate::flows::audit;
 use crate::live_limits;
 use crate::mail;
@@ -44,6 +45,7 @@ pub fn start(app: &App) {
     app.spawn(audit::watch::run(app.clone()));
     app.spawn(follow::run(app.clone()));
     app.spawn(live_limits::follow(app.clone()));
+    app.spawn(backups::run(app.clone()));
 }
 
 async fn sweep_regularly(app: App) {

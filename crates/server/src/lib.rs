@@ -2,6 +2,7 @@
 //! `portcullis` is a few lines over this library, so that tests can build the real thing.
 
 pub mod app;
+pub mod backups;
 pub mod cli;
 pub mod clock;
 pub mod config;

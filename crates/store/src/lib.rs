@@ -11,6 +11,7 @@ mod jobs;
 mod like;
 
 pub mod audit;
+pub mod backup;
 pub mod blacklist;
 pub mod counters;
 pub mod credentials;

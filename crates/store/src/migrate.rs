@@ -111,6 +111,7 @@ static MIGRATIONS: &[Migration] = &[
     migration!(20, "0020_places_epoch"),
     migration!(21, "0021_audit"),
     migration!(22, "0022_audit_guards", by dialect),
+    migration!(24, "0024_backup"),
 ];
 
 /// Runs what is missing in one transaction. Safe to call from many nodes at once: the others wait
@@ -119,28 +120,66 @@ pub async fn run(db: &Db, options: &MigrateOptions) -> Result<Applied, MigrateEr
     let mut tx = db.write().await?;
     lock(&mut tx).await?;
     tx.run_script(LEDGER).await?;
-    let done = check_ledger(&mut tx).await?;
+    let applied = complete(&mut tx, options).await?;
+    tx.commit().await?;
+    Ok(applied)
+}
+
+/// Runs what is missing in a transaction that has begun, in which the ledger is there.
+pub(crate) async fn complete(
+    tx: &mut Tx,
+    options: &MigrateOptions,
+) -> Result<Applied, MigrateError> {
+    let done = check_ledger(tx).await?;
     let mut applied = Applied { version: done, names: Vec::new() };
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > done) {
-        apply(&mut tx, migration, options.now).await?;
+        apply(tx, migration, options.now).await?;
         applied.version = migration.version;
         applied.names.push(migration.name);
     }
-    check_seal(&mut tx, &options.seal_check).await?;
-    tx.commit().await?;
+    check_seal(tx, &options.seal_check).await?;
     Ok(applied)
+}
+
+/// Makes the tables of an older version, or of this one, where there are none.
+pub(crate) async fn create(tx: &mut Tx, version: i64, now: Time) -> Result<()> {
+    tx.run_script(LEDGER).await?;
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version <= version) {
+        apply(tx, migration, now).await?;
+    }
+    Ok(())
+}
+
+/// Whether this program knows a version of the schema.
+pub(crate) fn check_known(version: i64) -> Result<(), MigrateError> {
+    let binary = newest();
+    if version > binary {
+        return Err(MigrateError::Newer { database: version, binary });
+    }
+    Ok(())
+}
+
+/// The version of a database that is of this secret.
+pub(crate) async fn version(tx: &mut Tx, seal: &[u8; 32]) -> Result<i64, MigrateError> {
+    let version = check_ledger(tx).await?;
+    let sealed = meta::get(tx, SEAL).await?;
+    if sealed.is_some_and(|sealed| sealed != seal) {
+        return Err(MigrateError::OtherSecret);
+    }
+    Ok(version)
 }
 
 /// How far the database is, without changing anything. It is to be used only if it is at the newest
 /// version; older means that a start will bring it there.
 pub async fn inspect(db: &Db, seal: &[u8; 32]) -> Result<Standing, MigrateError> {
     let mut tx = db.read().await?;
-    let version = check_ledger(&mut tx).await?;
-    let sealed = meta::get(&mut tx, SEAL).await?;
-    if sealed.is_some_and(|sealed| sealed != seal) {
-        return Err(MigrateError::OtherSecret);
-    }
-    Ok(Standing { version, newest: MIGRATIONS.last().map_or(0, |migration| migration.version) })
+    let version = version(&mut tx, seal).await?;
+    Ok(Standing { version, newest: newest() })
+}
+
+/// The version of the schema that this program works with.
+pub fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -151,7 +190,7 @@ const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
 )";
 
 /// SQLite's one writer holds the lock already. PostgreSQL lets it go with the transaction.
-async fn lock(tx: &mut Tx) -> Result<()> {
+pub(crate) async fn lock(tx: &mut Tx) -> Result<()> {
     /// Any number that is ours alone among the advisory locks of this database.
     const PORTCULLIS: i64 = 0x706f_7274_6375_6c6c;
     if tx.is_postgres() {
@@ -165,7 +204,7 @@ async fn lock(tx: &mut Tx) -> Result<()> {
 /// The version the database has reached, if every step to it is one of ours.
 async fn check_ledger(tx: &mut Tx) -> Result<i64, MigrateError> {
     const SQL: &str = "SELECT version, name, checksum FROM schema_migrations ORDER BY version";
-    let binary = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    let binary = newest();
     let mut done = 0;
     for row in tx.fetch_all(SQL, params![]).await? {
         done = row.get("version")?;

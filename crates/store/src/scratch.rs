@@ -99,6 +99,14 @@ pub async fn take_indexes(database_url: &str, prefix: &str) -> Result<Vec<String
     Ok(made)
 }
 
+/// Takes the migrations from this one on out of what an SQLite database remembers.
+pub async fn forget_migrations(database_url: &str, from: i64) -> Result<()> {
+    let mut connection = SqliteConnection::connect(database_url).await?;
+    let sql = "DELETE FROM schema_migrations WHERE version >= $1";
+    sqlx::query(sql).bind(from).execute(&mut connection).await?;
+    Ok(connection.close().await?)
+}
+
 /// Runs statements on an SQLite database, one by one.
 pub async fn run(database_url: &str, statements: &[String]) -> Result<()> {
     let mut connection = SqliteConnection::connect(database_url).await?;

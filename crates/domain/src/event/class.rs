@@ -89,6 +89,9 @@ impl Event {
             Self::VerifyFailed { .. } => ("audit_verify_failed", Failure, Critical),
             Self::BundleExported { .. } => ("audit_exported", Success, Warning),
             Self::AnchorReplaced { .. } => ("audit_anchor_replaced", Success, Critical),
+            Self::BackupCreated { .. } => ("backup_created", Success, Info),
+            Self::BackupFailed { .. } => ("backup_failed", Failure, Warning),
+            Self::BackupRestored { .. } => ("backup_restored", Success, Critical),
             Self::Started { .. } => ("sys_startup", Success, Info),
             Self::Stopped => ("sys_shutdown", Success, Info),
         }

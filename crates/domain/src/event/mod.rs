@@ -21,8 +21,8 @@ use crate::session::SignInForm;
 use crate::time::Time;
 
 pub use words::{
-    EndReason, LimitName, LinkRefusal, Outcome, PasswordChanger, PlaceRefusal, Severity,
-    SignInFailure, Text, TokenKind,
+    BackupFailure, EndReason, LimitName, LinkRefusal, Outcome, PasswordChanger, PlaceRefusal,
+    Severity, SignInFailure, Text, TokenKind,
 };
 
 /// Who did it to whom, and from where. Stored in columns beside the event.
@@ -211,6 +211,16 @@ pub enum Event {
     },
     /// Entries from `first` up to and without `end` were handed on in a bundle.
     BundleExported { first: u64, end: u64, personal: bool },
+    /// A backup was made.
+    BackupCreated { file: Text, bytes: u64, rows: u64 },
+    /// A backup could not be made.
+    BackupFailed { reason: BackupFailure },
+    /// The database was filled from a backup of that moment, which ended what was signed in.
+    BackupRestored {
+        #[serde(serialize_with = "iso")]
+        taken_at: Time,
+        sessions: u64,
+    },
     /// The server began to serve.
     Started { version: &'static str, binary_sha256: Text },
     /// The server stopped on request.

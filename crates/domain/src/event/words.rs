@@ -161,6 +161,17 @@ words! {
         Blacklisted = "blacklisted",
         /// Its owner has a new password.
         PasswordChanged = "password_changed",
+        /// The database is one that was restored: what was ended after the backup stays ended.
+        Restored = "restored",
+    }
+    /// Why there is no backup.
+    BackupFailure {
+        /// The file could not be written.
+        Unwritable = "unwritable",
+        /// There is no room for it.
+        Full = "full",
+        /// The database did not answer, or holds what it should not.
+        Store = "store",
     }
     /// The limits that can be exceeded.
     LimitName {

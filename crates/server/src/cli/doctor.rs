@@ -20,7 +20,7 @@ use crate::doctor::front::{self, Front};
 use crate::doctor::probe::Prober;
 use crate::doctor::stand_in::StandIn;
 use crate::doctor::wire::{Place, Trust};
-use crate::doctor::{Check, Status, installation};
+use crate::doctor::{Check, Status, backup, installation};
 use crate::random::Random;
 use crate::web::forward_auth::Kind;
 
@@ -108,7 +108,12 @@ async fn look(args: &Args, config: &Config) -> anyhow::Result<Vec<Check>> {
     }
     let Some(secret) = secret else { return Ok(checks) };
     let keys = Keys::derive(&secret)?;
-    checks.push(installation::database(config, &keys, &clock).await);
+    let database = installation::database(config, &keys, &clock).await;
+    let is_usable = database.status == Status::Ok;
+    checks.push(database);
+    if is_usable {
+        checks.extend(backup::check(config, &clock).await);
+    }
     let public = config.server.public_url_at(config.server.listen);
     let server = server_place(config, &public)?;
     let front = match &args.url {

@@ -5,6 +5,7 @@
 //! not be reached or verified, 4 a signature is not good.
 
 pub mod audit;
+pub mod backup;
 pub mod config;
 pub mod demo;
 pub mod doctor;
@@ -76,6 +77,14 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             output::log_trouble();
             Box::pin(audit::run(args)).await
         }
+        Command::Backup(args) => {
+            output::log_trouble();
+            Box::pin(backup::run(args)).await
+        }
+        Command::Restore(args) => {
+            output::log_trouble();
+            Box::pin(backup::run_restore(args)).await
+        }
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
         Command::Import(args) => {
             output::log_trouble();
@@ -132,6 +141,10 @@ enum Command {
     Mail(mail::Args),
     /// Verifies, exports and proves the log of what happened.
     Audit(audit::Args),
+    /// Makes backups, also beside a running server, tries and restores them.
+    Backup(backup::Args),
+    /// Fills an empty database from the newest backup of a directory.
+    Restore(backup::RestoreArgs),
     /// Looks at the installation and at what stands in front of it, and says what to do.
     Doctor(doctor::Args),
     /// Brings what another system knows, also beside a running server.

@@ -132,7 +132,8 @@ impl Default for Operator {
     }
 }
 
-fn make_directories(config: &Config) -> Result<(), OpenError> {
+/// Makes the directories that a configuration names, where they are missing.
+pub fn make_directories(config: &Config) -> Result<(), OpenError> {
     make_directory(&config.server.data_dir)?;
     match &config.database {
         Database::Sqlite(file) => file.parent().map_or(Ok(()), make_directory),

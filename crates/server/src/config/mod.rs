@@ -56,6 +56,8 @@ pub struct Config {
     pub geo: Geo,
     pub audit: Audit,
     pub gate: Gate,
+    /// `None`: the server makes no backups by itself.
+    pub backup: Option<BackupPlan>,
     pub metrics: Metrics,
     pub log: Log,
 }
@@ -217,6 +219,16 @@ pub struct Families {
     pub p: bool,
     pub s: bool,
     pub z: bool,
+}
+
+/// The backups that the server makes by itself.
+#[derive(Debug, Clone)]
+pub struct BackupPlan {
+    /// Already joined to `data_dir`.
+    pub directory: PathBuf,
+    pub every: Duration,
+    /// How many there are at most, of those that it made.
+    pub keep: usize,
 }
 
 #[derive(Debug, Clone)]

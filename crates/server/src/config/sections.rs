@@ -18,9 +18,9 @@ use super::read::Reader;
 use super::source::Source;
 use super::values::{self, word};
 use super::{
-    Audit, Config, Cookies, Csrf, Database, FirstUser, Geo, Limits, Log, LogFormat, LoggedRequests,
-    Metrics, Password, Profile, Server, Session, SignIn, TlsFiles, Tokens, agreement, gate, keys,
-    mail,
+    Audit, BackupPlan, Config, Cookies, Csrf, Database, FirstUser, Geo, Limits, Log, LogFormat,
+    LoggedRequests, Metrics, Password, Profile, Server, Session, SignIn, TlsFiles, Tokens,
+    agreement, gate, keys, mail,
 };
 
 /// The whole configuration, or every fault of it.
@@ -47,6 +47,7 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
     let geo = read(source, "geo", faults, geo);
     let audit = read(source, "audit", faults, |r| audit(r, data_dir));
     let gate = gate::gate(source, faults);
+    let backup = read(source, "backup", faults, |r| backup(r, data_dir));
     let metrics = read(source, "metrics", faults, metrics);
     let log = read(source, "log", faults, log);
     if let Ok(server) = &server {
@@ -66,6 +67,7 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
         geo: geo?,
         audit: audit?,
         gate: gate?,
+        backup: backup?,
         metrics: metrics?,
         log: log?,
     })
@@ -284,6 +286,18 @@ fn audit(r: &mut Reader<'_>, data_dir: &Path) -> Result<Audit, Reported> {
 /// What may be the name of a key and the first line of a checkpoint (C2SP signed-note).
 fn is_origin(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() && b != b'+')
+}
+
+fn backup(r: &mut Reader<'_>, data_dir: &Path) -> Result<Option<BackupPlan>, Reported> {
+    const SHORTEST: Duration = Duration::from_mins(5);
+    let directory = r.optional("directory", values::path);
+    let every = r.one("every", |text| values::duration(text).filter(|every| *every >= SHORTEST));
+    let keep = r.one("keep", |text| {
+        values::whole_number::<usize>(text).filter(|n| (1..=10_000).contains(n))
+    });
+    let (directory, every, keep) = (directory?, every?, keep?);
+    let plan = |directory| BackupPlan { directory, every, keep };
+    Ok(directory.map(|directory| plan(data_dir.join(directory))))
 }
 
 fn metrics(r: &mut Reader<'_>) -> Result<Metrics, Reported> {

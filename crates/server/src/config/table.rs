@@ -29,6 +29,7 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { name: "geo", doc: "Where people sign in from.", keys: GEO },
     Section { name: "audit", doc: "The log of what happened.", keys: AUDIT },
     Section { name: "gate", doc: "The application behind the gate.", keys: GATE },
+    Section { name: "backup", doc: "Backups that the server makes by itself.", keys: BACKUP },
     Section { name: "metrics", doc: "Figures for Prometheus.", keys: METRICS },
     Section { name: "log", doc: "What the log holds, and in which form.", keys: LOG },
 ];
@@ -340,6 +341,28 @@ const GATE: &[Key] = &[
         "any of p, s and z",
         "The families of our own paths that are served; leave one out to keep its paths for the \
          application.",
+    ),
+];
+
+const BACKUP: &[Key] = &[
+    text(
+        "directory",
+        Follows { words: "none: the server makes none", example: "\"/var/backups/portcullis\"" },
+        "a directory",
+        "The directory of the backups, made if what is above it is there; a relative one is inside \
+         `data_dir`. The secret is not in them.",
+    ),
+    text(
+        "every",
+        Is("24h"),
+        "a duration of at least 5m, such as 6h or 24h",
+        "How often one is made, by one server of a database.",
+    ),
+    number(
+        "keep",
+        Is("14"),
+        "a number from 1 to 10000",
+        "How many are kept of those that the server made; older ones are removed.",
     ),
 ];
 

@@ -2,6 +2,7 @@
 //! in order, what is not, and what to do. Changes nothing: it neither makes files nor migrates, and
 //! the requests that it sends are judged as everybody's.
 
+pub mod backup;
 pub mod front;
 pub mod installation;
 pub mod probe;

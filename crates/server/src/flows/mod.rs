@@ -5,6 +5,7 @@
 
 pub mod administration;
 pub mod audit;
+pub mod backup;
 pub mod barrier;
 pub mod blacklist;
 pub mod change_password;

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use portcullis_domain::time::Time;
 use portcullis_store::outbox;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -104,6 +105,7 @@ async fn scrape(app: &App) -> String {
         store: app.db.counts(),
         mail_waiting: mail.ok().and_then(Result::ok),
         mail_is_down: app.mailer.condition.down_since().is_some(),
+        backup_at: app.backups.last_good().map(Time::secs),
         passwords_waiting: app.hasher.waiting(),
         geo_is_good: match app.geo.standing() {
             geo::Standing::Off => None,

@@ -38,6 +38,7 @@ pub struct Metrics {
     refusals: Family<Label, Counter>,
     sign_ins: Family<Label, Counter>,
     mail: Family<Label, Counter>,
+    backups: Family<Label, Counter>,
     hash_seconds: Histogram,
     upstream_requests: Family<Label, Counter>,
     upstream_answered: Counter,
@@ -92,6 +93,8 @@ pub(super) struct Moment<'a> {
     pub(super) mail_waiting: Option<(i64, i64)>,
     /// Whether this node finds that mail cannot be sent.
     pub(super) mail_is_down: bool,
+    /// The moment of the last good backup in seconds; `None` where none is known of.
+    pub(super) backup_at: Option<i64>,
     pub(super) passwords_waiting: usize,
     /// `None` where places are not looked up.
     pub(super) geo_is_good: Option<bool>,
@@ -112,6 +115,7 @@ struct AtScrape {
     mail_waiting: Known,
     mail_oldest: Known,
     mail_down: Gauge,
+    backup_at: Known,
     passwords_waiting: Gauge,
     geo_is_good: Known,
     resident_bytes: Known,
@@ -138,6 +142,8 @@ impl Metrics {
         let refusals = family(ours, "refusals", "Requests refused by the gate, by reason code");
         let sign_ins = family(ours, "sign_ins", "Attempts to sign in with a password, by outcome");
         let mail = family(ours, "mail", "Attempts to send a message, by what came of it");
+        let help = "Backups of the schedule, by what came of it";
+        let backups = family(ours, "backups", help);
         let hash_seconds = seconds(ours, "password_hash", "Time to hash one password");
         let help = "Requests sent to upstreams, by what came of it";
         let upstream_requests = family(ours, "upstream_requests", help);
@@ -151,6 +157,7 @@ impl Metrics {
             refusals,
             sign_ins,
             mail,
+            backups,
             hash_seconds,
             upstream_answered: upstream_requests.get_or_create_owned(&[("outcome", "answered")]),
             upstream_requests,
@@ -185,6 +192,11 @@ impl Metrics {
     /// Counts what came of sending a message.
     pub fn mail(&self, outcome: &'static str) {
         self.mail.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    /// Counts what came of a backup.
+    pub fn backup(&self, outcome: &'static str) {
+        self.backups.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Counts a request to the upstream: `Err` holds the reason code of what went wrong.
@@ -290,6 +302,8 @@ impl AtScrape {
         let help = "Age of the oldest message that has not gone out; absent where none waits";
         let mail_oldest = Known::register(ours, "mail_oldest_seconds", help);
         let mail_down = gauge(ours, "mail_down", "1 while this process cannot send mail");
+        let help = "Time of the last good backup; absent where none is known of";
+        let backup_at = Known::register(ours, "backup_timestamp_seconds", help);
         let help = "Passwords that are being hashed or wait for it";
         Self {
             store_unavailable: errors.get_or_create_owned(&[("kind", "unavailable")]),
@@ -299,6 +313,7 @@ impl AtScrape {
             geo_is_good,
             mail_oldest,
             mail_down,
+            backup_at,
             passwords_waiting: gauge(ours, "password_queue", help),
             resident_bytes,
             open_files,
@@ -306,8 +321,8 @@ impl AtScrape {
     }
 
     fn take_over(&self, moment: &Moment<'_>) {
-        let Moment { store, mail_waiting, mail_is_down, passwords_waiting, geo_is_good, process } =
-            moment;
+        let Moment { store, mail_waiting, mail_is_down, backup_at, .. } = moment;
+        let Moment { passwords_waiting, geo_is_good, process, .. } = moment;
         let set = |counter: &Counter<u64, AtomicU64>, to: u64| {
             counter.inner().store(to, Ordering::Relaxed);
         };
@@ -318,6 +333,7 @@ impl AtScrape {
         self.mail_waiting.set(mail_waiting.map(|(count, _)| count));
         self.mail_oldest.set(mail_waiting.filter(|(count, _)| *count > 0).map(|(_, age)| age));
         self.mail_down.set(i64::from(*mail_is_down));
+        self.backup_at.set(*backup_at);
         self.geo_is_good.set(geo_is_good.map(i64::from));
         self.resident_bytes.set(process.resident_bytes);
         self.open_files.set(process.open_files);

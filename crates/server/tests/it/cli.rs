@@ -41,7 +41,7 @@ pub(crate) struct Ran {
 }
 
 /// Runs the test on each kind of database.
-async fn on_each_place(test: impl AsyncFn(&Place)) {
+pub(crate) async fn on_each_place(test: impl AsyncFn(&Place)) {
     for kind in database::kinds() {
         let place = Place::new(Database::fresh(kind).await);
         test(&place).await;
@@ -50,7 +50,7 @@ async fn on_each_place(test: impl AsyncFn(&Place)) {
 }
 
 impl Place {
-    fn new(database: Database) -> Self {
+    pub(crate) fn new(database: Database) -> Self {
         let (directory, url) = (database.directory(), database.url());
         let config = directory.join("portcullis.toml");
         let data = directory.display();
@@ -59,12 +59,12 @@ impl Place {
         Self { database, config }
     }
 
-    fn directory(&self) -> PathBuf {
+    pub(crate) fn directory(&self) -> PathBuf {
         self.database.directory()
     }
 
     /// Runs a command of this place: words apart by spaces, without input.
-    fn run(&self, line: &str) -> Ran {
+    pub(crate) fn run(&self, line: &str) -> Ran {
         self.run_with(line, "")
     }
 
@@ -73,12 +73,12 @@ impl Place {
     }
 
     /// Makes a user with [`PASSWORD`].
-    fn make_user(&self, email: &str, more: &str) {
+    pub(crate) fn make_user(&self, email: &str, more: &str) {
         let line = format!("user create --email {email} --password-stdin {more}");
         self.run_with(&line, PASSWORD).assert(0);
     }
 
-    async fn store(&self) -> Db {
+    pub(crate) async fn store(&self) -> Db {
         Db::open(&self.database.options(None)).await.unwrap()
     }
 
@@ -97,7 +97,7 @@ impl Place {
     }
 
     /// Every event: its name, its subject and its detail, sorted. The operator is nobody.
-    async fn events(&self) -> Vec<String> {
+    pub(crate) async fn events(&self) -> Vec<String> {
         let db = self.store().await;
         let mut tx = db.read().await.unwrap();
         let mut told = Vec::new();

@@ -11,6 +11,7 @@ mod administration;
 mod applications;
 mod attacks;
 mod audit;
+mod backup;
 mod barrier;
 mod cli;
 mod contract;

@@ -2,11 +2,13 @@
 //! Not a query builder: SQL is written once, as `&'static str` with `$1` placeholders, by the
 //! files of nouns beside this folder.
 
+mod bulk;
 mod counts;
 mod many;
 mod open;
 mod ready;
 mod row;
+mod schema;
 mod spent;
 mod value;
 
@@ -20,11 +22,13 @@ use crate::error::{self, Error, Result};
 use crate::invalidations::{self, Invalidation};
 use crate::notify;
 
+pub(crate) use bulk::rows_at_once;
 pub use counts::Counts;
 pub(crate) use many::{Many, values};
 pub use open::Options;
 pub use ready::NotReady;
 pub(crate) use row::Row;
+pub(crate) use schema::{Column, Kind, Table, tables};
 use spent::Waiting;
 pub use spent::measured;
 pub(crate) use value::{Value, params};

@@ -21,6 +21,17 @@ impl Row {
             Self::Postgres(row) => row.try_get(column)?,
         })
     }
+
+    /// The value at a place, counted from zero; what it borrows is the row's.
+    pub(super) fn at<'r, T>(&'r self, place: usize) -> Result<T>
+    where
+        T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
+    {
+        Ok(match self {
+            Self::Sqlite(row) => row.try_get(place)?,
+            Self::Postgres(row) => row.try_get(place)?,
+        })
+    }
 }
 
 /// What both drivers can decode; a name for four bounds.

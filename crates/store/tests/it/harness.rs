@@ -71,14 +71,14 @@ enum Home {
 }
 
 impl TestDb {
-    async fn sqlite() -> Self {
+    pub(crate) async fn sqlite() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", directory.path().join("test.db").display());
         Self::open(url, Home::Directory(directory)).await
     }
 
     #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not of the program")]
-    async fn postgres() -> Option<Self> {
+    pub(crate) async fn postgres() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let server = std::env::var_os("TEST_POSTGRES_URL")?.into_string().unwrap();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -137,7 +137,7 @@ impl TestDb {
         }
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         self.db.close().await;
         match self.home {
             Home::Directory(directory) => directory.close().unwrap(),

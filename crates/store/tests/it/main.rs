@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and so do its helpers")]
 
 mod audit;
+mod backup;
 mod blacklist;
 mod credentials;
 mod csrf_spent;

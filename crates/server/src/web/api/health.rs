@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::backups::Trouble;
 use crate::geo;
 use crate::web::caller::Anyone;
 use crate::web::error::Error;
@@ -55,11 +56,14 @@ pub async fn ready(call: Call, _: Anyone) -> Answer {
 
 /// What does not work, and stops nobody, stands in `warnings`.
 fn is_ready(app: &App) -> Value {
+    let backups = app.backups.trouble(app.config.backup.as_ref(), app.clock.now());
     let warnings: Vec<&str> = [
         ("geo_database", app.geo.standing() == geo::Standing::Bad),
         ("audit_log", app.audit.trouble().is_some()),
         ("audit_verify", app.audit.verified().is_some_and(|kept| kept.faults > 0)),
         ("mail_down", app.mailer.condition.down_since().is_some()),
+        ("backup_failed", backups == Some(Trouble::Failed)),
+        ("backup_late", backups == Some(Trouble::Late)),
     ]
     .into_iter()
     .filter_map(|(what, is_bad)| is_bad.then_some(what))

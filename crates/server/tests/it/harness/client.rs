@@ -53,6 +53,13 @@ impl Client {
         client
     }
 
+    /// The same client, which names this host in every request. It shares the jar.
+    pub(crate) fn naming(&self, host: &str) -> Self {
+        let mut client = self.clone();
+        client.headers.push(("host", host.to_owned()));
+        client
+    }
+
     /// The same person at another server, such as a second node.
     pub(crate) fn at(&self, address: SocketAddr) -> Self {
         Self { address, ..self.clone() }

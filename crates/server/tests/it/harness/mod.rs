@@ -98,7 +98,8 @@ impl TestApp {
         node
     }
 
-    async fn start_on(kind: Kind, database: Database, setup: &Setup) -> Self {
+    /// Starts a server on a database that is there already.
+    pub(crate) async fn start_on(kind: Kind, database: Database, setup: &Setup) -> Self {
         let upstream = Upstream::start().await;
         let config = config(&database, &upstream, setup);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -8,8 +8,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use portcullis_domain::backup::file_name;
 use portcullis_domain::probe::{LIFE, ProbeId, Ticket};
 use portcullis_domain::secret::{Keys, MasterSecret};
+use portcullis_store::backup::{self, Good};
 use serde_json::Value;
 
 use super::running::Running;
@@ -60,6 +62,8 @@ impl Patient {
             let setup = Setup { config, ..Setup::served() };
             let server = TestApp::start(kind, &setup).await;
             server.write_secret();
+            write_secret(&server);
+            note_backup(&server).await;
             if front == Front::Gate {
                 let address = server.address;
                 return Self { front, server, address, application, _proxy: None };
@@ -112,6 +116,24 @@ impl Patient {
 /// at 127.0.0.1.
 fn free_place() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.2:0").unwrap().local_addr().unwrap()
+}
+
+/// What `serve` would have made: the secret of every server under test as a file, in a directory of
+/// its own.
+fn write_secret(server: &TestApp) {
+    let file = server.data_dir.join("secret");
+    std::fs::write(&file, "07".repeat(32)).unwrap();
+    set_mode(&file, 0o600);
+    set_mode(&server.data_dir, 0o700);
+}
+
+/// A good backup of now, as whoever looks after the server has one.
+async fn note_backup(server: &TestApp) {
+    let now = server.app.clock.now();
+    let mut tx = server.app.db.write().await.unwrap();
+    let good = Good { at: now, file: file_name(now), bytes: 1 };
+    backup::note_good(&mut tx, &good).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 fn set_mode(path: &Path, mode: u32) {
