@@ -89,6 +89,7 @@ impl Event {
             Self::VerifyFailed { .. } => ("audit_verify_failed", Failure, Critical),
             Self::BundleExported { .. } => ("audit_exported", Success, Warning),
             Self::AnchorReplaced { .. } => ("audit_anchor_replaced", Success, Critical),
+            Self::ActivityExported { .. } => ("audit_exported", Success, Warning),
             Self::Started { .. } => ("sys_startup", Success, Info),
             Self::Stopped => ("sys_shutdown", Success, Info),
         }
