@@ -10,11 +10,12 @@ pub mod span;
 mod tests;
 
 use jiff::Timestamp;
-use serde::ser::{SerializeMap as _, Serializer};
 use serde::Serialize;
+use serde::ser::{SerializeMap as _, Serializer};
 use serde_json::{Map, Value};
 
 use crate::audit::entry::Person;
+use crate::audit::tree::Hash;
 use crate::event::ocsf::{Mapping, Resource, mapping};
 use crate::id::UserId;
 use crate::time::Time;
@@ -29,7 +30,7 @@ pub struct Record {
     /// Its place in the log, from 0.
     pub index: u64,
     /// What the tree over the log is built of: the hash of the entry.
-    pub leaf_hash: [u8; 32],
+    pub leaf_hash: Hash,
     /// A `UUIDv7`.
     pub id: String,
     /// When it happened.
@@ -109,7 +110,7 @@ impl Serialize for Record {
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("schema", &SCHEMA)?;
         map.serialize_entry("index", &self.index)?;
-        map.serialize_entry("leaf_hash", &hex::encode(self.leaf_hash))?;
+        map.serialize_entry("leaf_hash", &self.leaf_hash.to_string())?;
         map.serialize_entry("id", &self.id)?;
         map.serialize_entry("at", &to_the_millisecond(self.at))?;
         map.serialize_entry("logged", &to_the_millisecond(self.logged))?;

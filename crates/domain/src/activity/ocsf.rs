@@ -21,10 +21,13 @@ pub fn record(record: &Record) -> Value {
             classify(&mut event, mapping, record);
             of_class(&mut event, mapping.class, record);
         }
-        None => insert(&mut event, json!({
-            "category_uid": 0, "class_uid": 0, "activity_id": 99,
-            "activity_name": record.event, "type_uid": 99,
-        })),
+        None => insert(
+            &mut event,
+            json!({
+                "category_uid": 0, "class_uid": 0, "activity_id": 99,
+                "activity_name": record.event, "type_uid": 99,
+            }),
+        ),
     }
     Value::Object(event)
 }
@@ -43,24 +46,27 @@ fn common(record: &Record) -> Map<String, Value> {
         _ => (0, "Unknown"),
     };
     let mut event = Map::new();
-    insert(&mut event, json!({
-        "time": record.at.0,
-        "message": record.event,
-        "severity_id": severity_id,
-        "severity": severity,
-        "status_id": status_id,
-        "status": status,
-        "metadata": {
-            "version": SCHEMA_VERSION,
-            "product": { "name": NAME, "vendor_name": NAME, "version": env!("CARGO_PKG_VERSION") },
-            "uid": record.id,
-            "sequence": record.index,
-            "event_code": record.event,
-            "log_name": "audit",
-            "logged_time": record.logged.0,
-        },
-        "unmapped": unmapped(record),
-    }));
+    insert(
+        &mut event,
+        json!({
+            "time": record.at.0,
+            "message": record.event,
+            "severity_id": severity_id,
+            "severity": severity,
+            "status_id": status_id,
+            "status": status,
+            "metadata": {
+                "version": SCHEMA_VERSION,
+                "product": { "name": NAME, "vendor_name": NAME, "version": env!("CARGO_PKG_VERSION") },
+                "uid": record.id,
+                "sequence": record.index,
+                "event_code": record.event,
+                "log_name": "audit",
+                "logged_time": record.logged.0,
+            },
+            "unmapped": unmapped(record),
+        }),
+    );
     let why = ["reason", "code", "limit"].iter().find_map(|member| record.detail.get(*member));
     if let Some(why) = why.filter(|why| why.is_string()) {
         event.insert("status_detail".to_owned(), why.clone());
@@ -80,15 +86,18 @@ fn common(record: &Record) -> Map<String, Value> {
 fn classify(event: &mut Map<String, Value>, mapping: &Mapping, record: &Record) {
     let activity = mapping.activity_id(&record.detail);
     let (category, category_name) = mapping.class.category();
-    insert(event, json!({
-        "category_uid": category,
-        "category_name": category_name,
-        "class_uid": mapping.class.uid(),
-        "class_name": mapping.class.caption(),
-        "activity_id": activity,
-        "activity_name": mapping.activity_name(&record.detail),
-        "type_uid": mapping.class.uid() * 100 + u32::from(activity),
-    }));
+    insert(
+        event,
+        json!({
+            "category_uid": category,
+            "category_name": category_name,
+            "class_uid": mapping.class.uid(),
+            "class_name": mapping.class.caption(),
+            "activity_id": activity,
+            "activity_name": mapping.activity_name(&record.detail),
+            "type_uid": mapping.class.uid() * 100 + u32::from(activity),
+        }),
+    );
 }
 
 /// What a class demands beside that.
@@ -192,7 +201,7 @@ fn member(record: &Record, name: &str) -> String {
 fn unmapped(record: &Record) -> Value {
     let mut rest = json!({
         "schema": SCHEMA,
-        "leaf_hash": hex::encode(record.leaf_hash),
+        "leaf_hash": record.leaf_hash.to_string(),
         "logged": to_the_millisecond(record.logged),
         "outcome": record.outcome,
         "severity": record.severity,

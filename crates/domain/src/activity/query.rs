@@ -116,7 +116,9 @@ impl Query {
             ("id", id),
         ];
         let written = members.into_iter().filter_map(|(member, text)| Some((member, text?)));
-        written.map(|(member, text)| format!("\"{member}\":{}", quoted(text)).into_bytes()).collect()
+        written
+            .map(|(member, text)| format!("\"{member}\":{}", quoted(text)).into_bytes())
+            .collect()
     }
 
     /// The address, wherever it was asked for.
@@ -257,7 +259,8 @@ mod tests {
 
     #[test]
     fn a_term_is_what_it_looks_like() {
-        let check = |text: &str, expected: Option<Term>| assert_eq!(Term::parse(text), expected, "{text}");
+        let check =
+            |text: &str, expected: Option<Term>| assert_eq!(Term::parse(text), expected, "{text}");
         let address = |text: &str| Some(Term::Address(text.parse().unwrap()));
         check(" 192.0.2.1 ", address("192.0.2.1"));
         check("::ffff:192.0.2.1", address("192.0.2.1"));

@@ -1,10 +1,12 @@
 //! A record as the cells of a table that people open in a spreadsheet. A cell that a spreadsheet
-//! would take for a formula is made a text by an apostrophe in front. Not here: how cells are quoted.
+//! would take for a formula is made a text by an apostrophe in front, and what steers text is made
+//! visible, so a record is one line. Not here: how cells are quoted.
 
 use serde_json::Value;
 
 use super::{Record, SCHEMA, Somebody, to_the_millisecond, worded};
 use crate::event::ocsf::Resource;
+use crate::text::visible;
 
 /// The heads of the columns.
 pub const HEADER: [&str; 22] = [
@@ -64,9 +66,9 @@ pub fn cells(record: &Record) -> [String; HEADER.len()] {
         (if record.is_erased { "true" } else { "" }).to_owned(),
         to_the_millisecond(record.logged),
         record.id.clone(),
-        hex::encode(record.leaf_hash),
+        record.leaf_hash.to_string(),
     ];
-    cells.map(inert)
+    cells.map(|cell| visible(&inert(cell)))
 }
 
 /// JSON, so that nothing is lost; empty where there is none.
@@ -114,7 +116,8 @@ mod tests {
         ] {
             check(formula, &format!("'{formula}"));
         }
-        for text in ["", "a=1", "Ada", "192.0.2.1", "2026-11-22T01:02:03.000Z", "{\"a\":1}", "'=1"] {
+        for text in ["", "a=1", "Ada", "192.0.2.1", "2026-11-22T01:02:03.000Z", "{\"a\":1}", "'=1"]
+        {
             check(text, text);
         }
     }

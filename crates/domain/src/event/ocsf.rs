@@ -101,7 +101,10 @@ pub fn names_of(resource: Resource) -> impl Iterator<Item = &'static str> {
 /// The names of all events.
 pub fn names() -> impl Iterator<Item = &'static str> {
     let mut last = "";
-    MAPPINGS.iter().map(|line| line.name).filter(move |name| std::mem::replace(&mut last, name) != *name)
+    MAPPINGS
+        .iter()
+        .map(|line| line.name)
+        .filter(move |name| std::mem::replace(&mut last, name) != *name)
 }
 
 impl Mapping {
@@ -126,7 +129,9 @@ impl Mapping {
     pub fn activity_name(&self, detail: &Map<String, Value>) -> &'static str {
         match self.activity {
             Other(name) => name,
-            Known(_) | ByGrant | ByMethod => self.class.activity(self.activity_id(detail)).unwrap_or("Other"),
+            Known(_) | ByGrant | ByMethod => {
+                self.class.activity(self.activity_id(detail)).unwrap_or("Other")
+            }
         }
     }
 }

@@ -2,10 +2,10 @@
 //! entries themselves with the people in them. Each statement reads as many rows as it is told to,
 //! however long the log is. Not here: which walks answer a question (`flows::activity` of the server).
 
-use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_domain::activity::{Record, Somebody};
 use portcullis_domain::audit::entry::{Entry, Person};
 use portcullis_domain::audit::personal::AuditKeys;
+use portcullis_domain::audit::tree::leaf_hash;
 use portcullis_domain::id::UserId;
 use portcullis_domain::text::{fold, person_name};
 use portcullis_domain::time::Time;
@@ -102,7 +102,7 @@ pub async fn place(tx: &mut Tx, index: u64) -> Result<Option<Place>> {
 
 /// The entries of these indices, whole, in any order; those that are gone are left out.
 pub async fn records(tx: &mut Tx, keys: &AuditKeys, indices: &[u64]) -> Result<Vec<Record>> {
-    const SQL: &str = records!(
+    const SQL: &str = whole!(
         "l.idx IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
             $17, $18, $19, $20, $21, $22, $23, $24, $25)"
     );
@@ -128,7 +128,7 @@ pub async fn records_between(
     first: u64,
     end: u64,
 ) -> Result<Vec<Record>> {
-    const SQL: &str = concat!(records!("l.idx >= $1 AND l.idx < $2"), " ORDER BY e.idx");
+    const SQL: &str = concat!(whole!("l.idx >= $1 AND l.idx < $2"), " ORDER BY e.idx");
     let bound = params![stored(first)?, stored(end)?];
     tx.fetch_all(SQL, bound).await?.iter().map(|row| record(row, keys)).collect()
 }
@@ -199,14 +199,6 @@ fn record(row: &Row, keys: &AuditKeys) -> Result<Record> {
     })
 }
 
-/// What the tree is built of (RFC 6962, section 2.1).
-fn leaf_hash(leaf: &[u8]) -> [u8; 32] {
-    let hash = digest(&SHA256, &[&[0], leaf].concat());
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(hash.as_ref());
-    bytes
-}
-
 fn somebody(row: &Row, column: &str, user: Option<UserId>) -> Result<Option<Somebody>> {
     let (number, names) = match column {
         "actor" => ("actor", ["actor_email", "actor_first", "actor_last", "actor_username"]),
@@ -238,11 +230,7 @@ struct Statements {
 
 impl Statements {
     /// The statement, and what is bound to it.
-    fn of<'a>(
-        &self,
-        along: &'a Along,
-        part: &Part,
-    ) -> Result<(&'static str, Vec<Value<'a>>)> {
+    fn of<'a>(&self, along: &'a Along, part: &Part) -> Result<(&'static str, Vec<Value<'a>>)> {
         let Part { from, to, limit } = *part;
         let (limit, index) = (Value::from(i64::from(limit)), Value::from(stored(to.index)?));
         let of = |sql, key| {
@@ -255,9 +243,7 @@ impl Statements {
             Along::Name(name) => of(self.name, Some(Value::from(name))),
             Along::Actor(person) => of(self.actor, Some(Value::from(person.number()))),
             Along::Subject(person) => of(self.subject, Some(Value::from(person.number()))),
-            Along::Address(mac) => {
-                (self.address, vec![limit, index, Value::from(mac.as_slice())])
-            }
+            Along::Address(mac) => (self.address, vec![limit, index, Value::from(mac.as_slice())]),
         })
     }
 }
@@ -293,7 +279,7 @@ macro_rules! in_time {
 }
 
 /// Whole entries with the names of the people in them.
-macro_rules! records {
+macro_rules! whole {
     ($condition:literal) => {
         concat!(
             "SELECT e.*, a.email AS actor_email, a.first_name AS actor_first,
@@ -310,4 +296,4 @@ macro_rules! records {
     };
 }
 
-use {in_time, records, statements};
+use {in_time, statements, whole};

@@ -78,7 +78,8 @@ pub struct By<'a> {
 }
 
 async fn note(db: &Db, export: &Export, format: Format, by: By<'_>) -> Result<(), Error> {
-    let event = Event::ActivityExported { format: format.as_str(), first: export.next, end: export.end };
+    let event =
+        Event::ActivityExported { format: format.as_str(), first: export.next, end: export.end };
     let mut tx = db.write().await?;
     record(&mut tx, by.random, &event, by.context, by.now).await?;
     tx.commit().await
@@ -98,8 +99,7 @@ impl Export {
         let mut tx = reader.db.read().await?;
         if self.search.is_everything() {
             let end = self.next.saturating_add(OPENED).min(self.end);
-            let records =
-                activity::records_between(&mut tx, reader.keys, self.next, end).await?;
+            let records = activity::records_between(&mut tx, reader.keys, self.next, end).await?;
             self.next = end;
             return Ok(Some(self.at_address(records)));
         }
@@ -159,9 +159,8 @@ impl Format {
 
 /// RFC 4180. Writing to memory does not fail.
 fn table<const N: usize>(rows: impl IntoIterator<Item = [String; N]>) -> Vec<u8> {
-    let mut writer = csv::WriterBuilder::new()
-        .terminator(csv::Terminator::CRLF)
-        .from_writer(Vec::new());
+    let mut writer =
+        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     for cells in rows {
         drop(writer.write_record(&cells));
     }

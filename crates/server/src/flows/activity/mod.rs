@@ -152,11 +152,7 @@ async fn count(
 }
 
 /// The whole entries in the order of their indices.
-async fn in_order(
-    tx: &mut Tx,
-    keys: &AuditKeys,
-    indices: &[u64],
-) -> Result<Vec<Record>, Error> {
+async fn in_order(tx: &mut Tx, keys: &AuditKeys, indices: &[u64]) -> Result<Vec<Record>, Error> {
     let records = activity::records(tx, keys, indices).await?;
     let mut by_index: HashMap<u64, Record> =
         records.into_iter().map(|record| (record.index, record)).collect();

@@ -113,7 +113,9 @@ impl Search {
             let both = |person: &Person| [Along::Actor(*person), Along::Subject(*person)];
             people.iter().flat_map(both).collect()
         };
-        let of_names = |names: &BTreeSet<String>| names.iter().cloned().map(Along::Name);
+        let of_names = |names: &BTreeSet<String>| -> Vec<Along> {
+            names.iter().cloned().map(Along::Name).collect()
+        };
         let is_in_any_time = query.from.is_none() && query.until.is_none();
         let Self { names, people, text, .. } = &*self;
         let (walks, is_exact) = match (address, people, names, text) {
@@ -124,7 +126,7 @@ impl Search {
             (None, Some(people), names, text) => {
                 (of_people(people), names.is_none() && text.is_none())
             }
-            (None, None, Some(names), text) => (of_names(names).collect(), text.is_none()),
+            (None, None, Some(names), text) => (of_names(names), text.is_none()),
             (None, None, None, Some(Text { names, people, words: None })) => {
                 (of_people(people).into_iter().chain(of_names(names)).collect(), true)
             }
@@ -137,7 +139,8 @@ impl Search {
 
 impl Text {
     fn is_in(&self, step: &Step, is_of: impl Fn(&BTreeSet<Person>) -> bool) -> bool {
-        let said = self.words.as_ref().is_some_and(|words| memmem::find(&step.leaf, words).is_some());
+        let said =
+            self.words.as_ref().is_some_and(|words| memmem::find(&step.leaf, words).is_some());
         said || self.names.contains(&step.name) || is_of(&self.people)
     }
 }
