@@ -40,6 +40,12 @@ pub async fn list(tx: &mut Tx) -> Result<Vec<Sink>> {
     tx.fetch_all(SQL, params![]).await?.iter().map(sink).collect()
 }
 
+/// One of them.
+pub async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<Sink>> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM audit_sinks WHERE name = $1");
+    tx.fetch_optional(SQL, params![name]).await?.as_ref().map(sink).transpose()
+}
+
 /// Takes a receiver for this node until `until`, if it is due and no other node has it.
 pub async fn claim(
     tx: &mut Tx,
@@ -81,7 +87,7 @@ pub async fn advance(
     tx.changed(SQL, params![name, node, stored(next)?, stored(end)?, delivered]).await
 }
 
-/// It did not arrive: why, and when it is tried again. `false` if another node has it meanwhile.
+/// It did not arrive: why, and when it is tried again, by whichever node. `false` if another node has it meanwhile.
 pub async fn fail(
     tx: &mut Tx,
     name: &str,
@@ -90,7 +96,8 @@ pub async fn fail(
     (now, retry_at): (Time, Time),
 ) -> Result<bool> {
     const SQL: &str = "UPDATE audit_sinks SET failures = failures + 1, failure = $3,
-            failing_since = COALESCE(failing_since, $4), retry_at = $5
+            failing_since = COALESCE(failing_since, $4), retry_at = $5,
+            holder = NULL, held_until = 0
         WHERE name = $1 AND holder = $2";
     tx.changed(SQL, params![name, node, failure, now, retry_at]).await
 }
