@@ -93,9 +93,19 @@ pub(super) struct Moment<'a> {
     /// Whether this node finds that mail cannot be sent.
     pub(super) mail_is_down: bool,
     pub(super) passwords_waiting: usize,
+    /// `None` where no webhook is configured.
+    pub(super) webhooks: Option<OfWebhooks>,
     /// `None` where places are not looked up.
     pub(super) geo_is_good: Option<bool>,
     pub(super) process: Process,
+}
+
+/// How it stands with the webhooks, as far as this process knows.
+pub(super) struct OfWebhooks {
+    pub(super) failing: i64,
+    /// Of the one that is furthest behind.
+    pub(super) behind: i64,
+    pub(super) oldest_seconds: Option<i64>,
 }
 
 struct OfSurface {
@@ -113,6 +123,9 @@ struct AtScrape {
     mail_oldest: Known,
     mail_down: Gauge,
     passwords_waiting: Gauge,
+    webhooks_failing: Known,
+    webhook_behind: Known,
+    webhook_oldest: Known,
     geo_is_good: Known,
     resident_bytes: Known,
     open_files: Known,
@@ -290,6 +303,12 @@ impl AtScrape {
         let help = "Age of the oldest message that has not gone out; absent where none waits";
         let mail_oldest = Known::register(ours, "mail_oldest_seconds", help);
         let mail_down = gauge(ours, "mail_down", "1 while this process cannot send mail");
+        let help = "Webhooks that take nothing just now; absent where none is configured";
+        let webhooks_failing = Known::register(ours, "webhooks_failing", help);
+        let help = "Entries of the log that the webhook furthest behind has not been sent";
+        let webhook_behind = Known::register(ours, "webhook_behind", help);
+        let help = "Age of the oldest of them; absent where there is none";
+        let webhook_oldest = Known::register(ours, "webhook_oldest_seconds", help);
         let help = "Passwords that are being hashed or wait for it";
         Self {
             store_unavailable: errors.get_or_create_owned(&[("kind", "unavailable")]),
@@ -300,14 +319,18 @@ impl AtScrape {
             mail_oldest,
             mail_down,
             passwords_waiting: gauge(ours, "password_queue", help),
+            webhooks_failing,
+            webhook_behind,
+            webhook_oldest,
             resident_bytes,
             open_files,
         }
     }
 
     fn take_over(&self, moment: &Moment<'_>) {
-        let Moment { store, mail_waiting, mail_is_down, passwords_waiting, geo_is_good, process } =
+        let Moment { store, mail_waiting, mail_is_down, passwords_waiting, geo_is_good, .. } =
             moment;
+        let Moment { webhooks, process, .. } = moment;
         let set = |counter: &Counter<u64, AtomicU64>, to: u64| {
             counter.inner().store(to, Ordering::Relaxed);
         };
@@ -318,6 +341,10 @@ impl AtScrape {
         self.mail_waiting.set(mail_waiting.map(|(count, _)| count));
         self.mail_oldest.set(mail_waiting.filter(|(count, _)| *count > 0).map(|(_, age)| age));
         self.mail_down.set(i64::from(*mail_is_down));
+        let of_webhooks = |figure: fn(&OfWebhooks) -> i64| webhooks.as_ref().map(figure);
+        self.webhooks_failing.set(of_webhooks(|it| it.failing));
+        self.webhook_behind.set(of_webhooks(|it| it.behind));
+        self.webhook_oldest.set(webhooks.as_ref().and_then(|it| it.oldest_seconds));
         self.geo_is_good.set(geo_is_good.map(i64::from));
         self.resident_bytes.set(process.resident_bytes);
         self.open_files.set(process.open_files);

@@ -12,9 +12,9 @@ use std::time::Duration;
 use portcullis_domain::activity::Record;
 use portcullis_domain::time::Time;
 use portcullis_domain::webhook;
+use portcullis_store::audit::activity;
 use portcullis_store::audit::sinks::{self, Sink};
 use portcullis_store::audit::tree::{self, Tree};
-use portcullis_store::audit::activity;
 use portcullis_store::{Db, Error};
 
 use crate::app::App;
