@@ -178,13 +178,9 @@ impl Term {
     /// What it most likely is; `None` for nothing, and for what is too long or holds a NUL, which no
     /// text in the store does.
     pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let is_good = (1..=Self::MAX_CHARS).contains(&text.chars().count()) && !text.contains('\0');
-        if !is_good {
-            return None;
-        }
-        if let Ok(address) = text.parse::<IpAddr>() {
-            return Some(Self::Address(address.to_canonical()));
+        let text = &*person(text)?;
+        if let Some(address) = address(text) {
+            return Some(Self::Address(address));
         }
         if let Some(handle) = SessionHandle::parse(text) {
             return Some(Self::Session(handle));
@@ -200,6 +196,34 @@ impl Term {
         }
         Some(Self::Text(text.to_owned()))
     }
+}
+
+/// Reads names of events with commas between.
+pub fn actions(text: &str) -> Option<Vec<Action>> {
+    text.split(',').map(|word| Action::parse(word.trim())).collect()
+}
+
+/// Reads the word for an outcome.
+pub fn outcome(text: &str) -> Option<Outcome> {
+    [Outcome::Success, Outcome::Failure].into_iter().find(|outcome| outcome.as_str() == text)
+}
+
+/// Reads the word for a severity.
+pub fn severity(text: &str) -> Option<Severity> {
+    let all = [Severity::Info, Severity::Warning, Severity::Critical];
+    all.into_iter().find(|severity| severity.as_str() == text)
+}
+
+/// Reads an address in the spelling in which it is written down.
+pub fn address(text: &str) -> Option<IpAddr> {
+    text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+/// Reads the beginning of a person's name or address.
+pub fn person(text: &str) -> Option<String> {
+    let text = text.trim();
+    let is_good = (1..=Term::MAX_CHARS).contains(&text.chars().count()) && !text.contains('\0');
+    is_good.then(|| text.to_owned())
 }
 
 /// Whether an answer can carry this as the id of its request.

@@ -5,6 +5,7 @@
 //! not be reached or verified, 4 a signature is not good.
 
 pub mod audit;
+pub mod activity;
 pub mod config;
 pub mod demo;
 pub mod doctor;
@@ -18,6 +19,7 @@ pub mod role;
 pub mod serve;
 pub mod session;
 pub mod user;
+pub mod webhook;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -67,6 +69,14 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Limits(args) => {
             output::log_trouble();
             Box::pin(limits::run(args)).await
+        }
+        Command::Activity(args) => {
+            output::log_trouble();
+            Box::pin(activity::run(args)).await
+        }
+        Command::Webhook(args) => {
+            output::log_trouble();
+            Box::pin(webhook::run(args)).await
         }
         Command::Mail(args) => {
             output::log_trouble();
@@ -128,6 +138,10 @@ enum Command {
     Session(session::Args),
     /// Lists the limits and changes one, also beside a running server.
     Limits(limits::Args),
+    /// Lists what happened, and takes it along, also beside a running server.
+    Activity(activity::Args),
+    /// Shows how far the receivers of webhooks are, and sends a test message.
+    Webhook(webhook::Args),
     /// Sends a test message, and shows how far mail is.
     Mail(mail::Args),
     /// Verifies, exports and proves the log of what happened.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use portcullis_domain::activity::query::Query;
+use portcullis_domain::activity::query::{Query, severity};
 use portcullis_domain::activity::{Record, SCHEMA, ocsf, to_the_millisecond};
 use portcullis_domain::event::Severity;
 use portcullis_domain::time::Time;
@@ -114,9 +114,7 @@ impl Wants {
 
     /// Whether what matters so much is. What is not known, such as of an entry that was altered, is.
     pub(super) fn severity(&self, word: &str) -> bool {
-        let all = [Severity::Info, Severity::Warning, Severity::Critical];
-        let severity = all.into_iter().find(|severity| severity.as_str() == word);
-        severity.is_none_or(|severity| severity >= self.least)
+        severity(word).is_none_or(|severity| severity >= self.least)
     }
 }
 

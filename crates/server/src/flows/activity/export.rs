@@ -5,6 +5,7 @@
 use portcullis_domain::activity::query::Query;
 use portcullis_domain::activity::{Record, ocsf, row};
 use portcullis_domain::event::{Context, Event};
+use portcullis_domain::text::steers;
 use portcullis_domain::time::Time;
 use portcullis_store::audit::{activity, tree};
 use portcullis_store::{Db, Error};
@@ -151,8 +152,8 @@ impl Format {
     pub fn write(self, records: &[Record]) -> Vec<u8> {
         match self {
             Self::Csv => table(records.iter().map(row::cells)),
-            Self::Ndjson => lines(records.iter().map(serde_json::to_vec)),
-            Self::Ocsf => lines(records.iter().map(|it| serde_json::to_vec(&ocsf::record(it)))),
+            Self::Ndjson => lines(records.iter().map(serde_json::to_string)),
+            Self::Ocsf => lines(records.iter().map(|it| serde_json::to_string(&ocsf::record(it)))),
         }
     }
 }
@@ -167,12 +168,39 @@ fn table<const N: usize>(rows: impl IntoIterator<Item = [String; N]>) -> Vec<u8>
     writer.into_inner().unwrap_or_default()
 }
 
-/// One object a line: JSON has no line break but those between members, and none is written.
-fn lines(objects: impl Iterator<Item = serde_json::Result<Vec<u8>>>) -> Vec<u8> {
-    let mut text = Vec::new();
+/// One object a line. What steers text, which JSON lets stand as it is, is written as its number, so
+/// that nothing moves the terminal of whoever reads it there.
+fn lines(objects: impl Iterator<Item = serde_json::Result<String>>) -> Vec<u8> {
+    let mut text = String::new();
     for object in objects.flatten() {
-        text.extend_from_slice(&object);
-        text.push(b'\n');
+        for letter in object.chars() {
+            if steers(letter) {
+                let mut units = [0; 2];
+                for unit in letter.encode_utf16(&mut units) {
+                    text.push_str(&format!("\\u{unit:04x}"));
+                }
+            } else {
+                text.push(letter);
+            }
+        }
+        text.push('\n');
     }
-    text
+    text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_json_steers_nothing_and_says_the_same() {
+        let object = |text: &str| serde_json::to_string(&serde_json::json!({ "a": text }));
+        let said = "\u{1b}[2J\r\n\u{9b}31m\u{202e}\u{e0041}\u{7f}\u{2028}é\"}";
+        let written = lines([object(said), object("b")].into_iter());
+        let text = String::from_utf8(written).unwrap();
+        assert_eq!(text.lines().count(), 2);
+        assert!(!text.trim_end().replace('\n', "").chars().any(steers), "{text:?}");
+        let read: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        assert_eq!(read["a"], said);
+    }
 }

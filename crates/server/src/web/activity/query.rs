@@ -1,12 +1,11 @@
 //! What a query asks of the activity log. What makes no sense is refused, so that nobody takes the
 //! answer to another question for his own. More than a page may hold is a page.
 
-use std::net::IpAddr;
-
-use portcullis_domain::activity::query::{Action, Query, Term, is_request_id};
+use portcullis_domain::activity::query::{
+    Query, Term, actions, address, is_request_id, outcome, person, severity,
+};
 use portcullis_domain::activity::span;
 use portcullis_domain::event::ocsf::Resource;
-use portcullis_domain::event::{Outcome, Severity};
 use portcullis_domain::id::{SessionHandle, UserId};
 
 use crate::flows::activity::Wanted;
@@ -178,28 +177,6 @@ fn index(text: &str) -> Option<u64> {
 
 fn user_id(text: &str) -> Option<UserId> {
     i64::try_from(number(text, 1, u64::MAX >> 1)?).ok().map(UserId)
-}
-
-fn person(text: &str) -> Option<String> {
-    let is_good = (1..=Term::MAX_CHARS).contains(&text.chars().count()) && !text.contains('\0');
-    is_good.then(|| text.to_owned())
-}
-
-fn actions(text: &str) -> Option<Vec<Action>> {
-    text.split(',').map(|word| Action::parse(word.trim())).collect()
-}
-
-fn outcome(text: &str) -> Option<Outcome> {
-    [Outcome::Success, Outcome::Failure].into_iter().find(|outcome| outcome.as_str() == text)
-}
-
-fn severity(text: &str) -> Option<Severity> {
-    let all = [Severity::Info, Severity::Warning, Severity::Critical];
-    all.into_iter().find(|severity| severity.as_str() == text)
-}
-
-fn address(text: &str) -> Option<IpAddr> {
-    text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
 fn request_id(text: &str) -> Option<String> {
