@@ -42,10 +42,10 @@ impl Place {
     }
 }
 
-/// Which part of a walk: what happened from `from` on and stands before `to`.
+/// Which part of a walk: what happened from `from` on and stands before `to`. Along an address, the
+/// index of `to` is all that is looked at, unless it is 0: time is for whoever reads the steps.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
-    /// Not looked at along an address: there, time is for whoever reads the steps.
     pub from: Time,
     pub to: Place,
     pub limit: u32,
@@ -243,7 +243,11 @@ impl Statements {
             Along::Name(name) => of(self.name, Some(Value::from(name))),
             Along::Actor(person) => of(self.actor, Some(Value::from(person.number()))),
             Along::Subject(person) => of(self.subject, Some(Value::from(person.number()))),
-            Along::Address(mac) => (self.address, vec![limit, index, Value::from(mac.as_slice())]),
+            Along::Address(mac) => {
+                // Nothing stands before the first entry, so that is no bound.
+                let index = if to.index == 0 { Value::from(i64::MAX) } else { index };
+                (self.address, vec![limit, index, Value::from(mac.as_slice())])
+            }
         })
     }
 }

@@ -28,13 +28,11 @@ impl<'a> Walk<'a> {
     /// Along all of these, over the same part. `few`: how many steps are likely to be enough.
     pub(super) fn new(along: &'a [Along], part: Part, few: usize) -> Self {
         let few = u32::try_from(few.min(MOST_AT_ONCE)).unwrap_or(u32::MAX);
-        let way = |along: &'a Along| {
-            let mut rest = Part { limit: few, ..part };
-            if matches!(along, Along::Address(_)) && rest.to.index == 0 {
-                // There the order is that of the log, and time no end.
-                rest.to.index = u64::MAX >> 1;
-            }
-            Way { along, rest, steps: VecDeque::new(), is_over: false }
+        let way = |along: &'a Along| Way {
+            along,
+            rest: Part { limit: few, ..part },
+            steps: VecDeque::new(),
+            is_over: false,
         };
         Self { ways: along.iter().map(way).collect(), last: None }
     }

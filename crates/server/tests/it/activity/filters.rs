@@ -108,6 +108,8 @@ async fn each_filter_finds_what_it_should_and_nothing_else() {
         check("ip=::ffff:192.0.2.1", &[LIMIT, END, IN]).await;
         check("ip=2001:DB8:0::1", &[ROLE]).await;
         check("ip=192.0.2.1&outcome=failure", &[LIMIT]).await;
+        let ever = ask(&staff, "?ip=192.0.2.1").await;
+        assert_eq!((actions(&ever), &ever["count"]), (vec![LIMIT, END, IN], &json!(3)));
         check(&format!("session_id={SESSION}"), &[END, IN]).await;
         check("session_id=sess_000000000000000000000000", &[]).await;
         check(&format!("request_id={REQUEST}&action=session_*"), &[END]).await;

@@ -11,7 +11,7 @@ use portcullis_store::audit::sinks;
 use serde_json::Value;
 
 use super::{about, forgive, happen};
-use crate::harness::people::{PASSWORD, Z1, sign_in};
+use crate::harness::people::{PASSWORD, STAFF, Z1, sign_in};
 use crate::harness::receiver::Receiver;
 use crate::harness::{Setup, TestApp, database};
 
@@ -111,6 +111,8 @@ async fn what_is_refused_is_sent_again_the_same_until_it_is_taken() {
     sending("", async |server, receiver| {
         receiver.answers(500);
         forgive(server, 0..30, &about(UserId(1))).await;
+        receiver.until("an attempt", |receiver| !receiver.messages().is_empty()).await;
+        forgive(server, 30..60, &about(UserId(1))).await;
         receiver.until("two attempts", |receiver| receiver.messages().len() >= 2).await;
         let [first, second] = &receiver.messages()[..2] else { panic!("two") };
         assert_eq!((&first.id, &first.body), (&second.id, &second.body), "it is the same");
@@ -119,7 +121,9 @@ async fn what_is_refused_is_sent_again_the_same_until_it_is_taken() {
         assert!(failing.failures >= 1 && failing.failing_since.is_some(), "{failing:?}");
         assert_eq!(failing.failure.as_deref(), Some("the answer is 500"));
         warned(server, true).await;
-        forgive(server, 30..60, &about(UserId(1))).await;
+        let staff = server.by_cookie(&STAFF).await;
+        let page = staff.get("/-/admin/activity").send().await.text();
+        assert!(page.contains("the answer is 500"), "{page}");
         receiver.answers(200);
         all(receiver, 60).await;
         assert_whole(receiver);

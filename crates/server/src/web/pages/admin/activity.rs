@@ -22,6 +22,7 @@ use crate::web::error::Error;
 use crate::web::refusal::sentence;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
+use crate::webhooks::Seen;
 
 pub(in crate::web::pages) const PATH: &str = "/-/admin/activity";
 
@@ -57,6 +58,16 @@ struct Activity {
     older: Option<String>,
     exports: Vec<(&'static str, String)>,
     is_first: bool,
+    receivers: Vec<Receiver>,
+}
+
+/// Who is sent what happens, and how far they are.
+struct Receiver {
+    name: String,
+    behind: u64,
+    delivered: Option<String>,
+    /// Since when it takes nothing, and why.
+    trouble: Option<(String, String)>,
 }
 
 struct Choice {
@@ -119,6 +130,7 @@ pub(in crate::web::pages) async fn show(call: Call, staff: Staff<ActivityLogMana
         older,
         exports,
         is_first: call.facts.query("before").is_none(),
+        receivers: call.app.webhooks.seen().into_iter().map(Receiver::of).collect(),
     };
     crate::web::pages::show(status, &page)
 }
@@ -167,6 +179,19 @@ fn count(listing: &Listing) -> String {
         (1, false) => "1 event".to_owned(),
         (count, false) => format!("{count} events"),
         (count, true) => format!("At least {count} events"),
+    }
+}
+
+impl Receiver {
+    fn of(seen: Seen) -> Self {
+        let Seen { sink, behind, .. } = seen;
+        let why = sink.failure.unwrap_or_default();
+        Self {
+            name: sink.name,
+            behind,
+            delivered: sink.delivered_at.map(Time::to_the_minute),
+            trouble: sink.failing_since.map(|since| (since.to_the_minute(), why)),
+        }
     }
 }
 
