@@ -148,13 +148,6 @@ impl App {
         spawn(&tasks, recording);
         let making = Making::of(&config, &public_url, db.clone(), keys.audit.clone(), random);
         let audit = AuditLog::new(making);
-        let audit = AuditLog::new(Making {
-            db: db.clone(),
-            keys: keys.audit.clone(),
-            random,
-            origin: config.audit.origin_at(&public_url, random),
-            anchor: config.audit.anchor.clone(),
-        });
         let (toucher, touching) = Toucher::new(db.clone());
         spawn(&tasks, touching);
         let telemetry = Telemetry::new(config.log.requests);

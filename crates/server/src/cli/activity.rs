@@ -11,6 +11,7 @@ use portcullis_domain::event::{Context, Outcome, Severity};
 use portcullis_domain::id::{SessionHandle, UserId};
 use portcullis_domain::time::Time;
 
+use super::audit::log_of;
 use super::open::{self, Opened};
 use super::output::{self, Output};
 use super::{Common, DONE};
@@ -180,8 +181,8 @@ fn reader(on: &Opened) -> Reader<'_> {
 
 /// If it cannot be done, the answer is made of what is in the log.
 async fn settle(on: &Opened) {
-    if let Err(error) = on.audit_log().settle(on.clock.now()).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "events wait for their place");
+    if let Err(error) = log_of(on).await {
+        tracing::warn!("events wait for their place: {error:#}");
     }
 }
 

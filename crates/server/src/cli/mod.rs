@@ -4,8 +4,8 @@
 //! Exit codes: 0 done, 1 refused or different, 2 wrong usage or configuration, 3 something could
 //! not be reached or verified, 4 a signature is not good.
 
-pub mod audit;
 pub mod activity;
+pub mod audit;
 pub mod config;
 pub mod demo;
 pub mod doctor;

@@ -8,7 +8,6 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use portcullis_domain::event::Context;
-use portcullis_domain::origin::Origin;
 use portcullis_domain::role::Authority;
 use portcullis_domain::secret::{KeyFault, Keys, MasterSecret};
 use portcullis_store::migrate::{self, MigrateError, MigrateOptions};
@@ -16,7 +15,6 @@ use portcullis_store::{Db, Error, Options, roles};
 
 use crate::clock::Clock;
 use crate::config::{Config, Database, Faults};
-use crate::flows::audit::{AuditLog, Making};
 use crate::flows::barrier;
 use crate::flows::roles::Acting;
 use crate::random::Random;
@@ -30,24 +28,6 @@ pub struct Opened {
     pub keys: Keys,
     pub clock: Clock,
     pub random: Random,
-}
-
-impl Opened {
-    /// The address that people type, as far as it is known without a server.
-    pub fn public_url(&self) -> Origin {
-        self.config.server.public_url_at(self.config.server.listen)
-    }
-
-    /// The log of the database.
-    pub fn audit_log(&self) -> AuditLog {
-        AuditLog::new(Making {
-            db: self.db.clone(),
-            keys: self.keys.audit.clone(),
-            random: self.random,
-            origin: self.config.audit.origin_at(&self.public_url(), self.random),
-            anchor: self.config.audit.anchor.clone(),
-        })
-    }
 }
 
 /// Why there is nothing to work with.

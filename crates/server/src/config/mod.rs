@@ -36,8 +36,6 @@ use portcullis_domain::step_up::StepUp;
 use portcullis_domain::text::{Email, Host};
 use url::Url;
 
-use crate::random::Random;
-
 pub use fault::{Fault, Faults, Place};
 pub use mail::{MailLogin, MailSecurity, SmtpServer};
 pub use sample::{reference, sample};
@@ -299,15 +297,6 @@ impl Server {
             let scheme = if self.tls.is_some() { Scheme::Https } else { Scheme::Http };
             Origin::new(scheme, Host::from_ip(ip), bound.port())
         })
-    }
-}
-
-impl Audit {
-    /// What the log is called if it has yet to begin: `origin`, or else a name with the host and with
-    /// something that no other log has.
-    pub fn origin_at(&self, public_url: &Origin, random: Random) -> String {
-        let made = || format!("{}/audit/{}", public_url.host(), hex::encode(random.bytes::<4>()));
-        self.origin.clone().unwrap_or_else(made)
     }
 }
 
