@@ -3,6 +3,7 @@
 //! No I/O, no clock, no randomness, no HTTP and no SQL: those come in as arguments.
 //!
 //! - [`account`]: account types and whether an account is open.
+//! - [`activity`]: an event as it is shown outside, and what is asked for of them.
 //! - [`administration`]: who may do what to whose account.
 //! - [`audit`]: what is written of an event for good, and how it is proven.
 //! - [`backup`]: the seal and the names of backups, and how old the last may be.
@@ -31,8 +32,10 @@
 //! - [`text`]: parsed e-mail addresses, usernames, hosts and names.
 //! - [`throttle`]: rate limits and lock-outs as arithmetic.
 //! - [`time`]: moments in time.
+//! - [`webhook`]: messages to other systems, and how they are signed.
 
 pub mod account;
+pub mod activity;
 pub mod administration;
 pub mod audit;
 pub mod backup;
@@ -63,4 +66,5 @@ pub mod step_up;
 pub mod text;
 pub mod throttle;
 pub mod time;
+pub mod webhook;
 mod word;

@@ -38,6 +38,7 @@ use crate::web::cookies::{CSRF_COOKIE_LIFE, CookieStyle};
 use crate::web::hosts::{Hosts, origins_of_rules};
 use crate::web::limits::RequestLimiter;
 use crate::web::table::RouteTable;
+use crate::webhooks::{ClientFault, Webhooks};
 
 /// Sessions that slide end this long after they began, at the latest.
 const RENEWED_SESSIONS: Duration = Duration::from_hours(90 * 24);
@@ -76,6 +77,8 @@ pub struct Parts {
     pub mailer: Mailer,
     /// How it stands with backups.
     pub backups: backups::Standing,
+    /// Other systems that are sent what happens.
+    pub webhooks: Webhooks,
     pub telemetry: Telemetry,
     pub cookies: CookieStyle,
     pub routes: RouteTable,
@@ -111,6 +114,8 @@ pub enum BuildError {
     Signing,
     #[error("mail cannot be sent by this configuration")]
     Mail(#[from] MailerFault),
+    #[error(transparent)]
+    Webhook(#[from] ClientFault),
     #[error(transparent)]
     Tls(#[from] TlsFault),
     #[error("the client for upstreams could not be built")]
@@ -174,6 +179,7 @@ impl App {
             forwarder: Forwarder::new().map_err(|_| BuildError::Forwarder)?,
             mailer: Mailer::new(&config.mail)?,
             backups: backups::Standing::default(),
+            webhooks: Webhooks::new(&config.audit.webhooks)?,
             cookies: CookieStyle::new(&config.cookies, public_url.is_https()),
             routes: RouteTable::new(config.gate.families),
             stopping: CancellationToken::new(),

@@ -17,6 +17,7 @@ use crate::live_limits;
 use crate::mail;
 use crate::nodes;
 use crate::verify::follow;
+use crate::webhooks;
 
 /// How often the store is swept.
 const EVERY: Duration = Duration::from_mins(5);
@@ -43,6 +44,7 @@ pub fn start(app: &App) {
     app.spawn(move_on_regularly(app.clone()));
     app.spawn(audit::run(app.clone()));
     app.spawn(audit::watch::run(app.clone()));
+    webhooks::start(app);
     app.spawn(follow::run(app.clone()));
     app.spawn(live_limits::follow(app.clone()));
     app.spawn(backups::run(app.clone()));

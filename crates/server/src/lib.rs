@@ -28,3 +28,4 @@ pub mod telemetry;
 pub mod tls;
 pub mod verify;
 pub mod web;
+pub mod webhooks;

@@ -111,6 +111,7 @@ static MIGRATIONS: &[Migration] = &[
     migration!(20, "0020_places_epoch"),
     migration!(21, "0021_audit"),
     migration!(22, "0022_audit_guards", by dialect),
+    migration!(23, "0023_audit_sinks"),
     migration!(24, "0024_backup"),
 ];
 

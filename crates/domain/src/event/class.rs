@@ -92,6 +92,7 @@ impl Event {
             Self::BackupCreated { .. } => ("backup_created", Success, Info),
             Self::BackupFailed { .. } => ("backup_failed", Failure, Warning),
             Self::BackupRestored { .. } => ("backup_restored", Success, Critical),
+            Self::ActivityExported { .. } => ("audit_exported", Success, Warning),
             Self::Started { .. } => ("sys_startup", Success, Info),
             Self::Stopped => ("sys_shutdown", Success, Info),
         }

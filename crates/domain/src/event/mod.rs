@@ -8,6 +8,8 @@
 
 mod class;
 mod detail;
+pub mod ocsf;
+mod samples;
 mod words;
 
 use serde::{Serialize, Serializer};
@@ -20,6 +22,7 @@ use crate::one_time_link::LinkPurpose;
 use crate::session::SignInForm;
 use crate::time::Time;
 
+pub use samples::samples;
 pub use words::{
     BackupFailure, EndReason, LimitName, LinkRefusal, Outcome, PasswordChanger, PlaceRefusal,
     Severity, SignInFailure, Text, TokenKind,
@@ -221,6 +224,9 @@ pub enum Event {
         taken_at: Time,
         sessions: u64,
     },
+    /// Somebody takes entries of the log along: those from one index on and before another, as far as
+    /// they were asked for.
+    ActivityExported { format: &'static str, first: u64, end: u64 },
     /// The server began to serve.
     Started { version: &'static str, binary_sha256: Text },
     /// The server stopped on request.

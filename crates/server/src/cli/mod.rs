@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 refused or different, 2 wrong usage or configuration, 3 something could
 //! not be reached or verified, 4 a signature is not good.
 
+pub mod activity;
 pub mod audit;
 pub mod backup;
 pub mod config;
@@ -19,6 +20,7 @@ pub mod role;
 pub mod serve;
 pub mod session;
 pub mod user;
+pub mod webhook;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -68,6 +70,14 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Limits(args) => {
             output::log_trouble();
             Box::pin(limits::run(args)).await
+        }
+        Command::Activity(args) => {
+            output::log_trouble();
+            Box::pin(activity::run(args)).await
+        }
+        Command::Webhook(args) => {
+            output::log_trouble();
+            Box::pin(webhook::run(args)).await
         }
         Command::Mail(args) => {
             output::log_trouble();
@@ -137,6 +147,10 @@ enum Command {
     Session(session::Args),
     /// Lists the limits and changes one, also beside a running server.
     Limits(limits::Args),
+    /// Lists what happened, and takes it along, also beside a running server.
+    Activity(activity::Args),
+    /// Shows how far the receivers of webhooks are, and sends a test message.
+    Webhook(webhook::Args),
     /// Sends a test message, and shows how far mail is.
     Mail(mail::Args),
     /// Verifies, exports and proves the log of what happened.

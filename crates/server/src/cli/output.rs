@@ -95,6 +95,18 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Prints a part of a long result as it is; `false` if whoever reads has read enough.
+pub fn print_part(bytes: &[u8]) -> anyhow::Result<bool> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        written => {
+            written.map_err(|error| anyhow::anyhow!(error).context("cannot print"))?;
+            Ok(true)
+        }
+    }
+}
+
 /// Says why a command failed.
 pub fn error(text: &str) {
     to_stderr(&format!("error: {text}"));

@@ -8,7 +8,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::fault::{Fault, Faults, Place};
 use super::keys::{self, Section};
 use super::source::{Settings, Source, Written};
-use super::table::RULE;
+use super::table::{RULE, WEBHOOK};
 
 /// Reads the file's text into `source`. A syntax fault does not hide the faults after it.
 pub(super) fn read(path: &Path, text: &str, source: &mut Source, faults: &mut Faults) {
@@ -51,37 +51,42 @@ impl Document<'_> {
         };
         let mut settings = Settings::at(place);
         for (name, value) in table {
-            let is_rules = section.name == "gate" && name.get_ref() == "rule";
-            if is_rules {
-                source.rules = self.rules(value, faults);
-            } else {
-                self.key(section, name, value, &mut settings, faults);
+            match (section.name, name.get_ref().as_ref()) {
+                ("gate", "rule") => source.rules = self.tables(&RULE, value, faults),
+                ("audit", "webhook") => source.webhooks = self.tables(&WEBHOOK, value, faults),
+                _ => self.key(section, name, value, &mut settings, faults),
             }
         }
         source.sections.insert(section.name, settings);
     }
 
-    fn rules(&self, value: &Spanned<DeValue<'_>>, faults: &mut Faults) -> Vec<Settings> {
-        let not_a_rule = |value: &Spanned<DeValue<'_>>| Fault {
+    /// An array of tables, each of the same keys.
+    fn tables(
+        &self,
+        section: &'static Section,
+        value: &Spanned<DeValue<'_>>,
+        faults: &mut Faults,
+    ) -> Vec<Settings> {
+        let not_a_table = |value: &Spanned<DeValue<'_>>| Fault {
             place: self.place(value.span().start),
-            key: RULE.name.to_owned(),
+            key: section.name.to_owned(),
             found: format!("{} is not accepted", self.shown(value)),
-            accepted: "tables, each under [[gate.rule]]".to_owned(),
+            accepted: format!("tables, each under [[{}]]", section.name),
         };
-        let Some(rules) = value.get_ref().as_array() else {
-            faults.push(not_a_rule(value));
+        let Some(tables) = value.get_ref().as_array() else {
+            faults.push(not_a_table(value));
             return Vec::new();
         };
         let mut read = Vec::new();
-        for rule in rules {
-            let DeValue::Table(table) = rule.get_ref() else {
-                faults.push(not_a_rule(rule));
+        for entry in tables {
+            let DeValue::Table(table) = entry.get_ref() else {
+                faults.push(not_a_table(entry));
                 continue;
             };
-            let place = self.place(rule.span().start);
+            let place = self.place(entry.span().start);
             let mut settings = Settings::at(place);
             for (name, value) in table {
-                self.key(&RULE, name, value, &mut settings, faults);
+                self.key(section, name, value, &mut settings, faults);
             }
             read.push(settings);
         }

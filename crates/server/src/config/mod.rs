@@ -19,6 +19,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod values;
+mod webhook;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,7 @@ pub use fault::{Fault, Faults, Place};
 pub use mail::{MailLogin, MailSecurity, SmtpServer};
 pub use sample::{reference, sample};
 pub use starter::{Starter, public_url, upstream};
+pub use webhook::{Webhook, WebhookFormat};
 
 /// Everything that a deployment decides.
 #[derive(Debug, Clone)]
@@ -155,6 +157,8 @@ pub struct Audit {
     pub anchor: PathBuf,
     /// How often the whole log is verified; `None`: never.
     pub verify_every: Option<Duration>,
+    /// Who is sent what happens.
+    pub webhooks: Vec<Webhook>,
 }
 
 #[derive(Debug, Clone)]

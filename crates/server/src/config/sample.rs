@@ -1,20 +1,21 @@
 //! The table of keys as text: a configuration to start from, and the handbook's reference.
 
 use super::keys::{Default, Key, Section};
-use super::table::{RULE, SECTIONS};
+use super::table::{RULE, SECTIONS, WEBHOOK};
 
 /// A TOML file with every key at its default, each explained; a key without a fixed default is
 /// commented out.
 pub fn sample() -> String {
     let sections = SECTIONS.iter().map(|section| sample_section(section, "[", "]"));
-    let rules = sample_section(&RULE, "# [[", "]]");
-    let parts: Vec<String> = [comment(HEAD)].into_iter().chain(sections).chain([rules]).collect();
+    let tables = [&WEBHOOK, &RULE].map(|section| sample_section(section, "# [[", "]]"));
+    let parts: Vec<String> = [comment(HEAD)].into_iter().chain(sections).chain(tables).collect();
     parts.join("\n\n")
 }
 
 /// The reference of all keys in Markdown: a heading and a table for each section.
 pub fn reference() -> String {
-    let sections: Vec<String> = SECTIONS.iter().chain([&RULE]).map(section_reference).collect();
+    let sections: Vec<String> =
+        SECTIONS.iter().chain([&WEBHOOK, &RULE]).map(section_reference).collect();
     sections.join("\n")
 }
 

@@ -20,7 +20,7 @@ use super::values::{self, word};
 use super::{
     Audit, BackupPlan, Config, Cookies, Csrf, Database, FirstUser, Geo, Limits, Log, LogFormat,
     LoggedRequests, Metrics, Password, Profile, Server, Session, SignIn, TlsFiles, Tokens,
-    agreement, gate, keys, mail,
+    agreement, gate, keys, mail, webhook,
 };
 
 /// The whole configuration, or every fault of it.
@@ -46,6 +46,7 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
     let mail = read(source, "mail", faults, |r| mail::mail(r, data_dir));
     let geo = read(source, "geo", faults, geo);
     let audit = read(source, "audit", faults, |r| audit(r, data_dir));
+    let webhooks = webhook::webhooks(source, faults);
     let gate = gate::gate(source, faults);
     let backup = read(source, "backup", faults, |r| backup(r, data_dir));
     let metrics = read(source, "metrics", faults, metrics);
@@ -65,7 +66,7 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
         limits: limits?,
         mail: mail?,
         geo: geo?,
-        audit: audit?,
+        audit: Audit { webhooks: webhooks?, ..audit? },
         gate: gate?,
         backup: backup?,
         metrics: metrics?,
@@ -280,6 +281,7 @@ fn audit(r: &mut Reader<'_>, data_dir: &Path) -> Result<Audit, Reported> {
         origin: origin?,
         anchor: anchor?.unwrap_or_else(|| data_dir.join("audit/checkpoint")),
         verify_every: verify_every?,
+        webhooks: Vec::new(),
     })
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Source {
     pub(super) sections: BTreeMap<&'static str, Settings>,
     /// One a `[[gate.rule]]`, in the order of the file.
     pub(super) rules: Vec<Settings>,
+    /// The same of `[[audit.webhook]]`.
+    pub(super) webhooks: Vec<Settings>,
 }
 
 /// What was written in one table.

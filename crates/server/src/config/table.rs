@@ -1,8 +1,12 @@
 //! The table of keys: every setting that exists, with its default, what it accepts and what it is for.
 //! Data only.
 
+mod webhook;
+
 use super::keys::{Default, Key, Kind, Section};
 use Default::{Follows, Is, Required};
+
+pub(super) use webhook::WEBHOOK;
 
 const DURATION: &str = "a duration such as 30s, 15m, 2h or 30d";
 const DURATION_OR_OFF: &str = "a duration such as 30s, 15m, 2h or 30d, or off";

@@ -3,6 +3,7 @@
 //! and its event in one transaction. An expected refusal is an outcome; an error is what nobody
 //! planned.
 
+pub mod activity;
 pub mod administration;
 pub mod audit;
 pub mod backup;

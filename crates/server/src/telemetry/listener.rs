@@ -18,7 +18,7 @@ use portcullis_store::outbox;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::metrics::Moment;
+use super::metrics::{Moment, OfWebhooks};
 use super::process::Process;
 use crate::app::App;
 use crate::geo;
@@ -107,12 +107,27 @@ async fn scrape(app: &App) -> String {
         mail_is_down: app.mailer.condition.down_since().is_some(),
         backup_at: app.backups.last_good().map(Time::secs),
         passwords_waiting: app.hasher.waiting(),
+        webhooks: webhooks(app),
         geo_is_good: match app.geo.standing() {
             geo::Standing::Off => None,
             geo::Standing::Good => Some(true),
             geo::Standing::Bad => Some(false),
         },
         process,
+    })
+}
+
+/// The one that is furthest behind tells, and those that fail are counted.
+fn webhooks(app: &App) -> Option<OfWebhooks> {
+    let (seen, now) = (app.webhooks.seen(), app.clock.now());
+    let most = seen.iter().max_by_key(|seen| seen.behind)?;
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let failing = seen.iter().filter(|seen| seen.sink.failing_since.is_some()).count();
+    let oldest = seen.iter().filter_map(|seen| seen.oldest).min();
+    Some(OfWebhooks {
+        failing: whole(failing as u64),
+        behind: whole(most.behind),
+        oldest_seconds: oldest.map(|at| whole(now.since(at).as_secs())),
     })
 }
 

@@ -96,9 +96,19 @@ pub(super) struct Moment<'a> {
     /// The moment of the last good backup in seconds; `None` where none is known of.
     pub(super) backup_at: Option<i64>,
     pub(super) passwords_waiting: usize,
+    /// `None` where no webhook is configured.
+    pub(super) webhooks: Option<OfWebhooks>,
     /// `None` where places are not looked up.
     pub(super) geo_is_good: Option<bool>,
     pub(super) process: Process,
+}
+
+/// How it stands with the webhooks, as far as this process knows.
+pub(super) struct OfWebhooks {
+    pub(super) failing: i64,
+    /// Of the one that is furthest behind.
+    pub(super) behind: i64,
+    pub(super) oldest_seconds: Option<i64>,
 }
 
 struct OfSurface {
@@ -117,6 +127,9 @@ struct AtScrape {
     mail_down: Gauge,
     backup_at: Known,
     passwords_waiting: Gauge,
+    webhooks_failing: Known,
+    webhook_behind: Known,
+    webhook_oldest: Known,
     geo_is_good: Known,
     resident_bytes: Known,
     open_files: Known,
@@ -304,6 +317,12 @@ impl AtScrape {
         let mail_down = gauge(ours, "mail_down", "1 while this process cannot send mail");
         let help = "Time of the last good backup; absent where none is known of";
         let backup_at = Known::register(ours, "backup_timestamp_seconds", help);
+        let help = "Webhooks that take nothing just now; absent where none is configured";
+        let webhooks_failing = Known::register(ours, "webhooks_failing", help);
+        let help = "Entries of the log that the webhook furthest behind has not been sent";
+        let webhook_behind = Known::register(ours, "webhook_behind", help);
+        let help = "Age of the oldest of them; absent where there is none";
+        let webhook_oldest = Known::register(ours, "webhook_oldest_seconds", help);
         let help = "Passwords that are being hashed or wait for it";
         Self {
             store_unavailable: errors.get_or_create_owned(&[("kind", "unavailable")]),
@@ -315,13 +334,16 @@ impl AtScrape {
             mail_down,
             backup_at,
             passwords_waiting: gauge(ours, "password_queue", help),
+            webhooks_failing,
+            webhook_behind,
+            webhook_oldest,
             resident_bytes,
             open_files,
         }
     }
 
     fn take_over(&self, moment: &Moment<'_>) {
-        let Moment { store, mail_waiting, mail_is_down, backup_at, .. } = moment;
+        let Moment { store, mail_waiting, mail_is_down, backup_at, webhooks, .. } = moment;
         let Moment { passwords_waiting, geo_is_good, process, .. } = moment;
         let set = |counter: &Counter<u64, AtomicU64>, to: u64| {
             counter.inner().store(to, Ordering::Relaxed);
@@ -334,6 +356,10 @@ impl AtScrape {
         self.mail_oldest.set(mail_waiting.filter(|(count, _)| *count > 0).map(|(_, age)| age));
         self.mail_down.set(i64::from(*mail_is_down));
         self.backup_at.set(*backup_at);
+        let of_webhooks = |figure: fn(&OfWebhooks) -> i64| webhooks.as_ref().map(figure);
+        self.webhooks_failing.set(of_webhooks(|it| it.failing));
+        self.webhook_behind.set(of_webhooks(|it| it.behind));
+        self.webhook_oldest.set(webhooks.as_ref().and_then(|it| it.oldest_seconds));
         self.geo_is_good.set(geo_is_good.map(i64::from));
         self.resident_bytes.set(process.resident_bytes);
         self.open_files.set(process.open_files);

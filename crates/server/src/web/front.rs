@@ -26,7 +26,7 @@ use super::forward_auth;
 use super::framing::{Fault, MALFORMED_HEADER, MALFORMED_PATH};
 use super::limits;
 use super::refusal::{self, Family};
-use super::reply::{Outgoing, Reply};
+use super::reply::Reply;
 use super::request::{Facts, Head};
 use super::table::{Match, Row};
 use crate::app::App;
@@ -43,7 +43,7 @@ const QUERY_TIME: HeaderName = HeaderName::from_static("x-db-query-time-ms");
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
 /// Answers one request. Never fails and never panics: a panic is a 500 with its request id.
-pub async fn respond(app: App, peer: SocketAddr, request: Request<Incoming>) -> Outgoing {
+pub async fn respond(app: App, peer: SocketAddr, request: Request<Incoming>) -> Reply {
     let id = hex::encode(app.random.bytes::<12>());
     let observed = Observed::begin(&app, peer, &request);
     let entered = AssertUnwindSafe(enter(app.clone(), peer, request, id.clone())).catch_unwind();
@@ -51,7 +51,7 @@ pub async fn respond(app: App, peer: SocketAddr, request: Request<Incoming>) -> 
         tracing::error!(request_id = id, "a handler panicked");
         let mut reply = refusal::reply(&Error::Internal, Family::Every, &id);
         reply.extensions_mut().insert(Reason(Error::Internal.code()));
-        (Known::default(), without_facts(&app, peer, &id, reply).map(Either::Left))
+        (Known::default(), without_facts(&app, peer, &id, reply))
     });
     observed.end(&app, &id, &known, &answer);
     answer
@@ -73,7 +73,7 @@ async fn enter(
     peer: SocketAddr,
     request: Request<Incoming>,
     id: String,
-) -> (Known, Outgoing) {
+) -> (Known, Reply) {
     let (mut parts, body) = request.into_parts();
     let version = parts.version;
     let switch = gate::upgrade::Switch::take(&mut parts.extensions);
@@ -93,7 +93,7 @@ async fn enter(
             };
             reply.extensions_mut().insert(Reason(error.code()));
             let reply = without_facts(&app, peer, &id, reply);
-            return (Known::default(), reply.map(Either::Left));
+            return (Known::default(), reply);
         }
     };
     if forward_auth::is_here(facts.target.path().as_str()) {
@@ -103,7 +103,7 @@ async fn enter(
         }
         after_headers(&app, &facts, reply.headers_mut());
         let known = Known { surface: Surface::ForwardAuth, facts: Some(Arc::new(facts)) };
-        return (known, reply.map(Either::Left));
+        return (known, reply);
     }
     let facts = Arc::new(facts);
     let path = facts.target.path().as_str();
@@ -111,15 +111,11 @@ async fn enter(
     let is_ours = !matches!(found, Match::None) || path == "/-" || path.starts_with("/-/");
     let surface = if is_ours { Surface::Own } else { Surface::Gate };
     let answer = match found {
-        Match::Row(row) => own(&app, row, &facts, body).await.map(Either::Left),
-        Match::OtherMethods(methods) => {
-            refuse(&app, &facts, &Error::Method(methods.to_owned())).map(Either::Left)
-        }
-        Match::None if path == MALFORMED_PATH => {
-            refuse(&app, &facts, &malformed(&facts)).map(Either::Left)
-        }
+        Match::Row(row) => own(&app, row, &facts, body).await,
+        Match::OtherMethods(methods) => refuse(&app, &facts, &Error::Method(methods.to_owned())),
+        Match::None if path == MALFORMED_PATH => refuse(&app, &facts, &malformed(&facts)),
         Match::None if path == "/-" || path.starts_with("/-/") => {
-            refuse(&app, &facts, &Error::NotFound).map(Either::Left)
+            refuse(&app, &facts, &Error::NotFound)
         }
         Match::None => {
             let request = gate::Inbound { facts: Arc::clone(&facts), version, body, switch };
@@ -130,7 +126,7 @@ async fn enter(
                     after_headers(&app, &facts, response.headers_mut());
                     response.map(Either::Right)
                 }
-                Err(error) => refuse(&app, &facts, &error).map(Either::Left),
+                Err(error) => refuse(&app, &facts, &error),
             }
         }
     };

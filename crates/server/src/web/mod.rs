@@ -2,6 +2,7 @@
 //! answers and refusals. What things mean lives in `flows` and `domain`.
 
 pub mod acting;
+pub mod activity;
 pub mod administering;
 pub mod api;
 pub mod caller;

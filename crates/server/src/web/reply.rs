@@ -1,5 +1,5 @@
-//! Answers of our own: a whole body in memory. What the upstream answers is streamed, see
-//! [`crate::gate`].
+//! Answers of our own: a whole body in memory, or one that is made while it is sent. What the upstream
+//! answers is streamed, see [`crate::gate`].
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
@@ -14,10 +14,8 @@ const USUAL_BODY: usize = 1024;
 /// Room for the headers of most answers.
 const USUAL_HEADERS: usize = 24;
 
-/// An answer of our own.
-pub type Reply = Response<Full<Bytes>>;
-/// What leaves the server: an answer of our own, or the upstream's as a stream.
-pub type Outgoing = Response<Either<Full<Bytes>, ResponseBody>>;
+/// What leaves the server: a whole answer, or a stream.
+pub type Reply = Response<Either<Full<Bytes>, ResponseBody>>;
 
 /// A JSON answer that no cache may keep.
 pub fn json_reply(status: StatusCode, body: &impl Serialize) -> Reply {
@@ -34,9 +32,14 @@ pub fn html_reply(status: StatusCode, page: String) -> Reply {
     with_type(status, "text/html; charset=utf-8", page.into())
 }
 
+/// An answer that is made while it is sent, and that no cache may keep.
+pub fn stream_reply(content_type: &'static str, body: ResponseBody) -> Reply {
+    head(StatusCode::OK, content_type, Either::Right(body))
+}
+
 /// An answer without a body.
 pub fn empty_reply(status: StatusCode) -> Reply {
-    let mut reply = Response::new(Full::default());
+    let mut reply = Response::new(Either::Left(Full::default()));
     *reply.status_mut() = status;
     reply.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     reply
@@ -59,7 +62,15 @@ pub fn set_header(reply: &mut Reply, name: HeaderName, value: &str) {
 }
 
 fn with_type(status: StatusCode, content_type: &'static str, body: Bytes) -> Reply {
-    let mut reply = Response::new(Full::new(body));
+    head(status, content_type, Either::Left(Full::new(body)))
+}
+
+fn head(
+    status: StatusCode,
+    content_type: &'static str,
+    body: Either<Full<Bytes>, ResponseBody>,
+) -> Reply {
+    let mut reply = Response::new(body);
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.reserve(USUAL_HEADERS);

@@ -4,9 +4,10 @@ use http::Method;
 
 use super::api::console::password_tokens as tokens;
 use super::api::{
-    account_sessions, change_password, console, csrf, email, first_user, health, limits, login,
-    logout, logout_user, me, mobile_auth, openapi, own_permissions, own_profile, password_reset,
-    permissions, places, probe, profile, roles, session_acts, sessions, users, verify_place,
+    account_sessions, activity_log, change_password, console, csrf, email, first_user, health,
+    limits, login, logout, logout_user, me, mobile_auth, openapi, own_permissions, own_profile,
+    password_reset, permissions, places, probe, profile, roles, session_acts, sessions, users,
+    verify_place,
 };
 use super::pages;
 use super::table::{Row, row};
@@ -106,6 +107,8 @@ fn password_rows() -> Vec<Row> {
 
 fn own_rows() -> Vec<Row> {
     vec![
+        row(Method::GET, activity_log::PATH, activity_log::LIST, activity_log::list),
+        row(Method::GET, activity_log::EXPORT_PATH, activity_log::EXPORT, activity_log::export),
         row(Method::GET, limits::PATH, limits::SHOW, limits::show),
         row(Method::PUT, limits::PATH, limits::CHANGE, limits::change),
         row(Method::DELETE, limits::PATH, limits::FORGET, limits::forget),

@@ -1,6 +1,7 @@
 //! The command line as people and scripts use it: the real program on a fresh database of each
 //! kind, and a look into the store afterwards.
 
+mod activity;
 mod beside;
 mod config;
 mod import;

@@ -2,6 +2,7 @@
 //! under which key, and how often what happened. Not here: who gives the places and signs
 //! (`flows::audit` of the server), and what an entry is (`domain::audit`).
 
+pub mod activity;
 pub mod checkpoints;
 pub mod counts;
 pub mod examine;
@@ -9,6 +10,7 @@ pub mod log;
 pub mod pending;
 pub mod people;
 pub mod personal;
+pub mod sinks;
 pub mod tree;
 pub mod verdicts;
 

@@ -19,7 +19,7 @@ use portcullis_store::sessions::NewSession;
 use portcullis_store::users::NewUser;
 use portcullis_store::{Db, Options, Tx, credentials, migrate, roles, sessions, users};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row as _, SqliteConnection};
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -118,6 +118,15 @@ impl TestDb {
     /// Does what no function of the store does.
     pub(crate) async fn tamper(&self, sql: &str) {
         self.try_to_tamper(sql).await.unwrap();
+    }
+
+    /// How SQLite would go about it, a step a line.
+    pub(crate) async fn plan(&self, sql: &str) -> String {
+        let mut to = SqliteConnection::connect(&self.options.url).await.unwrap();
+        let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let steps = sqlx::raw_sql(sql).fetch_all(&mut to).await.unwrap();
+        let steps: Vec<String> = steps.iter().map(|step| step.get("detail")).collect();
+        steps.join("\n")
     }
 
     /// The same, where the database may refuse.

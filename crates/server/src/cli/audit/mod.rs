@@ -50,7 +50,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The log of the database that was opened, in which everything that waits has been given its place.
-async fn log_of(on: &Opened) -> anyhow::Result<AuditLog> {
+pub(super) async fn log_of(on: &Opened) -> anyhow::Result<AuditLog> {
     let public_url = on.config.server.public_url_at(on.config.server.listen);
     let making =
         Making::of(&on.config, &public_url, on.db.clone(), on.keys.audit.clone(), on.random);

@@ -7,7 +7,7 @@ use std::time::Duration;
 mod gate;
 
 use super::keys::{Default, Kind};
-use super::table::{RULE, SECTIONS};
+use super::table::{RULE, SECTIONS, WEBHOOK};
 use super::{Config, Database, Faults, Profile, Transport, reference, sample};
 
 /// Loads a file of this text with these variables.
@@ -330,10 +330,11 @@ fn the_sample_loads_with_every_example() {
     let config = accepted(&text, &[]);
     assert_eq!(config.server.secret_file, PathBuf::from("/etc/portcullis/secret"));
     assert_eq!(config.gate.rules.rules().len(), 1);
+    assert_eq!(config.audit.webhooks.len(), 1);
 }
 
 fn examples() -> impl Iterator<Item = String> {
-    let keys = SECTIONS.iter().chain([&RULE]).flat_map(|section| section.keys);
+    let keys = SECTIONS.iter().chain([&WEBHOOK, &RULE]).flat_map(|section| section.keys);
     keys.filter_map(|key| match key.default {
         Default::Is(_) => None,
         Default::Follows { example, .. } | Default::Required { example } => {
@@ -345,7 +346,7 @@ fn examples() -> impl Iterator<Item = String> {
 #[test]
 fn the_reference_names_every_key() {
     let text = reference();
-    for section in SECTIONS.iter().chain([&RULE]) {
+    for section in SECTIONS.iter().chain([&WEBHOOK, &RULE]) {
         for key in section.keys {
             assert!(text.contains(&format!("| `{}` |", key.name)), "{}", key.name);
         }

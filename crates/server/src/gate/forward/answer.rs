@@ -1,4 +1,5 @@
-//! The upstream's body on its way down: passes data as it comes, drops trailers and keeps no bytes.
+//! The upstream's body on its way down, or one that we make ourselves while it is sent: passes data as
+//! it comes, drops trailers and keeps no bytes.
 //! An answer that lasts longer than a credential may be believed is given only as long as the
 //! credential is good (see [`Lease`]). Not the client's body: that is in `body`.
 
@@ -47,6 +48,18 @@ struct Ended;
 impl ResponseBody {
     pub(super) const fn new(body: Incoming) -> Self {
         Self { source: Source::Upstream(body), watch: None, stopping: None }
+    }
+
+    /// A body of our own that is made while it is sent: by a task, which gives up when the client
+    /// takes nothing.
+    pub fn made<B>(body: B, start: impl FnOnce(Pin<Box<dyn Future<Output = ()> + Send>>)) -> Self
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (relay, work) = Relay::new(body, STALL);
+        start(Box::pin(work));
+        Self { source: Source::Relay(relay), watch: None, stopping: None }
     }
 
     /// The same body, fetched by a task that does not wait for ever for the client: on HTTP/2 its

@@ -61,6 +61,7 @@ fn is_ready(app: &App) -> Value {
         ("geo_database", app.geo.standing() == geo::Standing::Bad),
         ("audit_log", app.audit.trouble().is_some()),
         ("audit_verify", app.audit.verified().is_some_and(|kept| kept.faults > 0)),
+        ("webhook_down", app.webhooks.is_failing()),
         ("mail_down", app.mailer.condition.down_since().is_some()),
         ("backup_failed", backups == Some(Trouble::Failed)),
         ("backup_late", backups == Some(Trouble::Late)),

@@ -2,6 +2,7 @@
 //! outcome; what is right or wrong is decided below it.
 
 pub mod account_sessions;
+pub mod activity_log;
 pub mod blacklist;
 pub mod change_password;
 pub mod console;

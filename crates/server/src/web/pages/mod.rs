@@ -73,6 +73,7 @@ fn own_rows() -> Vec<Row> {
         row(Method::POST, "/-/account/places", account::REMOVE_PLACE, account::remove_place),
         row(Method::GET, "/-/docs", docs::SHOW, docs::show),
         row(Method::GET, admin::PATH, admin::SHOW, admin::show),
+        row(Method::GET, admin::activity::PATH, admin::activity::SHOW, admin::activity::show),
         row(Method::GET, users::PATH, users::SHOW, users::show),
         row(Method::GET, users::NEW_PATH, users::SHOW_NEW, users::show_new),
         row(Method::POST, users::NEW_PATH, users::SUBMIT_NEW, users::submit_new),

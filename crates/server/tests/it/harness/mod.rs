@@ -8,6 +8,7 @@ pub(crate) mod mmdb;
 pub(crate) mod people;
 pub(crate) mod program;
 pub(crate) mod raw;
+pub(crate) mod receiver;
 pub(crate) mod relay;
 pub(crate) mod revoking;
 pub(crate) mod upstream;

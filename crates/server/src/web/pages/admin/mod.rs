@@ -1,6 +1,7 @@
 //! The pages with which staff look after people, sessions and limits: one file a page, one line in
 //! [`PLACES`]. Not here: what the pages do, which is in `flows`.
 
+pub(super) mod activity;
 pub(super) mod blacklist;
 mod choice;
 pub(super) mod limits;
@@ -19,8 +20,8 @@ use super::shown_name;
 use crate::flows::administration::Halt;
 use crate::web::administering::{USERNAME_IS_ADDRESS, refused};
 use crate::web::caller::{
-    Access as _, Caller, LimitsManage, Permission as _, RolesManage, SessionsList, SessionsManage,
-    StaffMember, UsersManage,
+    Access as _, ActivityLogManage, Caller, LimitsManage, Permission as _, RolesManage,
+    SessionsList, SessionsManage, StaffMember, UsersManage,
 };
 use crate::web::door;
 use crate::web::error::Error;
@@ -38,6 +39,7 @@ const PLACES: &[(&str, &str, &str)] = &[
     (sessions::PATH, "Sessions", SessionsList::KEY),
     (blacklist::PATH, "Blacklist", SessionsManage::KEY),
     (limits::PATH, "Limits", LimitsManage::KEY),
+    (activity::PATH, "Activity", ActivityLogManage::KEY),
 ];
 
 /// What stands around every page here.
