@@ -2,8 +2,8 @@
 //! what the test below sees to.
 
 use super::{
-    EndReason, Event, LimitName, LinkRefusal, PasswordChanger, PlaceRefusal, SignInFailure, Text,
-    TokenKind,
+    BackupFailure, EndReason, Event, LimitName, LinkRefusal, PasswordChanger, PlaceRefusal,
+    SignInFailure, Text, TokenKind,
 };
 use crate::account::{AccountStatus, AccountType};
 use crate::csrf;
@@ -134,6 +134,9 @@ fn servers() -> Vec<Event> {
         Event::AnchorReplaced { reason: "shorter", anchored: Some(9), size: 7 },
         Event::VerifyFailed { reason: "altered", index: Some(3), faults: 1 },
         Event::BundleExported { first: 0, end: 7, personal: false },
+        Event::BackupCreated { file: text("backup.zst"), bytes: 4096, rows: 7 },
+        Event::BackupFailed { reason: BackupFailure::Full },
+        Event::BackupRestored { taken_at: LATER, sessions: 2 },
         Event::ActivityExported { format: "csv", first: 0, end: 7 },
         Event::Started { version: "0.1.0", binary_sha256: text("ab") },
         Event::Stopped,
