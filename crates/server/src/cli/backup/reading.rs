@@ -111,8 +111,8 @@ fn filled(output: Output, restored: &Restored, anchor: &Path) -> anyhow::Result<
     });
     let sentence = format!(
         "The database is as it was at {at}: {} rows.\n\
-         Everybody has to sign in again: {} sessions were ended, with every token, every browser that \
-         stays signed in, and {} links and codes.\n\
+         Everybody has to sign in again. Ended: {} sessions with their tokens, every browser that stays \
+         signed in; {} links and codes.\n\
          What was done after {at} is lost: new users and roles, new passwords (the old ones are good \
          again), who was put on the blacklist or taken off it, whose data was erased. Go through that \
          before you let people in.{}",

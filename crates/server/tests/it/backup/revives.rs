@@ -203,7 +203,7 @@ async fn a_log_that_was_changed_is_found_when_its_backup_is_tried() {
     let other = if digit == "3" { "4" } else { "3" };
     let changed = format!("{}{other}{}", &rows[..start], &rows[start + 1..]);
     let body = format!("{before}{{\"table\":\"audit_log\"{changed}");
-    let body = &body[..body.trim_end().rfind('\n').unwrap() + 1];
+    let body = &body[..=body.trim_end().rfind('\n').unwrap()];
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes());
     let digest: [u8; 32] = digest.as_ref().try_into().unwrap();
     let (sha256, seal) = (hex::encode(digest), hex::encode(server.app.keys.backup.seal(&digest)));

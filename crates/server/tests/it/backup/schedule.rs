@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use portcullis_server::backups;
+use portcullis_server::backups::{self, Trouble};
+use serde_json::json;
 
 use super::files;
 use crate::harness::{Setup, TestApp, database, on_each_database_with};
@@ -14,13 +15,8 @@ fn planned() -> Setup {
     Setup::with("[backup]\ndirectory = \"shelf\"\nevery = \"1h\"\nkeep = 2")
 }
 
-async fn warnings(server: &TestApp) -> Vec<String> {
-    let ready = server.client().get("/readyz").send().await;
-    assert_eq!(ready.status, 200);
-    let told = ready.json()["warnings"].clone();
-    told.as_array().map_or(Vec::new(), |words| {
-        words.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
-    })
+fn trouble(server: &TestApp) -> Option<Trouble> {
+    server.app.backups.trouble(server.app.config.backup.as_ref(), server.app.clock.now())
 }
 
 #[tokio::test]
@@ -40,7 +36,7 @@ async fn they_are_made_in_turns_and_the_newest_are_kept() {
         assert_eq!(seen.len(), 4, "{seen:?}");
         assert_eq!(files(&shelf), seen[2..], "the newest are kept");
         assert_eq!(server.events("backup_created", 4).await.len(), 4);
-        assert_eq!(warnings(server).await, [""; 0]);
+        assert_eq!(trouble(server), None);
         assert!(server.app.backups.last_good().is_some());
     })
     .await;
@@ -71,7 +67,9 @@ async fn a_failure_is_seen_and_over_when_one_is_made() {
         let shelf = server.data_dir.join("shelf");
         std::fs::write(&shelf, "in the way").unwrap();
         backups::look(&server.app).await.unwrap();
-        assert_eq!(warnings(server).await, ["backup_failed"]);
+        assert_eq!(trouble(server), Some(Trouble::Failed));
+        let ready = server.client().get("/readyz").send().await;
+        assert_eq!(ready.json()["warnings"], json!(["backup_failed"]));
         let event = &server.events("backup_failed", 1).await[0];
         assert_eq!(event.detail["reason"], "unwritable");
         assert_eq!(std::fs::read(&shelf).unwrap(), b"in the way");
@@ -82,7 +80,7 @@ async fn a_failure_is_seen_and_over_when_one_is_made() {
         server.advance(Duration::from_mins(15));
         backups::look(&server.app).await.unwrap();
         assert_eq!(files(&shelf).len(), 1);
-        assert_eq!(warnings(server).await, [""; 0]);
+        assert_eq!(trouble(server), None);
     })
     .await;
 }
@@ -91,11 +89,11 @@ async fn a_failure_is_seen_and_over_when_one_is_made() {
 async fn turns_that_were_missed_are_warned_of() {
     on_each_database_with(planned(), async |server| {
         backups::look(&server.app).await.unwrap();
-        assert_eq!(warnings(server).await, [""; 0], "control");
+        assert_eq!(trouble(server), None, "control");
         server.advance(HOUR * 2 + Duration::from_secs(1));
-        assert_eq!(warnings(server).await, ["backup_late"]);
+        assert_eq!(trouble(server), Some(Trouble::Late));
         backups::look(&server.app).await.unwrap();
-        assert_eq!(warnings(server).await, [""; 0]);
+        assert_eq!(trouble(server), None);
     })
     .await;
 }
@@ -105,7 +103,7 @@ async fn without_a_directory_there_are_none() {
     on_each_database_with(Setup::default(), async |server| {
         backups::look(&server.app).await.unwrap();
         assert_eq!(server.app.backups.last_good(), None);
-        assert_eq!(warnings(server).await, [""; 0]);
+        assert_eq!(trouble(server), None);
     })
     .await;
 }

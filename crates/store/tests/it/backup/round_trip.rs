@@ -41,7 +41,8 @@ async fn every_table_is_in_it_with_every_column_but_for_those_that_are_named() {
         for (table, column, ..) in columns(&source).await {
             expected.entry(table).or_default().push(column);
         }
-        for table in LEFT_OUT {
+        // Written out once more: whoever leaves another one out has to say so here.
+        for table in ["csrf_spent", "nodes", "outbox"] {
             assert!(expected.remove(table).is_some(), "{table} is left out, and not there");
         }
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
