@@ -2,6 +2,8 @@
 //! what tests and benchmarks do to a database behind the program's back.
 //! Built only with the feature `scratch`; a product has no use for it.
 
+pub mod tamper;
+
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection,
 };

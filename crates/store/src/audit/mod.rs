@@ -17,7 +17,7 @@ pub mod verdicts;
 use crate::error::{Result, corrupt};
 
 /// An index or size as the database keeps it.
-fn stored(number: u64) -> Result<i64> {
+pub(crate) fn stored(number: u64) -> Result<i64> {
     i64::try_from(number).map_err(|_| corrupt("audit_log", "idx", number.to_string()))
 }
 

@@ -2,6 +2,7 @@
 //! done to it is found.
 
 mod signing;
+mod verifying;
 mod writing;
 
 use portcullis_domain::audit::entry::Entry;

@@ -1,0 +1,90 @@
+//! What somebody who owns the database can do to the audit log, for tests that verification finds it.
+//! Each is one statement or a few, without any of the care that the log is written with.
+
+use crate::audit::stored;
+use crate::driver::{Tx, params};
+use crate::error::Result;
+
+/// The triggers that refuse all of this are dropped first.
+pub async fn drop_guards(tx: &mut Tx) -> Result<()> {
+    let sql = if tx.is_postgres() {
+        "DROP TRIGGER audit_log_never_changes ON audit_log;
+         DROP TRIGGER audit_log_never_goes ON audit_log;
+         DROP TRIGGER audit_checkpoints_never_change ON audit_checkpoints"
+    } else {
+        "DROP TRIGGER audit_log_never_changes;
+         DROP TRIGGER audit_log_never_goes;
+         DROP TRIGGER audit_checkpoints_never_change"
+    };
+    tx.run_script(sql).await
+}
+
+/// Other bytes in the place of an entry.
+pub async fn set_leaf(tx: &mut Tx, index: u64, leaf: &[u8]) -> Result<()> {
+    const SQL: &str = "UPDATE audit_log SET leaf = $2 WHERE idx = $1";
+    tx.execute(SQL, params![stored(index)?, leaf]).await.map(drop)
+}
+
+/// Another name in the column by which an entry is found.
+pub async fn set_name(tx: &mut Tx, index: u64, name: &str) -> Result<()> {
+    const SQL: &str = "UPDATE audit_log SET name = $2 WHERE idx = $1";
+    tx.execute(SQL, params![stored(index)?, name]).await.map(drop)
+}
+
+/// A row is gone.
+pub async fn remove(tx: &mut Tx, index: u64) -> Result<()> {
+    const SQL: &str = "DELETE FROM audit_log WHERE idx = $1";
+    tx.execute(SQL, params![stored(index)?]).await.map(drop)
+}
+
+/// Two rows change places.
+pub async fn swap(tx: &mut Tx, one: u64, other: u64) -> Result<()> {
+    const SQL: &str = "UPDATE audit_log SET idx = $2 WHERE idx = $1";
+    let (one, other, aside) = (stored(one)?, stored(other)?, -1_i64);
+    for (from, to) in [(one, aside), (other, one), (aside, other)] {
+        tx.execute(SQL, params![from, to]).await?;
+    }
+    Ok(())
+}
+
+/// The log says that it is shorter, and everything behind its new end is gone.
+pub async fn cut_off(tx: &mut Tx, size: u64) -> Result<()> {
+    let size = stored(size)?;
+    tx.execute("DELETE FROM audit_log WHERE idx >= $1", params![size]).await?;
+    tx.execute("DELETE FROM audit_personal WHERE idx >= $1", params![size]).await?;
+    tx.execute("DELETE FROM audit_checkpoints WHERE size > $1", params![size]).await?;
+    tx.execute("UPDATE audit_tree SET size = $1", params![size]).await.map(drop)
+}
+
+/// A tile is gone.
+pub async fn remove_tile(tx: &mut Tx, level: u8, n: u64) -> Result<()> {
+    const SQL: &str = "DELETE FROM audit_tiles WHERE level = $1 AND n = $2";
+    tx.execute(SQL, params![i64::from(level), stored(n)?]).await.map(drop)
+}
+
+/// Another note in the place of a checkpoint.
+pub async fn set_note(tx: &mut Tx, size: u64, note: &str) -> Result<()> {
+    const SQL: &str = "UPDATE audit_checkpoints SET note = $2 WHERE size = $1";
+    tx.execute(SQL, params![stored(size)?, note]).await.map(drop)
+}
+
+/// The personal data of one entry in the place of that of another.
+pub async fn copy_personal(tx: &mut Tx, from: u64, to: u64) -> Result<()> {
+    const SQL: &str = "UPDATE audit_personal SET sealed =
+            (SELECT other.sealed FROM audit_personal other
+             WHERE other.idx = $1 AND other.part = 'from')
+        WHERE idx = $2 AND part = 'from'";
+    tx.execute(SQL, params![stored(from)?, stored(to)?]).await.map(drop)
+}
+
+/// The personal data of an entry is gone.
+pub async fn remove_personal(tx: &mut Tx, index: u64) -> Result<()> {
+    const SQL: &str = "DELETE FROM audit_personal WHERE idx = $1";
+    tx.execute(SQL, params![stored(index)?]).await.map(drop)
+}
+
+/// Fewer events than there were, in every hour.
+pub async fn set_counts(tx: &mut Tx, name: &str, events: i64) -> Result<()> {
+    const SQL: &str = "UPDATE audit_counts SET events = $2 WHERE name = $1";
+    tx.execute(SQL, params![name, events]).await.map(drop)
+}
