@@ -100,6 +100,9 @@ pub(super) struct Moment<'a> {
     pub(super) webhooks: Option<OfWebhooks>,
     /// `None` where places are not looked up.
     pub(super) geo_is_good: Option<bool>,
+    /// When the audit log was last verified, in seconds, and how much was not in order; `None` where
+    /// it never was.
+    pub(super) audit_verified: Option<(i64, i64)>,
     pub(super) process: Process,
 }
 
@@ -131,6 +134,8 @@ struct AtScrape {
     webhook_behind: Known,
     webhook_oldest: Known,
     geo_is_good: Known,
+    audit_verified: Known,
+    audit_faults: Known,
     resident_bytes: Known,
     open_files: Known,
 }
@@ -312,6 +317,10 @@ impl AtScrape {
         let mail_waiting = Known::register(ours, "mail_queue", help);
         let help = "Whether the file of places is the one in use; absent where none is configured";
         let geo_is_good = Known::register(ours, "geo_database_good", help);
+        let help = "When the audit log was last verified; absent if it never was";
+        let audit_verified = Known::register(ours, "audit_verified_timestamp_seconds", help);
+        let help = "What was not in order in the audit log then";
+        let audit_faults = Known::register(ours, "audit_faults", help);
         let help = "Age of the oldest message that has not gone out; absent where none waits";
         let mail_oldest = Known::register(ours, "mail_oldest_seconds", help);
         let mail_down = gauge(ours, "mail_down", "1 while this process cannot send mail");
@@ -330,6 +339,8 @@ impl AtScrape {
             events,
             mail_waiting,
             geo_is_good,
+            audit_verified,
+            audit_faults,
             mail_oldest,
             mail_down,
             backup_at,
@@ -344,7 +355,7 @@ impl AtScrape {
 
     fn take_over(&self, moment: &Moment<'_>) {
         let Moment { store, mail_waiting, mail_is_down, backup_at, webhooks, .. } = moment;
-        let Moment { passwords_waiting, geo_is_good, process, .. } = moment;
+        let Moment { passwords_waiting, geo_is_good, audit_verified, process, .. } = moment;
         let set = |counter: &Counter<u64, AtomicU64>, to: u64| {
             counter.inner().store(to, Ordering::Relaxed);
         };
@@ -361,6 +372,8 @@ impl AtScrape {
         self.webhook_behind.set(of_webhooks(|it| it.behind));
         self.webhook_oldest.set(webhooks.as_ref().and_then(|it| it.oldest_seconds));
         self.geo_is_good.set(geo_is_good.map(i64::from));
+        self.audit_verified.set(audit_verified.map(|(at, _)| at));
+        self.audit_faults.set(audit_verified.map(|(_, faults)| faults));
         self.resident_bytes.set(process.resident_bytes);
         self.open_files.set(process.open_files);
     }
