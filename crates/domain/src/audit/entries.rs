@@ -38,7 +38,38 @@ pub fn read(bundle: &[u8]) -> Option<Vec<&[u8]>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry::{Entry, Person, VERSION};
     use super::*;
+    use crate::event::{Event, Text};
+    use crate::time::Time;
+
+    /// What an entry holds of a client stands beside it, and each word of ours is clipped.
+    #[test]
+    fn the_longest_entry_fits() {
+        let longest = || Text::clip(&"\u{1}".repeat(1000));
+        let event = Event::RoleRenamed { role: longest(), from: longest() };
+        let person = Person::from_number(i64::MAX);
+        let (detail, _) = event.parts();
+        let entry = Entry {
+            version: VERSION,
+            index: u64::MAX >> 12,
+            at: Time(i64::MAX >> 12),
+            logged: Time(i64::MAX >> 12),
+            id: "0".repeat(36),
+            event: event.name().to_owned(),
+            outcome: "success".to_owned(),
+            severity: "critical".to_owned(),
+            actor: person,
+            subject: person,
+            session: Some("0".repeat(64)),
+            request: Some("0".repeat(64)),
+            detail,
+            from: None,
+            texts: None,
+        };
+        let leaf = entry.leaf().unwrap();
+        assert!(leaf.len() > 3000 && 10 * leaf.len() < LONGEST, "{} bytes", leaf.len());
+    }
 
     #[test]
     fn a_bundle_is_read_as_it_was_written() {

@@ -113,9 +113,10 @@ async fn scrape(app: &App) -> String {
             geo::Standing::Good => Some(true),
             geo::Standing::Bad => Some(false),
         },
-        audit_verified: app.audit.verified().map(|kept| {
-            (kept.at.secs(), i64::try_from(kept.faults).unwrap_or(i64::MAX))
-        }),
+        audit_verified: app
+            .audit
+            .verified()
+            .map(|kept| (kept.at.secs(), i64::try_from(kept.faults).unwrap_or(i64::MAX))),
         process,
     })
 }

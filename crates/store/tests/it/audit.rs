@@ -16,7 +16,7 @@ use serde_json::Map;
 
 use crate::harness::{NOW, TestDb, each, later};
 
-async fn append(tx: &mut Tx, index: u64) {
+pub(crate) async fn append(tx: &mut Tx, index: u64) {
     let entry = Entry {
         version: VERSION,
         index,

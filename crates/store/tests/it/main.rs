@@ -12,6 +12,7 @@ mod csrf_spent;
 mod directory;
 mod driver;
 mod events;
+mod examine;
 mod harness;
 mod invalidations;
 mod limits;

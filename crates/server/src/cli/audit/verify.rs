@@ -166,14 +166,14 @@ async fn of_proof(
     match judged {
         Ok((value, sentence)) => output.done(&value, &sentence),
         Err(fault) => {
-            let refused = output.refuse(code_word(fault), &fault.to_string());
-            let code = code(fault);
-            Ok(if code == REFUSED { refused } else { ExitCode::from(code) })
+            let refused = output.refuse(code(fault), &fault.to_string());
+            let exit = exit(fault);
+            Ok(if exit == REFUSED { refused } else { ExitCode::from(exit) })
         }
     }
 }
 
-fn code_word(fault: ProofFault) -> &'static str {
+fn code(fault: ProofFault) -> &'static str {
     match fault {
         ProofFault::Malformed => "proof_malformed",
         ProofFault::NoEntry => "entry_missing",
@@ -183,7 +183,7 @@ fn code_word(fault: ProofFault) -> &'static str {
     }
 }
 
-fn code(fault: ProofFault) -> u8 {
+fn exit(fault: ProofFault) -> u8 {
     match fault {
         ProofFault::Checkpoint(_) => FORGED,
         ProofFault::NoEntry => USAGE,
