@@ -20,14 +20,24 @@ pub struct Kind {
 impl Kind {
     /// What an event is counted as.
     pub fn of(at: Time, name: &str, outcome: &str, detail: &Map<String, Value>) -> Self {
-        let reason = ["reason", "code", "limit"].into_iter().find_map(|member| detail.get(member));
-        Self {
-            hour: Time(at.0.div_euclid(HOUR_MS).saturating_mul(HOUR_MS)),
-            name: name.to_owned(),
-            outcome: outcome.to_owned(),
-            reason: reason.and_then(Value::as_str).unwrap_or_default().to_owned(),
-        }
+        let (name, outcome) = (name.to_owned(), outcome.to_owned());
+        Self { hour: hour_of(at), name, outcome, reason: reason_of(detail).to_owned() }
     }
+
+    /// Whether an event is counted as this.
+    pub fn is_of(&self, at: Time, name: &str, outcome: &str, detail: &Map<String, Value>) -> bool {
+        let is_named = self.name == name && self.outcome == outcome;
+        is_named && self.hour == hour_of(at) && self.reason == reason_of(detail)
+    }
+}
+
+fn hour_of(at: Time) -> Time {
+    Time(at.0.div_euclid(HOUR_MS).saturating_mul(HOUR_MS))
+}
+
+fn reason_of(detail: &Map<String, Value>) -> &str {
+    let reason = ["reason", "code", "limit"].into_iter().find_map(|member| detail.get(member));
+    reason.and_then(Value::as_str).unwrap_or_default()
 }
 
 /// How often, and how much of what the events count themselves, such as sessions.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use serde::de::{Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
@@ -34,9 +35,9 @@ impl Person {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let number = i64::from_str_radix(text, 16).ok()?;
-        let person = Self::from_number(number)?;
-        (person.to_string() == text).then_some(person)
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let has_one_spelling = text.len() == 16 && text.bytes().all(is_digit);
+        Self::from_number(i64::from_str_radix(text, 16).ok().filter(|_| has_one_spelling)?)
     }
 }
 
@@ -54,8 +55,25 @@ impl Serialize for Person {
 
 impl<'de> Deserialize<'de> for Person {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a person"))
+        from.deserialize_str(Spelled { what: "a person", parse: Self::parse })
+    }
+}
+
+/// Reads what is written as text, without a copy of the text.
+pub(super) struct Spelled<T> {
+    pub(super) what: &'static str,
+    pub(super) parse: fn(&str) -> Option<T>,
+}
+
+impl<T> Visitor<'_> for Spelled<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        (self.parse)(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::entry::Person;
+use super::entry::{Person, Spelled};
 
 const SALT_LEN: usize = 32;
 
@@ -37,9 +37,8 @@ impl Serialize for Commitment {
 
 impl<'de> Deserialize<'de> for Commitment {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        let bytes = hex::decode_to_array(&text).map_err(serde::de::Error::custom)?;
-        Ok(Self(bytes))
+        let parse = |text: &str| hex::decode_to_array(text).ok().map(Self);
+        from.deserialize_str(Spelled { what: "a commitment", parse })
     }
 }
 

@@ -58,12 +58,11 @@ pub struct Sealed {
     /// Whose key it is under.
     pub person: Option<i64>,
     pub sealed: Vec<u8>,
-    pub address: Option<Vec<u8>>,
 }
 
 /// The personal data of a range, in order.
 pub async fn personal(tx: &mut Tx, first: u64, end: u64) -> Result<Vec<Sealed>> {
-    const SQL: &str = "SELECT idx, part, person, sealed, address FROM audit_personal
+    const SQL: &str = "SELECT idx, part, person, sealed FROM audit_personal
         WHERE idx >= $1 AND idx < $2 ORDER BY idx, part";
     let rows = tx.fetch_all(SQL, params![stored(first)?, stored(end)?]).await?;
     let sealed = |row: &Row| {
@@ -72,7 +71,6 @@ pub async fn personal(tx: &mut Tx, first: u64, end: u64) -> Result<Vec<Sealed>> 
             part: row.get("part")?,
             person: row.get("person")?,
             sealed: row.get("sealed")?,
-            address: row.get("address")?,
         })
     };
     rows.iter().map(sealed).collect()

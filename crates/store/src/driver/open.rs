@@ -43,6 +43,9 @@ impl Options {
 
 /// Every statement of ours fits, so each is parsed once a connection.
 const STATEMENT_CACHE: usize = 256;
+/// So many rows a connection's thread reads ahead of whoever takes them: each time one of the two waits
+/// for the other costs more than a row.
+const ROWS_AHEAD: usize = 1024;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long PostgreSQL waits for a lock, and for the next statement of a transaction.
 const PATIENCE: &str = "5s";
@@ -75,6 +78,7 @@ async fn sqlite(options: &Options) -> Result<Pools> {
         // written back once.
         .pragma("wal_autocheckpoint", "4096")
         .statement_cache_capacity(STATEMENT_CACHE)
+        .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging();
     create_private(common.get_filename()).map_err(sqlx::Error::Io)?;
     let writing = common.clone().journal_mode(SqliteJournalMode::Wal).synchronous(synchronous);

@@ -14,20 +14,33 @@ pub(super) struct Kept {
     pub(super) kinds: HashMap<Kind, Count>,
 }
 
+/// What is counted again in one range, in which there are few kinds.
+#[derive(Default)]
+pub(super) struct InRange(Vec<(Kind, Count)>);
+
+impl InRange {
+    /// One more entry.
+    pub(super) fn add(&mut self, entry: &Entry) {
+        let Entry { at, event, outcome, detail, .. } = entry;
+        let known = self.0.iter_mut().find(|(kind, _)| kind.is_of(*at, event, outcome, detail));
+        if let Some((_, count)) = known {
+            count.add(detail);
+            return;
+        }
+        let mut count = Count::default();
+        count.add(detail);
+        self.0.push((Kind::of(*at, event, outcome, detail), count));
+    }
+}
+
 /// What is counted again. As large as what was counted: it grows with the hours, not the entries.
 #[derive(Default)]
 pub(super) struct Counted(HashMap<Kind, Count>);
 
 impl Counted {
-    /// One more entry.
-    pub(super) fn add(&mut self, entry: &Entry) {
-        let kind = Kind::of(entry.at, &entry.event, &entry.outcome, &entry.detail);
-        self.0.entry(kind).or_default().add(&entry.detail);
-    }
-
-    /// Those of another range.
-    pub(super) fn append(&mut self, others: Self) {
-        for (kind, count) in others.0 {
+    /// Those of a range.
+    pub(super) fn append(&mut self, range: InRange) {
+        for (kind, count) in range.0 {
             match self.0.entry(kind) {
                 Slot::Vacant(slot) => drop(slot.insert(count)),
                 Slot::Occupied(mut slot) => {

@@ -1,7 +1,7 @@
 //! One range of entries: read with its tiles, its personal data and what was signed in it, then looked
 //! at on a thread that may be busy.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portcullis_domain::audit::entry::Person;
@@ -17,7 +17,7 @@ use portcullis_store::audit::examine::{self, Kept, Sealed};
 use portcullis_store::{Db, Error};
 
 use super::Pin;
-use super::counts::Counted;
+use super::counts::InRange;
 use super::look;
 
 /// What every range is looked at with.
@@ -51,7 +51,7 @@ pub(super) struct Looked {
     /// In order, each with what was signed in it.
     pub(super) blocks: Vec<(Seen, Vec<Signed>)>,
     pub(super) faults: Faults,
-    pub(super) counted: Counted,
+    pub(super) counted: InRange,
     pub(super) erased: u64,
     /// The newest good checkpoint.
     pub(super) signed: Option<Pin>,
@@ -83,7 +83,7 @@ pub(super) async fn look(shared: Arc<Shared>, first: u64, end: u64) -> Result<Lo
     let mut looked = looked.map_err(|_| Error::Unavailable)?;
     for (index, part, owner) in std::mem::take(&mut looked.absent) {
         match owner {
-            Some(owner) if matches!(shared.person_now(owner).await?, Standing::Erased) => {
+            Some(owner) if matches!(shared.person(owner).await?, Standing::Erased) => {
                 looked.erased += 1;
             }
             Some(_) | None => looked.faults.add(look::absent(index, part)),
@@ -99,25 +99,21 @@ async fn read(shared: &Shared, first: u64, end: u64) -> Result<Range, Error> {
     let tiles = examine::tiles(&mut tx, 0, first / WIDTH, end.div_ceil(WIDTH)).await?;
     let checkpoints = examine::checkpoints(&mut tx, first, end).await?;
     drop(tx);
-    let owners: HashSet<i64> = personal.iter().filter_map(|sealed| sealed.person).collect();
-    let mut people = HashMap::new();
+    let mut owners: Vec<i64> = personal.iter().filter_map(|sealed| sealed.person).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    let mut people = shared.people.those(&owners);
     for owner in owners {
-        people.insert(owner, shared.person(owner).await?);
+        if !people.contains_key(&owner) {
+            people.insert(owner, shared.person(owner).await?);
+        }
     }
     Ok(Range { first, end, entries, personal, tiles, checkpoints, people })
 }
 
 impl Shared {
-    /// What is known of somebody; from the store only once.
+    /// What the store knows of somebody now: he may have been erased meanwhile.
     async fn person(&self, number: i64) -> Result<Standing, Error> {
-        if let Some(known) = self.people.get(number) {
-            return Ok(known);
-        }
-        self.person_now(number).await
-    }
-
-    /// From the store: somebody may have been erased meanwhile.
-    async fn person_now(&self, number: i64) -> Result<Standing, Error> {
         let mut tx = self.db.read_once().await?;
         let standing = match (examine::person(&mut tx, number).await?, Person::from_number(number))
         {
@@ -133,8 +129,10 @@ impl Shared {
 }
 
 impl People {
-    fn get(&self, number: i64) -> Option<Standing> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned()
+    fn those(&self, numbers: &[i64]) -> HashMap<i64, Standing> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |number: &i64| Some((*number, known.get(number)?.clone()));
+        numbers.iter().filter_map(of).collect()
     }
 
     fn put(&self, number: i64, standing: Standing) {
