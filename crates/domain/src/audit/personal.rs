@@ -20,11 +20,9 @@ pub struct Commitment([u8; 32]);
 impl Commitment {
     /// The commitment to this JSON under this salt.
     pub fn to(salt: &[u8], json: &[u8]) -> Self {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(salt);
-        context.update(json);
         let mut bytes = [0; 32];
-        bytes.copy_from_slice(context.finish().as_ref());
+        let digest = digest::digest(&digest::SHA256, &[salt, json].concat());
+        bytes.copy_from_slice(digest.as_ref());
         Self(bytes)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{Context, SHA256, digest};
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -51,10 +51,11 @@ impl fmt::Debug for Hash {
 
 /// The hash of an entry: `SHA-256(0x00 ‖ bytes)`.
 pub fn leaf_hash(entry: &[u8]) -> Hash {
-    let mut context = Context::new(&SHA256);
-    context.update(&[0]);
-    context.update(entry);
-    finished(&context.finish())
+    // One copy costs less than a context for two pieces.
+    let mut bytes = Vec::with_capacity(1 + entry.len());
+    bytes.push(0);
+    bytes.extend_from_slice(entry);
+    finished(&digest(&SHA256, &bytes))
 }
 
 /// The hash of a node: `SHA-256(0x01 ‖ left ‖ right)`.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use portcullis_domain::time::Time;
 use serde_json::{Value, json};
 
 use crate::cli::output::{self, Output};
@@ -91,11 +92,11 @@ pub(super) fn value(verdict: &Verdict) -> Value {
         "pruned": verdict.pruned,
         "signed": verdict.signed.map(|pin| json!({
             "size": pin.size,
-            "at": pin.at.map(|at| at.iso()),
+            "at": pin.at.map(Time::iso),
         })),
         "unsigned": {
             "entries": verdict.unsigned(),
-            "since": verdict.unsigned_since.filter(|_| verdict.unsigned() > 0).map(|at| at.iso()),
+            "since": verdict.unsigned_since.filter(|_| verdict.unsigned() > 0).map(Time::iso),
         },
         "confirmed": verdict.confirmed,
         "erased_parts": verdict.erased,

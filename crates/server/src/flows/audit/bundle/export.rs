@@ -131,12 +131,14 @@ pub async fn export(
         course.edge(&mut tx).await?;
     }
     drop(tx);
-    for from in (first..end).step_by(TOGETHER as usize) {
+    let mut from = first;
+    while from < end {
         let until = from.saturating_add(TOGETHER).min(end);
         if let Some(index) = course.range(from, until).await? {
             return Ok(Exported::Damaged { index });
         }
         progress(until - first, end - first);
+        from = until;
     }
     course.end().await;
     let (length, sha256) = writing.await.map_err(io::Error::other)??;
@@ -225,7 +227,7 @@ impl Course<'_> {
             return Ok(Some(index));
         }
         self.tiles(tiles).await;
-        for block in entries.chunks(WIDTH as usize) {
+        for block in entries.chunk_by(|one, next| one.index / WIDTH == next.index / WIDTH) {
             let Some(first) = block.first() else { continue };
             let (n, width) = (first.index / WIDTH, block.len() as u64);
             let leaves = block.iter().map(|kept| kept.leaf.as_slice());

@@ -103,10 +103,9 @@ async fn read(shared: &Shared, first: u64, end: u64) -> Result<Range, Error> {
     owners.sort_unstable();
     owners.dedup();
     let mut people = shared.people.those(&owners);
+    owners.retain(|owner| !people.contains_key(owner));
     for owner in owners {
-        if !people.contains_key(&owner) {
-            people.insert(owner, shared.person(owner).await?);
-        }
+        people.insert(owner, shared.person(owner).await?);
     }
     Ok(Range { first, end, entries, personal, tiles, checkpoints, people })
 }
