@@ -43,7 +43,7 @@ impl Options {
 
 /// Every statement of ours fits, so each is parsed once a connection.
 const STATEMENT_CACHE: usize = 256;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long PostgreSQL waits for a lock, and for the next statement of a transaction.
 const PATIENCE: &str = "5s";
 /// How often a file that somebody else is just making is tried again, and after which pause.
@@ -74,6 +74,8 @@ async fn sqlite(options: &Options) -> Result<Pools> {
         // 16 MiB of log before it is folded into the file: pages that many commits change are
         // written back once.
         .pragma("wal_autocheckpoint", "4096")
+        // What is deleted is overwritten: people are erased.
+        .pragma("secure_delete", "on")
         .statement_cache_capacity(STATEMENT_CACHE)
         .disable_statement_logging();
     create_private(common.get_filename()).map_err(sqlx::Error::Io)?;

@@ -1,6 +1,7 @@
 //! The audit log: that everything that happens gets its place, that it is signed, and that what was
 //! done to it is found.
 
+mod erasing;
 mod signing;
 mod writing;
 
