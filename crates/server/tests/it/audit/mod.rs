@@ -2,6 +2,7 @@
 //! done to it is found.
 
 mod erasing;
+mod retention;
 mod signing;
 mod writing;
 
