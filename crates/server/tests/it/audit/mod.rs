@@ -2,6 +2,8 @@
 //! done to it is found.
 
 mod bundles;
+mod erasing;
+mod retention;
 mod signing;
 mod verifying;
 mod writing;
