@@ -153,8 +153,5 @@ pub fn to_the_millisecond(time: Time) -> String {
 
 /// A member as a text: strings without their quotation marks.
 fn worded(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

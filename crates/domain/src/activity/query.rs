@@ -74,11 +74,11 @@ impl Query {
         let events = samples();
         if let Some(outcome) = self.outcome {
             let such = events.iter().filter(|event| event.outcome() == outcome);
-            sets.push(owned(&mut such.map(|event| event.name())));
+            sets.push(owned(&mut such.map(Event::name)));
         }
         if let Some(severity) = self.severity {
             let such = events.iter().filter(|event| event.severity() == severity);
-            sets.push(owned(&mut such.map(|event| event.name())));
+            sets.push(owned(&mut such.map(Event::name)));
         }
         sets.into_iter().reduce(|all, set| &all & &set)
     }

@@ -72,8 +72,10 @@ async fn list(common: Common) -> anyhow::Result<ExitCode> {
             let mut webhooks = on.config.audit.webhooks.iter();
             webhooks.find(|webhook| webhook.name == name).map(Webhook::place)
         };
-        let mut values: Vec<Value> =
-            all.iter().map(|seen| value(seen, place(&seen.sink.name), on.clock.now())).collect();
+        let mut values: Vec<Value> = all
+            .iter()
+            .map(|seen| value(seen, place(&seen.sink.name).as_deref(), on.clock.now()))
+            .collect();
         values.extend(new.map(|it| json!({"name": it.name, "to": it.place(), "state": "new"})));
         let header = ["Name", "To", "State", "Behind", "Delivered", "Next attempt", "Why"];
         let rows: Vec<[String; 7]> = values.iter().map(row).collect();
@@ -82,9 +84,9 @@ async fn list(common: Common) -> anyhow::Result<ExitCode> {
     .await
 }
 
-fn value(seen: &Seen, to: Option<String>, now: Time) -> Value {
+fn value(seen: &Seen, to: Option<&str>, now: Time) -> Value {
     let Seen { sink, behind, oldest } = seen;
-    let state = match (&to, sink.failing_since) {
+    let state = match (to, sink.failing_since) {
         (None, _) => "removed",
         (Some(_), Some(_)) => "failing",
         (Some(_), None) => "good",

@@ -9,7 +9,6 @@ use portcullis_domain::audit::tree::leaf_hash;
 use portcullis_domain::id::UserId;
 use portcullis_domain::text::{fold, person_name};
 use portcullis_domain::time::Time;
-use serde_json::{Map, Value as Json};
 
 use super::log::{self, Standing};
 use super::{number, stored};
@@ -174,10 +173,7 @@ fn record(row: &Row, keys: &AuditKeys) -> Result<Record> {
     let event = log::read(row, keys)?;
     let leaf: Vec<u8> = row.get("leaf")?;
     let logged = Entry::parse(&leaf).map_or(event.at, |entry| entry.logged);
-    let detail = match event.detail {
-        Json::Object(members) => members,
-        _ => Map::new(),
-    };
+    let detail = event.detail.as_object().cloned().unwrap_or_default();
     Ok(Record {
         index: event.index.unwrap_or_default(),
         leaf_hash: leaf_hash(&leaf),

@@ -222,7 +222,7 @@ async fn one_node_sends_to_a_receiver_at_a_time() {
             retry_at: Time(0),
             delivered_at: None,
         };
-        assert_eq!(sinks::list(&mut tx).await.unwrap(), [new.clone()]);
+        assert_eq!(sinks::list(&mut tx).await.unwrap(), std::slice::from_ref(&new));
         assert_eq!(sinks::by_name(&mut tx, "other").await.unwrap(), None);
         let claim = async |tx: &mut Tx, node: &str, at: u64| {
             sinks::claim(tx, "siem", node, later(at), later(at + 60)).await.unwrap().is_some()

@@ -32,7 +32,7 @@ pub enum Format {
 
 /// An export that is under way.
 pub struct Export {
-    search: Search,
+    search: Box<Search>,
     address: Option<String>,
     next: u64,
     end: u64,
@@ -40,7 +40,7 @@ pub struct Export {
 
 /// What becomes of the wish for one.
 pub enum Begun {
-    Export(Export),
+    Export(Box<Export>),
     TooManyPeople,
 }
 
@@ -60,14 +60,16 @@ pub async fn begin(
     drop(tx);
     let export = match search {
         Resolved::TooManyPeople => return Ok(Begun::TooManyPeople),
-        Resolved::Nothing => Export { search: Search::of_nothing(), address: None, next: end, end },
+        Resolved::Nothing => {
+            Export { search: Box::new(Search::of_nothing()), address: None, next: end, end }
+        }
         Resolved::Search(search) => {
             let address = query.address().map(|address| address.to_string());
             Export { search, address, next: first.min(end), end }
         }
     };
     note(reader.db, &export, format, by).await?;
-    Ok(Begun::Export(export))
+    Ok(Begun::Export(Box::new(export)))
 }
 
 /// Who takes it along.
@@ -177,7 +179,8 @@ fn lines(objects: impl Iterator<Item = serde_json::Result<String>>) -> Vec<u8> {
             if steers(letter) {
                 let mut units = [0; 2];
                 for unit in letter.encode_utf16(&mut units) {
-                    text.push_str(&format!("\\u{unit:04x}"));
+                    text.push_str("\\u");
+                    text.push_str(&hex::encode(unit.to_be_bytes()));
                 }
             } else {
                 text.push(letter);

@@ -16,7 +16,7 @@ pub(super) const FEW: usize = 10;
 
 /// What a question comes to.
 pub(super) enum Resolved {
-    Search(Search),
+    Search(Box<Search>),
     /// Nothing can be of it.
     Nothing,
     TooManyPeople,
@@ -77,7 +77,7 @@ pub(super) async fn resolve(
         span: query.span(),
     };
     search.choose(query, address);
-    Ok(Resolved::Search(search))
+    Ok(Resolved::Search(Box::new(search)))
 }
 
 impl Search {

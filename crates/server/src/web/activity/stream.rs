@@ -37,7 +37,7 @@ enum Broken {
 }
 
 /// The body of an export.
-pub fn body(app: &App, caller: &Caller, export: Export, format: Format) -> ResponseBody {
+pub fn body(app: &App, caller: &Caller, export: Box<Export>, format: Format) -> ResponseBody {
     let making = Making {
         app: app.clone(),
         mac: caller.mac,
@@ -65,7 +65,7 @@ struct Making {
     app: App,
     mac: Mac,
     asked_at: Duration,
-    export: Export,
+    export: Box<Export>,
     format: Format,
     ready: VecDeque<Bytes>,
 }

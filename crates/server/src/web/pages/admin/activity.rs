@@ -222,8 +222,8 @@ impl Line {
 }
 
 fn detail((name, value): (&String, &Value)) -> String {
-    match value {
-        Value::String(text) => format!("{name}: {text}"),
-        other => format!("{name}: {other}"),
+    match value.as_str() {
+        Some(text) => format!("{name}: {text}"),
+        None => format!("{name}: {value}"),
     }
 }
