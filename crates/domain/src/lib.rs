@@ -44,6 +44,7 @@ pub mod client_address;
 pub mod csrf;
 pub mod delivery;
 pub mod device;
+pub mod erasure;
 pub mod event;
 pub mod id;
 pub mod limits;

@@ -1,6 +1,7 @@
 //! Mail to send, written in the transaction that caused it and sent afterwards.
 
 use portcullis_domain::delivery::Undelivered;
+use portcullis_domain::text::fold;
 use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
@@ -75,8 +76,10 @@ pub struct Waiting {
 /// Queues a mail.
 pub async fn insert(tx: &mut Tx, mail: &NewMail, now: Time) -> Result<()> {
     const SQL: &str = "INSERT INTO outbox (id, recipient, subject, body, html, link, code,
-            worth_until, created_at, attempts, next_at, sent_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $9, NULL)";
+            worth_until, created_at, attempts, next_at, sent_at, user_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $9, NULL,
+            (SELECT id FROM users WHERE email_folded = $10))";
+    let folded = fold(&mail.recipient);
     let row = params![
         &mail.id,
         &mail.recipient,
@@ -87,6 +90,7 @@ pub async fn insert(tx: &mut Tx, mail: &NewMail, now: Time) -> Result<()> {
         mail.code.as_deref(),
         mail.worth_until,
         now,
+        folded.as_str(),
     ];
     tx.execute(SQL, row).await.map(drop)
 }

@@ -4,6 +4,7 @@ mod avatar;
 mod change;
 pub mod directory;
 mod email;
+mod erase;
 mod first_password;
 mod password;
 
@@ -23,6 +24,7 @@ pub use change::{
     Profile, another_has_role, delete, hold, set_account_type, set_identity, set_profile,
 };
 pub use email::{doubt_email, email_is_free, email_verified_at, set_email, verify_email};
+pub use erase::{erase, is_erased};
 pub use first_password::{
     FirstPassword, any, any_but, role_has_password, set_first_password, without_password,
 };

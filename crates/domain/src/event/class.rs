@@ -83,6 +83,8 @@ impl Event {
             Self::PlaceTrusted { .. } => ("authn_place_trusted", Success, Warning),
             Self::PlacesForgotten { .. } => ("authn_places_forgotten", Success, Warning),
             Self::MailUndelivered { .. } => ("mail_undelivered", Failure, Warning),
+            Self::PersonErased { .. } => ("privacy_erased", Success, Critical),
+            Self::PersonalExpired { .. } => ("audit_personal_expired", Success, Info),
             Self::Heartbeat => ("sys_heartbeat", Success, Info),
             Self::ClockBehind { .. } => ("sys_clock_behind", Failure, Warning),
             Self::CheckpointRefused { .. } => ("audit_checkpoint_refused", Failure, Critical),

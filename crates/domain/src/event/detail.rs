@@ -45,6 +45,7 @@ impl Event {
         match self {
             Self::TokenCreated { .. } => &["platform", "device_type", "app_version"],
             Self::AccessDenied { .. } | Self::CsrfFailed { .. } => &["method", "path"],
+            Self::PersonErased { .. } => &["basis"],
             Self::UserBlacklisted { .. } | Self::BlacklistReasonChanged { .. } => &["reason"],
             Self::AddressForgiven { .. }
             | Self::PlaceAsked { .. }

@@ -15,6 +15,7 @@ mod words;
 use serde::{Serialize, Serializer};
 
 use crate::account::{AccountStatus, AccountType};
+use crate::audit::entry::Person;
 use crate::csrf;
 use crate::delivery::Undelivered;
 use crate::id::UserId;
@@ -200,6 +201,16 @@ pub enum Event {
     Heartbeat,
     /// The clock is behind what was written down before, as when somebody set it back.
     ClockBehind { by_ms: i64 },
+    /// A person was taken out of the log and of everything else. `person`: the number that stood for him,
+    /// if there was one; `entries`: how many had personal data of his.
+    PersonErased {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        person: Option<Person>,
+        entries: u64,
+        basis: Text,
+    },
+    /// The personal data of entries below this one went with its age.
+    PersonalExpired { below: u64 },
     /// The audit log does not continue what was signed of it, so nothing more is signed.
     CheckpointRefused { reason: &'static str },
     /// An operator put a file of the last checkpoint aside that the log does not continue. `anchored`:

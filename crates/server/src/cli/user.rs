@@ -2,6 +2,7 @@
 //! what follows is the flow's (`flows::users`).
 
 mod blacklist;
+mod erase;
 mod listing;
 mod password;
 mod places;
@@ -45,6 +46,8 @@ enum Command {
     Blacklist(blacklist::Args),
     /// Lets a user in again. What was signed in before stays ended.
     Unblacklist(Named),
+    /// Takes a person out for good: the account, and what the log and everything else holds of him.
+    Erase(erase::Args),
     /// Lists the places where a user signed in before; vouches for one, or forgets them.
     Places(places::Args),
 }
@@ -115,6 +118,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Unlock(named) => change(named, Act::Unlock).await,
         Command::Blacklist(args) => blacklist::add(args).await,
         Command::Unblacklist(named) => blacklist::remove(named).await,
+        Command::Erase(args) => Box::pin(erase::run(args)).await,
         Command::Places(args) => places::run(args).await,
         Command::SetPassword(args) => set_password(args.named).await,
     }

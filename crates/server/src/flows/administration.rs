@@ -94,6 +94,12 @@ impl<'a> Desk<'a> {
         self.about(user.ok_or(Halt::UnknownUser)?).await
     }
 
+    /// The account of a number, also one that was deleted.
+    pub async fn anybody(&mut self, id: UserId) -> Result<Account, Halt> {
+        let user = users::by_id(&mut self.tx, id).await?;
+        self.about(user.ok_or(Halt::UnknownUser)?).await
+    }
+
     async fn about(&mut self, user: User) -> Result<Account, Halt> {
         let target = target(&mut self.tx, &user).await?;
         Ok(Account { user, target })

@@ -13,9 +13,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Event, LimitName};
 use portcullis_domain::id::UserId;
-use portcullis_domain::text::Identifier;
+use portcullis_domain::text::{Identifier, Username};
 use portcullis_domain::throttle::{self as domain, Limit, Verdict};
 use portcullis_domain::time::Time;
+use portcullis_store::users::User;
 use portcullis_store::{Error, Tx, throttle};
 
 use super::record;
@@ -267,6 +268,13 @@ fn key(counter: Counter, from: &ClientAddress, name: Option<&Identifier>) -> Str
         Some(name) => format!("{word}:{network}:{}", fingerprint(name)),
         None => format!("{word}:{network}"),
     }
+}
+
+/// The fingerprints under which attempts for the names of an account are counted.
+pub(super) fn fingerprints(user: &User) -> Vec<String> {
+    let names = [Some(user.email.as_str()), user.username.as_ref().map(Username::as_str)];
+    let names = names.into_iter().flatten().filter_map(|name| Identifier::parse(name).ok());
+    names.map(|name| fingerprint(&name)).collect()
 }
 
 /// People type passwords where a name belongs, so the store keeps no name that it was not given.

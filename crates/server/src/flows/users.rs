@@ -24,6 +24,7 @@ use portcullis_store::users::User;
 use portcullis_store::{Db, Error, Tx, roles, users};
 
 pub use arrival::{Newcomer, arrive};
+pub(super) use departure::depart;
 pub use departure::{delete, sign_out};
 pub use update::{Status, Updated, Wanted, update};
 

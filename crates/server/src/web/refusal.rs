@@ -171,6 +171,7 @@ fn conflict_sentence(code: &str) -> &'static str {
     match code {
         "email_taken" => "Another user has this email address",
         "own_account" => "You cannot do this to your own account",
+        "already_erased" => "This person was erased before",
         "username_taken" => "Another user has this username",
         "role_taken" => "There is a role of this name",
         "role_in_use" => "Somebody has this role. Give them another one first",

@@ -67,6 +67,7 @@ fn people_rows() -> Vec<Row> {
     vec![
         row(Method::GET, "/api/users/users", users::SHOW, users::show),
         row(Method::POST, "/api/users/users", users::POST, users::post),
+        row(Method::POST, users::erase::PATH, users::erase::POST, users::erase::post),
         row(Method::GET, "/api/users/profile", profile::SHOW, profile::show),
         row(Method::PUT, "/api/users/profile", profile::PUT, profile::put),
         row(Method::PUT, "/api/users/permissions", own_permissions::PUT, own_permissions::put),

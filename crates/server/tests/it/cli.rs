@@ -2,7 +2,7 @@
 //! kind, and a look into the store afterwards.
 
 mod activity;
-mod beside;
+pub(crate) mod beside;
 mod config;
 mod import;
 mod init;

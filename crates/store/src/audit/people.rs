@@ -2,6 +2,7 @@
 
 use portcullis_domain::audit::entry::Person;
 use portcullis_domain::id::UserId;
+use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
@@ -26,6 +27,30 @@ pub async fn insert(tx: &mut Tx, user: UserId, known: &Known) -> Result<()> {
     const SQL: &str = "INSERT INTO audit_people (person, user_id, sealed_key) VALUES ($1, $2, $3)";
     let row = params![known.person.number(), user, known.sealed_key.as_slice()];
     tx.execute(SQL, row).await.map(drop)
+}
+
+/// What was taken out of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erased {
+    pub person: Person,
+    /// How many entries had personal data of his.
+    pub entries: u64,
+}
+
+/// Takes a user out: his personal data and his key are gone, and nothing leads from the number that
+/// stands for him to the user any more. `None` if nothing of his is in the log.
+pub async fn erase(tx: &mut Tx, user: UserId, now: Time) -> Result<Option<Erased>> {
+    const COUNT: &str =
+        "SELECT COUNT(DISTINCT idx) AS entries FROM audit_personal WHERE person = $1";
+    const DATA: &str = "DELETE FROM audit_personal WHERE person = $1";
+    const KEY: &str = "UPDATE audit_people SET user_id = NULL, sealed_key = NULL, erased_at = $2
+        WHERE person = $1 AND erased_at IS NULL";
+    let Some(Known { person, .. }) = of_user(tx, user).await? else { return Ok(None) };
+    let number = person.number();
+    let entries: i64 = tx.fetch_one(COUNT, params![number]).await?.get("entries")?;
+    tx.execute(DATA, params![number]).await?;
+    tx.execute(KEY, params![number, now]).await?;
+    Ok(Some(Erased { person, entries: entries.unsigned_abs() }))
 }
 
 fn known(row: &Row) -> Result<Known> {

@@ -4,6 +4,7 @@
 
 mod bulk;
 mod counts;
+mod fold;
 mod many;
 mod open;
 mod ready;

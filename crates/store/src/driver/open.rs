@@ -46,7 +46,7 @@ const STATEMENT_CACHE: usize = 256;
 /// So many rows a connection's thread reads ahead of whoever takes them: each time one of the two waits
 /// for the other costs more than a row.
 const ROWS_AHEAD: usize = 1024;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long PostgreSQL waits for a lock, and for the next statement of a transaction.
 const PATIENCE: &str = "5s";
 /// How often a file that somebody else is just making is tried again, and after which pause.
@@ -77,6 +77,8 @@ async fn sqlite(options: &Options) -> Result<Pools> {
         // 16 MiB of log before it is folded into the file: pages that many commits change are
         // written back once.
         .pragma("wal_autocheckpoint", "4096")
+        // What is deleted is overwritten: people are erased.
+        .pragma("secure_delete", "on")
         .statement_cache_capacity(STATEMENT_CACHE)
         .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging();

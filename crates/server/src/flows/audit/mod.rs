@@ -5,6 +5,7 @@ pub mod accept;
 mod anchor;
 pub mod bundle;
 mod checkpoint;
+pub mod erase;
 pub mod prove;
 mod sequence;
 pub mod verify;
@@ -24,7 +25,7 @@ use portcullis_domain::event::{Context, Event};
 use portcullis_domain::origin::Origin;
 use portcullis_domain::time::Time;
 use portcullis_store::audit::{checkpoints, pending, tree};
-use portcullis_store::{Db, Error};
+use portcullis_store::{Db, Error, Tx};
 
 use crate::app::App;
 use crate::config::Config;
@@ -190,6 +191,11 @@ impl AuditLog {
             trouble == Trouble::NotSequenced
         });
         settled
+    }
+
+    /// Gives everything that waits its place, in a transaction in which somebody is at work.
+    pub async fn settle_in(&self, tx: &mut Tx, now: Time) -> Result<(), LogFault> {
+        sequence::all_in(&self.0, tx, now).await
     }
 
     /// Signs what is due to be signed.

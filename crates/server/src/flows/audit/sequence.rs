@@ -12,9 +12,9 @@ use portcullis_domain::audit::tiles::Tiles;
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::id::UserId;
 use portcullis_domain::time::Time;
-use portcullis_store::audit::people::{self, Known};
-use portcullis_store::audit::{counts, log, pending, personal, tree};
-use portcullis_store::{Error, Tx};
+use portcullis_store::audit::pending::Happened;
+use portcullis_store::audit::{counts, log, pending, people, personal, tree};
+use portcullis_store::{Error, Tx, users};
 
 use super::{LogFault, Parts, is_settled};
 use crate::flows::record;
@@ -37,27 +37,45 @@ pub(super) async fn all(parts: &Parts, now: Time) -> Result<(), LogFault> {
 /// One transaction; how many events got their place.
 async fn batch(parts: &Parts, now: Time) -> Result<usize, LogFault> {
     let mut tx = parts.db.write().await?;
-    tree::begin(&mut tx, &parts.origin).await?;
-    let tree = tree::lock(&mut tx).await?.ok_or(Error::Unavailable)?;
-    let events = pending::take(&mut tx, BATCH).await?;
+    let taken = batch_in(parts, &mut tx, now).await?;
+    if taken > 0 {
+        tx.commit().await?;
+    }
+    Ok(taken)
+}
+
+/// Gives everything that waits its place, in a transaction of somebody else.
+pub(super) async fn all_in(parts: &Parts, tx: &mut Tx, now: Time) -> Result<(), LogFault> {
+    while batch_in(parts, tx, now).await? >= BATCH as usize {}
+    Ok(())
+}
+
+async fn batch_in(parts: &Parts, tx: &mut Tx, now: Time) -> Result<usize, LogFault> {
+    tree::begin(tx, &parts.origin).await?;
+    let tree = tree::lock(tx).await?.ok_or(Error::Unavailable)?;
+    let events = pending::take(tx, BATCH).await?;
     if events.is_empty() {
         return Ok(0);
     }
     let taken = events.len();
-    watch_the_clock(parts, &mut tx, tree.logged_at, now).await?;
-    let tiles = load(&mut tx, Tiles::edge(tree.size)).await?;
+    watch_the_clock(parts, tx, tree.logged_at, now).await?;
+    let tiles = load(tx, Tiles::edge(tree.size)).await?;
     let mut growth = Growth::new(tiles, tree.size, tree.logged_at.max(now));
     let mut people = HashMap::new();
-    for event in events {
-        know(parts, &mut tx, &mut people, &event.context).await?;
-        let of = |user: Option<UserId>| user.and_then(|user| people.get(&user));
+    for mut event in events {
+        know(parts, tx, &mut people, &event.context).await?;
+        let is_erased = |user| matches!(people.get(&user), Some(Known::Erased));
+        say_nothing_more(&mut event, is_erased);
+        let of = |user: Option<UserId>| match people.get(&user?)? {
+            Known::Owner(owner) => Some(owner),
+            Known::Erased => None,
+        };
         let both = People { actor: of(event.context.actor), subject: of(event.context.subject) };
         let random = parts.random;
         let draw = || Drawn { salt: random.bytes(), nonce: random.bytes() };
         growth.add(event, both, &parts.keys, draw)?;
     }
-    store(&mut tx, growth, tree.size).await?;
-    tx.commit().await?;
+    store(tx, growth, tree.size).await?;
     Ok(taken)
 }
 
@@ -84,12 +102,32 @@ async fn watch_the_clock(parts: &Parts, tx: &mut Tx, newest: Time, now: Time) ->
     Ok(())
 }
 
+/// Somebody of an event.
+enum Known {
+    Owner(Owner),
+    /// He was taken out of the log, so nothing more of him comes in.
+    Erased,
+}
+
+/// Takes what is personal to somebody who was erased out of an event that was under way: where it came
+/// from is about whoever acted, what was written about whom it is about.
+fn say_nothing_more(event: &mut Happened, is_erased: impl Fn(UserId) -> bool) {
+    let Context { actor, subject, .. } = event.context;
+    if actor.or(subject).is_some_and(&is_erased) {
+        let (ip, peer, user_agent) = (None, None, None);
+        event.context = Context { ip, peer, user_agent, ..std::mem::take(&mut event.context) };
+    }
+    if subject.or(actor).is_some_and(is_erased) {
+        event.texts.clear();
+    }
+}
+
 /// Who stand for the users of an event in the log. Whoever comes into it for the first time gets a
 /// number and a key.
 async fn know(
     parts: &Parts,
     tx: &mut Tx,
-    people: &mut HashMap<UserId, Owner>,
+    people: &mut HashMap<UserId, Known>,
     context: &Context,
 ) -> Result<(), LogFault> {
     for user in [context.actor, context.subject].into_iter().flatten() {
@@ -97,10 +135,11 @@ async fn know(
             continue;
         }
         let owner = match people::of_user(tx, user).await? {
-            Some(Known { person, sealed_key }) => {
-                Owner { person, key: parts.keys.unwrap(person, &sealed_key)? }
+            Some(people::Known { person, sealed_key }) => {
+                Known::Owner(Owner { person, key: parts.keys.unwrap(person, &sealed_key)? })
             }
-            None => introduce(parts, tx, user).await?,
+            None if users::is_erased(tx, user).await? => Known::Erased,
+            None => Known::Owner(introduce(parts, tx, user).await?),
         };
         people.insert(user, owner);
     }
@@ -112,7 +151,7 @@ async fn introduce(parts: &Parts, tx: &mut Tx, user: UserId) -> Result<Owner, Lo
     let person = Person::from_random(random.bytes());
     let key = PersonKey::from_random(random.bytes());
     let sealed_key = keys.wrap(person, &key, random.bytes())?;
-    people::insert(tx, user, &Known { person, sealed_key }).await?;
+    people::insert(tx, user, &people::Known { person, sealed_key }).await?;
     Ok(Owner { person, key })
 }
 

@@ -4,21 +4,19 @@
 
 use portcullis_domain::client_address::Network;
 use portcullis_domain::event::{Event, Text};
-use portcullis_domain::text::{Identifier, Username};
 use portcullis_store::users::User;
 use portcullis_store::{Error, Tx, lockouts, throttle};
 
-use super::{Counter, fingerprint};
+use super::{Counter, fingerprints};
 use crate::app::App;
 use crate::flows::roles::Acting;
 
 /// Forgets the attempts that were counted for the names of an account, from every address.
 pub async fn names(tx: &mut Tx, user: &User) -> Result<bool, Error> {
-    let names = [Some(user.email.as_str()), user.username.as_ref().map(Username::as_str)];
     let mut forgotten = 0;
-    for name in names.into_iter().flatten().filter_map(|name| Identifier::parse(name).ok()) {
+    for name in fingerprints(user) {
         for counter in Counter::ALL {
-            let pattern = format!("{}:%:{}", counter.word(), fingerprint(&name));
+            let pattern = format!("{}:%:{name}", counter.word());
             forgotten += throttle::forget(tx, &pattern).await?;
         }
     }

@@ -7,7 +7,7 @@ use portcullis_domain::text::Email;
 use portcullis_store::{Error, roles, users};
 
 use crate::app::App;
-use crate::flows::administration::{Desk, Halt};
+use crate::flows::administration::{Account, Desk, Halt};
 use crate::flows::barrier;
 
 /// Ends everything that is signed in to the account, on every node.
@@ -27,15 +27,20 @@ pub async fn sign_out(app: &App, context: &Context, uuid: &str) -> Result<(), Ha
 pub async fn delete(app: &App, context: &Context, uuid: &str) -> Result<(), Halt> {
     let mut desk = Desk::open(app, context).await?;
     let account = desk.account(uuid).await?;
-    desk.judge(&account, Act::Delete)?;
+    depart(&mut desk, &account).await?;
+    desk.close().await?;
+    barrier::felt_everywhere(app).await;
+    Ok(())
+}
+
+/// The same at a desk where more is done.
+pub(in crate::flows) async fn depart(desk: &mut Desk<'_>, account: &Account) -> Result<(), Halt> {
+    desk.judge(account, Act::Delete)?;
     // So that every other can be deleted.
     let role = roles::by_name(&mut desk.tx, USER).await?.ok_or(Error::Conflict)?;
     let grave = grave(&account.user.uuid)?;
     users::delete(&mut desk.tx, account.user.id, &grave, role.id, desk.now).await?;
-    desk.record(&Event::UserDeleted, Some(account.user.id)).await?;
-    desk.close().await?;
-    barrier::felt_everywhere(app).await;
-    Ok(())
+    Ok(desk.record(&Event::UserDeleted, Some(account.user.id)).await?)
 }
 
 /// An address of nobody (RFC 2606 keeps `invalid` free), in place of the one that is freed.

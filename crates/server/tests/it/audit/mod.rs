@@ -2,6 +2,7 @@
 //! done to it is found.
 
 mod bundles;
+mod erasing;
 mod signing;
 mod verifying;
 mod writing;

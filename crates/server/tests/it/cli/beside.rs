@@ -15,7 +15,7 @@ const BOUND: Duration = Duration::from_millis(2100);
 
 /// Runs a command on the database of a server, which goes on serving meanwhile. Its secret is
 /// written down first, as it is where a server made its own.
-pub(super) async fn beside(server: &TestApp, line: &str, input: &str) -> Ran {
+pub(crate) async fn beside(server: &TestApp, line: &str, input: &str) -> Ran {
     let secret = server.data_dir.join("secret");
     let written =
         std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&secret);

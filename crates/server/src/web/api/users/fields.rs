@@ -207,7 +207,7 @@ fn status(fields: &Fields) -> Result<Option<Status>, Fault> {
     }
 }
 
-fn worded(field: &'static str, fault: TextFault) -> Fault {
+pub fn worded(field: &'static str, fault: TextFault) -> Fault {
     match fault {
         TextFault::Blank => Fault::required(field),
         TextFault::TooLong { .. } => Fault::invalid(field, "is too long"),

@@ -3,6 +3,7 @@
 //! mean, which is in `fields`, and how a user looks, which is in `person`.
 
 mod act;
+pub mod erase;
 pub mod fields;
 mod keep;
 pub mod person;

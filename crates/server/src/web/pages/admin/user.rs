@@ -4,6 +4,7 @@
 use askama::Template;
 use http::StatusCode;
 use portcullis_domain::account::AccountStatus;
+use portcullis_domain::event::Context;
 use portcullis_domain::text::{Username, visible};
 use portcullis_store::events::history::{self, Line};
 use portcullis_store::user_grants;
@@ -14,18 +15,19 @@ use super::choice::{Choice, roles, types};
 use super::users::one;
 use super::{Frame, problem, users};
 use crate::flows::administration::Halt;
+use crate::flows::audit::erase::by_request;
 use crate::flows::audit::settle;
 use crate::flows::roles::list;
 use crate::flows::users::own_grants::{self, Change};
 use crate::flows::users::{Wanted, delete, sign_out, update};
 use crate::web::api::roles::matrix;
 use crate::web::api::session_acts::must_hold;
-use crate::web::api::users::fields;
+use crate::web::api::users::{erase, fields};
 use crate::web::caller::{
     ActivityLogManage, Caller, Fresh, Permission, SessionsList, Staff, UserLogoutManage,
     UserPermissionsManage, UsersManage,
 };
-use crate::web::error::Error;
+use crate::web::error::{Error, Fault};
 use crate::web::pages::{show as show_page, shown_name};
 use crate::web::refusal::sentence;
 use crate::web::reply::redirect_reply;
@@ -52,7 +54,7 @@ pub(in crate::web::pages) async fn show(
 pub(in crate::web::pages) const SUBMIT: Doc = Doc {
     id: "submit_user",
     summary: "Does something to an account, from the page: update, role, status, sign_out, grant, \
-              revoke or delete.",
+              revoke, delete or erase.",
     fields: &[
         ("action", true, "One of the actions."),
         ("uuid", true, "Whose account."),
@@ -66,6 +68,8 @@ pub(in crate::web::pages) const SUBMIT: Doc = Doc {
         ("role_id", false, "The role."),
         ("account_status_id", false, "1 opens the account, 2 closes it."),
         ("permissions", false, "The permission keys, with spaces between."),
+        ("basis", false, "Why somebody is erased."),
+        ("sure", false, "1: he is to be erased, and it cannot be taken back."),
         ("csrf_token", true, "The token of the form."),
     ],
     answer: (303, ""),
@@ -81,7 +85,9 @@ pub(in crate::web::pages) async fn submit(
     let here = one(&uuid)?;
     let action = call.fields.text("action").unwrap_or_default();
     match act(&call, &caller, &uuid, action).await {
-        Ok(Ok(())) if action == "delete" => Ok(redirect_reply(StatusCode::SEE_OTHER, users::PATH)),
+        Ok(Ok(())) if matches!(action, "delete" | "erase") => {
+            Ok(redirect_reply(StatusCode::SEE_OTHER, users::PATH))
+        }
         Ok(Ok(())) => Ok(redirect_reply(StatusCode::SEE_OTHER, &here)),
         Ok(Err(halt)) => {
             let (status, text) = problem(&call, &caller, halt).await?;
@@ -113,6 +119,7 @@ async fn act(
             Wanted { status, ..Wanted::default() }
         }
         "delete" => return Ok(delete(app, &context, uuid).await),
+        "erase" => return erase_person(call, &context, uuid).await,
         "sign_out" => {
             must_hold::<UserLogoutManage>(call, caller).await?;
             return Ok(sign_out(app, &context, uuid).await);
@@ -127,6 +134,21 @@ async fn act(
         _ => return Err(Error::NotFound),
     };
     Ok(update(app, &context, &[uuid.to_owned()], &wanted).await.map(drop))
+}
+
+/// Once somebody has said that he is sure, and why.
+async fn erase_person(
+    call: &Call,
+    context: &Context,
+    uuid: &str,
+) -> Result<Result<(), Halt>, Error> {
+    let basis = erase::basis(&call.fields)?;
+    if !call.fields.says_yes("sure") {
+        return Err(fields::invalid(Fault::required("sure")));
+    }
+    let found = directory::by_uuid(&mut call.app.db.read().await?, uuid).await?;
+    let id = found.ok_or(Error::NotFound)?.user.id;
+    Ok(Box::pin(by_request(&call.app, context, id, &basis)).await.map(drop))
 }
 
 #[derive(Template)]
