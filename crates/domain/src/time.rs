@@ -46,6 +46,13 @@ impl Time {
         Timestamp::from_second(second).unwrap_or_default().to_string()
     }
 
+    /// The beginning of a day in UTC, written `2026-01-31`; `None` if it is no day.
+    pub fn of_day(text: &str) -> Option<Self> {
+        let is_day = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+        let moment: Timestamp = format!("{text}T00:00:00Z").parse().ok().filter(|_| is_day)?;
+        Some(Self(moment.as_millisecond()))
+    }
+
     /// For people: to the minute in UTC, rounded down: `2026-11-22 01:02 UTC`.
     pub fn to_the_minute(self) -> String {
         let iso = self.iso();
@@ -71,6 +78,18 @@ mod tests {
         assert_eq!(Time(3000).since(Time(1000)), Duration::from_secs(2));
         assert_eq!(Time(1000).since(Time(3000)), Duration::ZERO);
         assert_eq!(Time(i64::MAX).since(Time(i64::MIN)), Duration::from_millis(i64::MAX as u64));
+    }
+
+    #[test]
+    fn a_day_begins_in_utc() {
+        let check = |text: &str, iso: Option<&str>| {
+            assert_eq!(Time::of_day(text).map(Time::iso).as_deref(), iso, "{text:?}");
+        };
+        check("2026-01-31", Some("2026-01-31T00:00:00Z"));
+        check("2024-02-29", Some("2024-02-29T00:00:00Z"));
+        for wrong in ["2026-02-29", "2026-1-31", "20260131", "2026-01-31T", "", "+026-01-31"] {
+            check(wrong, None);
+        }
     }
 
     #[test]

@@ -59,6 +59,10 @@ async fn sweep_regularly(app: App) {
         if let Err(error) = sweep(&app.db, app.clock.now(), &app.stopping).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the store was not swept");
         }
+        if let Err(error) = audit::expire::sweep(&app, app.clock.now()).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "old personal data of the audit log was not deleted");
+        }
     }
 }
 

@@ -85,6 +85,7 @@ impl Event {
             Self::MailUndelivered { .. } => ("mail_undelivered", Failure, Warning),
             Self::PersonErased { .. } => ("privacy_erased", Success, Critical),
             Self::PersonalExpired { .. } => ("audit_personal_expired", Success, Info),
+            Self::LogPruned { .. } => ("audit_pruned", Success, Critical),
             Self::Heartbeat => ("sys_heartbeat", Success, Info),
             Self::ClockBehind { .. } => ("sys_clock_behind", Failure, Warning),
             Self::CheckpointRefused { .. } => ("audit_checkpoint_refused", Failure, Critical),

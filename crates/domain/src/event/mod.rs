@@ -211,6 +211,8 @@ pub enum Event {
     },
     /// The personal data of entries below this one went with its age.
     PersonalExpired { below: u64 },
+    /// Entries from `from` up to and without `to` were taken out of the database. A bundle has them.
+    LogPruned { from: u64, to: u64, bundle_sha256: Text },
     /// The audit log does not continue what was signed of it, so nothing more is signed.
     CheckpointRefused { reason: &'static str },
     /// An operator put a file of the last checkpoint aside that the log does not continue. `anchored`:

@@ -155,6 +155,8 @@ pub struct Audit {
     pub origin: Option<String>,
     /// The file of the last checkpoint.
     pub anchor: PathBuf,
+    /// How long personal data stays in the log; `None`: for ever.
+    pub keep_personal: Option<Duration>,
     /// How often the whole log is verified; `None`: never.
     pub verify_every: Option<Duration>,
     /// Who is sent what happens.

@@ -276,10 +276,12 @@ fn geo(r: &mut Reader<'_>) -> Result<Geo, Reported> {
 fn audit(r: &mut Reader<'_>, data_dir: &Path) -> Result<Audit, Reported> {
     let origin = r.optional("origin", |text| is_origin(text).then(|| text.to_owned()));
     let anchor = r.optional("anchor", values::path);
+    let keep_personal = r.one_or_off("keep_personal", values::duration);
     let verify_every = r.one_or_off("verify_every", values::duration);
     Ok(Audit {
         origin: origin?,
         anchor: anchor?.unwrap_or_else(|| data_dir.join("audit/checkpoint")),
+        keep_personal: keep_personal?,
         verify_every: verify_every?,
         webhooks: Vec::new(),
     })

@@ -313,6 +313,13 @@ const AUDIT: &[Key] = &[
          behind it the log cannot be taken back unseen.",
     ),
     text(
+        "keep_personal",
+        Is("365d"),
+        DURATION_OR_OFF,
+        "How long addresses, programs, reasons and paths stay in the log; off keeps them. What happened \
+         stays and can be verified.",
+    ),
+    text(
         "verify_every",
         Is("24h"),
         DURATION_OR_OFF,

@@ -89,6 +89,32 @@ pub async fn leaves(tx: &mut Tx, from: u64, to: u64) -> Result<Vec<Vec<u8>>> {
     rows.iter().map(|row| row.get("leaf")).collect()
 }
 
+/// When an entry got its place; `None` if it is not there, or is none.
+pub async fn logged_at(tx: &mut Tx, index: u64) -> Result<Option<Time>> {
+    const SQL: &str = "SELECT leaf FROM audit_log WHERE idx = $1";
+    let row = tx.fetch_optional(SQL, params![stored(index)?]).await?;
+    let leaf: Option<Vec<u8>> = row.map(|row| row.get("leaf")).transpose()?;
+    Ok(leaf.and_then(|leaf| Entry::parse(&leaf)).map(|entry| entry.logged))
+}
+
+/// The newest entry of a name; `None` if there is none that can be read.
+pub async fn newest_of(tx: &mut Tx, name: &str) -> Result<Option<Entry>> {
+    const SQL: &str = "SELECT leaf FROM audit_log WHERE name = $1
+        ORDER BY at DESC, idx DESC LIMIT 1";
+    let row = tx.fetch_optional(SQL, params![name]).await?;
+    let leaf: Option<Vec<u8>> = row.map(|row| row.get("leaf")).transpose()?;
+    Ok(leaf.and_then(|leaf| Entry::parse(&leaf)))
+}
+
+/// Deletes entries below `below`, which were pruned, at most `limit` of them, the oldest first; how
+/// many.
+pub async fn forget_below(tx: &mut Tx, below: u64, limit: u32) -> Result<u64> {
+    const SQL: &str = "DELETE FROM audit_log WHERE idx < $1 AND idx <= (
+        SELECT MAX(idx) FROM (
+            SELECT idx FROM audit_log WHERE idx < $1 ORDER BY idx LIMIT $2) AS oldest)";
+    tx.execute(SQL, params![stored(below)?, i64::from(limit)]).await
+}
+
 /// Whether an event has a place already.
 pub async fn holds(tx: &mut Tx, id: &str, at: Time) -> Result<bool> {
     const SQL: &str = "SELECT idx FROM audit_log WHERE at = $2 AND id = $1 LIMIT 1";

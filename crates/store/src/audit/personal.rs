@@ -15,6 +15,14 @@ pub async fn insert(tx: &mut Tx, rows: &[Personal]) -> Result<()> {
     INSERT.insert(tx, &rows).await
 }
 
+/// Deletes what belongs to entries below `below`, at most `limit` rows, the oldest first; how many.
+pub async fn forget_below(tx: &mut Tx, below: u64, limit: u32) -> Result<u64> {
+    const SQL: &str = "DELETE FROM audit_personal WHERE idx < $1 AND idx <= (
+        SELECT MAX(idx) FROM (
+            SELECT idx FROM audit_personal WHERE idx < $1 ORDER BY idx LIMIT $2) AS oldest)";
+    tx.execute(SQL, params![stored(below)?, i64::from(limit)]).await
+}
+
 fn row(row: &Personal) -> Result<[Value<'_>; 5]> {
     let row: &[Value<'_>; 5] = params![
         stored(row.index)?,

@@ -18,6 +18,8 @@ pub struct Tree {
     pub logged_at: Time,
     /// Entries below are gone.
     pub pruned: u64,
+    /// Of entries below, the personal data has gone with its age.
+    pub personal_floor: u64,
 }
 
 /// The log begins, unless it has.
@@ -29,14 +31,15 @@ pub async fn begin(tx: &mut Tx, origin: &str) -> Result<()> {
 
 /// How far the log is; `None` if it has not begun.
 pub async fn read(tx: &mut Tx) -> Result<Option<Tree>> {
-    const SQL: &str = "SELECT origin, size, logged_at, pruned FROM audit_tree WHERE id = 1";
+    const SQL: &str = "SELECT origin, size, logged_at, pruned, personal_floor
+        FROM audit_tree WHERE id = 1";
     tx.fetch_optional(SQL, params![]).await?.as_ref().map(tree).transpose()
 }
 
 /// The same, and nobody else gives places until this transaction ends: others who ask wait.
 pub async fn lock(tx: &mut Tx) -> Result<Option<Tree>> {
     const SQL: &str = "UPDATE audit_tree SET size = size WHERE id = 1
-        RETURNING origin, size, logged_at, pruned";
+        RETURNING origin, size, logged_at, pruned, personal_floor";
     tx.fetch_optional(SQL, params![]).await?.as_ref().map(tree).transpose()
 }
 
@@ -44,6 +47,20 @@ pub async fn lock(tx: &mut Tx) -> Result<Option<Tree>> {
 pub async fn grow(tx: &mut Tx, from: u64, to: u64, logged_at: Time) -> Result<bool> {
     const SQL: &str = "UPDATE audit_tree SET size = $2, logged_at = $3 WHERE id = 1 AND size = $1";
     tx.changed(SQL, params![stored(from)?, stored(to)?, logged_at]).await
+}
+
+/// The personal data of entries below `to` may go; `false` if it was not of those below `from` until now.
+pub async fn raise_personal_floor(tx: &mut Tx, from: u64, to: u64) -> Result<bool> {
+    const SQL: &str = "UPDATE audit_tree SET personal_floor = $2
+        WHERE id = 1 AND personal_floor = $1 AND $2 <= size";
+    tx.changed(SQL, params![stored(from)?, stored(to)?]).await
+}
+
+/// Entries below `to` may go; `false` if it was not those below `from` until now, or there are fewer.
+pub async fn prune(tx: &mut Tx, from: u64, to: u64) -> Result<bool> {
+    const SQL: &str = "UPDATE audit_tree SET pruned = $2
+        WHERE id = 1 AND pruned = $1 AND $2 <= size";
+    tx.changed(SQL, params![stored(from)?, stored(to)?]).await
 }
 
 /// The hashes of a tile, 32 bytes each; `None` if there is no such tile.
@@ -66,5 +83,6 @@ fn tree(row: &Row) -> Result<Tree> {
         size: number(row.get("size")?)?,
         logged_at: Time(row.get("logged_at")?),
         pruned: number(row.get("pruned")?)?,
+        personal_floor: number(row.get("personal_floor")?)?,
     })
 }

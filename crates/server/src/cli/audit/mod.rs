@@ -5,6 +5,7 @@
 mod accept;
 mod export;
 mod prove;
+mod prune;
 mod shown;
 mod status;
 mod verify;
@@ -34,6 +35,8 @@ enum Command {
     Prove(prove::Args),
     /// Goes on with a log that does not continue the anchor file, as after an older backup.
     Accept(accept::Args),
+    /// Takes old entries out of the database, once a bundle that has them is verified.
+    Prune(prune::Args),
     /// Shows the key of the log, how far it is, and when it was last verified.
     Status(status::Args),
 }
@@ -44,6 +47,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => Box::pin(verify::run(args)).await,
         Command::Export(args) => Box::pin(export::run(args)).await,
         Command::Prove(args) => Box::pin(prove::run(args)).await,
+        Command::Prune(args) => Box::pin(prune::run(args)).await,
         Command::Accept(args) => Box::pin(accept::run(args)).await,
         Command::Status(args) => Box::pin(status::run(args)).await,
     }

@@ -51,6 +51,10 @@ fn text(verdict: &Verdict) -> String {
     if verdict.erased > 0 {
         lines.push(format!("Erased     {} parts of personal data", verdict.erased));
     }
+    if verdict.expired > 0 {
+        let expired = verdict.expired;
+        lines.push(format!("Expired    {expired} parts of personal data (audit.keep_personal)"));
+    }
     lines.push(if verdict.faults.is_clean() {
         "Result     in order".to_owned()
     } else {
@@ -100,6 +104,7 @@ pub(super) fn value(verdict: &Verdict) -> Value {
         },
         "confirmed": verdict.confirmed,
         "erased_parts": verdict.erased,
+        "expired_parts": verdict.expired,
         "result": result(verdict),
         "kinds": verdict.faults.kinds(),
         "faults": faults,

@@ -5,6 +5,7 @@
 mod archive;
 pub mod check;
 pub mod export;
+pub mod leaves;
 
 use portcullis_domain::audit::tile::{Resource, TilePath, WIDTH};
 use serde::{Deserialize, Serialize};

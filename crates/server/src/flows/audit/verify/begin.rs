@@ -60,6 +60,7 @@ pub(super) async fn begin(ask: &Ask) -> Result<Option<Beginning>, LogFault> {
         unsigned_since: None,
         confirmed: 0,
         erased: 0,
+        expired: 0,
         faults,
     };
     let shared = Shared {

@@ -73,6 +73,8 @@ pub struct Verdict {
     pub confirmed: u64,
     /// How many parts of personal data were erased.
     pub erased: u64,
+    /// How many went with their age.
+    pub expired: u64,
     pub faults: Faults,
 }
 
@@ -98,6 +100,7 @@ impl Verdict {
             unsigned_since,
             confirmed: 0,
             erased: 0,
+            expired: 0,
             faults,
         }
     }
@@ -170,6 +173,7 @@ impl Course {
         self.counted.append(looked.counted);
         self.verdict.faults.append(looked.faults);
         self.verdict.erased += looked.erased;
+        self.verdict.expired += looked.expired;
         self.verdict.signed = looked.signed.or(self.verdict.signed);
     }
 

@@ -14,6 +14,7 @@ use portcullis_domain::audit::tile::WIDTH;
 use portcullis_domain::audit::tiles::Tiles;
 use portcullis_store::audit::checkpoints::Checkpoint;
 use portcullis_store::audit::examine::{self, Kept, Sealed};
+use portcullis_store::audit::{log, tree};
 use portcullis_store::{Db, Error};
 
 use super::Pin;
@@ -53,6 +54,7 @@ pub(super) struct Looked {
     pub(super) faults: Faults,
     pub(super) counted: InRange,
     pub(super) erased: u64,
+    pub(super) expired: u64,
     /// The newest good checkpoint.
     pub(super) signed: Option<Pin>,
     /// Personal data that is not there: the entry, the part, and whose it was.
@@ -81,8 +83,11 @@ pub(super) async fn look(shared: Arc<Shared>, first: u64, end: u64) -> Result<Lo
     let busy = Arc::clone(&shared);
     let looked = tokio::task::spawn_blocking(move || look::look(&busy, range)).await;
     let mut looked = looked.map_err(|_| Error::Unavailable)?;
-    for (index, part, owner) in std::mem::take(&mut looked.absent) {
+    let absent = std::mem::take(&mut looked.absent);
+    let floor = if absent.is_empty() { 0 } else { shared.personal_floor().await? };
+    for (index, part, owner) in absent {
         match owner {
+            _ if index < floor => looked.expired += 1,
             Some(owner) if matches!(shared.person(owner).await?, Standing::Erased) => {
                 looked.erased += 1;
             }
@@ -111,6 +116,18 @@ async fn read(shared: &Shared, first: u64, end: u64) -> Result<Range, Error> {
 }
 
 impl Shared {
+    /// Below which personal data has gone with its age: the row of the tree says so, and so does the
+    /// log. It may have been raised since the verification began.
+    async fn personal_floor(&self) -> Result<u64, Error> {
+        let mut tx = self.db.read().await?;
+        let tree = tree::read(&mut tx).await?;
+        let (floor, pruned) = tree.map_or((0, 0), |tree| (tree.personal_floor, tree.pruned));
+        let told = log::newest_of(&mut tx, "audit_personal_expired").await?;
+        let below = told.and_then(|entry| entry.detail.get("below")?.as_u64());
+        // What told of it may have been pruned, with everything that it told of.
+        Ok(floor.min(below.unwrap_or(pruned)))
+    }
+
     /// What the store knows of somebody now: he may have been erased meanwhile.
     async fn person(&self, number: i64) -> Result<Standing, Error> {
         let mut tx = self.db.read_once().await?;
