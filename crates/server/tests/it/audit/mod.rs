@@ -3,6 +3,7 @@
 
 mod bundles;
 mod erasing;
+mod retention;
 mod signing;
 mod verifying;
 mod writing;
