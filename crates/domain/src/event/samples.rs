@@ -6,6 +6,7 @@ use super::{
     SignInFailure, Text, TokenKind,
 };
 use crate::account::{AccountStatus, AccountType};
+use crate::audit::entry::Person;
 use crate::csrf;
 use crate::delivery::Undelivered;
 use crate::one_time_link::LinkPurpose;
@@ -130,6 +131,13 @@ fn servers() -> Vec<Event> {
         Event::MailUndelivered { id: text("01"), reason: Undelivered::Refused },
         Event::Heartbeat,
         Event::ClockBehind { by_ms: 12_000 },
+        Event::PersonErased {
+            person: Person::from_number(9),
+            entries: 3,
+            basis: text("request 7"),
+        },
+        Event::PersonalExpired { below: 7 },
+        Event::LogPruned { from: 0, to: 256, bundle_sha256: text("ab") },
         Event::CheckpointRefused { reason: "shorter" },
         Event::AnchorReplaced { reason: "shorter", anchored: Some(9), size: 7 },
         Event::VerifyFailed { reason: "altered", index: Some(3), faults: 1 },

@@ -40,7 +40,9 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn prune(on: &Opened, args: &Args) -> anyhow::Result<ExitCode> {
     let output = Output::new(args.common.json);
     let log = signed_log_of(on).await?;
-    let wanted = Prune { bundle: &args.bundle, before: args.before, now: on.clock.now() };
+    let receivers = on.config.audit.webhooks.iter().map(|webhook| webhook.name.clone()).collect();
+    let (bundle, before, now) = (args.bundle.as_path(), args.before, on.clock.now());
+    let wanted = Prune { bundle, before, receivers, now };
     let pruned = prune::prune(&log, &wanted, move |done, of| {
         output.progress(&format!("{done} of {of} entries of the bundle"));
     });
@@ -65,6 +67,7 @@ fn code(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Nothing => "nothing_to_prune",
         Refusal::NotSigned { .. } => "nothing_signed",
+        Refusal::NotSent { .. } => "not_sent",
         Refusal::Unreadable(_) | Refusal::NotInOrder(_) => "bundle_refused",
         Refusal::NotCovered { .. } => "bundle_incomplete",
         Refusal::Different { .. } => "bundle_of_another_log",

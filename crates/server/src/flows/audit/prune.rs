@@ -11,8 +11,9 @@ use portcullis_domain::audit::tile::{TileId, WIDTH};
 use portcullis_domain::audit::tiles::{MissingTile, from_bytes};
 use portcullis_domain::event::{Context, Event, Text};
 use portcullis_domain::time::Time;
+use portcullis_store::audit::sinks::Sink;
 use portcullis_store::audit::tree::Tree;
-use portcullis_store::audit::{checkpoints, tree};
+use portcullis_store::audit::{checkpoints, sinks, tree};
 use portcullis_store::{Db, Error};
 
 use super::bundle::check::{BundleFault, check};
@@ -26,6 +27,8 @@ use crate::flows::record;
 pub struct Prune<'a> {
     pub bundle: &'a Path,
     pub before: Before,
+    /// The receivers of webhooks that are configured: nothing goes that one of them has not got.
+    pub receivers: Vec<String>,
     pub now: Time,
 }
 
@@ -56,6 +59,8 @@ pub enum Refusal {
     Nothing,
     #[error("The newest checkpoint is of {signed} entries; pruning does not go beyond it.")]
     NotSigned { signed: u64 },
+    #[error("The webhook {name} has got the entries below {next} alone; see GET /readyz.")]
+    NotSent { name: String, next: u64 },
     #[error("The bundle cannot be used: {0}.")]
     Unreadable(String),
     #[error("The bundle is not in order: {0}.")]
@@ -98,6 +103,9 @@ pub async fn prune(
         Ok(to) => to,
         Err(refusal) => return Ok(Pruned::Refused(refusal)),
     };
+    if let Some(refusal) = behind(db, &wanted.receivers, to).await? {
+        return Ok(Pruned::Refused(refusal));
+    }
     let digest = match verified(log, &tree, wanted.bundle, to, progress).await? {
         Ok(digest) => digest,
         Err(refusal) => return Ok(Pruned::Refused(refusal)),
@@ -134,6 +142,14 @@ async fn until(db: &Db, tree: &Tree, before: Before) -> Result<Result<u64, Refus
     } else {
         Ok(to)
     })
+}
+
+/// The first receiver of webhooks that has not got everything yet.
+async fn behind(db: &Db, receivers: &[String], to: u64) -> Result<Option<Refusal>, Error> {
+    let known = sinks::list(&mut db.read_once().await?).await?;
+    let is_behind = |sink: &Sink| sink.next < to && receivers.contains(&sink.name);
+    let behind = known.into_iter().find(is_behind);
+    Ok(behind.map(|sink| Refusal::NotSent { name: sink.name, next: sink.next }))
 }
 
 /// Verifies the bundle with the key of this log and holds its entries against the tiles; its SHA-256.

@@ -14,7 +14,7 @@ use portcullis_server::flows::audit::prove::{self, Proven};
 use portcullis_server::flows::audit::prune::{self, Before, Prune, Pruned, Refusal};
 use portcullis_server::flows::audit::verify::{self, Ask, Extent, Verdict};
 use portcullis_server::flows::audit::{When, standing};
-use portcullis_store::audit::{log, personal, tree};
+use portcullis_store::audit::{log, personal, sinks, tree};
 use portcullis_store::events::{self, EventFilter, Standing};
 use serde_json::Value;
 
@@ -139,7 +139,8 @@ async fn exported(server: &TestApp, to: &Path, range: Option<(u64, u64)>) {
 }
 
 async fn pruned(server: &TestApp, bundle: &Path, before: Before) -> Pruned {
-    let wanted = Prune { bundle, before, now: server.app.clock.now() };
+    let receivers = vec!["siem".to_owned()];
+    let wanted = Prune { bundle, before, receivers, now: server.app.clock.now() };
     prune::prune(&server.app.audit, &wanted, |_, _| ()).await.unwrap()
 }
 
@@ -243,8 +244,15 @@ async fn nothing_is_pruned_that_is_not_proven_to_be_in_the_bundle() {
         assert_eq!(server.events("audit_pruned", 0).await.len(), 0);
         let done = pruned(server, &file, Before::Time(Time(i64::MAX))).await;
         assert_eq!(done, Pruned::Refused(Refusal::NotSigned { signed: 600 }));
-        let done = pruned(server, &file, Before::Index(512)).await;
-        assert!(matches!(done, Pruned::Done { from: 0, to: 512, .. }), "control: {done:?}");
+        // Nor does what another system waits for; one that is not configured any more waits for nothing.
+        let mut tx = server.app.db.write().await.unwrap();
+        assert!(sinks::begin(&mut tx, "gone", 0).await.unwrap());
+        assert!(sinks::begin(&mut tx, "siem", 300).await.unwrap());
+        tx.commit().await.unwrap();
+        let expected = Refusal::NotSent { name: "siem".to_owned(), next: 300 };
+        assert_eq!(refused(&file, 512).await, expected);
+        let done = pruned(server, &file, Before::Index(299)).await;
+        assert!(matches!(done, Pruned::Done { from: 0, to: 256, .. }), "control: {done:?}");
     })
     .await;
 }
