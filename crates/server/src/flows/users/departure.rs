@@ -9,14 +9,16 @@ use portcullis_store::{Error, roles, users};
 use crate::app::App;
 use crate::flows::administration::{Desk, Halt};
 use crate::flows::barrier;
+use crate::flows::sessions::alive_of;
 
 /// Ends everything that is signed in to the account, on every node.
 pub async fn sign_out(app: &App, context: &Context, uuid: &str) -> Result<(), Halt> {
     let mut desk = Desk::open(app, context).await?;
     let account = desk.account(uuid).await?;
     desk.judge(&account, Act::SignOut)?;
+    let sessions = alive_of(&mut desk.tx, account.user.id, desk.now).await?;
     users::bump_epoch(&mut desk.tx, account.user.id).await?;
-    desk.record(&Event::UserSignedOut, Some(account.user.id)).await?;
+    desk.record(&Event::UserSignedOut { sessions }, Some(account.user.id)).await?;
     desk.close().await?;
     barrier::felt_everywhere(app).await;
     Ok(())
@@ -31,8 +33,9 @@ pub async fn delete(app: &App, context: &Context, uuid: &str) -> Result<(), Halt
     // So that every other can be deleted.
     let role = roles::by_name(&mut desk.tx, USER).await?.ok_or(Error::Conflict)?;
     let grave = grave(&account.user.uuid)?;
+    let sessions = alive_of(&mut desk.tx, account.user.id, desk.now).await?;
     users::delete(&mut desk.tx, account.user.id, &grave, role.id, desk.now).await?;
-    desk.record(&Event::UserDeleted, Some(account.user.id)).await?;
+    desk.record(&Event::UserDeleted { sessions }, Some(account.user.id)).await?;
     desk.close().await?;
     barrier::felt_everywhere(app).await;
     Ok(())
