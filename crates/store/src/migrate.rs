@@ -113,6 +113,7 @@ static MIGRATIONS: &[Migration] = &[
     migration!(22, "0022_audit_guards", by dialect),
     migration!(23, "0023_audit_sinks"),
     migration!(24, "0024_backup"),
+    migration!(26, "0026_posture"),
 ];
 
 /// Runs what is missing in one transaction. Safe to call from many nodes at once: the others wait
