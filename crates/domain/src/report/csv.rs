@@ -78,6 +78,11 @@ fn completeness(text: &mut String, report: &Report) {
         plain(text, "log.checkpoint", "at", &checkpoint.at.iso());
         plain(text, "log.checkpoint", "note", &checkpoint.note);
     }
+    if let Some(verified) = &log.verified {
+        plain(text, "log.verified", "at", &verified.at.iso());
+        plain(text, "log.verified", "entries", &verified.entries.to_string());
+        plain(text, "log.verified", "faults", &verified.faults.to_string());
+    }
     plain(text, "report", "generated_at", &report.generated_at.iso());
 }
 

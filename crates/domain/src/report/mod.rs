@@ -64,6 +64,19 @@ pub struct Log {
     pub size: i64,
     /// The last checkpoint, which covers all of them or those up to its own size.
     pub checkpoint: Option<Checkpoint>,
+    /// What was found when it was last verified.
+    pub verified: Option<Verified>,
+}
+
+/// What a verification of the log found.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Verified {
+    #[serde(serialize_with = "iso")]
+    pub at: Time,
+    /// How many entries were looked at.
+    pub entries: i64,
+    /// How much was not in order.
+    pub faults: i64,
 }
 
 /// A signed head of the log.

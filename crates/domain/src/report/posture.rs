@@ -19,6 +19,8 @@ pub const MAIL_DAYS: u64 = 7;
 pub const MAIL_WAITS: Duration = Duration::from_hours(1);
 /// How old the last checkpoint may be.
 const CHECKPOINT_AGE: Duration = Duration::from_hours(3);
+/// How long ago the log may have been verified.
+const VERIFICATION_AGE: Duration = Duration::from_hours(3 * 24);
 /// How many owners are few enough.
 const FEW_OWNERS: i64 = 5;
 
@@ -72,6 +74,9 @@ pub struct Audit {
     pub checkpoint_age: Option<Duration>,
     /// Entries behind the last checkpoint.
     pub unsigned: i64,
+    pub size: i64,
+    /// How long ago it was last verified, and how much was not in order then.
+    pub verified: Option<(Duration, i64)>,
     /// What a server knows of its own; `None` where no server was asked.
     pub node: Option<Node>,
 }
@@ -334,7 +339,7 @@ fn log(now: &Audit) -> Vec<Line> {
         "They are kept, but not in order yet, and not in this report.",
         None,
     );
-    let mut lines = vec![unsigned, unsequenced];
+    let mut lines = vec![unsigned, unsequenced, faults(now), unverified(now)];
     if let Some(node) = now.node {
         lines.extend([
             line(
@@ -359,6 +364,31 @@ fn log(now: &Audit) -> Vec<Line> {
     lines.into_iter().map(|line| Line { command: STATUS, ..line }).collect()
 }
 
+fn faults(now: &Audit) -> Line {
+    let faults = now.verified.map_or(0, |(_, faults)| faults);
+    line(
+        "log_faults",
+        faults.into(),
+        Concern::Critical,
+        "Things that the last verification of the log found not in order",
+        "Somebody changed it, or a disk did. \"portcullis audit verify\" names each.",
+        None,
+    )
+}
+
+fn unverified(now: &Audit) -> Line {
+    let is_verified = now.verified.is_some_and(|(age, _)| age <= VERIFICATION_AGE);
+    let unverified = if is_verified { 0 } else { now.size };
+    line(
+        "log_unverified",
+        unverified.into(),
+        Concern::Warning,
+        "Entries of a log that nobody verified for three days",
+        "A log that nobody verifies proves nothing. See audit.verify_every.",
+        None,
+    )
+}
+
 /// A line that is as it should be where nothing was counted.
 fn line(
     check: &'static str,
@@ -374,80 +404,4 @@ fn line(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn severity(now: &Standing, check: &str) -> Concern {
-        posture(now).iter().find(|line| line.check == check).unwrap().severity
-    }
-
-    fn good() -> Standing {
-        let node = Some(Node::default());
-        let audit = Audit { checkpoint_age: Some(Duration::ZERO), node, ..Audit::default() };
-        Standing { owners: 2, audit, ..Standing::default() }
-    }
-
-    #[test]
-    fn where_nothing_is_counted_all_is_well() {
-        let lines = posture(&good());
-        assert!(lines.iter().all(|line| line.severity == Concern::Ok), "{lines:?}");
-        let mut names: Vec<_> = lines.iter().map(|line| line.check).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), lines.len(), "a check has a name of its own");
-        assert!(lines.iter().all(|line| line.page.is_some() != line.command.is_some()));
-    }
-
-    #[test]
-    fn too_few_owners_and_too_many_are_told() {
-        let check = |owners, expected| {
-            let now = Standing { owners, ..good() };
-            assert_eq!(severity(&now, "owners"), expected, "{owners}");
-        };
-        check(0, Concern::Critical);
-        check(1, Concern::Note);
-        check(2, Concern::Ok);
-        check(5, Concern::Ok);
-        check(6, Concern::Warning);
-    }
-
-    #[test]
-    fn entries_without_a_checkpoint_matter_once_it_is_late() {
-        let hours = |hours| Some(Duration::from_hours(hours));
-        let check = |checkpoint_age, unsigned, expected| {
-            let audit = Audit { checkpoint_age, unsigned, ..Audit::default() };
-            assert_eq!(severity(&Standing { audit, ..good() }, "log_unsigned"), expected);
-        };
-        check(hours(0), 100, Concern::Ok);
-        check(hours(4), 1, Concern::Critical);
-        check(hours(4), 0, Concern::Ok);
-        check(None, 1, Concern::Critical);
-    }
-
-    #[test]
-    fn what_only_a_server_knows_is_told_by_a_server() {
-        let told = |node| {
-            let lines = posture(&Standing { audit: Audit { node, ..Audit::default() }, ..good() });
-            let line = lines.iter().find(|line| line.check == "log_discontinued");
-            line.map(|line| (line.severity, line.count))
-        };
-        assert_eq!(told(None), None);
-        assert_eq!(told(Some(Node::default())), Some((Concern::Ok, 0)));
-        let discontinued = Node { is_discontinued: true, ..Node::default() };
-        assert_eq!(told(Some(discontinued)), Some((Concern::Critical, 1)));
-    }
-
-    #[test]
-    fn what_matters_most_comes_first() {
-        let now = Standing { owners: 0, disabled: 4.into(), locked_out: 2.into(), ..good() };
-        let first: Vec<_> =
-            posture(&now).into_iter().take(4).map(|line| (line.check, line.severity)).collect();
-        let expected = [
-            ("owners", Concern::Critical),
-            ("locked_out", Concern::Warning),
-            ("accounts_disabled", Concern::Note),
-        ];
-        assert_eq!(first[..3], expected);
-        assert_eq!(first[3].1, Concern::Ok);
-    }
-}
+mod tests;

@@ -38,6 +38,7 @@ pub(crate) fn report() -> Report {
                 at: second,
                 note: "gate.example.com/audit\n10\nAAAA\n\n— x y\n".to_owned(),
             }),
+            verified: Some(Verified { at: second, entries: 10, faults: 0 }),
         },
         now: Time(1_717_400_000_000),
         period,
@@ -69,6 +70,8 @@ fn the_rest_says_what_it_was_before_and_how_things_stand() {
     assert_eq!(json["posture"][0]["severity"], "critical");
     assert_eq!(json["data_completeness"]["is_complete"], true);
     assert_eq!(json["log"]["checkpoint"]["at"], "2024-06-02T00:00:00Z");
+    let verified = json!({"at": "2024-06-02T00:00:00Z", "entries": 10, "faults": 0});
+    assert_eq!(json["log"]["verified"], verified);
     assert_eq!(json["generated_at"], "2024-06-03T07:33:20Z");
 }
 
