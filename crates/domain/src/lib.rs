@@ -23,6 +23,7 @@
 //! - [`probe`]: the tickets with which `doctor` follows its own requests.
 //! - [`redirect`]: where a person may be sent after signing in.
 //! - [`remember`]: browsers that stay signed in, and what one of their secrets is worth.
+//! - [`report`]: the security report: its period, its figures, and how things stand.
 //! - [`request_path`]: the one canonical reading of a request target.
 //! - [`role`]: levels, and who may give what to whom.
 //! - [`rule`]: the gate's table and its decision.
@@ -57,6 +58,7 @@ pub mod place;
 pub mod probe;
 pub mod redirect;
 pub mod remember;
+pub mod report;
 pub mod request_path;
 pub mod revocation;
 pub mod role;

@@ -28,6 +28,7 @@ pub mod one_time_links;
 pub mod outbox;
 pub mod places;
 pub mod remember;
+pub mod report;
 pub mod roles;
 pub mod rotation;
 #[cfg(feature = "scratch")]

@@ -76,6 +76,18 @@ pub async fn of_users(
     rows.iter().map(locked_out).collect()
 }
 
+/// How many lock-outs of users are going on under a limit; no more than `most` are counted.
+pub async fn count_of_users(tx: &mut Tx, limit: Limit, now: Time, most: i64) -> Result<i64> {
+    // What began within the period is forgotten no earlier than this, which an index finds.
+    const SQL: &str = "SELECT COUNT(*) AS number FROM (SELECT 1 FROM lockouts
+        WHERE expires_at > $1 AND failures >= $2 AND last_at > $3 AND key LIKE 'user:%'
+        LIMIT $4) few";
+    let since = now.minus(limit.period);
+    let kept = since.plus(REMEMBERED.max(limit.period));
+    let wanted = params![kept, i64::from(limit.count), since, most];
+    tx.fetch_one(SQL, wanted).await?.get("number")
+}
+
 /// Forgets failures whose key matches: `%` stands for any characters. How many.
 pub async fn forget(tx: &mut Tx, pattern: &str) -> Result<u64> {
     tx.execute("DELETE FROM lockouts WHERE key LIKE $1", params![pattern]).await

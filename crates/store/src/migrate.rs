@@ -114,6 +114,7 @@ static MIGRATIONS: &[Migration] = &[
     migration!(23, "0023_audit_sinks"),
     migration!(24, "0024_backup"),
     migration!(25, "0025_erase"),
+    migration!(26, "0026_posture"),
 ];
 
 /// Runs what is missing in one transaction. Safe to call from many nodes at once: the others wait

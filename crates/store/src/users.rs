@@ -79,9 +79,10 @@ pub async fn insert(tx: &mut Tx, new: &NewUser, now: Time) -> Result<UserId> {
     const SQL: &str = "INSERT INTO users (
             id, uuid, email, email_folded, username, username_folded, first_name, last_name,
             phone, branch_id, account_type, status, role_id, password_phc, password_disabled,
-            password_failures, epoch, created_at, updated_at, name_folded, email_verified_at)
+            password_failures, epoch, created_at, updated_at, name_folded, email_verified_at,
+            password_set_at)
         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, FALSE, 0, 0, $15, $15,
-            $16, $15
+            $16, $15, CASE WHEN $14 IS NULL THEN NULL ELSE $15 END
         WHERE NOT EXISTS (
             SELECT 1 FROM users WHERE email_folded = $6 OR username_folded = $4)";
     // The counter lets one transaction in at a time, so what NOT EXISTS saw stays true.

@@ -124,8 +124,8 @@ fn classes_and_activities_are_those_of_the_schema() {
             Event::SessionEnded { .. } => (3002, 2, "Logoff"),
             Event::UserCreated { .. } => (3001, 1, "Create"),
             Event::UserEnabled => (3001, 2, "Enable"),
-            Event::UserDisabled => (3001, 5, "Disable"),
-            Event::UserDeleted => (3001, 6, "Delete"),
+            Event::UserDisabled { .. } => (3001, 5, "Disable"),
+            Event::UserDeleted { .. } => (3001, 6, "Delete"),
             Event::UserBlacklisted { .. } => (3001, 9, "Lock"),
             Event::PasswordChanged { .. } => (3001, 3, "Password Change"),
             Event::RoleAssigned { .. } | Event::OwnPermissionsChanged { .. } => {
@@ -198,7 +198,7 @@ fn what_an_event_is_about_has_a_name_where_there_is_one() {
     };
     for event in samples() {
         let (kind, id) = match &event {
-            Event::UserDeleted => ("user", Some("2")),
+            Event::UserDeleted { .. } => ("user", Some("2")),
             Event::SessionEnded { .. } => ("session", Some("sess_6b9d0c1f2e3a4b5c6d7e8f90")),
             Event::RoleDeleted { .. } => ("role", Some("clerks")),
             Event::OwnPermissionsChanged { .. } => ("permission", Some("leads.view")),

@@ -10,7 +10,9 @@ impl Event {
     #[expect(clippy::wildcard_enum_match_arm, reason = "the others are told by their own fields")]
     pub fn detail(&self) -> Value {
         match self {
-            Self::UserDisabled => json!({ "field": "status", "value": "disabled" }),
+            Self::UserDisabled { sessions } => {
+                json!({ "field": "status", "value": "disabled", "sessions": sessions })
+            }
             Self::UserEnabled => json!({ "field": "status", "value": "active" }),
             Self::AccountTypeChanged { account_type } => {
                 json!({ "field": "account_type", "value": account_type })

@@ -143,8 +143,8 @@ pub enum Event {
     UserCreated { account_type: AccountType, role: Text },
     /// An account was made from the record of another system.
     UserImported { account_type: AccountType, role: Text, status: AccountStatus },
-    /// An account was disabled.
-    UserDisabled,
+    /// An account was disabled, which ended so many sessions.
+    UserDisabled { sessions: u64 },
     /// An account was enabled again.
     UserEnabled,
     /// An account was given another e-mail address.
@@ -163,10 +163,10 @@ pub enum Event {
     RoleAssigned { role: Text, from: Text },
     /// An account was given a permission beside its role, or lost one.
     OwnPermissionsChanged { key: Text, granted: bool },
-    /// Everything that was signed in to an account was ended.
-    UserSignedOut,
-    /// An account was deleted.
-    UserDeleted,
+    /// Everything that was signed in to an account was ended: so many sessions.
+    UserSignedOut { sessions: u64 },
+    /// An account was deleted, which ended so many sessions.
+    UserDeleted { sessions: u64 },
     /// The e-mail address of an account was proved.
     EmailVerified,
     /// Wrong passwords were forgiven.
@@ -344,8 +344,8 @@ mod tests {
     fn changes_of_accounts_say_which_field_and_blacklistings_that_no_reason_was_given() {
         let done = Outcome::Success;
         check(&Event::EmailChanged, "user_updated", done, &json!({"field": "email"}));
-        let disabled = json!({"field": "status", "value": "disabled"});
-        check(&Event::UserDisabled, "user_updated", done, &disabled);
+        let disabled = json!({"field": "status", "value": "disabled", "sessions": 3});
+        check(&Event::UserDisabled { sessions: 3 }, "user_updated", done, &disabled);
         let blacklisted = Event::UserBlacklisted { reason: None, sessions: 2 };
         check(&blacklisted, "user_blacklisted", done, &json!({"reason": null, "sessions": 2}));
     }

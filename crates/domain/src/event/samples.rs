@@ -85,7 +85,7 @@ fn accounts() -> Vec<Event> {
     vec![
         Event::UserCreated { account_type, role: role.clone() },
         Event::UserImported { account_type, role, status: AccountStatus::Active },
-        Event::UserDisabled,
+        Event::UserDisabled { sessions: 3 },
         Event::UserEnabled,
         Event::EmailChanged,
         Event::UserBlacklisted { reason: Some(text("left")), sessions: 2 },
@@ -101,8 +101,8 @@ fn rights() -> Vec<Event> {
     vec![
         Event::RoleAssigned { role: role.clone(), from: text("user") },
         Event::OwnPermissionsChanged { key: key.clone(), granted: true },
-        Event::UserSignedOut,
-        Event::UserDeleted,
+        Event::UserSignedOut { sessions: 2 },
+        Event::UserDeleted { sessions: 1 },
         Event::EmailVerified,
         Event::UserUnlocked,
         Event::RoleCreated { role: role.clone(), level: 20 },

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod mail;
 pub mod open;
 pub mod output;
+pub mod report;
 pub mod role;
 pub mod serve;
 pub mod session;
@@ -95,6 +96,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             output::log_trouble();
             Box::pin(backup::run_restore(args)).await
         }
+        Command::Report(args) => {
+            output::log_trouble();
+            Box::pin(report::run(args)).await
+        }
         Command::Doctor(args) => Box::pin(doctor::run(args)).await,
         Command::Import(args) => {
             output::log_trouble();
@@ -159,6 +164,8 @@ enum Command {
     Backup(backup::Args),
     /// Fills an empty database from the newest backup of a directory.
     Restore(backup::RestoreArgs),
+    /// Reports what happened in a period and how things stand, also beside a running server.
+    Report(report::Args),
     /// Looks at the installation and at what stands in front of it, and says what to do.
     Doctor(doctor::Args),
     /// Brings what another system knows, also beside a running server.

@@ -77,6 +77,12 @@ impl Output {
         ExitCode::from(UNREACHABLE)
     }
 
+    /// What the command was given cannot be meant. `code` is a stable word.
+    pub fn misused(self, code: &str, sentence: &str) -> ExitCode {
+        self.told(code, sentence);
+        ExitCode::from(USAGE)
+    }
+
     fn told(self, code: &str, sentence: &str) {
         match self {
             Self::Person => to_stderr(sentence),
@@ -132,7 +138,11 @@ pub fn log_trouble() {
     drop(log.try_init());
 }
 
-fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+/// A table for people.
+pub fn table<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
     // What people and clients call themselves moves no cursor.
     let rows = rows.into_iter().map(|cells| cells.map(|cell| visible(&cell)));
     let mut table = Table::new();

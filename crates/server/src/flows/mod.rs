@@ -27,6 +27,7 @@ pub mod password_reset;
 pub mod places;
 pub mod proof;
 pub mod remember;
+pub mod report;
 pub mod reset_tokens;
 pub mod roles;
 pub mod sessions;

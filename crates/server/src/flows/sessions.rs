@@ -5,7 +5,7 @@ use portcullis_domain::event::{Context, EndReason, Event};
 use portcullis_domain::id::{SessionHandle, SessionId, UserId};
 use portcullis_domain::time::Time;
 use portcullis_store::sessions::{self, Filter, LiveSession, Page};
-use portcullis_store::{Db, Error};
+use portcullis_store::{Db, Error, Tx};
 
 use super::{barrier, record};
 use crate::app::App;
@@ -65,6 +65,13 @@ pub async fn newest(
     let sessions = sessions::list(&mut tx, &search, &page, total, now).await?;
     let has_more = total > sessions.len() as u64;
     Ok(Listing { sessions, total, has_more })
+}
+
+/// How many sessions of a user are alive.
+pub async fn alive_of(tx: &mut Tx, user: UserId, now: Time) -> Result<u64, Error> {
+    let filter = Filter { user: Some(user), ..Filter::default() };
+    let search = sessions::search(tx, &filter).await?;
+    sessions::count(tx, &search, now).await
 }
 
 /// The caller's user and session.

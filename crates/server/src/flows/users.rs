@@ -32,6 +32,7 @@ use super::administration::{Account, Desk, Halt};
 use super::limits::forgive;
 use super::password::Fresh;
 use super::roles::Acting;
+use super::sessions::alive_of;
 
 /// An account to be made. It starts open.
 pub struct NewAccount {
@@ -165,11 +166,12 @@ pub async fn disable(acting: &Acting<'_>, id: UserId) -> Result<Change, Error> {
     if let Some(refused) = refused(acting, &mut tx, id).await? {
         return Ok(refused);
     }
+    let sessions = alive_of(&mut tx, id, acting.now).await?;
     if !users::set_status(&mut tx, id, AccountStatus::Disabled, acting.now).await? {
         return Ok(Change::Unchanged);
     }
     users::bump_epoch(&mut tx, id).await?;
-    acting.record(&mut tx, &Event::UserDisabled, Some(id)).await?;
+    acting.record(&mut tx, &Event::UserDisabled { sessions }, Some(id)).await?;
     tx.commit().await?;
     Ok(Change::Done)
 }

@@ -21,6 +21,7 @@ pub mod refusal;
 pub mod remember;
 pub mod renewal;
 pub mod reply;
+pub mod report;
 pub mod request;
 pub mod routes;
 pub mod sessions;

@@ -6,8 +6,8 @@ use super::api::console::password_tokens as tokens;
 use super::api::{
     account_sessions, activity_log, change_password, console, csrf, email, first_user, health,
     limits, login, logout, logout_user, me, mobile_auth, openapi, own_permissions, own_profile,
-    password_reset, permissions, places, probe, profile, roles, session_acts, sessions, users,
-    verify_place,
+    password_reset, permissions, places, probe, profile, roles, security_report, session_acts,
+    sessions, users, verify_place,
 };
 use super::pages;
 use super::table::{Row, row};
@@ -77,6 +77,7 @@ fn people_rows() -> Vec<Row> {
         row(Method::POST, "/api/admin/staff-permissions", roles::CELLS, roles::post_cells),
         row(Method::PUT, "/api/admin/user-management-policy", roles::POLICY, roles::put_policy),
         row(Method::GET, "/api/admin/api-permissions", roles::matrix::SHOW, roles::matrix::show),
+        row(Method::GET, security_report::PATH, security_report::SHOW, security_report::show),
     ]
 }
 

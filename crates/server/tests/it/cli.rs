@@ -7,6 +7,7 @@ mod config;
 mod import;
 mod init;
 mod limits;
+mod report;
 mod revoking;
 mod roles;
 mod start;

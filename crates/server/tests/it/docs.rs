@@ -148,7 +148,14 @@ fn listed_codes(page: &str) -> BTreeSet<String> {
 
 /// Where codes are given out: the server, and the parts of the domain that name them.
 fn sources() -> Vec<PathBuf> {
-    let domain = ["csrf/mod.rs", "session.rs", "rule.rs", "password/policy.rs", "one_time_link.rs"];
+    let domain = [
+        "csrf/mod.rs",
+        "session.rs",
+        "rule.rs",
+        "password/policy.rs",
+        "one_time_link.rs",
+        "report/period.rs",
+    ];
     let mut files: Vec<_> =
         domain.iter().map(|file| root().join("crates/domain/src").join(file)).collect();
     for folder in ["web", "gate", "cli", "flows"] {

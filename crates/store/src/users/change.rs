@@ -126,7 +126,7 @@ pub async fn delete(
 ) -> Result<bool> {
     const SQL: &str = "UPDATE users SET status = $2, email = $3, email_folded = $4,
             username = NULL, username_folded = NULL, phone = NULL, password_phc = NULL,
-            avatar_url = NULL, email_verified_at = NULL, role_id = $5, updated_at = $6
+            password_set_at = NULL, avatar_url = NULL, email_verified_at = NULL, role_id = $5, updated_at = $6
         WHERE id = $1 AND status <> $2";
     const GRANTS: &str = "DELETE FROM user_grants WHERE user_id = $1";
     const PLACES: &str = "DELETE FROM places WHERE user_id = $1";

@@ -58,7 +58,8 @@ pub async fn set_first_password(
     now: Time,
 ) -> Result<bool> {
     const SQL: &str = "UPDATE users SET email = $2, email_folded = $3, first_name = $4,
-            last_name = $5, password_phc = $6, updated_at = $7, name_folded = $8
+            last_name = $5, password_phc = $6, password_set_at = $7, updated_at = $7,
+            name_folded = $8
         WHERE id = $1 AND password_phc IS NULL";
     if !email_is_free(tx, id, &new.email).await? {
         return Err(Error::Conflict);

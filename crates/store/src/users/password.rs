@@ -45,7 +45,7 @@ pub async fn password(tx: &mut Tx, id: UserId) -> Result<Option<Password>> {
 /// such user.
 pub async fn set_password(tx: &mut Tx, id: UserId, phc: &str, now: Time) -> Result<bool> {
     const SQL: &str = "UPDATE users SET password_phc = $2, password_disabled = FALSE,
-        password_failures = 0, updated_at = $3 WHERE id = $1";
+        password_failures = 0, password_set_at = $3, updated_at = $3 WHERE id = $1";
     tx.changed(SQL, params![id, phc, now]).await
 }
 

@@ -52,7 +52,7 @@ async fn events_are_filtered_and_newest_first() {
         let about = |user| Context { subject: Some(UserId(user)), ..Context::default() };
         for (id, event, user, at) in [
             ("1", SIGNED_IN, 1, 0),
-            ("2", Event::UserDisabled, 1, 5),
+            ("2", Event::UserDisabled { sessions: 0 }, 1, 5),
             ("3", SIGNED_IN, 2, 5),
             ("4", SIGNED_IN, 1, 3),
         ] {

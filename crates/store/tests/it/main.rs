@@ -26,6 +26,7 @@ mod one_time_links;
 mod outbox;
 mod places;
 mod remember;
+mod report;
 mod roles;
 mod rotation;
 mod schema;

@@ -34,6 +34,8 @@ pub(super) enum Signed {
 /// Signs what is due. The anchor file follows the database after the commit; if it does not get
 /// there, it is older than it could be, and what it says still holds.
 pub(super) async fn sign(parts: &Parts, now: Time, when: When) -> Result<Signed, LogFault> {
+    // Two that wrote the anchor file at once would leave half of it.
+    let _turn = parts.turn.lock().await;
     if !is_due(parts, now, when).await? {
         return Ok(Signed::Nothing);
     }

@@ -145,7 +145,7 @@ async fn closing_an_account_ends_what_was_signed_in() {
         updated.get(2..).unwrap_or_default(),
         [
             format!(r#"user_updated {id} {{"field":"status","value":"active"}}"#),
-            format!(r#"user_updated {id} {{"field":"status","value":"disabled"}}"#),
+            format!(r#"user_updated {id} {{"field":"status","sessions":0,"value":"disabled"}}"#),
         ]
     );
 }

@@ -11,6 +11,7 @@ use portcullis_store::users::{self, Profile, User};
 use crate::app::App;
 use crate::flows::administration::{Account, Desk, Halt};
 use crate::flows::barrier;
+use crate::flows::sessions::alive_of;
 use crate::mail::{self, Letter};
 
 /// What the accounts are to be afterwards; `None` leaves it as it is.
@@ -231,9 +232,10 @@ async fn set_status(
         desk.record(&Event::UserEnabled, Some(user.id)).await?;
     } else {
         desk.judge(account, Act::Disable)?;
+        let sessions = alive_of(&mut desk.tx, user.id, desk.now).await?;
         users::set_status(&mut desk.tx, user.id, AccountStatus::Disabled, desk.now).await?;
         users::bump_epoch(&mut desk.tx, user.id).await?;
-        desk.record(&Event::UserDisabled, Some(user.id)).await?;
+        desk.record(&Event::UserDisabled { sessions }, Some(user.id)).await?;
     }
     Ok(Step { changed: true, ended: !to_open })
 }

@@ -12,6 +12,7 @@ permissions! {
     LimitsManage = "api.admin.limits.manage",
     MobileAuthUse = "api.security.mobile_auth.use",
     RolesManage = "api.admin.roles.manage",
+    SecurityReportManage = "api.admin.security_report.manage",
     SessionsList = "api.security.sessions.list",
     SessionsManage = "api.security.sessions.manage",
     SessionsTerminate = "api.security.sessions.terminate",

@@ -27,7 +27,7 @@ use portcullis_domain::redirect::Next;
 use portcullis_domain::text::{Username, person_name};
 use portcullis_store::users::User;
 
-use self::admin::{blacklist, limits, role, roles, session_end, user, users};
+use self::admin::{blacklist, limits, report, role, roles, session_end, user, users};
 use super::error::Error;
 use super::reply::{Reply, html_reply, set_header};
 use super::table::{Row, row};
@@ -85,6 +85,8 @@ fn own_rows() -> Vec<Row> {
         row(Method::GET, role::PATH, role::SHOW, role::show),
         row(Method::POST, role::PATH, role::SUBMIT, role::submit),
         row(Method::POST, session_end::PATH, session_end::SUBMIT, session_end::submit),
+        row(Method::GET, report::PATH, report::SHOW, report::show),
+        row(Method::GET, report::FILE_PATH, report::SAVE, report::save),
         row(Method::GET, limits::PATH, limits::SHOW, limits::show),
         row(Method::POST, limits::PATH, limits::SUBMIT, limits::submit),
         row(Method::POST, limits::UNLOCK_PATH, limits::SUBMIT_UNLOCK, limits::unlock),

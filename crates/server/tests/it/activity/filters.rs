@@ -48,7 +48,13 @@ async fn past(server: &TestApp) -> Past {
     let form = SignInForm::Page;
     let role = |name: &str| Event::RoleCreated { role: Text::clip(name), level: 5 };
     happen(server, &Event::SignedIn { form }, &in_session, day(0)).await;
-    happen(server, &Event::UserDisabled, &from(Some(fred), Some(jane), "192.0.2.2"), day(1)).await;
+    happen(
+        server,
+        &Event::UserDisabled { sessions: 0 },
+        &from(Some(fred), Some(jane), "192.0.2.2"),
+        day(1),
+    )
+    .await;
     happen(server, &role("clerks"), &from(Some(fred), None, "2001:db8::1"), day(2)).await;
     let ended = Event::SessionEnded { reason: EndReason::Terminated };
     happen(server, &ended, &in_session, day(3)).await;

@@ -91,7 +91,7 @@ async fn what_happened_to_an_account_is_listed() {
         assert_eq!(row["action"], "user_updated", "{rows}");
         assert_eq!(row["user_name"], "Jane Smith");
         assert_eq!(row["resource_id"], user(&manager, &uuid).await["ID"]);
-        assert_eq!(row["detail"], json!({"field": "status", "value": "disabled"}));
+        assert_eq!(row["detail"], json!({"field": "status", "value": "disabled", "sessions": 0}));
         let limited = manager.get(&format!("{path}&limit=1&offset=1")).send().await.json();
         assert_eq!(limited["count"], 0);
     })

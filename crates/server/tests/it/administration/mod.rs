@@ -8,6 +8,7 @@ mod owners;
 mod pages;
 mod profile;
 mod races;
+mod report;
 mod rights;
 mod roles;
 

@@ -122,8 +122,8 @@ async fn an_account_is_closed_and_opened() {
         assert_eq!(
             place.events().await.get(2..).unwrap_or_default(),
             [
+                r#"user_updated 1 {"field":"status","sessions":0,"value":"disabled"}"#,
                 r#"user_updated 1 {"field":"status","value":"active"}"#,
-                r#"user_updated 1 {"field":"status","value":"disabled"}"#,
             ]
         );
     })

@@ -20,6 +20,7 @@ mod mobile_tokens;
 mod own_profile;
 mod permissions;
 mod remember;
+mod security_report;
 mod session;
 mod session_list;
 mod session_pages;

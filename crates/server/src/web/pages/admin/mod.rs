@@ -5,6 +5,7 @@ pub(super) mod activity;
 pub(super) mod blacklist;
 mod choice;
 pub(super) mod limits;
+pub(super) mod report;
 pub(super) mod role;
 pub(super) mod roles;
 pub(super) mod session_end;
@@ -21,7 +22,7 @@ use crate::flows::administration::Halt;
 use crate::web::administering::{USERNAME_IS_ADDRESS, refused};
 use crate::web::caller::{
     Access as _, ActivityLogManage, Caller, LimitsManage, Permission as _, RolesManage,
-    SessionsList, SessionsManage, StaffMember, UsersManage,
+    SecurityReportManage, SessionsList, SessionsManage, StaffMember, UsersManage,
 };
 use crate::web::door;
 use crate::web::error::Error;
@@ -40,7 +41,13 @@ const PLACES: &[(&str, &str, &str)] = &[
     (blacklist::PATH, "Blacklist", SessionsManage::KEY),
     (limits::PATH, "Limits", LimitsManage::KEY),
     (activity::PATH, "Activity", ActivityLogManage::KEY),
+    (report::PATH, "Security report", SecurityReportManage::KEY),
 ];
+
+/// Whether somebody may open the page that stands at `path`.
+fn may_open(caller: &Caller, path: &str) -> bool {
+    PLACES.iter().any(|(there, _, key)| *there == path && caller.holds(key))
+}
 
 /// What stands around every page here.
 pub(super) struct Frame {
