@@ -61,6 +61,9 @@ async fn ours(file: &Path, key: &str, more: &str) -> (i32, Vec<String>) {
 
 type Files = BTreeMap<String, Vec<u8>>;
 
+/// What somebody does to the files of a bundle.
+type Touch<'a> = &'a dyn Fn(&mut Files);
+
 /// The same bundle after somebody has touched its files.
 fn repacked(bundle: &Path, touch: impl FnOnce(&mut Files)) -> PathBuf {
     let mut files = Files::new();
@@ -113,7 +116,7 @@ async fn a_bundle_is_accepted_and_a_touched_one_refused_by_us_and_by_somebody_el
         assert_eq!(ours(&same, &key, "").await, (0, vec![]));
 
         let last = format!("tile/entries/002.p/{}", size - 512);
-        let cases: [(&str, i32, &str, &dyn Fn(&mut Files)); 9] = [
+        let cases: [(&str, i32, &str, Touch<'_>); 9] = [
             ("a byte of an entry", 1, "altered", &|files| {
                 replace(files, "tile/entries/000", "success", "succesS");
             }),
@@ -165,7 +168,7 @@ async fn personal_data_in_a_bundle_is_held_against_the_entries_or_left_out() {
     on_each_database(async |server| {
         history(server).await;
         let (bundle, key, _) = exported(server, "").await;
-        let cases: [(&str, &str, &dyn Fn(&mut Files)); 3] = [
+        let cases: [(&str, &str, Touch<'_>); 3] = [
             ("altered", "personal_altered", &|files| {
                 replace(files, "personal/000", "192.0.2.7", "192.0.2.8");
             }),
