@@ -383,7 +383,7 @@ fn unverified(now: &Audit) -> Line {
         "log_unverified",
         unverified.into(),
         Concern::Warning,
-        "Entries of a log that nobody verified for three days",
+        "Entries of a log that was not verified for three days, or never",
         "A log that nobody verifies proves nothing. See audit.verify_every.",
         None,
     )
