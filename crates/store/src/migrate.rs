@@ -58,7 +58,7 @@ pub enum MigrateError {
 }
 
 /// Under what the database remembers its secret.
-const SEAL: &str = "seal";
+pub(crate) const SEAL: &str = "seal";
 
 struct Migration {
     version: i64,

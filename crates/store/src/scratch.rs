@@ -8,7 +8,10 @@ use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection,
 };
 
+use crate::driver::Db;
 use crate::error::Result;
+use crate::meta;
+use crate::migrate::{self, MigrateOptions};
 
 /// Makes the database `name`, as a copy of `template` if one is named. Names are letters, digits
 /// and underscores; others are refused by the server.
@@ -101,12 +104,12 @@ pub async fn take_indexes(database_url: &str, prefix: &str) -> Result<Vec<String
     Ok(made)
 }
 
-/// Takes the migrations from this one on out of what an SQLite database remembers.
-pub async fn forget_migrations(database_url: &str, from: i64) -> Result<()> {
-    let mut connection = SqliteConnection::connect(database_url).await?;
-    let sql = "DELETE FROM schema_migrations WHERE version >= $1";
-    sqlx::query(sql).bind(from).execute(&mut connection).await?;
-    Ok(connection.close().await?)
+/// Makes the tables of an older version in an empty database, as an older program left it.
+pub async fn make_older(db: &Db, version: i64, options: &MigrateOptions) -> Result<()> {
+    let mut tx = db.write().await?;
+    migrate::create(&mut tx, version, options.now).await?;
+    meta::insert_if_absent(&mut tx, migrate::SEAL, &options.seal_check).await?;
+    tx.commit().await
 }
 
 /// Runs statements on an SQLite database, one by one.

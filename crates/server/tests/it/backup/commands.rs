@@ -5,12 +5,18 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use portcullis_domain::role::Level;
+use portcullis_domain::secret::{Keys, MasterSecret};
+use portcullis_domain::text::Name;
+use portcullis_domain::time::Time;
 use portcullis_server::doctor::Status;
 use portcullis_server::flows::audit::When;
+use portcullis_store::migrate::{self, MigrateOptions};
+use portcullis_store::roles::{self, NewRole};
 use portcullis_store::scratch;
 
 use super::{files, made_in};
-use crate::cli::{PASSWORD, Place, Ran, on_each_place, run};
+use crate::cli::{PASSWORD, Place, Ran, on_each_place};
 use crate::harness::database::{self, Database};
 use crate::harness::people::{STAFF, Z1};
 use crate::harness::{Setup, TestApp};
@@ -213,7 +219,7 @@ async fn a_full_disk_leaves_nothing_behind() {
     let db = place.store().await;
     let mut tx = db.write().await.unwrap();
     for number in 0..3000_u32 {
-        let now = portcullis_domain::time::Time(1);
+        let now = Time(1);
         let text = portcullis_domain::event::Text::clip(&"x".repeat(200));
         let event = portcullis_domain::event::Event::PlaceAsked { network: text };
         let id = format!("0190-{number:08}");
@@ -301,34 +307,26 @@ async fn a_restore_behind_what_was_signed_is_told_and_accepted_by_name() {
 /// A newer program makes a backup of what an older one left, and leaves it as it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_database_is_backed_up_before_anything_brings_it_forward() {
-    let place = another(database::Kind::Sqlite, None).await;
-    place.make_user("ada@example.com", "--role owner");
-    let url = format!("sqlite:{}", place.directory().join("portcullis.db").display());
-    // What the migrations from that one on made.
-    let undone = [
-        "DROP TABLE backup_state",
-        "DROP INDEX outbox_user",
-        "ALTER TABLE outbox DROP COLUMN user_id",
-        "ALTER TABLE users DROP COLUMN erased_at",
-        "ALTER TABLE audit_tree DROP COLUMN personal_floor",
-    ];
-    scratch::run(&url, &undone.map(str::to_owned)).await.unwrap();
-    scratch::forget_migrations(&url, 24).await.unwrap();
-    let file = backup(&place, "old.backup");
-    let head = std::fs::read_to_string(&file).unwrap();
-    let schema = |line: &str| {
-        let head: serde_json::Value = serde_json::from_str(line).unwrap();
-        head["schema"].as_i64().unwrap()
-    };
-    let old = schema(head.lines().next().unwrap());
-    assert!(old < 24, "{old}");
-    assert!(!head.contains("{\"table\":\"backup_state\""));
-    let target = another(database::Kind::Sqlite, Some(&secret_of(&place))).await;
-    run(
-        &target.directory().join("portcullis.toml"),
-        &format!("backup restore {}", file.display()),
-        b"",
-    )
-    .assert(0);
-    assert_eq!(users(&target), users(&place));
+    const OLD: i64 = 20;
+    for kind in database::kinds() {
+        let place = another(kind, Some("07".repeat(32).as_bytes())).await;
+        let keys = Keys::derive(&MasterSecret::from_random([7; 32])).unwrap();
+        let options = MigrateOptions { seal_check: keys.seal_check(), now: Time(1) };
+        let db = place.store().await;
+        scratch::make_older(&db, OLD, &options).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        let (name, level) = (Name::parse("clerk").unwrap(), Level::new(20).unwrap());
+        roles::insert(&mut tx, &NewRole { name, level }, Time(1)).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let file = backup(&place, "old.backup");
+        let found = migrate::inspect(&db, &keys.seal_check()).await.unwrap().version;
+        assert_eq!(found, OLD, "it was brought forward");
+        db.close().await;
+        let verified = place.run(&format!("backup verify {} --json", file.display()));
+        assert_eq!(verified.assert(0).json()["schema"], OLD);
+        let target = another(database::Kind::Sqlite, Some(&secret_of(&place))).await;
+        target.run(&format!("backup restore {}", file.display())).assert(0);
+        assert!(target.run("role list").assert(0).out.contains("clerk"));
+    }
 }
