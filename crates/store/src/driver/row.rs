@@ -23,7 +23,7 @@ impl Row {
     }
 
     /// The value at a place, counted from zero; what it borrows is the row's.
-    pub(super) fn at<'r, T>(&'r self, place: usize) -> Result<T>
+    pub(crate) fn at<'r, T>(&'r self, place: usize) -> Result<T>
     where
         T: Decode<'r, Sqlite> + Type<Sqlite> + Decode<'r, Postgres> + Type<Postgres>,
     {

@@ -12,7 +12,7 @@ use portcullis_domain::audit::personal::{Commitment, Part};
 use portcullis_domain::audit::tile::{TileId, WIDTH};
 use portcullis_domain::audit::tiles::from_bytes;
 use portcullis_domain::audit::tree::{Hash, leaf_hash};
-use portcullis_store::audit::examine::{Kept, Sealed};
+use portcullis_store::audit::examine::{Kept, Sealed, beside};
 
 use super::Pin;
 use super::begin::signed;
@@ -169,18 +169,26 @@ impl Reading<'_> {
 /// The columns by which an entry is found.
 fn columns(entry: &Entry, kept: &Kept, faults: &mut Faults) {
     let number = |person: Option<Person>| person.map(Person::number);
-    let agreeing = [
-        ("id", entry.id == kept.id),
-        ("at", entry.at == kept.at),
-        ("name", entry.event == kept.name),
-        ("actor", number(entry.actor) == kept.actor),
-        ("subject", number(entry.subject) == kept.subject),
-    ];
-    for (column, agrees) in agreeing {
-        if !agrees {
+    let (actor, subject) = (number(entry.actor), number(entry.subject));
+    let right = beside(&entry.id, entry.at, &entry.event, actor, subject);
+    if right == kept.beside {
+        return;
+    }
+    let (right, wrong) = (named(&right), named(&kept.beside));
+    for ((column, right), (_, wrong)) in right.into_iter().zip(wrong) {
+        if right != wrong {
             faults.add(Fault::Column { index: kept.index, column });
         }
     }
+}
+
+/// What [`beside`] wrote, column by column. A name may have spaces where somebody wrote them in.
+fn named(beside: &str) -> [(&'static str, &str); 5] {
+    let (id, rest) = beside.split_once(' ').unwrap_or((beside, ""));
+    let (at, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let (rest, subject) = rest.rsplit_once(' ').unwrap_or((rest, ""));
+    let (name, actor) = rest.rsplit_once(' ').unwrap_or((rest, ""));
+    [("id", id), ("at", at), ("name", name), ("actor", actor), ("subject", subject)]
 }
 
 /// Personal data is gone that nobody erased.
