@@ -12,18 +12,17 @@ use portcullis_store::audit::{pending, tree};
 use portcullis_store::{Db, Options};
 use tokio::process::Command;
 
-use crate::http::{Connection, request};
+use crate::http::request;
 use crate::load::{CONNECTIONS, Load};
 use crate::million::secret_text;
 use crate::pace;
 use crate::portcullis::{JSON, Portcullis};
 use crate::process::{Server, memory_mb, peak_mb, pinned};
+use crate::questions;
 use crate::report::{Figure, Findings, millis};
 use crate::run::{Bench, say};
 use crate::script::Script;
 
-/// How often each question is asked.
-const TIMES: usize = 50;
 /// Events a second that are asked for, a little more than what is owed.
 const PACE: u32 = 2200;
 const OWED_PER_SECOND: f64 = 2000.0;
@@ -51,7 +50,7 @@ pub(crate) async fn measure(bench: &Bench, findings: &mut Findings) -> Result<()
     let cookie = format!("cookie: sessionid={}\r\n", secret_text(0));
     for (name, path, owed) in questions(events) {
         say(&format!("Asking for {name}"));
-        findings.figures.extend(ask(&server, &cookie, (&name, &path), owed).await?);
+        findings.figures.extend(questions::ask(&server, &cookie, (&name, &path), owed).await?);
     }
     say("Writing events");
     findings.figures.extend(append(bench, &server, &cookie, &folder).await?);
@@ -83,31 +82,6 @@ fn questions(events: u64) -> Vec<(String, String, f64)> {
         list("50 events of a search for a name", "limit=50&q=user-77%40".to_owned()),
         report("the report of the last 30 days", ""),
     ]
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-async fn ask(
-    server: &Server,
-    cookie: &str,
-    (name, target): (&str, &str),
-    owed: f64,
-) -> Result<[Figure; 2]> {
-    let mut connection = Connection::open(server.address).await?;
-    let asked = request("GET", target, cookie, "");
-    let mut times = Vec::with_capacity(TIMES);
-    for _ in 0..TIMES {
-        let started = Instant::now();
-        let answer = connection.ask(&asked).await?;
-        times.push(started.elapsed());
-        let is_ours = answer.status == 200 && answer.text().contains("\"success\":true");
-        ensure!(is_ours, "{target}: {}", answer.text());
-    }
-    times.sort_unstable();
-    let at = |share: usize| times.get((TIMES - 1) * share / 100).copied().unwrap_or_default();
-    Ok([
-        Figure::below(&format!("{name}, median"), millis(at(50)), owed, "ms"),
-        Figure::below(&format!("{name}, 99 %"), millis(at(99)), owed, "ms").without_a_bound(),
-    ])
 }
 
 /// Refusals for a missing token, each an event, at a fixed rate; meanwhile it is looked how long the

@@ -17,6 +17,7 @@ mod peers;
 mod portcullis;
 mod process;
 mod proxy;
+mod questions;
 mod report;
 mod run;
 mod script;

@@ -11,11 +11,10 @@ use crate::http::{Connection, request};
 use crate::million::database::{self, CROWD, CROWDED, Shape, handle, secret_text};
 use crate::portcullis::{Credentials, JSON, ME, Portcullis};
 use crate::process::{Server, memory_mb};
+use crate::questions;
 use crate::report::{Figure, Findings, millis};
 use crate::run::{Bench, say};
 
-/// How often each question is asked.
-const TIMES: usize = 200;
 /// How many sessions are terminated.
 const TERMINATED: u64 = 100;
 const OWED_LIST_MS: f64 = 50.0;
@@ -33,7 +32,9 @@ pub(crate) async fn measure(bench: &Bench, findings: &mut Findings) -> Result<()
     let owner = credentials(0);
     for (name, query, owed) in questions(bench.options.sessions) {
         say(&format!("Asking for {name}"));
-        findings.figures.extend(list(&server, &owner, &name, &query, owed).await?);
+        let target = format!("{LIST}{query}");
+        let asked = questions::ask(&server, &owner.cookie, (&name, &target), owed);
+        findings.figures.extend(asked.await?);
     }
     let memory = memory_mb(server.pid)?;
     let figure = Figure::below("memory after listing a million sessions", memory, OWED_MB, "MB");
@@ -91,31 +92,6 @@ fn questions(sessions: u64) -> Vec<(String, String, f64)> {
     ]
     .map(|(name, query)| (name.to_owned(), query, OWED_LIST_MS))
     .into()
-}
-
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-async fn list(
-    server: &Server,
-    who: &Credentials,
-    name: &str,
-    query: &str,
-    owed: f64,
-) -> Result<[Figure; 2]> {
-    let mut connection = Connection::open(server.address).await?;
-    let asked = request("GET", &format!("{LIST}{query}"), &who.cookie, "");
-    let mut times = Vec::with_capacity(TIMES);
-    for _ in 0..TIMES {
-        let started = Instant::now();
-        let answer = connection.ask(&asked).await?;
-        times.push(started.elapsed());
-        ensure!(answer.status == 200, "{query}: {}", answer.text());
-    }
-    times.sort_unstable();
-    let at = |share: usize| times.get((TIMES - 1) * share / 100).copied().unwrap_or_default();
-    Ok([
-        Figure::below(&format!("{name}, median"), millis(at(50)), owed, "ms"),
-        Figure::below(&format!("{name}, 99 %"), millis(at(99)), owed, "ms").without_a_bound(),
-    ])
 }
 
 /// From the sending of a termination to the refusal of a request with the session's cookie.
