@@ -78,12 +78,13 @@ impl CreateError {
 }
 
 /// Makes a backup and notes it in the database; what came of it stands there either way, as far as it can
-/// be written to.
+/// be written to. That a name is taken is a refusal, and says nothing of how it stands with backups.
 pub async fn create(on: Making<'_>, target: &Target) -> Result<Backup, CreateError> {
     let file = target.file(on.now);
     let made = write(on, &file).await;
     let noted = match &made {
         Ok(written) => note_good(on, &file, written).await,
+        Err(CreateError::Exists { .. }) => Ok(()),
         Err(error) => note_failure(on, error.why()).await,
     };
     match (made, noted) {
