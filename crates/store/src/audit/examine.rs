@@ -70,11 +70,11 @@ pub async fn personal(tx: &mut Tx, first: u64, end: u64) -> Result<Vec<Sealed>> 
     rows.iter().map(sealed).collect()
 }
 
-/// The key of a person, sealed, and whether he was erased; `None` if nobody has the number.
-pub async fn person(tx: &mut Tx, person: i64) -> Result<Option<(Option<Vec<u8>>, bool)>> {
+/// The key of a person, sealed, and when he was erased; `None` if nobody has the number.
+pub async fn person(tx: &mut Tx, person: i64) -> Result<Option<(Option<Vec<u8>>, Option<Time>)>> {
     const SQL: &str = "SELECT sealed_key, erased_at FROM audit_people WHERE person = $1";
     let row = tx.fetch_optional(SQL, params![person]).await?;
-    row.map(|row| Ok((row.get("sealed_key")?, row.get::<Option<i64>>("erased_at")?.is_some())))
+    row.map(|row| Ok((row.get("sealed_key")?, row.get::<Option<i64>>("erased_at")?.map(Time))))
         .transpose()
 }
 

@@ -106,6 +106,14 @@ pub async fn newest_of(tx: &mut Tx, name: &str) -> Result<Option<Entry>> {
     Ok(leaf.and_then(|leaf| Entry::parse(&leaf)))
 }
 
+/// All entries of a name that can be read: for names of which there are few.
+pub async fn all_of(tx: &mut Tx, name: &str) -> Result<Vec<Entry>> {
+    const SQL: &str = "SELECT leaf FROM audit_log WHERE name = $1 ORDER BY at, idx";
+    let rows = tx.fetch_all(SQL, params![name]).await?;
+    let leaves: Vec<Vec<u8>> = rows.iter().map(|row| row.get("leaf")).collect::<Result<_>>()?;
+    Ok(leaves.iter().filter_map(|leaf| Entry::read(leaf)).collect())
+}
+
 /// Deletes entries below `below`, which were pruned, at most `limit` of them, the oldest first; how
 /// many.
 pub async fn forget_below(tx: &mut Tx, below: u64, limit: u32) -> Result<u64> {

@@ -71,6 +71,12 @@ pub async fn any(tx: &mut Tx) -> Result<bool> {
     Ok(tx.fetch_optional(SQL, params![]).await?.is_some())
 }
 
+/// Whether an event of this name waits.
+pub async fn any_of(tx: &mut Tx, name: &str) -> Result<bool> {
+    const SQL: &str = "SELECT id FROM audit_pending WHERE name = $1 LIMIT 1";
+    Ok(tx.fetch_optional(SQL, params![name]).await?.is_some())
+}
+
 /// How much waits, and since when.
 pub async fn waiting(tx: &mut Tx) -> Result<Waiting> {
     const SQL: &str = "SELECT COUNT(*) AS events, MIN(at) AS since FROM audit_pending";

@@ -22,6 +22,14 @@ pub struct Tree {
     pub personal_floor: u64,
 }
 
+impl Tree {
+    /// A log without entries.
+    pub fn empty(origin: &str) -> Self {
+        let origin = origin.to_owned();
+        Self { origin, size: 0, logged_at: Time(0), pruned: 0, personal_floor: 0 }
+    }
+}
+
 /// The log begins, unless it has.
 pub async fn begin(tx: &mut Tx, origin: &str) -> Result<()> {
     const SQL: &str = "INSERT INTO audit_tree (id, origin, size, logged_at, pruned)

@@ -88,3 +88,41 @@ pub async fn set_counts(tx: &mut Tx, name: &str, events: i64) -> Result<()> {
     const SQL: &str = "UPDATE audit_counts SET events = $2 WHERE name = $1";
     tx.execute(SQL, params![name, events]).await.map(drop)
 }
+
+/// Says that entries were pruned, and takes them out.
+pub async fn forge_pruning(tx: &mut Tx, below: u64) -> Result<()> {
+    let below = params![stored(below)?];
+    for sql in [
+        "UPDATE audit_tree SET pruned = $1",
+        "DELETE FROM audit_log WHERE idx < $1",
+        "DELETE FROM audit_personal WHERE idx < $1",
+    ] {
+        tx.execute(sql, below).await?;
+    }
+    Ok(())
+}
+
+/// Says that everybody was erased, and takes their data out, or leaves it.
+pub async fn forge_erasure(tx: &mut Tx, is_data_gone: bool) -> Result<()> {
+    tx.execute("UPDATE audit_people SET erased_at = 1, sealed_key = NULL", params![]).await?;
+    if is_data_gone {
+        tx.execute("DELETE FROM audit_personal WHERE person IS NOT NULL", params![]).await?;
+    }
+    Ok(())
+}
+
+/// Empties every table of the log.
+pub async fn empty(tx: &mut Tx) -> Result<()> {
+    for sql in [
+        "DELETE FROM audit_log",
+        "DELETE FROM audit_tree",
+        "DELETE FROM audit_tiles",
+        "DELETE FROM audit_checkpoints",
+        "DELETE FROM audit_people",
+        "DELETE FROM audit_personal",
+        "DELETE FROM audit_counts",
+    ] {
+        tx.execute(sql, params![]).await?;
+    }
+    Ok(())
+}

@@ -6,6 +6,7 @@ use portcullis_domain::audit::growth::Personal;
 use portcullis_domain::audit::personal::Part;
 use portcullis_domain::audit::tile::TileId;
 use portcullis_domain::id::UserId;
+use portcullis_domain::time::Time;
 use portcullis_store::audit::checkpoints::{self, Checkpoint};
 use portcullis_store::audit::people::{self, Known};
 use portcullis_store::audit::{examine, personal, tree, verdicts};
@@ -85,10 +86,10 @@ async fn a_person_is_known_erased_or_nobody() {
         let read = async |number| {
             examine::person(&mut test.db.read().await.unwrap(), number).await.unwrap()
         };
-        assert_eq!(read(7).await, Some((Some(vec![3]), false)));
+        assert_eq!(read(7).await, Some((Some(vec![3]), None)));
         assert_eq!(read(8).await, None);
         test.tamper("UPDATE audit_people SET sealed_key = NULL, erased_at = 5").await;
-        assert_eq!(read(7).await, Some((None, true)));
+        assert_eq!(read(7).await, Some((None, Some(Time(5)))));
     })
     .await;
 }

@@ -16,6 +16,7 @@ use portcullis_store::audit::{examine, log, tree};
 use portcullis_store::scratch::tamper;
 use portcullis_store::{Tx, events};
 
+use crate::harness::people::Z1;
 use crate::harness::{Setup, TestApp, on_each_database, on_each_database_with};
 
 /// When the log is signed, and how long it is at the end.
@@ -279,6 +280,60 @@ async fn what_the_schedule_finds_is_written_down_and_shown() {
         assert_eq!(event.detail["index"], 7);
         let warnings = &ready().await["warnings"];
         assert!(warnings.as_array().unwrap().contains(&"audit_verify".into()), "{warnings}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_pruning_that_the_log_does_not_tell_of_is_no_pruning() {
+    let touch = async |_: &TestApp, tx: &mut Tx| tamper::forge_pruning(tx, 256).await.unwrap();
+    check("pruned by hand", touch, &[Fault::Missing { first: 0, last: 255 }]).await;
+}
+
+#[tokio::test]
+async fn an_erasure_that_the_log_does_not_tell_of_is_no_erasure() {
+    for is_data_gone in [true, false] {
+        on_each_database(async |server| {
+            history(server).await;
+            let user = server.add(&Z1).await.id;
+            let now = server.app.clock.now();
+            let mut tx = server.app.db.write().await.unwrap();
+            let context = Context {
+                actor: Some(user),
+                ip: Some("192.0.2.9".to_owned()),
+                ..Context::default()
+            };
+            let id = server.app.random.row_id(now);
+            events::append(&mut tx, &Event::ProvedAgain, &context, &id, now).await.unwrap();
+            tx.commit().await.unwrap();
+            server.app.audit.settle(now).await.unwrap();
+            let before = judged(server, vec![], Extent::Whole).await;
+            assert!(before.faults.is_clean(), "{:?}", before.faults);
+
+            let mut tx = server.app.db.write().await.unwrap();
+            tamper::forge_erasure(&mut tx, is_data_gone).await.unwrap();
+            tx.commit().await.unwrap();
+            let after = judged(server, vec![], Extent::Whole).await;
+            let expected = Fault::PersonalMissing { index: SIZE, part: "from" };
+            assert_eq!(after.faults.first(), [expected], "{is_data_gone}");
+            assert_eq!(after.erased, 0);
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_was_emptied_is_shorter_than_its_anchor() {
+    on_each_database(async |server| {
+        history(server).await;
+        let anchors = vec![anchor(server)];
+        let mut tx = server.app.db.write().await.unwrap();
+        tamper::drop_guards(&mut tx).await.unwrap();
+        tamper::empty(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        let after = judged(server, anchors, Extent::Whole).await;
+        let by = Witness::Anchor;
+        assert_eq!(after.faults.first(), [Fault::Truncated { size: 0, signed: 500, by }]);
     })
     .await;
 }

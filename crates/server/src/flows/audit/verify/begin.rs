@@ -11,7 +11,7 @@ use portcullis_domain::audit::tiles::Tiles;
 use portcullis_domain::audit::tree::{CompactRange, root_of};
 use portcullis_domain::time::Time;
 use portcullis_store::audit::tree::{self, Tree};
-use portcullis_store::audit::{checkpoints, examine};
+use portcullis_store::audit::{checkpoints, examine, log, pending};
 use portcullis_store::{Error, Tx};
 
 use super::counts::Kept;
@@ -30,7 +30,8 @@ pub(super) struct Beginning {
 /// Reads one moment of the log; `None` if it has not begun.
 pub(super) async fn begin(ask: &Ask) -> Result<Option<Beginning>, LogFault> {
     let mut tx = ask.db.read().await?;
-    let Some(tree) = tree::read(&mut tx).await? else { return Ok(None) };
+    let Some(tree) = found(&mut tx, &ask.anchors).await? else { return Ok(None) };
+    let kept_since = kept_since(&mut tx, &tree).await?;
     let key = match &ask.key {
         Some(key) => key.clone(),
         None => SigningKey::from_seed(&tree.origin, ask.keys.signing_seed())?.verifier().clone(),
@@ -49,7 +50,7 @@ pub(super) async fn begin(ask: &Ask) -> Result<Option<Beginning>, LogFault> {
         }
     };
     anchors.retain(|anchor| anchor.head.size > first);
-    let counts = counts(&mut tx, ask.extent, &tree).await?;
+    let counts = counts(&mut tx, ask.extent, &tree, kept_since).await?;
     let verdict = Verdict {
         key: key.clone(),
         size: tree.size,
@@ -70,10 +71,35 @@ pub(super) async fn begin(ask: &Ask) -> Result<Option<Beginning>, LogFault> {
         first,
         size: tree.size,
         upper,
+        kept_since,
         anchors,
         people: People::default(),
     };
     Ok(Some(Beginning { shared, verdict, judge: Judge::new(before), counts }))
+}
+
+/// How far the log is, as far as it can be believed: that entries were pruned stands in the log itself
+/// (or waits for its place), and that there never was one is not so where an anchor knows of some.
+async fn found(tx: &mut Tx, anchors: &[String]) -> Result<Option<Tree>, Error> {
+    let Some(mut tree) = tree::read(tx).await? else {
+        let origin = anchors.first().and_then(|note| note.lines().next());
+        return Ok(origin.map(Tree::empty));
+    };
+    let told = log::newest_of(tx, "audit_pruned").await?;
+    let told = told.and_then(|entry| entry.detail.get("to")?.as_u64()).unwrap_or_default();
+    if tree.pruned > told && !pending::any_of(tx, "audit_pruned").await? {
+        tree.pruned = told;
+    }
+    Ok(Some(tree))
+}
+
+/// When the first entry that is kept got its place, if earlier ones were pruned.
+async fn kept_since(tx: &mut Tx, tree: &Tree) -> Result<Option<Time>, Error> {
+    if tree.pruned == 0 {
+        return Ok(None);
+    }
+    let kept = examine::entries(tx, tree.pruned, tree.pruned + 1).await?;
+    Ok(kept.first().and_then(|kept| Entry::read(&kept.leaf)).map(|entry| entry.logged))
 }
 
 /// The first entry to be looked at: the first of a whole tile.
@@ -172,17 +198,17 @@ pub(in crate::flows::audit) fn read_anchors(
 
 /// What was counted of the entries that are there. Of the hour in which pruned entries end, part was
 /// counted of them.
-async fn counts(tx: &mut Tx, extent: Extent, tree: &Tree) -> Result<Option<Kept>, Error> {
+async fn counts(
+    tx: &mut Tx,
+    extent: Extent,
+    tree: &Tree,
+    kept_since: Option<Time>,
+) -> Result<Option<Kept>, Error> {
     if extent != Extent::Whole {
         return Ok(None);
     }
-    let from = if tree.pruned == 0 {
-        Time(i64::MIN)
-    } else {
-        let kept = examine::entries(tx, tree.pruned, tree.pruned + 1).await?;
-        let entry = kept.first().and_then(|kept| Entry::read(&kept.leaf));
-        entry.map_or(Time(i64::MAX), |entry| entry.logged)
-    };
+    let nothing_kept = if tree.pruned == 0 { Time(i64::MIN) } else { Time(i64::MAX) };
+    let from = kept_since.unwrap_or(nothing_kept);
     let kept = examine::counts(tx, from).await?;
     Ok(Some(Kept { from, kinds: kept.into_iter().collect() }))
 }

@@ -151,9 +151,9 @@ impl Reading<'_> {
         let key = match sealed.person.map(|person| self.people.get(&person)) {
             None => Some(keys.nobody()),
             Some(Some(Standing::Known(key))) => Some(key),
-            // The row was read before he was erased.
-            Some(Some(Standing::Erased)) => {
-                looked.erased += 1;
+            // The row was read before he was erased, or is still there although he was.
+            Some(Some(Standing::Erased(_))) => {
+                looked.absent.push((index, part.as_str(), sealed.person));
                 return;
             }
             Some(Some(Standing::Unknown) | None) => None,

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use portcullis_domain::audit::entry::Person;
+use portcullis_domain::audit::entry::{Entry, Person};
 use portcullis_domain::audit::fault::Faults;
 use portcullis_domain::audit::judge::{Seen, Signed};
 use portcullis_domain::audit::note::VerifierKey;
@@ -12,9 +12,10 @@ use portcullis_domain::audit::personal::{AuditKeys, PersonKey};
 use portcullis_domain::audit::tile::TileId;
 use portcullis_domain::audit::tile::WIDTH;
 use portcullis_domain::audit::tiles::Tiles;
+use portcullis_domain::time::Time;
 use portcullis_store::audit::checkpoints::Checkpoint;
 use portcullis_store::audit::examine::{self, Kept, Sealed};
-use portcullis_store::audit::{log, tree};
+use portcullis_store::audit::{log, pending, tree};
 use portcullis_store::{Db, Error};
 
 use super::Pin;
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     pub(super) first: u64,
     pub(super) size: u64,
     pub(super) upper: Tiles,
+    /// When the first entry that is kept got its place, if earlier ones were pruned.
+    pub(super) kept_since: Option<Time>,
     /// By size.
     pub(super) anchors: Vec<Signed>,
     pub(super) people: People,
@@ -65,7 +68,7 @@ pub(super) struct Looked {
 #[derive(Clone)]
 pub(super) enum Standing {
     Known(PersonKey),
-    Erased,
+    Erased(Time),
     /// Nobody has the number, or the key cannot be read.
     Unknown,
 }
@@ -85,13 +88,27 @@ pub(super) async fn look(shared: Arc<Shared>, first: u64, end: u64) -> Result<Lo
     let mut looked = looked.map_err(|_| Error::Unavailable)?;
     let absent = std::mem::take(&mut looked.absent);
     let floor = if absent.is_empty() { 0 } else { shared.personal_floor().await? };
+    let mut erased = HashMap::new();
     for (index, part, owner) in absent {
-        match owner {
-            _ if index < floor => looked.expired += 1,
-            Some(owner) if matches!(shared.person(owner).await?, Standing::Erased) => {
-                looked.erased += 1;
-            }
-            Some(_) | None => looked.faults.add(look::absent(index, part)),
+        if index < floor {
+            looked.expired += 1;
+            continue;
+        }
+        let is_erased = match owner {
+            None => false,
+            Some(owner) => match erased.get(&owner) {
+                Some(known) => *known,
+                None => {
+                    let found = shared.is_erased(owner).await?;
+                    erased.insert(owner, found);
+                    found
+                }
+            },
+        };
+        if is_erased {
+            looked.erased += 1;
+        } else {
+            looked.faults.add(look::absent(index, part));
         }
     }
     Ok(looked)
@@ -128,13 +145,28 @@ impl Shared {
         Ok(floor.min(below.unwrap_or(pruned)))
     }
 
+    /// Whether somebody was erased: the log says so itself, or said so among what was pruned, or the
+    /// event waits for its place. What stands beside the log alone is not believed.
+    async fn is_erased(&self, number: i64) -> Result<bool, Error> {
+        let Standing::Erased(at) = self.person(number).await? else { return Ok(false) };
+        if self.kept_since.is_some_and(|since| at <= since) {
+            return Ok(true);
+        }
+        let mut tx = self.db.read().await?;
+        let person = Person::from_number(number).map(|person| person.to_string());
+        let is_his = |entry: Entry| entry.detail.get("person")?.as_str().map(str::to_owned);
+        let told = log::all_of(&mut tx, "privacy_erased").await?;
+        let is_told = told.into_iter().filter_map(is_his).any(|told| Some(told) == person);
+        Ok(is_told || pending::any_of(&mut tx, "privacy_erased").await?)
+    }
+
     /// What the store knows of somebody now: he may have been erased meanwhile.
     async fn person(&self, number: i64) -> Result<Standing, Error> {
         let mut tx = self.db.read_once().await?;
         let standing = match (examine::person(&mut tx, number).await?, Person::from_number(number))
         {
-            (Some((_, true)), _) => Standing::Erased,
-            (Some((Some(sealed), false)), Some(person)) => {
+            (Some((_, Some(at))), _) => Standing::Erased(at),
+            (Some((Some(sealed), None)), Some(person)) => {
                 self.keys.unwrap(person, &sealed).map_or(Standing::Unknown, Standing::Known)
             }
             _ => Standing::Unknown,
