@@ -18,7 +18,8 @@ pub const MOST_GAPS: usize = 100;
 pub struct Completeness {
     /// Nothing below takes anything away.
     pub is_complete: bool,
-    /// The oldest entry that there is.
+    /// When the oldest event happened that is counted; the beginning of its hour where its entry was
+    /// taken out.
     #[serde(serialize_with = "iso")]
     pub log_begins: Option<Time>,
     /// Entries that were taken out of the log after they had been exported.

@@ -4,7 +4,10 @@
 mod chart;
 
 use askama::Template;
-use portcullis_domain::report::{Concern, Failure, LOGIN_FAILED, Line, Period, Report};
+use portcullis_domain::report::{
+    Completeness, Concern, Failure, LOGIN_FAILED, Line, Period, Report,
+};
+use portcullis_domain::time::Time;
 
 use self::chart::{Chart, SERIES};
 
@@ -161,7 +164,7 @@ enum Good {
 fn asks(concerns: &[Standing]) -> String {
     let number = concerns.iter().filter(|one| one.line.severity <= Concern::Warning).count();
     match number {
-        0 => "Nothing asks for attention.".to_owned(),
+        0 => "Nothing of what is listed asks for attention.".to_owned(),
         1 => "One thing asks for attention.".to_owned(),
         number => format!("{number} things ask for attention."),
     }
@@ -171,14 +174,7 @@ fn asks(concerns: &[Standing]) -> String {
 fn remarks(report: &Report) -> Vec<String> {
     let found = &report.data_completeness;
     let mut remarks = Vec::new();
-    match found.log_begins {
-        None => remarks.push("Nothing has been written to the log yet.".to_owned()),
-        Some(begins) if begins > report.period.start => {
-            let begins = begins.to_the_minute();
-            remarks.push(format!("The log begins on {begins}; nothing is known of before."));
-        }
-        Some(_) => {}
-    }
+    remarks.extend(beginning(found, report.period.start));
     if !found.gaps.is_empty() {
         let (hours, times) = (found.hours_without_server, found.gaps.len());
         let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
@@ -196,6 +192,20 @@ fn remarks(report: &Report) -> Vec<String> {
         ));
     }
     remarks
+}
+
+/// What is to be said of the beginning of what is counted. Of a log whose first entries were taken out, the
+/// hour is known.
+fn beginning(found: &Completeness, start: Time) -> Option<String> {
+    match found.log_begins {
+        None => Some("Nothing has been written to the log yet.".to_owned()),
+        Some(begins) if begins <= start => None,
+        Some(begins) if found.entries_pruned == 0 => Some(format!(
+            "The log begins on {}; nothing is known of before.",
+            begins.to_the_minute()
+        )),
+        Some(begins) => Some(format!("What is counted begins on {}.", begins.to_the_minute())),
+    }
 }
 
 fn log(report: &Report) -> String {
@@ -264,6 +274,8 @@ fn of_sign_in(word: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_domain::report::{Found, HOUR};
+
     use super::*;
 
     #[test]
@@ -278,5 +290,21 @@ mod tests {
         check(0, "as before");
         check(1200, "+1,200");
         check(-3, "−3");
+    }
+
+    #[test]
+    fn that_nothing_is_known_of_before_is_said_where_nothing_was_taken_out() {
+        let check = |begins: Option<i64>, pruned, text: Option<&str>| {
+            let found = Found { begins: begins.map(Time), pruned, ..Found::default() };
+            let period = Period::parse(None, None, Time(HOUR * 24)).unwrap();
+            let found = Completeness::of(&period, found);
+            assert_eq!(beginning(&found, Time(HOUR)).as_deref(), text);
+        };
+        check(None, 0, Some("Nothing has been written to the log yet."));
+        check(Some(HOUR), 0, None);
+        check(Some(HOUR), 256, None);
+        let young = "The log begins on 1970-01-01 02:00 UTC; nothing is known of before.";
+        check(Some(HOUR * 2), 0, Some(young));
+        check(Some(HOUR * 2), 256, Some("What is counted begins on 1970-01-01 02:00 UTC."));
     }
 }
