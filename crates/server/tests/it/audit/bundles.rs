@@ -182,6 +182,9 @@ async fn personal_data_in_a_bundle_is_held_against_the_entries_or_left_out() {
             assert_eq!(code, 1, "{what}");
             assert!(kinds.contains(&kind.to_owned()), "{what}: {kinds:?}");
         }
+        let without_entries = repacked(&bundle, |files| drop(files.remove("tile/entries/000")));
+        let found = ours(&without_entries, &key, "").await;
+        assert_eq!(found, (1, vec!["missing".to_owned()]), "what belonged to them is no fault");
         let (without, key, size) = exported(server, " --without-personal").await;
         assert_eq!(ours(&without, &key, "").await, (0, vec![]));
         assert_eq!(auditor::audit(&without, &key).unwrap().size, size);

@@ -186,7 +186,12 @@ impl Looking<'_> {
                 None => self.verdict.faults.add(Fault::Unreadable { index }),
             }
         }
-        for stray in personal {
+        let is_missing = |index: u64| {
+            let place = index.checked_sub(first).and_then(|place| usize::try_from(place).ok());
+            place.and_then(|place| block.entries.get(place)).is_some_and(Option::is_none)
+        };
+        // What belongs to an entry that is missing is no fault of its own.
+        for stray in personal.iter().filter(|stray| !is_missing(stray.index)) {
             let part = stray.part().map_or("another", Part::as_str);
             self.verdict.faults.add(Fault::PersonalStray { index: stray.index, part });
         }
