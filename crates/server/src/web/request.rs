@@ -96,6 +96,13 @@ impl Facts {
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
+    /// Every parameter of the query with this name, decoded.
+    pub fn queries(&self, name: &str) -> Vec<String> {
+        let query = self.target.query().unwrap_or_default();
+        let pairs = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
+        pairs.map(|(_, value)| value.into_owned()).collect()
+    }
+
     /// The last segment of the path, where a row has a name in braces for it.
     pub fn last_segment(&self) -> &str {
         let path = self.target.path().as_str();

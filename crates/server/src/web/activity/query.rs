@@ -37,7 +37,7 @@ macro_rules! fields {
             ("q", false, "An address, a session_id, the id of a request or an event, the beginning of somebody's name or e-mail address, or words of an action."),
             ("user_id", false, "What this user did, and what was done to the account."),
             ("user", false, "The same by the beginning of an e-mail address, a username or a name."),
-            ("action", false, "The names of events, with commas between; a name may end in *."),
+            ("action", false, "The names of events, with commas between or in several of these; a name may end in *."),
             ("outcome", false, "success or failure."),
             ("severity", false, "info, warning or critical."),
             ("resource_type", false, "user, session, role, permission, token, link, route, limit, address, place, device, letter, log or server."),
@@ -90,11 +90,21 @@ pub fn same(facts: &Facts, path: &str, more: (&str, &str)) -> String {
     let end = start.len();
     let mut query = form_urlencoded::Serializer::for_suffix(start, end);
     for name in PARAMETERS.iter().chain(&["limit", "range"]) {
-        if let Some(value) = facts.query(name).filter(|value| !value.is_empty()) {
+        if let Some(value) = said(facts, name).filter(|value| !value.is_empty()) {
             query.append_pair(name, &value);
         }
     }
     query.append_pair(more.0, more.1).finish()
+}
+
+/// What a parameter says; events may be named in several of them.
+pub fn said(facts: &Facts, name: &str) -> Option<String> {
+    if name != "action" {
+        return facts.query(name);
+    }
+    let mut actions = facts.queries(name);
+    actions.retain(|text| !text.trim().is_empty());
+    (!actions.is_empty()).then(|| actions.join(","))
 }
 
 /// The fault of a `before` that names no entry.
@@ -153,7 +163,7 @@ impl Reading<'_> {
         detail: &'static str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        let text = self.facts.query(name).filter(|text| !text.trim().is_empty())?;
+        let text = said(self.facts, name).filter(|text| !text.trim().is_empty())?;
         let value = parse(text.trim());
         if value.is_none() {
             self.faults.push(Fault::invalid(name, detail));

@@ -41,6 +41,11 @@ async fn p29_rows_have_the_documented_keys_and_count_tells_them_all() {
         assert_eq!(row["request_id"].as_str().unwrap().len(), 24);
         assert_eq!(row["erased"], false);
 
+        let two = ["role_deleted,authn_login_fail", "role_deleted&action=authn_login_fail"];
+        for actions in two.iter().chain(&["&action=role_deleted&action=authn_login_fail&action="]) {
+            assert_eq!(rows(&ask(&staff, &format!("?action={actions}")).await), [row.clone()]);
+        }
+
         let all = ask(&staff, "").await;
         assert_eq!(all["count"], rows(&all).len());
         let ids: Vec<u64> = rows(&all).iter().map(|row| row["ID"].as_u64().unwrap()).collect();
