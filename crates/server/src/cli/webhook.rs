@@ -120,12 +120,17 @@ async fn test(named: Named) -> anyhow::Result<ExitCode> {
     let output = Output::new(named.common.json);
     let config = open::load(&named.common.config)?;
     let mut webhooks = config.audit.webhooks.iter();
-    let Some(webhook) = webhooks.find(|webhook| webhook.name == named.name) else {
+    let Some(webhook) = webhooks.find(|webhook| webhook.name == named.name).cloned() else {
         return Ok(unknown(&named.name, output));
     };
-    let client = Client::new(webhook)?;
+    let client = Client::new(&webhook)?;
+    let origin = open::with(config, async |on| {
+        let mut tx = on.db.read().await?;
+        Ok(tree::read(&mut tx).await?.map_or_else(String::new, |tree| tree.origin))
+    })
+    .await?;
     let now = Clock::system().now();
-    let message = Message::test(webhook, Random.bytes(), now);
+    let message = Message::test(&webhook, &origin, Random.bytes(), now);
     match client.send(&message, now).await {
         Ok(()) => output.done(
             &json!({"sent": true, "webhook_id": message.id}),

@@ -82,10 +82,10 @@ impl Message {
     }
 
     /// One that tells of nothing, for whoever sets a receiver up.
-    pub fn test(webhook: &Webhook, random: [u8; 8], now: Time) -> Self {
+    pub fn test(webhook: &Webhook, origin: &str, random: [u8; 8], now: Time) -> Self {
         let data = Data {
             schema: SCHEMA,
-            log: "",
+            log: origin,
             receiver: &webhook.name,
             from: 0,
             before: 0,
