@@ -20,7 +20,7 @@ use crate::doctor::front::{self, Front};
 use crate::doctor::probe::Prober;
 use crate::doctor::stand_in::StandIn;
 use crate::doctor::wire::{Place, Trust};
-use crate::doctor::{Check, Status, backup, installation};
+use crate::doctor::{Check, Status, backup, installation, warnings};
 use crate::random::Random;
 use crate::web::forward_auth::Kind;
 
@@ -124,6 +124,9 @@ async fn look(args: &Args, config: &Config) -> anyhow::Result<Vec<Check>> {
     let server = installation::server(config, &prober).await;
     let is_there = server.status == Status::Ok;
     checks.push(server);
+    if is_there {
+        checks.extend(warnings::check(&prober).await);
+    }
     checks.extend(installation::metrics(config).await);
     if let Some(url) = args.url.as_ref().filter(|_| is_there) {
         checks.extend(Box::pin(look_in_front(args, config, (&public, url), &prober)).await?);

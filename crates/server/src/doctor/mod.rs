@@ -9,6 +9,7 @@ pub mod probe;
 mod reading;
 pub mod stand_in;
 pub mod tricks;
+pub mod warnings;
 pub mod wire;
 
 use serde::Serialize;

@@ -1,6 +1,8 @@
 //! `portcullis doctor` as people run it: against a server alone, against real proxies with the
 //! handbook's examples, and against examples that are broken on purpose, each fault found by name.
 
+mod warned;
+
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -193,6 +195,7 @@ async fn a_server_alone_is_looked_at() {
     {
         told.check(id);
     }
+    assert_eq!(told.check("warnings")["detail"], "the running server warns of nothing");
     let told = patient.look("", "").await;
     told.assert_clean(&[]);
     assert!(told.check("decision")["detail"].as_str().unwrap().contains("credential_missing"));
