@@ -71,6 +71,20 @@ pub struct Somebody {
 }
 
 impl Record {
+    /// Whether somebody did it on the command line. Only of what nobody but a person does, and whom the
+    /// web would name, this can be told.
+    pub fn is_by_command(&self) -> bool {
+        const BY_PEOPLE: [&str; 5] = [
+            "audit_exported",
+            "audit_pruned",
+            "audit_anchor_replaced",
+            "privacy_erased",
+            "backup_restored",
+        ];
+        let is_from_nowhere = self.actor.is_none() && self.ip.is_none();
+        is_from_nowhere && !self.is_erased && BY_PEOPLE.contains(&self.event.as_str())
+    }
+
     /// What it is about.
     pub fn resource(&self) -> Option<Resource> {
         self.mapping().map(|mapping| mapping.resource)

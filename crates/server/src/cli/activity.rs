@@ -75,8 +75,9 @@ struct Filter {
     /// The same by the beginning of an e-mail address, a username or a name.
     #[arg(long, value_name = "TEXT", value_parser = person)]
     user: Option<String>,
-    /// The name of an event, or its beginning with a * at the end; may be given several times.
-    #[arg(long, value_name = "NAME", value_parser = action)]
+    /// The name of an event, or its beginning with a * at the end; several with commas between, or
+    /// given several times.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = action)]
     action: Vec<Action>,
     /// success or failure.
     #[arg(long, value_name = "OUTCOME", value_parser = outcome)]
@@ -143,6 +144,7 @@ fn cells(record: &Record) -> [String; 8] {
         let name = it.as_ref().map(|it| it.name.clone().unwrap_or_else(|| it.person.to_string()));
         name.unwrap_or_default()
     };
+    let by_command = record.is_by_command().then(|| "(command line)".to_owned());
     let detail = record.detail.iter().map(|(name, value)| format!("{name}={value}"));
     let detail: Vec<String> = detail.collect();
     [
@@ -150,7 +152,7 @@ fn cells(record: &Record) -> [String; 8] {
         to_the_millisecond(record.at),
         record.event.clone(),
         record.outcome.clone(),
-        name(&record.actor),
+        by_command.unwrap_or_else(|| name(&record.actor)),
         name(&record.subject),
         record.ip.clone().unwrap_or_default(),
         detail.join(" "),

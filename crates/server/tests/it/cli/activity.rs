@@ -24,6 +24,10 @@ async fn what_happened_is_listed_and_found() {
             (&json!("authn_login_fail"), &json!("failure"))
         );
         assert_eq!(row["subject"]["name"], "Jane Smith");
+        let line = "activity list --json --action role_deleted,authn_login_fail";
+        assert_eq!(beside(server, line, "").await.assert(0).json(), found, "with a comma");
+        let line = "activity list --json --action role_deleted --action authn_login_fail";
+        assert_eq!(beside(server, line, "").await.assert(0).json(), found, "twice");
         let table = beside(server, "activity list Fredk --outcome failure", "").await;
         assert!(table.assert(0).out.contains("authn_login_fail"), "{table:?}");
         let none = beside(server, "activity list --json --ip 192.0.2.77", "").await;
@@ -52,6 +56,15 @@ async fn it_is_taken_along_in_each_form() {
         let last = lines.last().unwrap()["index"].as_u64().unwrap();
         let line = format!("activity export --format ndjson --action authn_* --after {last}");
         assert_eq!(beside(server, &line, "").await.assert(0).out.trim(), "");
+        let table = beside(server, "activity list --action audit_exported", "").await;
+        assert_eq!(table.assert(0).out.matches("(command line)").count(), 4, "{table:?}");
+        let staff = server.sign_in(&STAFF).await;
+        let page = staff.get("/-/admin/activity?action=audit_exported").send().await.text();
+        assert_eq!(page.matches("on the command line").count(), 4, "{page}");
+        let by_web = staff.get("/api/admin/activity-log/export?format=csv").send().await;
+        assert_eq!(by_web.status, 200);
+        let page = staff.get("/-/admin/activity?action=audit_exported").send().await.text();
+        assert_eq!(page.matches("on the command line").count(), 4, "{page}");
     })
     .await;
 }
@@ -78,6 +91,11 @@ async fn a_receiver_is_tried_listed_sent_again_and_forgotten() {
         server.by_cookie(&STAFF).await;
         server.events("authn_login_success", 1).await;
         server.app.audit.settle(server.app.clock.now()).await.unwrap();
+        let mut tx = server.app.db.read().await.unwrap();
+        let tree = portcullis_store::audit::tree::read(&mut tx).await.unwrap().unwrap();
+        drop(tx);
+        beside(&server, "webhook test siem", "").await.assert(0);
+        assert_eq!(receiver.messages().last().unwrap().body["data"]["log"], tree.origin);
         let now = server.app.clock.now();
         let mut tx = server.app.db.write().await.unwrap();
         assert!(portcullis_store::audit::sinks::begin(&mut tx, "siem", 0).await.unwrap());

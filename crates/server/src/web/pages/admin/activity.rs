@@ -99,7 +99,7 @@ pub(in crate::web::pages) async fn show(call: Call, staff: Staff<ActivityLogMana
         Err(error @ Error::Invalid(_)) => (Listing::default(), Vec::new(), Some(sentence(&error))),
         Err(error) => return Err(error),
     };
-    let asked = |name| call.facts.query(name).unwrap_or_default();
+    let asked = |name| query::said(&call.facts, name).unwrap_or_default();
     let choices = |name: &str, choices: &[(&'static str, &'static str)]| -> Vec<Choice> {
         let chosen = call.facts.query(name).unwrap_or_default();
         let choice = |&(value, words)| Choice { value, words, is_chosen: value == chosen };
@@ -202,7 +202,8 @@ impl Line {
             let name = it.name.as_deref().map(visible);
             Some(name.unwrap_or_else(|| "somebody who was erased".to_owned()))
         };
-        let (doer, about) = (name(&record.actor), name(&record.subject));
+        let by_command = record.is_by_command().then(|| "on the command line".to_owned());
+        let (doer, about) = (name(&record.actor).or(by_command), name(&record.subject));
         let text = |text: &Option<String>| text.as_deref().map(visible).unwrap_or_default();
         let details: Vec<String> = record.detail.iter().map(detail).collect();
         Self {
