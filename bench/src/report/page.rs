@@ -42,6 +42,11 @@ The list is asked for by one request after the other, as JSON, with the count of
 From the request that terminates a session to the refusal of the next request with its cookie, \
 on another connection, is one time; so is blacklisting the user with 10,000 sessions.
 
+**The audit log**: ten million events of 9,000 users in sixty days, with their personal data, half of \
+them in the thirty days of the report. Events are written by refusals for a missing CSRF token at a fixed \
+rate, while the load generator looks at the database a hundred times a second for the oldest event \
+without a place. `audit verify` reads the whole log on both cores, with nothing else running, and holds \
+every entry, column, sealed part, tile, checkpoint and count against the others.\n\n\
 **While people sign in**: hashing a password keeps a core busy for about 20 ms. On two cores the \
 server has both, sign-ins follow one another without a pause, so that one core is always hashing, \
 and the load generator takes its small share of either. On one core four people sign in at once and \

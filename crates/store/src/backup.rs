@@ -29,7 +29,7 @@ use portcullis_domain::time::Time;
 
 pub use endings::{Ended, end_everything};
 pub use format::Head;
-pub use read::{Counts, Refusal, inspect, restore};
+pub use read::{Counts, Refusal, Sound, inspect, restore};
 pub use state::{
     Good, State, claim, give_back, note_failure, note_good, note_restored, release, state,
 };

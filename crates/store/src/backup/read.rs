@@ -62,13 +62,21 @@ impl From<Error> for Refusal {
     }
 }
 
+/// A backup that was found good. Whoever reads it again compares with this, and with nothing that the
+/// file says of itself: it may have been exchanged since.
+#[derive(Clone, Debug)]
+pub struct Sound {
+    pub head: Head,
+    digest: [u8; 32],
+}
+
 /// Whether this is a whole backup made under this secret, and what it is. Reads all of it and understands
 /// nothing but its first and last line; the next read is of its beginning.
 pub fn inspect(
     file: &mut (impl Read + Seek),
     seal_check: &[u8; 32],
     key: &BackupKey,
-) -> Result<Head, Refusal> {
+) -> Result<Sound, Refusal> {
     let head = read_head(file)?;
     if head.secret != hex::encode(seal_check) {
         return Err(MigrateError::OtherSecret.into());
@@ -90,7 +98,7 @@ pub fn inspect(
     }
     file.seek(SeekFrom::Start(0))?;
     migrate::check_known(head.schema)?;
-    Ok(head)
+    Ok(Sound { head, digest })
 }
 
 fn read_head(file: &mut (impl Read + Seek)) -> Result<Head, Refusal> {
@@ -129,7 +137,7 @@ fn digest_of(from: &mut impl Read) -> io::Result<[u8; 32]> {
 pub async fn restore(
     tx: &mut Tx,
     file: &mut impl BufRead,
-    head: &Head,
+    sound: &Sound,
     options: &MigrateOptions,
 ) -> Result<Counts, Refusal> {
     tx.take_time().await?;
@@ -137,13 +145,13 @@ pub async fn restore(
     if !tables(tx).await?.is_empty() {
         return Err(Refusal::NotEmpty);
     }
-    migrate::create(tx, head.schema, options.now).await?;
+    migrate::create(tx, sound.head.schema, options.now).await?;
     let tables = in_order(tables(tx).await?);
     // What migrations put into tables is in the backup as well.
     for table in tables.iter().rev() {
         tx.clear(table).await?;
     }
-    let rows = load(tx, Source::new(file), &tables).await?;
+    let rows = load(tx, Source::new(file), &tables, &sound.digest).await?;
     migrate::complete(tx, options).await?;
     Ok(rows)
 }
@@ -152,6 +160,7 @@ async fn load(
     tx: &mut Tx,
     mut source: Source<'_, impl BufRead>,
     tables: &[Table],
+    digest: &[u8; 32],
 ) -> Result<Counts, Refusal> {
     let mut found = BTreeMap::new();
     source.next()?;
@@ -172,7 +181,7 @@ async fn load(
     if footer.rows != found {
         return Err(source.fault("other numbers of rows are told than there are"));
     }
-    source.finish()?;
+    source.finish(digest)?;
     Ok(Counts(found))
 }
 
@@ -280,13 +289,9 @@ impl<'f, R: BufRead> Source<'f, R> {
         Ok(())
     }
 
-    /// The last line is that of what was read.
-    fn finish(mut self) -> Result<(), Refusal> {
-        self.line.clear();
-        self.file.read_until(b'\n', &mut self.line)?;
-        let seal: Seal = self.parse()?;
-        let is_same = hex::encode(bytes_of(&self.digest.clone().finish())) == seal.sha256;
-        if is_same { Ok(()) } else { Err(Refusal::Changed) }
+    /// What was read is what was found good.
+    fn finish(self, sound: &[u8; 32]) -> Result<(), Refusal> {
+        if bytes_of(&self.digest.finish()) == *sound { Ok(()) } else { Err(Refusal::Changed) }
     }
 
     fn fault(&self, fault: &str) -> Refusal {

@@ -44,10 +44,10 @@ async fn taken(from: &Db) -> (Vec<u8>, Written) {
 /// Restores a backup and commits it.
 async fn restored(into: &Db, file: &[u8]) -> Result<Counts, Refusal> {
     let (keys, mut file) = (keys(), Cursor::new(file));
-    let head = backup::inspect(&mut file, &SEAL, &keys.backup)?;
+    let sound = backup::inspect(&mut file, &SEAL, &keys.backup)?;
     let options = MigrateOptions { seal_check: SEAL, now: NOW };
     let mut tx: Tx = into.write().await?;
-    let rows = backup::restore(&mut tx, &mut file, &head, &options).await?;
+    let rows = backup::restore(&mut tx, &mut file, &sound, &options).await?;
     tx.commit().await?;
     Ok(rows)
 }

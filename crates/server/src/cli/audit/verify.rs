@@ -90,8 +90,12 @@ async fn of_database(
     output: Output,
 ) -> anyhow::Result<ExitCode> {
     log_of(on).await?;
-    if let Ok(note) = read_text(&on.config.audit.anchor).await {
-        anchors.push(note);
+    match read_text(&on.config.audit.anchor).await {
+        Ok(note) => anchors.push(note),
+        Err(_) => output.note(&format!(
+            "There is no anchor file {}: that the log was longer once cannot be seen without one.",
+            on.config.audit.anchor.display()
+        )),
     }
     let is_usual = key.is_none();
     let ask = Ask {

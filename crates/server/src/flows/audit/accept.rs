@@ -49,7 +49,7 @@ impl AuditLog {
             let Lost { how, anchored, size, .. } = *lost;
             self.note(&Event::AnchorReplaced { reason: how.as_str(), anchored, size }, now).await?;
             self.settle(now).await?;
-            self.checkpoint(now, When::Now).await?;
+            self.sign(now, When::Now).await?;
         }
         Ok(found)
     }

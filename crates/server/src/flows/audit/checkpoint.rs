@@ -27,6 +27,8 @@ pub(super) enum Signed {
     Nothing,
     /// A checkpoint was made.
     Done,
+    /// One was made, and there was no file to hold it against although something was signed before.
+    Unanchored,
     /// None is made of this log.
     Refused(Discontinued),
 }
@@ -59,7 +61,8 @@ pub(super) async fn sign(parts: &Parts, now: Time, when: When) -> Result<Signed,
     checkpoints::insert(&mut tx, &checkpoint).await?;
     tx.commit().await?;
     anchor::write(&parts.anchor, &checkpoint.note).await?;
-    Ok(Signed::Done)
+    let is_unanchored = newest.is_some() && anchored.is_none();
+    Ok(if is_unanchored { Signed::Unanchored } else { Signed::Done })
 }
 
 /// Looks without keeping anybody waiting who writes.

@@ -202,6 +202,16 @@ impl AuditLog {
 
     /// Signs what is due to be signed.
     pub async fn checkpoint(&self, now: Time, when: When) -> Result<(), LogFault> {
+        if self.sign(now, when).await? == checkpoint::Signed::Unanchored {
+            tracing::warn!("there was no anchor file; it begins with what the database says");
+            let size = tree::read(&mut self.0.db.read_once().await?).await?.map(|tree| tree.size);
+            let (reason, size) = ("absent", size.unwrap_or_default());
+            self.note(&Event::AnchorReplaced { reason, anchored: None, size }, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn sign(&self, now: Time, when: When) -> Result<checkpoint::Signed, LogFault> {
         let signed = checkpoint::sign(&self.0, now, when).await;
         let trouble = match &signed {
             Ok(checkpoint::Signed::Refused(how)) => Some(Trouble::NotSigned(*how)),
@@ -213,7 +223,7 @@ impl AuditLog {
             tracing::error!(how = how.as_str(), "the audit log does not continue what was signed");
             self.note(&Event::CheckpointRefused { reason: how.as_str() }, now).await?;
         }
-        signed.map(drop)
+        signed
     }
 
     /// The last work, once nothing happens any more.

@@ -5,14 +5,14 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use portcullis_domain::secret::Keys;
-use portcullis_store::backup::{self, Head, Refusal};
+use portcullis_store::backup::{self, Refusal, Sound};
 
 /// Who wants to know how far it is: bytes done, and of how many.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
 /// A backup that was found whole and ours, at its beginning.
 pub(super) struct Reading<'p> {
-    pub(super) head: Head,
+    pub(super) sound: Sound,
     pub(super) lines: BufReader<Watched<'p>>,
 }
 
@@ -35,8 +35,8 @@ impl<'p> Reading<'p> {
         // Everything is read twice.
         let total = metadata.len().saturating_mul(2);
         let mut file = Watched { file: File::open(path)?, progress, done: 0, total };
-        let head = backup::inspect(&mut file, &keys.seal_check(), &keys.backup)?;
-        Ok(Self { head, lines: BufReader::with_capacity(AT_ONCE, file) })
+        let sound = backup::inspect(&mut file, &keys.seal_check(), &keys.backup)?;
+        Ok(Self { sound, lines: BufReader::with_capacity(AT_ONCE, file) })
     }
 }
 

@@ -41,10 +41,11 @@ pub async fn restore(
     progress: Progress<'_>,
 ) -> Result<Restored, Refusal> {
     let size = std::fs::metadata(file)?.len();
-    let Reading { head, mut lines } = Reading::open(file, to.keys, progress)?;
+    let Reading { sound, mut lines } = Reading::open(file, to.keys, progress)?;
     let options = MigrateOptions { seal_check: to.keys.seal_check(), now: to.now };
     let mut tx = to.db.write().await?;
-    let rows = backup::restore(&mut tx, &mut lines, &head, &options).await?;
+    let rows = backup::restore(&mut tx, &mut lines, &sound, &options).await?;
+    let head = sound.head;
     let ended = backup::end_everything(&mut tx, to.now).await?;
     let bytes = i64::try_from(size).unwrap_or(i64::MAX);
     let good = Good { at: head.taken_at, file: name_of(file), bytes };

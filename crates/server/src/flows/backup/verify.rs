@@ -44,10 +44,10 @@ pub async fn verify(
     now: Time,
     progress: Progress<'_>,
 ) -> Result<Verified, VerifyError> {
-    let Reading { head, mut lines } = Reading::open(file, keys, progress)?;
+    let Reading { sound, mut lines } = Reading::open(file, keys, progress)?;
     let options = MigrateOptions { seal_check: keys.seal_check(), now };
     let mut tx = scratch.write().await.map_err(Refusal::from)?;
-    let rows = backup::restore(&mut tx, &mut lines, &head, &options).await?;
+    let rows = backup::restore(&mut tx, &mut lines, &sound, &options).await?;
     tx.commit().await.map_err(Refusal::from)?;
     let ask = Ask {
         db: scratch.clone(),
@@ -58,5 +58,5 @@ pub async fn verify(
         readers: READERS,
     };
     let log = audit::verify(&ask, |_, _| ()).await?;
-    Ok(Verified { head, rows, log })
+    Ok(Verified { head: sound.head, rows, log })
 }

@@ -201,3 +201,21 @@ async fn an_operator_may_go_on_without_the_anchor_and_the_log_says_so_for_ever()
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_anchor_that_is_gone_is_told_of_in_the_log() {
+    on_each_database(async |server| {
+        entries(server).await;
+        sign(server, When::Now).await;
+        happen(server, 1).await;
+        sign(server, When::Now).await;
+        assert_eq!(server.events("audit_anchor_replaced", 0).await.len(), 0, "control");
+        std::fs::remove_file(&server.app.config.audit.anchor).unwrap();
+        happen(server, 1).await;
+        sign(server, When::Now).await;
+        let told = server.events("audit_anchor_replaced", 1).await;
+        assert_eq!((told.len(), &told[0].detail["reason"]), (1, &"absent".into()));
+        assert!(server.app.config.audit.anchor.exists());
+    })
+    .await;
+}

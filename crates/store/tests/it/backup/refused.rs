@@ -1,11 +1,14 @@
 //! What is no whole backup of ours is refused with a sentence, and nothing is changed; the file from
 //! which each bad one was made is good.
 
+use std::io::Cursor;
+
 use portcullis_store::backup::{self, Refusal};
+use portcullis_store::migrate::MigrateOptions;
 
 use super::filled::tables;
 use super::{empty_ones, keys, lines, resealed, restored, taken};
-use crate::harness::{SEAL, TestDb, ada};
+use crate::harness::{NOW, SEAL, TestDb, ada};
 
 /// A good file of a database with one user.
 async fn good() -> Vec<u8> {
@@ -54,12 +57,12 @@ async fn no_byte_can_be_changed() {
     for place in (0..file.len()).step_by(97).chain(file.len() - 152..file.len()) {
         let mut changed = file.clone();
         changed[place] ^= 1;
-        let found = backup::inspect(&mut std::io::Cursor::new(changed), &SEAL, &key);
+        let found = backup::inspect(&mut Cursor::new(changed), &SEAL, &key);
         assert!(found.is_err(), "byte {place}");
         refused += 1;
     }
     assert!(refused > 200);
-    backup::inspect(&mut std::io::Cursor::new(&file), &SEAL, &key).unwrap();
+    backup::inspect(&mut Cursor::new(&file), &SEAL, &key).unwrap();
 }
 
 #[tokio::test]
@@ -156,6 +159,31 @@ async fn a_database_that_is_not_empty() {
         let refusal = restored(&target.db, &file).await;
         assert!(matches!(refusal, Err(Refusal::NotEmpty)), "{refusal:?}");
         assert_eq!(taken(&target.db).await.0, before);
+        target.close().await;
+    }
+}
+
+/// Somebody without the secret who can write to the file waits until it was found good.
+#[tokio::test]
+async fn what_was_exchanged_since_it_was_looked_at() {
+    let file = good().await;
+    let mut of_another = lines(&file);
+    for line in &mut of_another {
+        *line = line.replace("ada@example.com", "eve@example.com");
+    }
+    let exchanged = resealed(&of_another);
+    assert_ne!(exchanged, file);
+    for target in empty_ones().await {
+        let sound = backup::inspect(&mut Cursor::new(&file), &SEAL, &keys().backup).unwrap();
+        let options = MigrateOptions { seal_check: SEAL, now: NOW };
+        let restored = async |bytes: &[u8]| {
+            let mut tx = target.db.write().await.unwrap();
+            backup::restore(&mut tx, &mut Cursor::new(bytes), &sound, &options).await.map(drop)
+        };
+        let refusal = restored(&exchanged).await;
+        assert!(matches!(refusal, Err(Refusal::Changed)), "{refusal:?}");
+        assert_eq!(tables(&target).await, [""; 0]);
+        restored(&file).await.unwrap();
         target.close().await;
     }
 }
