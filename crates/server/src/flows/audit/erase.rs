@@ -10,6 +10,7 @@ use portcullis_domain::audit::entry::Person;
 use portcullis_domain::erasure::Basis;
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::id::UserId;
+use portcullis_domain::role::Level;
 use portcullis_store::audit::people;
 use portcullis_store::{Db, Error, users};
 
@@ -78,7 +79,11 @@ pub async fn erase(
     basis: &Basis,
 ) -> Result<Erased, Halt> {
     let mut desk = desk;
-    let account = desk.anybody(id).await?;
+    let mut account = desk.anybody(id).await?;
+    if account.user.status == AccountStatus::Deleted {
+        // What the account was allowed is forgotten, so it may have been everything.
+        account.target.role.level = Level::MAX;
+    }
     desk.judge(&account, Act::Delete)?;
     // Known by these until the account is gone.
     let names = fingerprints(&account.user);

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::entries;
 use crate::cli::beside::beside;
 use crate::harness::client::{Answer, Client};
-use crate::harness::people::{PASSWORD, Person, STAFF, STAFF0, TENANT, Z1, sign_in};
+use crate::harness::people::{AGENT, PASSWORD, Person, STAFF, STAFF0, TENANT, Z1, sign_in};
 use crate::harness::{Setup, TestApp, on_each_database, on_each_database_with};
 
 const QUIX: Person = Person {
@@ -288,6 +288,13 @@ async fn only_those_erase_who_may_delete_and_nobody_himself() {
         assert_eq!(server.events("privacy_erased", 0).await.len(), 0);
         check(&manager, tenant_id, "200").await;
         assert_eq!(tenant.get("/api/auth/me").send().await.status, 401, "at once");
+
+        // Of somebody who was deleted nobody knows any more what he was allowed.
+        let agent_id = server.add(&AGENT).await.id;
+        let gone = format!("/api/console/users/{}", agent_id.0);
+        assert_eq!(owner.act(Method::DELETE, &gone, &json!({})).await.status, 204);
+        check(&manager, agent_id, "403 above_level").await;
+        check(&owner, agent_id, "200").await;
     })
     .await;
 }
