@@ -43,7 +43,8 @@ async fn p29_rows_have_the_documented_keys_and_count_tells_them_all() {
 
         let two = ["role_deleted,authn_login_fail", "role_deleted&action=authn_login_fail"];
         for actions in two.iter().chain(&["&action=role_deleted&action=authn_login_fail&action="]) {
-            assert_eq!(rows(&ask(&staff, &format!("?action={actions}")).await), [row.clone()]);
+            let body = ask(&staff, &format!("?action={actions}")).await;
+            assert_eq!(rows(&body), std::slice::from_ref(row));
         }
 
         let all = ask(&staff, "").await;
