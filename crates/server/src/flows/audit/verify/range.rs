@@ -94,16 +94,15 @@ pub(super) async fn look(shared: Arc<Shared>, first: u64, end: u64) -> Result<Lo
             looked.expired += 1;
             continue;
         }
-        let is_erased = match owner {
-            None => false,
-            Some(owner) => match erased.get(&owner) {
-                Some(known) => *known,
-                None => {
-                    let found = shared.is_erased(owner).await?;
-                    erased.insert(owner, found);
-                    found
-                }
-            },
+        let known = owner.and_then(|owner| erased.get(&owner).copied());
+        let is_erased = match (owner, known) {
+            (None, _) => false,
+            (Some(_), Some(known)) => known,
+            (Some(owner), None) => {
+                let found = shared.is_erased(owner).await?;
+                erased.insert(owner, found);
+                found
+            }
         };
         if is_erased {
             looked.erased += 1;
