@@ -144,8 +144,8 @@ async fn closing_an_account_ends_what_was_signed_in() {
     assert_eq!(
         updated.get(2..).unwrap_or_default(),
         [
-            format!(r#"user_updated {id} {{"field":"status","value":"active"}}"#),
             format!(r#"user_updated {id} {{"field":"status","sessions":0,"value":"disabled"}}"#),
+            format!(r#"user_updated {id} {{"field":"status","value":"active"}}"#),
         ]
     );
 }
