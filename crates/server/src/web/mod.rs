@@ -17,6 +17,7 @@ pub mod identify;
 pub mod input;
 pub mod limits;
 pub mod pages;
+pub mod query;
 pub mod refusal;
 pub mod remember;
 pub mod renewal;

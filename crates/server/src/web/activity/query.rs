@@ -6,12 +6,12 @@ use portcullis_domain::activity::query::{
 };
 use portcullis_domain::activity::span;
 use portcullis_domain::event::ocsf::Resource;
-use portcullis_domain::id::{SessionHandle, UserId};
+use portcullis_domain::id::SessionHandle;
 
 use crate::flows::activity::Wanted;
 use crate::flows::activity::export::Format;
 use crate::web::error::{Error, Fault};
-use crate::web::input::whole_number;
+use crate::web::query::{Blank, FURTHEST, Reading, number, user_id};
 use crate::web::request::Facts;
 
 /// The parameters that say what is wanted, in the order of the handbook.
@@ -56,16 +56,16 @@ pub(crate) use fields;
 /// The most of a page, where nothing is said, and of all pages that are passed over.
 const MOST: u64 = 200;
 const USUAL: u64 = 50;
-const FURTHEST: u64 = 10_000;
+const FURTHEST_PASSED: u64 = 10_000;
 
 /// Reads what is wanted, and which part of it. An empty value is absent, as in the form of the page.
 pub fn of_list(facts: &Facts) -> Result<(Query, Wanted), Error> {
-    let mut read = Reading { facts, faults: Vec::new() };
-    let query = read.query();
-    let limit = read.optional("limit", "must be 1 or more", |text| number(text, 1, u64::MAX >> 1));
+    let mut read = Reading::new(facts, Blank::Absent);
+    let query = query(&mut read);
+    let limit = field(&mut read, "limit", "must be 1 or more", |text| number(text, 1, FURTHEST));
     let detail = "must be 0 to 10000; further on goes before=";
-    let offset = read.optional("offset", detail, |text| number(text, 0, FURTHEST));
-    let before = read.optional("before", "must be the ID of an entry", index);
+    let offset = field(&mut read, "offset", detail, |text| number(text, 0, FURTHEST_PASSED));
+    let before = field(&mut read, "before", "must be the ID of an entry", index);
     let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let limit = size(limit.unwrap_or(USUAL).min(MOST));
     let wanted = Wanted { limit, offset: size(offset.unwrap_or(0)), before };
@@ -74,12 +74,12 @@ pub fn of_list(facts: &Facts) -> Result<(Query, Wanted), Error> {
 
 /// Reads what is wanted of an export: what, after which entry, and in which form.
 pub fn of_export(facts: &Facts) -> Result<(Query, Option<u64>, Format), Error> {
-    let mut read = Reading { facts, faults: Vec::new() };
-    let query = read.query();
-    let after = read.optional("after", "must be the index of an entry", index);
-    let format = read.optional("format", "must be csv, ndjson or ocsf", Format::parse);
+    let mut read = Reading::new(facts, Blank::Absent);
+    let query = query(&mut read);
+    let after = field(&mut read, "after", "must be the index of an entry", index);
+    let format = field(&mut read, "format", "must be csv, ndjson or ocsf", Format::parse);
     if format.is_none() && read.facts.query("format").is_none_or(|text| text.is_empty()) {
-        read.faults.push(Fault::required("format"));
+        read.note(Fault::required("format"));
     }
     read.done((query, after, format.unwrap_or(Format::Ndjson)))
 }
@@ -122,71 +122,44 @@ pub fn too_many_people(facts: &Facts) -> Error {
     )])
 }
 
-/// A query that is being read.
-struct Reading<'f> {
-    facts: &'f Facts,
-    faults: Vec<Fault>,
+fn query(read: &mut Reading<'_>) -> Query {
+    let texts = "must be 1 to 254 characters";
+    let names = "must be names of events, with commas between";
+    let resources = "must be one of the kinds of things that the handbook lists";
+    let query = Query {
+        user: field(read, "user_id", "must be the number of a user", user_id),
+        person: field(read, "user", texts, person),
+        actions: field(read, "action", names, actions).unwrap_or_default(),
+        outcome: field(read, "outcome", "must be success or failure", outcome),
+        severity: field(read, "severity", "must be info, warning or critical", severity),
+        resource: field(read, "resource_type", resources, Resource::parse),
+        from: field(read, "from", "must be a day or a moment", span::from),
+        until: field(read, "to", "must be a day or a moment", span::until),
+        address: field(read, "ip", "must be an IP address", address),
+        session: field(read, "session_id", "must be a session_id", SessionHandle::parse),
+        request: field(read, "request_id", "must be the id of a request", request_id),
+        term: field(read, "q", texts, Term::parse),
+    };
+    if let (Some(from), Some(until)) = (query.from, query.until)
+        && from >= until
+    {
+        read.note(Fault::invalid("to", "must not be before from"));
+    }
+    query
 }
 
-impl Reading<'_> {
-    fn query(&mut self) -> Query {
-        let texts = "must be 1 to 254 characters";
-        let resources = "must be one of the kinds of things that the handbook lists";
-        let query = Query {
-            user: self.optional("user_id", "must be the number of a user", user_id),
-            person: self.optional("user", texts, person),
-            actions: self
-                .optional("action", "must be names of events, with commas between", actions)
-                .unwrap_or_default(),
-            outcome: self.optional("outcome", "must be success or failure", outcome),
-            severity: self.optional("severity", "must be info, warning or critical", severity),
-            resource: self.optional("resource_type", resources, Resource::parse),
-            from: self.optional("from", "must be a day or a moment", span::from),
-            until: self.optional("to", "must be a day or a moment", span::until),
-            address: self.optional("ip", "must be an IP address", address),
-            session: self.optional("session_id", "must be a session_id", SessionHandle::parse),
-            request: self.optional("request_id", "must be the id of a request", request_id),
-            term: self.optional("q", texts, Term::parse),
-        };
-        if let (Some(from), Some(until)) = (query.from, query.until)
-            && from >= until
-        {
-            self.faults.push(Fault::invalid("to", "must not be before from"));
-        }
-        query
-    }
-
-    /// A parameter that may be absent; one that makes no sense is noted.
-    fn optional<T>(
-        &mut self,
-        name: &'static str,
-        detail: &'static str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        let text = said(self.facts, name).filter(|text| !text.trim().is_empty())?;
-        let value = parse(text.trim());
-        if value.is_none() {
-            self.faults.push(Fault::invalid(name, detail));
-        }
-        value
-    }
-
-    fn done<T>(self, value: T) -> Result<T, Error> {
-        if self.faults.is_empty() { Ok(value) } else { Err(Error::Invalid(self.faults)) }
-    }
-}
-
-fn number(text: &str, least: u64, most: u64) -> Option<u64> {
-    let number = u64::try_from(whole_number(text)?).ok()?;
-    (least..=most).contains(&number).then_some(number)
+/// What one parameter says, without the blanks around it.
+fn field<T>(
+    read: &mut Reading<'_>,
+    name: &'static str,
+    detail: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
+    read.text(said(read.facts, name), name, detail, |text| parse(text.trim()))
 }
 
 fn index(text: &str) -> Option<u64> {
-    number(text, 0, u64::MAX >> 1)
-}
-
-fn user_id(text: &str) -> Option<UserId> {
-    i64::try_from(number(text, 1, u64::MAX >> 1)?).ok().map(UserId)
+    number(text, 0, FURTHEST)
 }
 
 fn request_id(text: &str) -> Option<String> {
