@@ -117,10 +117,7 @@ pub(super) async fn admit_or(
             standing = of_address;
         }
     }
-    if standing.retry_after.is_some() {
-        record(tx, app.random, event, asking.context, now).await?;
-    }
-    Ok(Some(standing))
+    told(app, tx, asking, standing, event, now).await
 }
 
 /// Counts an attempt by its address alone, however many names it tries.
@@ -132,10 +129,7 @@ pub(super) async fn admit_address(
 ) -> Result<Option<LimitStanding>, Error> {
     let Some(limit) = asking.counter.limit(app) else { return Ok(None) };
     let standing = reserve_address(tx, asking, limit, now).await?;
-    if standing.retry_after.is_some() {
-        record(tx, app.random, &asking.counter.exceeded(), asking.context, now).await?;
-    }
-    Ok(Some(standing))
+    told(app, tx, asking, standing, &asking.counter.exceeded(), now).await
 }
 
 /// Counts an attempt by its address and name alone: for whoever has asked [`admit_address`] before.
@@ -147,8 +141,20 @@ pub(super) async fn admit_name(
 ) -> Result<Option<LimitStanding>, Error> {
     let Some(limit) = asking.counter.limit(app) else { return Ok(None) };
     let standing = reserve_name(tx, asking, limit, now).await?;
+    told(app, tx, asking, standing, &asking.counter.exceeded(), now).await
+}
+
+/// Writes down an attempt that must wait.
+async fn told(
+    app: &App,
+    tx: &mut Tx,
+    asking: &Asking<'_>,
+    standing: LimitStanding,
+    event: &Event,
+    now: Time,
+) -> Result<Option<LimitStanding>, Error> {
     if standing.retry_after.is_some() {
-        record(tx, app.random, &asking.counter.exceeded(), asking.context, now).await?;
+        record(tx, app.random, event, asking.context, now).await?;
     }
     Ok(Some(standing))
 }
