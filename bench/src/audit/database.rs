@@ -11,7 +11,7 @@ use portcullis_domain::audit::growth::{Growth, Happened, Owner, People};
 use portcullis_domain::audit::note::SigningKey;
 use portcullis_domain::audit::personal::{AuditKeys, Drawn, PersonKey};
 use portcullis_domain::audit::proof::Head;
-use portcullis_domain::audit::tiles::Tiles;
+use portcullis_domain::audit::tiles::{Tiles, to_bytes};
 use portcullis_domain::event::{Context as Circumstances, EndReason, Event, SignInFailure, Text};
 use portcullis_domain::id::UserId;
 use portcullis_domain::secret::{Keys, MasterSecret};
@@ -113,8 +113,8 @@ async fn introduce(db: &Db, keys: &AuditKeys) -> Result<Vec<Owner>> {
 fn edge(tiles: &Tiles, size: u64) -> Result<Tiles> {
     let mut edge = Tiles::new();
     for tile in Tiles::edge(size) {
-        let hashes = tiles.bytes(tile).context("no tile at the edge")?;
-        edge.insert(tile, &hashes)?;
+        let hashes = tiles.get(tile).context("no tile at the edge")?;
+        edge.insert(tile, &to_bytes(hashes))?;
     }
     Ok(edge)
 }

@@ -81,11 +81,6 @@ impl Tiles {
         changed.into_iter().filter_map(stored).collect()
     }
 
-    /// A loaded tile as it is stored.
-    pub fn bytes(&self, tile: TileId) -> Option<Vec<u8>> {
-        self.loaded.get(&tile).map(|hashes| to_bytes(hashes))
-    }
-
     /// The root of the tree of the first `size` entries. Its edge must be loaded.
     pub fn root(&self, size: u64) -> Result<Hash, MissingTile> {
         Ok(self.range(size)?.root())

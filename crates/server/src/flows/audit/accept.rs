@@ -6,14 +6,11 @@ use std::path::{Path, PathBuf};
 
 use portcullis_domain::audit::checkpoint::Checkpoint;
 use portcullis_domain::audit::note::SigningKey;
-use portcullis_domain::audit::proof::Head;
-use portcullis_domain::audit::tiles::Tiles;
 use portcullis_domain::event::Event;
 use portcullis_domain::time::Time;
 use portcullis_store::audit::{checkpoints, tree};
 
-use super::checkpoint::discontinued;
-use super::sequence::load;
+use super::checkpoint::{discontinued, head};
 use super::{AuditLog, Discontinued, LogFault, When, anchor};
 
 /// What came of it.
@@ -59,25 +56,18 @@ impl AuditLog {
         let Some(tree) = tree::read(&mut tx).await? else { return Ok(Accepted::Nothing) };
         let Some(note) = anchor::read(&self.0.anchor).await? else { return Ok(Accepted::Nothing) };
         let key = SigningKey::from_seed(&tree.origin, self.0.keys.signing_seed())?;
-        let tiles = load(&mut tx, Tiles::edge(tree.size)).await?;
-        let head = Head { size: tree.size, root: tiles.root(tree.size)? };
-        if let Some(newest) = checkpoints::newest(&mut tx).await? {
-            let Ok(signed) = Checkpoint::open(&newest.note, key.verifier()) else {
-                return Ok(Accepted::Refused(Discontinued::Forged));
-            };
-            if let Some(how) = discontinued(&mut tx, signed.head(), head).await? {
-                return Ok(Accepted::Refused(how));
-            }
+        let head = head(&mut tx, tree.size).await?;
+        if let Some(newest) = checkpoints::newest(&mut tx).await?
+            && let Some(how) = discontinued(&mut tx, &newest.note, &key, head).await?
+        {
+            return Ok(Accepted::Refused(how));
         }
-        let anchored = Checkpoint::open(&note, key.verifier()).ok().map(|signed| signed.head());
-        let how = match anchored {
-            None => Some(Discontinued::Forged),
-            Some(anchored) => discontinued(&mut tx, anchored, head).await?,
-        };
+        let how = discontinued(&mut tx, &note, &key, head).await?;
+        let anchored = Checkpoint::open(&note, key.verifier()).ok();
         Ok(how.map_or(Accepted::Nothing, |how| {
             Accepted::Done(Lost {
                 how,
-                anchored: anchored.map(|head| head.size),
+                anchored: anchored.map(|signed| signed.size),
                 size: tree.size,
                 aside: aside(&self.0.anchor, now),
             })

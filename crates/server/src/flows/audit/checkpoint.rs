@@ -46,13 +46,9 @@ pub(super) async fn sign(parts: &Parts, now: Time, when: When) -> Result<Signed,
     let key = SigningKey::from_seed(&tree.origin, parts.keys.signing_seed())?;
     let newest = checkpoints::newest(&mut tx).await?.map(|checkpoint| checkpoint.note);
     let anchored = anchor::read(&parts.anchor).await?;
-    let tiles = load(&mut tx, Tiles::edge(tree.size)).await?;
-    let head = Head { size: tree.size, root: tiles.root(tree.size)? };
+    let head = head(&mut tx, tree.size).await?;
     for note in newest.iter().chain(&anchored) {
-        let Ok(before) = Checkpoint::open(note, key.verifier()) else {
-            return Ok(Signed::Refused(Discontinued::Forged));
-        };
-        if let Some(how) = discontinued(&mut tx, before.head(), head).await? {
+        if let Some(how) = discontinued(&mut tx, note, &key, head).await? {
             return Ok(Signed::Refused(how));
         }
     }
@@ -76,12 +72,23 @@ async fn is_due(parts: &Parts, now: Time, when: When) -> Result<bool, LogFault> 
     Ok(new > 0 && (when == When::Now || new >= ENTRIES || age >= AGE))
 }
 
-/// How the tree does not continue what was signed; `None` if it does.
+/// The log as it is.
+pub(super) async fn head(tx: &mut Tx, size: u64) -> Result<Head, LogFault> {
+    let tiles = load(tx, Tiles::edge(size)).await?;
+    Ok(Head { size, root: tiles.root(size)? })
+}
+
+/// How the log does not continue what a note says was signed; `None` if it does.
 pub(super) async fn discontinued(
     tx: &mut Tx,
-    before: Head,
+    note: &str,
+    key: &SigningKey,
     head: Head,
 ) -> Result<Option<Discontinued>, LogFault> {
+    let Ok(before) = Checkpoint::open(note, key.verifier()) else {
+        return Ok(Some(Discontinued::Forged));
+    };
+    let before = before.head();
     if head.size < before.size {
         return Ok(Some(Discontinued::Shorter));
     }
