@@ -33,6 +33,7 @@
 //! - [`text`]: parsed e-mail addresses, usernames, hosts and names.
 //! - [`throttle`]: rate limits and lock-outs as arithmetic.
 //! - [`time`]: moments in time.
+//! - [`trusted_device`]: devices where nobody is asked for the second factor.
 //! - [`webhook`]: messages to other systems, and how they are signed.
 
 pub mod account;
@@ -69,5 +70,6 @@ pub mod step_up;
 pub mod text;
 pub mod throttle;
 pub mod time;
+pub mod trusted_device;
 pub mod webhook;
 mod word;

@@ -168,6 +168,8 @@ pub enum Purpose {
     PasswordResetLink,
     /// A link that proves an address.
     VerifyEmailLink,
+    /// What a trusted device proves itself by.
+    TrustedDevice,
 }
 
 /// The key of [`Mac`]s.
@@ -186,6 +188,7 @@ impl MacKey {
             Purpose::NewPlaceTicket => b"nplc",
             Purpose::PasswordResetLink => b"rset",
             Purpose::VerifyEmailLink => b"veml",
+            Purpose::TrustedDevice => b"tdev",
         };
         let mut mac = hmac::Context::with_key(&self.0);
         mac.update(label);

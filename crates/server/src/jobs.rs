@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_domain::time::Time;
 use portcullis_store::{
     Db, Error, Tx, credentials, csrf_spent, invalidations, lockouts, nodes as node_rows,
-    one_time_codes, one_time_links, outbox, remember, sessions, throttle,
+    one_time_codes, one_time_links, outbox, remember, sessions, throttle, trusted_devices,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -143,12 +143,13 @@ enum Rows {
     Invalidations,
     OneTimeLinks,
     OneTimeCodes,
+    TrustedDevices,
     Nodes,
 }
 
 impl Rows {
     /// A session goes after its credentials.
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Throttle,
         Self::Lockouts,
         Self::SpentTokens,
@@ -159,6 +160,7 @@ impl Rows {
         Self::Invalidations,
         Self::OneTimeLinks,
         Self::OneTimeCodes,
+        Self::TrustedDevices,
         Self::Nodes,
     ];
 
@@ -176,6 +178,7 @@ impl Rows {
             Self::Invalidations => invalidations::sweep(tx, SLICE).await,
             Self::OneTimeLinks => one_time_links::sweep(tx, kept, SLICE).await,
             Self::OneTimeCodes => one_time_codes::sweep(tx, kept, SLICE).await,
+            Self::TrustedDevices => trusted_devices::sweep(tx, kept, SLICE).await,
             Self::Nodes => node_rows::sweep(tx, over, SLICE).await,
         }
     }

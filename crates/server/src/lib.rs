@@ -19,6 +19,7 @@ pub mod live_limits;
 pub mod mail;
 pub mod nodes;
 pub mod probe;
+pub mod qr;
 pub mod random;
 pub mod record;
 pub mod secret_file;

@@ -36,6 +36,7 @@ pub mod scratch;
 pub mod sessions;
 pub mod settings;
 pub mod throttle;
+pub mod trusted_devices;
 pub mod user_grants;
 pub mod users;
 

@@ -101,10 +101,10 @@ impl Record {
             Resource::Limit => of_detail("limit"),
             Resource::Address | Resource::Place => of_detail("network"),
             Resource::Route => of_detail("path"),
-            Resource::Letter => of_detail("id"),
+            Resource::Device | Resource::Letter => of_detail("id"),
             Resource::Token => of_detail("kind"),
             Resource::Link => of_detail("purpose"),
-            Resource::Device | Resource::Log | Resource::Server => None,
+            Resource::Log | Resource::Server => None,
         }
     }
 

@@ -82,6 +82,8 @@ impl Event {
             Self::PlaceRemoved { .. } => ("authn_place_removed", Success, Info),
             Self::PlaceTrusted { .. } => ("authn_place_trusted", Success, Warning),
             Self::PlacesForgotten { .. } => ("authn_places_forgotten", Success, Warning),
+            Self::DeviceTrusted { .. } => ("authn_device_trusted", Success, Warning),
+            Self::DeviceUntrusted { .. } => ("authn_device_untrusted", Success, Info),
             Self::MailUndelivered { .. } => ("mail_undelivered", Failure, Warning),
             Self::PersonErased { .. } => ("privacy_erased", Success, Critical),
             Self::PersonalExpired { .. } => ("audit_personal_expired", Success, Info),

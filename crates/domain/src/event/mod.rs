@@ -195,6 +195,14 @@ pub enum Event {
     PlaceTrusted { network: Text },
     /// An operator had every place of an account forgotten.
     PlacesForgotten { count: u64 },
+    /// A sign-in is not asked for the second factor on this device until then.
+    DeviceTrusted {
+        id: Text,
+        #[serde(serialize_with = "iso")]
+        until: Time,
+    },
+    /// A device is trusted no more.
+    DeviceUntrusted { id: Text },
     /// A message never went out. `id`: that of its row.
     MailUndelivered { id: Text, reason: Undelivered },
     /// Nothing else happened for an hour.

@@ -315,6 +315,8 @@ const MAPPINGS: &[Mapping] = &[
     line("authn_place_removed", Always, Place, AccountChange, Other("Remove a place")),
     line("authn_place_trusted", Always, Place, AccountChange, Other("Trust a place")),
     line("authn_places_forgotten", Always, Place, AccountChange, Other("Forget the places")),
+    line("authn_device_trusted", Always, Device, AccountChange, Other("Trust a device")),
+    line("authn_device_untrusted", Always, Device, AccountChange, Other("Trust a device no more")),
     line("mail_undelivered", Always, Letter, ApiActivity, Other("Send a letter")),
     line("sys_heartbeat", Always, Server, ApplicationLifecycle, Other("Be there")),
     line("sys_clock_behind", Always, Server, ApplicationLifecycle, Other("Fall behind")),

@@ -123,6 +123,8 @@ fn places() -> Vec<Event> {
         Event::PlaceRemoved { network: network.clone() },
         Event::PlaceTrusted { network },
         Event::PlacesForgotten { count: 2 },
+        Event::DeviceTrusted { id: text("0199"), until: LATER },
+        Event::DeviceUntrusted { id: text("0199") },
     ]
 }
 

@@ -1,6 +1,6 @@
 //! What a restore ends. A backup knows nothing of what was ended, used or taken back after it, so
 //! whatever signs anybody in is over: sessions with their tokens, browsers that stay signed in, links and
-//! codes, and what browsers vouch for. Passwords stay. Whatever else is made that signs somebody in
+//! codes, devices that are trusted, and what browsers vouch for. Passwords stay. Whatever else is made that signs somebody in
 //! belongs here too.
 
 use portcullis_domain::event::EndReason;
@@ -32,6 +32,7 @@ pub async fn end_everything(tx: &mut Tx, now: Time) -> Result<Ended> {
     const CREDENTIALS: &str = "UPDATE credentials SET ended_at = $1 WHERE ended_at IS NULL";
     const SERIES: &str = "UPDATE remember_series SET ended_at = $1, end_reason = $2
         WHERE ended_at IS NULL";
+    const DEVICES: &str = "UPDATE trusted_devices SET ended_at = $1 WHERE ended_at IS NULL";
     const LINKS: &str = "UPDATE one_time_links SET used_at = $1 WHERE used_at IS NULL";
     const CODES: &str = "UPDATE one_time_codes SET used_at = $1 WHERE used_at IS NULL";
     let sessions: i64 = tx.fetch_one(LIVE, params![now]).await?.get("count")?;
@@ -40,6 +41,7 @@ pub async fn end_everything(tx: &mut Tx, now: Time) -> Result<Ended> {
     tx.execute(SESSIONS, params![now, reason]).await?;
     tx.execute(CREDENTIALS, params![now]).await?;
     tx.execute(SERIES, params![now, reason]).await?;
+    tx.execute(DEVICES, params![now]).await?;
     let links = tx.execute(LINKS, params![now]).await?;
     let codes = tx.execute(CODES, params![now]).await?;
     tx.invalidate(Invalidation::Everybody);

@@ -32,4 +32,5 @@ mod rotation;
 mod schema;
 mod sessions;
 mod settings;
+mod trusted_devices;
 mod users;
