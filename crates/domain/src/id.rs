@@ -120,6 +120,48 @@ impl Serialize for SessionHandle {
     }
 }
 
+/// An API key as clients may name it: `key_` and 24 lower-case hex digits. It opens nothing.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(Ascii<28>);
+
+impl KeyId {
+    const PREFIX: &str = "key_";
+
+    /// From 96 random bits.
+    pub fn from_random(bytes: [u8; 12]) -> Self {
+        Self(Ascii::filled(&format!("{}{}", Self::PREFIX, hex::encode(bytes))))
+    }
+
+    /// Reads what a client sent; `None` for any other form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix(Self::PREFIX)?;
+        is_lower_hex(digits, 24).then(|| Self(Ascii::filled(text)))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(out)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "KeyId({})", self.as_str())
+    }
+}
+
+impl Serialize for KeyId {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.as_str())
+    }
+}
+
 /// A text of exactly `N` ASCII characters, held in place: the server remembers a million of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Ascii<const N: usize>([u8; N]);
@@ -159,6 +201,10 @@ mod tests {
         let handle = SessionHandle::from_random([0x01; 12]);
         assert_eq!(handle.as_str(), format!("sess_{}", "01".repeat(12)));
         assert_eq!(SessionHandle::parse(handle.as_str()), Some(handle));
+
+        let key = KeyId::from_random([0x02; 12]);
+        assert_eq!(key.as_str(), format!("key_{}", "02".repeat(12)));
+        assert_eq!(KeyId::parse(key.as_str()), Some(key));
     }
 
     #[test]
@@ -179,5 +225,11 @@ mod tests {
         handle(&format!("SESS_{}", "a".repeat(24)));
         handle(&format!("sess_{}", "A".repeat(24)));
         handle(&format!("sess_{}", "a".repeat(25)));
+
+        let key = |text: &str| assert_eq!(KeyId::parse(text), None, "{text}");
+        key("key_");
+        key(&format!("sess_{}", "a".repeat(24)));
+        key(&format!("key_{}", "A".repeat(24)));
+        key(&format!("key_{}", "a".repeat(23)));
     }
 }

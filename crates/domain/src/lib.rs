@@ -5,6 +5,7 @@
 //! - [`account`]: account types and whether an account is open.
 //! - [`activity`]: an event as it is shown outside, and what is asked for of them.
 //! - [`administration`]: who may do what to whose account.
+//! - [`api_key`]: API keys: what one may do, and from where.
 //! - [`audit`]: what is written of an event for good, and how it is proven.
 //! - [`backup`]: the seal and the names of backups, and how old the last may be.
 //! - [`client_address`]: who is calling, read through trusted proxies only.
@@ -39,6 +40,7 @@
 pub mod account;
 pub mod activity;
 pub mod administration;
+pub mod api_key;
 pub mod audit;
 pub mod backup;
 pub mod blacklist;

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::invalidations::Invalidation;
 use crate::sessions;
 
-pub use found::{Credential, Found, SessionFacts, find};
+pub use found::{Credential, Found, Grounds, SessionFacts, SessionGrounds, find};
 pub use touched::{TOUCHES, touch};
 
 /// What the client holds.

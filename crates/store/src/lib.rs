@@ -10,6 +10,7 @@ mod error;
 mod jobs;
 mod like;
 
+pub mod api_keys;
 pub mod audit;
 pub mod backup;
 pub mod blacklist;

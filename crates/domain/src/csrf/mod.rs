@@ -27,7 +27,7 @@ pub enum Kind {
     OneTime = 4,
 }
 
-/// How a caller with a session showed who they are.
+/// How a caller showed who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuthKind {
     /// The session cookie.
@@ -36,6 +36,8 @@ pub enum AuthKind {
     Bearer,
     /// A signed access token.
     Jwt,
+    /// An API key.
+    Key,
 }
 
 /// What `GET /api/security/csrf-token` gives (setting `csrf.fetched_token`).
@@ -147,6 +149,8 @@ pub fn required(
         AuthKind::Cookie => true,
         AuthKind::Bearer => bearer == BearerCsrf::Require,
         AuthKind::Jwt => jwt == JwtCsrf::Browser && browser_context,
+        // No other site can have a browser send the header of a key.
+        AuthKind::Key => false,
     }
 }
 
@@ -182,6 +186,7 @@ mod tests {
         check(A::Jwt, false, B::Require, J::Browser, false);
         check(A::Jwt, true, B::Exempt, J::Browser, true);
         check(A::Jwt, true, B::Require, J::Exempt, false);
+        check(A::Key, true, B::Require, J::Browser, false);
     }
 
     #[test]

@@ -111,6 +111,7 @@ impl Binding<'_> {
                     Some(AuthKind::Cookie) => 1,
                     Some(AuthKind::Bearer) => 2,
                     Some(AuthKind::Jwt) => 3,
+                    Some(AuthKind::Key) => 4,
                 };
                 let [e0, e1, e2, e3, e4, e5, e6, e7] = epoch.to_be_bytes();
                 mac.update(&length(id.len() + 9));
@@ -301,6 +302,7 @@ mod tests {
             Some(AuthKind::Cookie),
             Some(AuthKind::Bearer),
             Some(AuthKind::Jwt),
+            Some(AuthKind::Key),
         ])
     }
 

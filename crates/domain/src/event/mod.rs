@@ -36,7 +36,7 @@ pub struct Context {
     pub actor: Option<UserId>,
     /// Whose account it is about.
     pub subject: Option<UserId>,
-    /// The public handle of the session, never its id.
+    /// The public handle of the session, never its id; or the id of the API key, never the key.
     pub session: Option<String>,
     /// The address of the client.
     pub ip: Option<String>,

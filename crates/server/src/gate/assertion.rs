@@ -33,7 +33,7 @@ pub struct Assertions {
 /// For whom it was made, and for which upstream.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
-    session: String,
+    handle: String,
     audience: Arc<str>,
 }
 
@@ -54,7 +54,7 @@ struct Claims<'a> {
     aud: &'a str,
     /// The user's uuid.
     sub: &'a str,
-    /// The handle of the session.
+    /// The handle of the session, or the id of the API key.
     sid: &'a str,
     email: &'a str,
     role: &'a str,
@@ -93,8 +93,8 @@ impl Assertions {
         now: Time,
     ) -> Result<HeaderValue, NotSigned> {
         let found = caller.found();
-        let session = found.session.handle.as_str().to_owned();
-        let key = Key { session, audience: Arc::clone(audience) };
+        let handle = found.handle().to_owned();
+        let key = Key { handle, audience: Arc::clone(audience) };
         let (email, role) = (found.user.email.as_str(), found.role.name.as_str());
         let now = now.secs();
         if let Some(made) = self.made.get(&key) {
@@ -113,7 +113,7 @@ impl Assertions {
                 iss: tokens.issuer(),
                 aud: audience,
                 sub: &found.user.uuid,
-                sid: &key.session,
+                sid: &key.handle,
                 email,
                 role,
                 permissions: fits.then_some(&permissions),

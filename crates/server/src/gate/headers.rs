@@ -57,8 +57,9 @@ pub struct Identity<'a> {
     pub organisation: Option<&'a str>,
     /// Permission keys, separated by one comma each.
     pub permissions: &'a str,
-    /// A token of the session kind, for the application to render into its forms.
-    pub csrf_token: &'a str,
+    /// A token of the session kind, for the application to render into its forms; who comes with a key
+    /// needs none.
+    pub csrf_token: Option<&'a str>,
 }
 
 /// Which header carried the credential that we accepted.
@@ -180,7 +181,9 @@ pub fn set_identity(headers: &mut HeaderMap, identity: &Identity<'_>) {
         set(headers, "x-auth-organisation", organisation);
     }
     set(headers, "x-auth-permissions", identity.permissions);
-    set(headers, "x-auth-csrf-token", identity.csrf_token);
+    if let Some(csrf_token) = identity.csrf_token {
+        set(headers, "x-auth-csrf-token", csrf_token);
+    }
 }
 
 /// Remove from an upstream's answer what only the gate may say; give the names of the cookies of

@@ -159,6 +159,7 @@ fn outbound(
     headers::remove_own_cookies(&mut parts.headers, app.cookies.own_names());
     let consumed = match caller.map(|caller| caller.auth) {
         Some(AuthKind::Bearer | AuthKind::Jwt) => Consumed::Authorization,
+        Some(AuthKind::Key) => Consumed::ApiKey,
         Some(AuthKind::Cookie) | None => Consumed::Nothing,
     };
     headers::remove_consumed(&mut parts.headers, consumed);
@@ -183,6 +184,7 @@ pub fn introduce(app: &App, caller: &Caller, headers: &mut HeaderMap) {
     let found = caller.found();
     let permissions: Vec<_> = caller.grants().iter().map(ToString::to_string).collect();
     let name = full_name(found.user.first_name.as_str(), found.user.last_name.as_str());
+    let csrf_token = caller.session().map(|session| door::mint(app, session, Kind::Session));
     let identity = Identity {
         user: &found.user.id.to_string(),
         email: found.user.email.as_str(),
@@ -190,7 +192,7 @@ pub fn introduce(app: &App, caller: &Caller, headers: &mut HeaderMap) {
         role: &found.role.name,
         organisation: None,
         permissions: &permissions.join(","),
-        csrf_token: &door::mint(app, caller, Kind::Session),
+        csrf_token: csrf_token.as_deref(),
     };
     headers::set_identity(headers, &identity);
 }

@@ -278,7 +278,7 @@ impl Verifier {
             // Whoever was given more beside his role shares it only with himself.
             let alone = found.has_own_grants.then_some(found.user.id);
             found.role = verifier.roles.share((found.role.id, alone), found.role);
-            let touched = AtomicI64::new(found.credential.last_active.0);
+            let touched = AtomicI64::new(found.facts().last_active.0);
             let read_nanos = u64::try_from(read_at.as_nanos()).unwrap_or(u64::MAX);
             let entry = Arc::new(Entry { found, read_nanos, generation, touched });
             verifier.remember(mac, &entry);

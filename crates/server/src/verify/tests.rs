@@ -75,7 +75,7 @@ impl SignedIn {
 
     async fn last_active(&self, mac: &Mac) -> Time {
         let mut tx = self.db.read_once().await.unwrap();
-        credentials::find(&mut tx, mac).await.unwrap().unwrap().credential.last_active
+        credentials::find(&mut tx, mac).await.unwrap().unwrap().facts().last_active
     }
 }
 

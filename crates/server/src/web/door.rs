@@ -13,6 +13,7 @@ use portcullis_domain::event::{Event, LimitName, Text};
 use portcullis_domain::origin::{self, Signal, WallFacts};
 use portcullis_domain::step_up::{self, Asker};
 use portcullis_domain::time::Time;
+use portcullis_store::credentials::SessionFacts as SessionRow;
 
 use super::caller::{Access, Caller, IfRemembered, Level};
 use super::error::{Error, Forbidden};
@@ -100,7 +101,9 @@ where
 fn ask_for_proof(app: &App, facts: &Facts, caller: Option<&Caller>) -> Result<(), Error> {
     let is_page = facts.target.path().as_str().starts_with("/-/");
     let asker = if is_page { Asker::Page } else { Asker::Program };
-    let proved_at = caller.map_or(Time(i64::MIN), |caller| caller.found().session.auth_time);
+    // A key proves nobody.
+    let session = caller.and_then(Caller::session);
+    let proved_at = session.map_or(Time(i64::MIN), |session| session.auth_time);
     if step_up::is_needed(app.config.sign_in.step_up, asker, proved_at, app.clock.now()) {
         return Err(Error::Forbidden(Forbidden::StepUp));
     }
@@ -152,7 +155,7 @@ fn look_at(app: &App, facts: &Facts, unsafe_method: bool) -> Option<Signal> {
     origin::wall(&wall, &app.own_origins, &app.config.sign_in.trusted_origins).ok()
 }
 
-/// Judges the CSRF token of a caller's unsafe request; safe ones need none.
+/// Judges the CSRF token of a caller's unsafe request; safe ones need none, and no key does.
 pub async fn check_csrf(
     app: &App,
     facts: &Facts,
@@ -160,14 +163,15 @@ pub async fn check_csrf(
     signal: Signal,
     body: &BodyToken,
 ) -> Result<Accepted, Error> {
+    let Some(session) = caller.session() else { return Ok(Accepted::Reusable) };
     if is_safe(&facts.method) || !needs_token(app, facts, caller) {
         return Ok(Accepted::Reusable);
     }
-    match judge(app, facts, caller, signal, body) {
+    match judge(app, facts, (caller.auth, session), signal, body) {
         Ok(accepted) => Ok(accepted),
         Err(refusal) => {
             if refusal.earns_fresh_token() && is_trustworthy(caller, signal) {
-                hand_back(app, facts, caller);
+                hand_back(app, facts, session);
             }
             Err(Box::pin(csrf_refused(app, facts, Some(caller), refusal)).await)
         }
@@ -197,16 +201,17 @@ pub async fn spend(
     caller: &Caller,
     accepted: Accepted,
 ) -> Result<(), Error> {
-    let Accepted::OneTime { nonce } = accepted else { return Ok(()) };
-    let found = caller.found();
+    let (Accepted::OneTime { nonce }, Some(session)) = (accepted, caller.session()) else {
+        return Ok(());
+    };
     let token = Token {
-        session: found.session.id.clone(),
+        session: session.id.clone(),
         nonce,
-        csrf_epoch: found.session.csrf_epoch,
+        csrf_epoch: session.csrf_epoch,
         expires_at: app.clock.now().plus(app.longest_life()),
     };
     let won = app.spender.spend(token).await.map_err(Error::store)?;
-    hand_back(app, facts, caller);
+    hand_back(app, facts, session);
     if won {
         Ok(())
     } else {
@@ -214,15 +219,14 @@ pub async fn spend(
     }
 }
 
-/// What a token of the caller's session is bound to, whichever credential of it comes along.
-pub fn binding(caller: &Caller) -> Binding<'_> {
-    let session = &caller.found().session;
+/// What a token of a session is bound to, whichever credential of it comes along.
+pub fn binding(session: &SessionRow) -> Binding<'_> {
     Binding::Session { id: session.id.as_str(), epoch: session.csrf_epoch, auth: None }
 }
 
-/// A token of this kind for the caller's session.
-pub fn mint(app: &App, caller: &Caller, kind: Kind) -> String {
-    app.mint_csrf(kind, &binding(caller))
+/// A token of this kind for a session.
+pub fn mint(app: &App, session: &SessionRow, kind: Kind) -> String {
+    app.mint_csrf(kind, &binding(session))
 }
 
 /// A token for somebody who is not signed in, bound to the browser where the cookies are hardened;
@@ -284,7 +288,7 @@ async fn read_fields(app: &App, facts: &Facts, body: Incoming) -> Result<Fields,
 fn judge(
     app: &App,
     facts: &Facts,
-    caller: &Caller,
+    (credential, session): (AuthKind, &SessionRow),
     signal: Signal,
     body: &BodyToken,
 ) -> Result<Accepted, Refusal> {
@@ -292,13 +296,12 @@ fn judge(
     let csrftoken_headers = texts(&facts.headers, CSRFTOKEN_HEADER);
     let presented = csrf::present(&token_headers, &csrftoken_headers, body)?;
     let cookies: Vec<_> = app.cookies.csrf_values(&facts.headers).collect();
-    let session = &caller.found().session;
     let judged = csrf::Facts {
         presented,
         session: Some(SessionFacts {
             id: session.id.as_str(),
             epoch: session.csrf_epoch,
-            credential: caller.auth,
+            credential,
         }),
         pre_session: app.cookies.pre_session(&facts.headers),
         csrftoken_cookies: &cookies,
@@ -315,9 +318,9 @@ fn is_trustworthy(caller: &Caller, signal: Signal) -> bool {
 }
 
 /// Sends a token for the next request with the answer.
-pub fn hand_back(app: &App, facts: &Facts, caller: &Caller) {
+pub fn hand_back(app: &App, facts: &Facts, session: &SessionRow) {
     let kind = csrf::kind_to_issue(app.config.csrf.fetched_token, false, false);
-    facts.after().csrf_token = Some(mint(app, caller, kind));
+    facts.after().csrf_token = Some(mint(app, session, kind));
 }
 
 async fn csrf_refused(

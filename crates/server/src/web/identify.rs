@@ -6,7 +6,7 @@ use portcullis_domain::event::Event;
 use portcullis_domain::secret::{Mac, Opaque, Purpose};
 use portcullis_domain::session;
 use portcullis_domain::time::Time;
-use portcullis_store::credentials;
+use portcullis_store::credentials::{self, SessionGrounds};
 
 use super::caller::Caller;
 use super::door;
@@ -133,10 +133,11 @@ async fn renew_if_due(
     caller: &Caller,
     secret: &Opaque,
 ) -> Result<(), Error> {
-    let life = caller.found().credential.life;
+    let Some(SessionGrounds { credential, .. }) = caller.found().session() else { return Ok(()) };
+    let life = credential.life;
     let Some(whole) = app.config.session.username_login else { return Ok(()) };
     match session::renewal(life.expires_at, life.renew_until, whole, app.clock.now()) {
-        Some(until) => Box::pin(renew(app, facts, caller, secret, until)).await,
+        Some(until) => Box::pin(renew(app, facts, caller, secret, (life.expires_at, until))).await,
         None => Ok(()),
     }
 }
@@ -147,10 +148,9 @@ async fn renew(
     facts: &Facts,
     caller: &Caller,
     secret: &Opaque,
-    until: Time,
+    (expires, until): (Time, Time),
 ) -> Result<(), Error> {
     let now = app.clock.now();
-    let expires = caller.found().credential.life.expires_at;
     let mut tx = app.db.write().await?;
     let renewed = credentials::renew(&mut tx, &caller.mac, expires, until).await?;
     if renewed {

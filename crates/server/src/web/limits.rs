@@ -184,7 +184,7 @@ pub async fn is_way_back(app: &App, facts: &Facts) -> bool {
 }
 
 fn may_change_limits(caller: Caller) -> bool {
-    Staff::<LimitsManage>::admit(Ok(caller)).is_ok()
+    Staff::<LimitsManage, Caller>::admit(Ok(caller)).is_ok()
 }
 
 /// Counts a request by its account as well, from wherever it came. The headers speak of the limit

@@ -7,6 +7,7 @@ use portcullis_domain::csrf::{AuthKind, Kind};
 use portcullis_domain::event::Event;
 use portcullis_domain::remember::{FetchMetadata, Ticket, may_bring_back};
 
+use super::caller::Caller;
 use super::door;
 use super::error::Error;
 use super::identify::{Who, look_up};
@@ -112,13 +113,13 @@ fn is_tossed(app: &App, facts: &Facts) -> bool {
 
 async fn welcome(app: &App, facts: &Facts, back: &Back) -> Result<Who, Error> {
     let who = look_up(app, AuthKind::Cookie, back.mac).await?;
-    if let Ok(caller) = &who {
+    if let Some(session) = who.as_ref().ok().and_then(Caller::session) {
         let remembered = &back.remembered;
         let remember = app.keys.remember.seal(&remembered.ticket);
         // Instead of what was gathered so far: that the dead session cookie is to be forgotten.
         facts.after().cookies = vec![
             app.cookies.session(&back.secret.reveal(), back.at, back.life.expires_at),
-            app.cookies.csrf(&door::mint(app, caller, Kind::DoubleSubmit), back.at),
+            app.cookies.csrf(&door::mint(app, session, Kind::DoubleSubmit), back.at),
             app.cookies.remember(&remember, back.at, remembered.until),
         ];
     }

@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use portcullis_domain::csrf::{self, Binding, Kind};
 
-use super::caller::Caller;
+use super::caller::InSession;
 use super::error::Error;
 use super::request::Call;
 use crate::flows::proof::{Claim, Holder, Renewed};
 
 /// The claim of a caller who gave a current password.
-pub fn claim<'a>(call: &'a Call, caller: &Caller, password: &'a str) -> Claim<'a> {
-    let found = caller.found();
+pub fn claim<'a>(call: &'a Call, caller: &InSession, password: &'a str) -> Claim<'a> {
+    let (session, credential) = (caller.session(), caller.credential());
     Claim {
         holder: Holder {
-            user: found.user.id,
-            session: found.session.id.clone(),
-            csrf_epoch: found.session.csrf_epoch,
+            user: caller.user_id(),
+            session: session.id.clone(),
+            csrf_epoch: session.csrf_epoch,
             mac: caller.mac,
-            kind: found.credential.kind,
-            expires_at: found.credential.life.expires_at,
+            kind: credential.kind,
+            expires_at: credential.life.expires_at,
         },
         password,
         from: call.facts.client,

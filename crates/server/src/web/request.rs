@@ -160,7 +160,7 @@ impl Facts {
         let found = caller.found();
         Context {
             actor: Some(found.user.id),
-            session: Some(found.session.handle.as_str().to_owned()),
+            session: Some(found.handle().to_owned()),
             ..self.context()
         }
     }

@@ -11,6 +11,7 @@ use portcullis_domain::session::{CredentialFacts, Life, SignInForm};
 use portcullis_domain::time::Time;
 
 use super::CredentialKind;
+use crate::api_keys::KeyFacts;
 use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
 use crate::roles;
@@ -22,13 +23,28 @@ use crate::users::{self, User};
 /// a million of them. Nothing here says that it is alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    pub credential: Credential,
-    pub session: SessionFacts,
+    pub grounds: Grounds,
     pub user: Arc<User>,
     /// The user's role, with all that the user holds: its grants, and those he was given beside it.
     pub role: Arc<Role>,
     /// Whether he was given any beside it, so that his role is not that of others.
     pub has_own_grants: bool,
+}
+
+/// What a credential hangs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grounds {
+    /// A session, which handed it out.
+    Session(SessionGrounds),
+    /// Itself: an API key hangs on nothing but its owner.
+    Key(Box<KeyFacts>),
+}
+
+/// What a session handed out, and the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionGrounds {
+    pub credential: Credential,
+    pub session: SessionFacts,
 }
 
 /// The life of a credential. That of a child is bounded by its parent's: it ends with it, and a
@@ -59,15 +75,44 @@ pub struct SessionFacts {
 impl Found {
     /// What decides whether the credential counts, with what it hangs on.
     pub fn facts(&self) -> CredentialFacts {
-        let life = self.credential.life;
-        CredentialFacts {
-            ended: self.credential.has_ended,
-            expires_at: life.expires_at,
-            idle: life.idle,
-            last_active: self.credential.last_active,
-            user_active: self.user.status == AccountStatus::Active,
-            session_epoch: self.session.user_epoch,
-            user_epoch: self.user.epoch,
+        let user_active = self.user.status == AccountStatus::Active;
+        let user_epoch = self.user.epoch;
+        match &self.grounds {
+            Grounds::Session(SessionGrounds { credential, session }) => CredentialFacts {
+                ended: credential.has_ended,
+                expires_at: credential.life.expires_at,
+                idle: credential.life.idle,
+                last_active: credential.last_active,
+                user_active,
+                session_epoch: session.user_epoch,
+                user_epoch,
+            },
+            Grounds::Key(key) => CredentialFacts {
+                ended: key.has_ended,
+                expires_at: key.expires_at,
+                idle: None,
+                last_active: key.last_active,
+                user_active,
+                // A new password does not stop integrations.
+                session_epoch: user_epoch,
+                user_epoch,
+            },
+        }
+    }
+
+    /// The session with the credential that it handed out; none where that is an API key.
+    pub fn session(&self) -> Option<&SessionGrounds> {
+        match &self.grounds {
+            Grounds::Session(grounds) => Some(grounds),
+            Grounds::Key(_) => None,
+        }
+    }
+
+    /// The name under which it is written down that somebody acted through this: it opens nothing.
+    pub fn handle(&self) -> &str {
+        match &self.grounds {
+            Grounds::Session(grounds) => grounds.session.handle.as_str(),
+            Grounds::Key(key) => key.id.as_str(),
         }
     }
 }
@@ -99,19 +144,20 @@ fn found(row: &Row) -> Result<Found> {
     let session = sessions::session(row)?;
     let user = users::user(row)?;
     let own = user_grants::own(row, user.id)?;
+    let credential = credential(row, &session)?;
+    let session = SessionFacts {
+        id: session.id,
+        handle: session.handle,
+        user_epoch: session.user_epoch,
+        form: session.form,
+        csrf_epoch: session.csrf_epoch,
+        auth_time: session.auth_time,
+    };
     Ok(Found {
-        credential: credential(row, &session)?,
+        grounds: Grounds::Session(SessionGrounds { credential, session }),
         role: Arc::new(roles::role(row)?.with(&own)),
         has_own_grants: !own.is_empty(),
         user: Arc::new(user),
-        session: SessionFacts {
-            id: session.id,
-            handle: session.handle,
-            user_epoch: session.user_epoch,
-            form: session.form,
-            csrf_epoch: session.csrf_epoch,
-            auth_time: session.auth_time,
-        },
     })
 }
 

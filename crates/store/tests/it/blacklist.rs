@@ -40,13 +40,16 @@ async fn who_is_put_on_the_list_loses_everything() {
         assert_eq!(added, Some(Added { is_new: true, ended: 2 }));
         for number in [1, 2] {
             let found = credentials::find(&mut tx, &mac(number)).await.unwrap().unwrap();
-            assert!(found.credential.has_ended, "{number}");
-            assert_ne!(found.session.user_epoch, found.user.epoch, "{number}");
-            let ended = sessions::by_id(&mut tx, &found.session.id).await.unwrap().unwrap();
+            assert!(found.session().unwrap().credential.has_ended, "{number}");
+            assert_ne!(found.session().unwrap().session.user_epoch, found.user.epoch, "{number}");
+            let ended = sessions::by_id(&mut tx, &found.session().unwrap().session.id)
+                .await
+                .unwrap()
+                .unwrap();
             assert_eq!(ended.end_reason.as_deref(), Some("blacklisted"), "{number}");
         }
         let found = credentials::find(&mut tx, &mac(3)).await.unwrap().unwrap();
-        assert!(!found.credential.has_ended, "control");
+        assert!(!found.session().unwrap().credential.has_ended, "control");
         let series = remember::hold(&mut tx, &series.id).await.unwrap().unwrap();
         assert_eq!(series.ended_at, Some(later(1)));
         assert_eq!(
@@ -209,7 +212,7 @@ async fn sign_ins_that_race_with_it_are_dead() {
                 continue;
             };
             made += 1;
-            assert!(found.session.user_epoch < epoch, "{number}");
+            assert!(found.session().unwrap().session.user_epoch < epoch, "{number}");
         }
         assert!(made > 0, "control: nobody was faster");
     })

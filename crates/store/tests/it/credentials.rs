@@ -9,7 +9,7 @@ use portcullis_domain::id::SessionId;
 use portcullis_domain::permission::Grant;
 use portcullis_domain::session::{CredentialFacts, Life};
 use portcullis_store::credentials::{
-    self, Credential, CredentialKind, Found, NewCredential, SessionFacts,
+    self, Credential, CredentialKind, Found, Grounds, NewCredential, SessionFacts, SessionGrounds,
 };
 use portcullis_store::{Error, Tx, roles, sessions, users};
 
@@ -46,20 +46,22 @@ async fn everything_is_found_at_once() {
         let mut tx = test.read().await;
         let session = stored_session(&mut tx, 1).await;
         let expected = Found {
-            credential: Credential {
-                kind: CredentialKind::Mobile,
-                life,
-                last_active: NOW,
-                has_ended: false,
-            },
-            session: SessionFacts {
-                id: session.id,
-                handle: session.handle,
-                user_epoch: session.user_epoch,
-                form: session.form,
-                csrf_epoch: session.csrf_epoch,
-                auth_time: session.auth_time,
-            },
+            grounds: Grounds::Session(SessionGrounds {
+                credential: Credential {
+                    kind: CredentialKind::Mobile,
+                    life,
+                    last_active: NOW,
+                    has_ended: false,
+                },
+                session: SessionFacts {
+                    id: session.id,
+                    handle: session.handle,
+                    user_epoch: session.user_epoch,
+                    form: session.form,
+                    csrf_epoch: session.csrf_epoch,
+                    auth_time: session.auth_time,
+                },
+            }),
             has_own_grants: false,
             role: Arc::new(roles::by_id(&mut tx, user.role_id).await.unwrap().unwrap()),
             user: Arc::new(user),
@@ -83,8 +85,8 @@ async fn a_role_without_grants_is_found_too() {
         ]) {
             credential(&mut tx, number, &id, kind).await;
             let found = find(&mut tx, number).await;
-            assert_eq!(found.credential.kind, kind);
-            assert_eq!(found.credential.life, new_credential(1, &id, kind).life);
+            assert_eq!(found.session().unwrap().credential.kind, kind);
+            assert_eq!(found.session().unwrap().credential.life, new_credential(1, &id, kind).life);
             assert!(found.role.grants.is_empty());
         }
     })
@@ -164,7 +166,7 @@ async fn a_touch_only_moves_forward_and_raises_nobody() {
         };
         assert_eq!(touch(&mut tx, &[1], 0).await, 0, "noted already");
         assert_eq!(touch(&mut tx, &[1], 99).await, 1);
-        assert_eq!(find(&mut tx, 1).await.credential.last_active, later(99));
+        assert_eq!(find(&mut tx, 1).await.session().unwrap().credential.last_active, later(99));
         assert_eq!(touch(&mut tx, &[1], 98).await, 0, "noted later");
         assert_eq!(touch(&mut tx, &[1], 199).await, 0, "idle");
         assert_eq!(touch(&mut tx, &[2, 9], 9999).await, 1, "no idle limit, and nobody");
@@ -202,7 +204,7 @@ async fn of_parallel_renewals_one_wins() {
         });
         assert_eq!(won.await.into_iter().filter(|won| *won).count(), 1);
         let found = find(&mut test.read().await, 1).await;
-        assert_eq!(found.credential.life.expires_at, later(7200));
+        assert_eq!(found.session().unwrap().credential.life.expires_at, later(7200));
     })
     .await;
 }
@@ -240,7 +242,7 @@ async fn api_tokens_of_other_sessions_end_with_their_children() {
         assert_eq!(end(&mut tx).await, 1);
         assert_eq!(end(&mut tx).await, 0);
         assert_eq!(living(&mut tx, 4).await, [3, 4]);
-        assert!(find(&mut tx, 2).await.credential.has_ended);
+        assert!(find(&mut tx, 2).await.session().unwrap().credential.has_ended);
     })
     .await;
 }
@@ -259,7 +261,7 @@ async fn a_parent_has_one_child_for_each_device() {
         assert!(replace(&mut tx, 3, "android").await);
         assert!(replace(&mut tx, 4, "ios").await);
         assert_eq!(living(&mut tx, 4).await, [1, 3, 4]);
-        assert!(find(&mut tx, 2).await.credential.has_ended);
+        assert!(find(&mut tx, 2).await.session().unwrap().credential.has_ended);
         let orphan = new_credential(7, &id, CredentialKind::Child);
         assert!(!credentials::replace_child(&mut tx, &orphan, NOW).await.unwrap());
         tx.commit().await.unwrap();
@@ -319,7 +321,7 @@ async fn living(tx: &mut Tx, last: u8) -> Vec<u8> {
     let mut living = Vec::new();
     for number in 1..=last {
         let found = credentials::find(tx, &mac(number)).await.unwrap();
-        if found.is_some_and(|found| !found.credential.has_ended) {
+        if found.is_some_and(|found| !found.session().unwrap().credential.has_ended) {
             living.push(number);
         }
     }

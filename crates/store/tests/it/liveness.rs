@@ -197,7 +197,7 @@ impl World {
             if session::alive(&found.facts(), self.now).is_ok() {
                 let began = sessions::by_id(tx, session).await.unwrap().unwrap().created_at;
                 let place = (began, session.as_str().to_owned());
-                alive.insert(place, found.session.handle.as_str().to_owned());
+                alive.insert(place, found.session().unwrap().session.handle.as_str().to_owned());
             }
         }
         alive.into_values().rev().collect()

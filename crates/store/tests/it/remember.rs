@@ -261,9 +261,10 @@ async fn ended(tx: &mut Tx) -> [bool; 3] {
     let mut ended = [false; 3];
     for (number, ended) in (1..).zip(&mut ended) {
         let found = credentials::find(tx, &mac(number)).await.unwrap().unwrap();
-        let session = sessions::by_id(tx, &found.session.id).await.unwrap().unwrap();
+        let session =
+            sessions::by_id(tx, &found.session().unwrap().session.id).await.unwrap().unwrap();
         *ended = session.ended_at.is_some();
-        assert_eq!(found.credential.has_ended, *ended, "{number}");
+        assert_eq!(found.session().unwrap().credential.has_ended, *ended, "{number}");
     }
     ended
 }

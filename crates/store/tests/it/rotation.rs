@@ -3,7 +3,7 @@
 
 use portcullis_domain::id::{SeriesId, SessionId, UserId};
 use portcullis_domain::text::{Email, Username};
-use portcullis_store::credentials::{self, CredentialKind, NewCredential};
+use portcullis_store::credentials::{self, CredentialKind, Found, NewCredential};
 use portcullis_store::remember::{self, NewSeries};
 use portcullis_store::sessions::{self, NewSession};
 use portcullis_store::{Error, Tx, rotation, users};
@@ -119,7 +119,8 @@ async fn a_cookie_gets_a_new_secret_and_keeps_its_life() {
         assert!(!rotation::replace_cookie(&mut tx, &api, &mac(8)).await.unwrap(), "no cookie");
         assert_eq!(credentials::find(&mut tx, &cookie).await.unwrap(), None);
         let after = credentials::find(&mut tx, &mac(9)).await.unwrap().unwrap();
-        assert_eq!(after.credential, before.credential);
+        let life = |found: &Found| found.session().unwrap().credential.clone();
+        assert_eq!(life(&after), life(&before));
         credentials::end(&mut tx, &mac(9), NOW).await.unwrap();
         assert!(!rotation::replace_cookie(&mut tx, &mac(9), &mac(8)).await.unwrap(), "it is over");
     })
@@ -161,7 +162,7 @@ async fn what_else_a_session_handed_out_ends() {
             let mut found = Vec::new();
             for number in 1..=5 {
                 let credential = credentials::find(&mut tx, &mac(number)).await.unwrap().unwrap();
-                if !credential.credential.has_ended {
+                if !credential.session().unwrap().credential.has_ended {
                     found.push(number);
                 }
             }

@@ -199,7 +199,7 @@ pub(crate) async fn one_session(test: &TestDb) -> SessionId {
 /// The session of a credential.
 pub(crate) async fn stored_session(tx: &mut Tx, number: u8) -> Session {
     let found = credentials::find(tx, &mac(number)).await.unwrap().unwrap();
-    sessions::by_id(tx, &found.session.id).await.unwrap().unwrap()
+    sessions::by_id(tx, &found.session().unwrap().session.id).await.unwrap().unwrap()
 }
 
 /// Of the credentials 1 to 3; one that does not exist counts as living.
@@ -207,7 +207,7 @@ async fn ended_credentials(tx: &mut Tx) -> [bool; 3] {
     let mut ended = [false; 3];
     for (number, ended) in (1..).zip(&mut ended) {
         let found = credentials::find(tx, &mac(number)).await.unwrap();
-        *ended = found.is_some_and(|found| found.credential.has_ended);
+        *ended = found.is_some_and(|found| found.session().unwrap().credential.has_ended);
     }
     ended
 }

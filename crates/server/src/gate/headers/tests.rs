@@ -203,7 +203,7 @@ fn ours_are_set_once_and_last() {
         role: "staff",
         organisation: None,
         permissions: "api.jobs.manage,api.leads.view",
-        csrf_token: "aa",
+        csrf_token: Some("aa"),
     };
     set_identity(&mut headers, &identity);
     let mut expected = vec![

@@ -10,7 +10,7 @@ use crate::flows::barrier;
 use crate::flows::sessions::{self, Own};
 use crate::flows::terminate::{self, Terminate};
 use crate::web::acting;
-use crate::web::caller::{Caller, SignedIn};
+use crate::web::caller::{Caller, InSession, SignedIn};
 use crate::web::door;
 use crate::web::error::{Error, Fault};
 use crate::web::reply::{json_reply, set_header};
@@ -107,6 +107,6 @@ pub async fn end_others(call: Call, SignedIn(caller): SignedIn) -> Answer {
 }
 
 /// The caller, as the flows take him.
-pub fn own(caller: &Caller) -> Own<'_> {
-    Own { user: caller.user_id(), session: &caller.found().session.id }
+pub fn own(caller: &InSession) -> Own<'_> {
+    Own { user: caller.user_id(), session: &caller.session().id }
 }

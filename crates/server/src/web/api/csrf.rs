@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::flows;
-use crate::web::caller::{Caller, SignedIn, Visitor};
+use crate::web::caller::{InSession, SignedIn, Visitor};
 use crate::web::door;
 use crate::web::refusal::Family;
 use crate::web::reply::json_reply;
@@ -55,7 +55,7 @@ pub const ISSUE_FLAT: Doc = Doc {
 
 /// `GET /api/auth/csrf-token` (S9).
 pub async fn issue_flat(call: Call, SignedIn(caller): SignedIn) -> Answer {
-    let token = door::mint(&call.app, &caller, Kind::Session);
+    let token = door::mint(&call.app, caller.session(), Kind::Session);
     let body = json!({"success": true, "csrf_token": token, "single_use": false});
     Ok(json_reply(StatusCode::OK, &body))
 }
@@ -74,27 +74,29 @@ pub async fn set_cookie(call: Call, Visitor(caller): Visitor) -> Answer {
     let (app, facts) = (&call.app, &call.facts);
     let held = held_token(app, facts, caller.as_ref());
     let token = held.unwrap_or_else(|| match &caller {
-        Some(caller) => door::mint(app, caller, Kind::DoubleSubmit),
+        Some(caller) => door::mint(app, caller.session(), Kind::DoubleSubmit),
         None => door::mint_anonymous(app, facts),
     });
     facts.after().cookies.push(app.cookies.csrf(&token, app.clock.now()));
     Ok(json_reply(StatusCode::OK, &json!({"details": "CSRF cookie set"})))
 }
 
-async fn fetch(call: &Call, caller: &Caller) -> Result<(String, Kind), portcullis_store::Error> {
+async fn fetch(call: &Call, caller: &InSession) -> Result<(String, Kind), portcullis_store::Error> {
     let asked_session = call.facts.query("use").as_deref() == Some("session");
-    let session = &caller.found().session.id;
-    let kind = flows::csrf::kind_of_fetch(&call.app, session, asked_session).await?;
-    Ok((door::mint(&call.app, caller, kind), kind))
+    let session = caller.session();
+    let kind = flows::csrf::kind_of_fetch(&call.app, &session.id, asked_session).await?;
+    Ok((door::mint(&call.app, session, kind), kind))
 }
 
 /// The token in the client's cookie, if it is good for who the client is now.
-fn held_token(app: &App, facts: &Facts, caller: Option<&Caller>) -> Option<String> {
+fn held_token(app: &App, facts: &Facts, caller: Option<&InSession>) -> Option<String> {
     let mut values = app.cookies.csrf_values(&facts.headers);
     let text = values.next().filter(|_| values.next().is_none())?;
     let token = Token::parse(text)?;
     let is_good = match (caller, token.kind()) {
-        (Some(caller), Kind::DoubleSubmit) => app.keys.csrf.opens(&token, &door::binding(caller)),
+        (Some(caller), Kind::DoubleSubmit) => {
+            app.keys.csrf.opens(&token, &door::binding(caller.session()))
+        }
         (None, Kind::Anonymous) => {
             let pre_session = app.cookies.pre_session(&facts.headers);
             app.keys.csrf.opens(&token, &Binding::Browser(pre_session))

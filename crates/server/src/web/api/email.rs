@@ -13,7 +13,7 @@ use super::password_reset::{email, refused};
 use crate::flows::email::{self as flow, Asked, Change, Redeemed};
 use crate::flows::mail_request::{Admission, Question};
 use crate::flows::proof::{Refusal, prove};
-use crate::web::caller::{Anyone, Caller, Fresh, SignedIn};
+use crate::web::caller::{Anyone, Fresh, InSession, SignedIn};
 use crate::web::door;
 use crate::web::error::Error;
 use crate::web::refusal::Family;
@@ -136,7 +136,7 @@ pub async fn change(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Ans
     }
 }
 
-async fn prove_first(call: &Call, caller: &Caller, password: &str) -> Result<(), Error> {
+async fn prove_first(call: &Call, caller: &InSession, password: &str) -> Result<(), Error> {
     let answer = prove(&call.app, &claim(call, caller, password)).await?;
     call.facts.set_limit_standing(answer.standing);
     match answer.outcome {

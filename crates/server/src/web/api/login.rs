@@ -130,11 +130,14 @@ pub fn name_and_password<'f>(
 /// The session whose cookie came along, if it lives.
 pub async fn before(app: &App, facts: &Facts) -> Result<Option<Before>, Error> {
     let caller = identify::by_cookie_alone(app, facts).await?;
-    Ok(caller.map(|caller| Before {
-        session: caller.found().session.id.clone(),
-        handle: caller.found().session.handle.clone(),
-        user: caller.user_id(),
-        mac: caller.mac,
+    Ok(caller.and_then(|caller| {
+        let session = caller.session()?;
+        Some(Before {
+            session: session.id.clone(),
+            handle: session.handle.clone(),
+            user: caller.user_id(),
+            mac: caller.mac,
+        })
     }))
 }
 

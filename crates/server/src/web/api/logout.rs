@@ -5,7 +5,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::flows::sign_out;
-use crate::web::caller::{Caller, Leaving};
+use crate::web::caller::{InSession, Leaving};
 use crate::web::error::Error;
 use crate::web::remember;
 use crate::web::reply::{empty_reply, json_reply};
@@ -34,10 +34,9 @@ pub async fn delete(call: Call, Leaving(caller): Leaving) -> Answer {
     Ok(empty_reply(StatusCode::NO_CONTENT))
 }
 
-async fn end(call: &Call, caller: &Caller) -> Result<(), Error> {
-    let found = caller.found();
+async fn end(call: &Call, caller: &InSession) -> Result<(), Error> {
     let context = call.facts.context_of(caller);
-    sign_out::end_session(&call.app, found.user.id, &found.session.id, &context).await?;
+    sign_out::end_session(&call.app, caller.user_id(), &caller.session().id, &context).await?;
     // In place of a renewed cookie that the door may have gathered.
     call.facts.after().cookies = call.app.cookies.forget_session();
     remember::forget(&call.app, &call.facts).await

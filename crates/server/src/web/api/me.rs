@@ -8,7 +8,7 @@ use portcullis_domain::text::full_name;
 use portcullis_store::users::User as Account;
 use serde::Serialize;
 
-use crate::web::caller::{Caller, SignedIn};
+use crate::web::caller::{InSession, SignedIn};
 use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
@@ -65,7 +65,7 @@ pub async fn show(_: Call, SignedIn(caller): SignedIn) -> Answer {
 }
 
 /// The caller, as the account is now.
-pub fn reply(status: StatusCode, caller: &Caller, user: &Account) -> Reply {
+pub fn reply(status: StatusCode, caller: &InSession, user: &Account) -> Reply {
     let name = full_name(user.first_name.as_str(), user.last_name.as_str());
     json_reply(status, &me(caller, user, &name))
 }
@@ -75,7 +75,7 @@ pub fn username(user: &Account) -> &str {
     user.username.as_ref().map_or(user.email.as_str(), |name| name.as_str())
 }
 
-fn me<'a>(caller: &'a Caller, user: &'a Account, name: &'a str) -> Me<'a> {
+fn me<'a>(caller: &'a InSession, user: &'a Account, name: &'a str) -> Me<'a> {
     let found = caller.found();
     Me {
         id: user.id,
@@ -92,7 +92,7 @@ fn me<'a>(caller: &'a Caller, user: &'a Account, name: &'a str) -> Me<'a> {
         },
         created_at: user.created_at.iso(),
         updated_at: user.updated_at.iso(),
-        last_login_at: found.session.auth_time.iso(),
+        last_login_at: caller.session().auth_time.iso(),
         organization_id: None,
         organization_name: None,
         organization_role: None,

@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 
 use super::login;
 use crate::flows::credentials::{Device, token_kind};
-use crate::flows::{mobile, sign_out};
-use crate::web::caller::{Access as _, Allowed, Anyone, Caller, MobileAuthUse, SignedIn};
+use crate::flows::mobile::{self, Bearer};
+use crate::flows::sign_out;
+use crate::web::caller::{
+    Access as _, Allowed, Anyone, CallerKind as _, InSession, MobileAuthUse, SignedIn,
+};
 use crate::web::door;
 use crate::web::error::{Error, Fault};
 use crate::web::identify::{identify, look_up_bearer};
@@ -63,6 +66,7 @@ pub async fn post(call: Call, _: Anyone) -> Answer {
     if caller.auth != AuthKind::Bearer {
         return Err(Error::SignIn("bearer_required"));
     }
+    let caller = InSession::of(caller)?;
     match call.fields.text("action") {
         Some("validate_token") => validate(&call, &caller).await,
         Some("logout") => logout(&call, &caller).await,
@@ -84,17 +88,17 @@ pub const DELETE: Doc = Doc {
 
 /// `DELETE /api/security/mobile-auth` (P19): ends the bearer token that was sent.
 pub async fn delete(call: Call, SignedIn(caller): SignedIn) -> Answer {
-    let found = caller.found();
     let context = call.facts.context_of(&caller);
-    match (caller.auth, found.session.form) {
+    match (caller.auth, caller.session().form) {
         // A cookie would make this an act that another site can cause.
-        (AuthKind::Cookie, _) => return Err(Error::SignIn("bearer_required")),
+        (AuthKind::Cookie | AuthKind::Key, _) => return Err(Error::SignIn("bearer_required")),
         (AuthKind::Bearer, SignInForm::Mobile) => {
             end_mobile(&call, &caller).await?;
         }
         (AuthKind::Bearer | AuthKind::Jwt, _) => {
-            let kind = token_kind(found.credential.kind);
-            sign_out::revoke_token(&call.app, found.user.id, &caller.mac, kind, &context).await?;
+            let kind = token_kind(caller.credential().kind);
+            sign_out::revoke_token(&call.app, caller.user_id(), &caller.mac, kind, &context)
+                .await?;
         }
     }
     Ok(json_reply(StatusCode::OK, &json!({"success": true, "message": "Token revoked"})))
@@ -118,7 +122,7 @@ async fn sign_in(call: Call) -> Answer {
 }
 
 /// Both tokens must be live and the same user's.
-async fn validate(call: &Call, caller: &Caller) -> Answer {
+async fn validate(call: &Call, caller: &InSession) -> Answer {
     let text = call.fields.required("token", 256).map_err(|fault| Error::Invalid(vec![fault]))?;
     let device = device(call)?;
     let token = Opaque::parse(text).ok_or(Error::SignIn("credential_unknown"))?;
@@ -131,7 +135,7 @@ async fn validate(call: &Call, caller: &Caller) -> Answer {
         "success": true,
         "message": DONE,
         "session_token": session_token,
-        "csrf_token": door::mint(&call.app, caller, Kind::Session),
+        "csrf_token": door::mint(&call.app, caller.session(), Kind::Session),
         "user": user(caller.found()),
         "data": {"token": session_token},
     });
@@ -139,21 +143,28 @@ async fn validate(call: &Call, caller: &Caller) -> Answer {
 }
 
 /// A session token that comes as the bearer stays what it is; any other bearer is exchanged.
-async fn session_token(call: &Call, caller: &Caller, device: &Device) -> Result<String, Error> {
-    if caller.found().credential.kind == CredentialKind::Child {
+async fn session_token(call: &Call, caller: &InSession, device: &Device) -> Result<String, Error> {
+    if caller.credential().kind == CredentialKind::Child {
         return call.facts.bearer_text().map(ToOwned::to_owned).ok_or(Error::Internal);
     }
+    let bearer = Bearer {
+        user: &caller.found().user,
+        session: &caller.session().id,
+        credential: caller.credential(),
+        mac: &caller.mac,
+    };
     let context = call.facts.context_of(caller);
-    let made = mobile::session_token(&call.app, caller.found(), &caller.mac, device, &context);
+    let made = mobile::session_token(&call.app, &bearer, device, &context);
     let secret = made.await?.ok_or(Error::SignIn("session_ended"))?;
     Ok(secret.reveal())
 }
 
 /// Ends the bearer's session, and the session of `token` if one is given that is the same user's.
-async fn logout(call: &Call, caller: &Caller) -> Answer {
+async fn logout(call: &Call, caller: &InSession) -> Answer {
     let token = call.fields.optional("token", 256).map_err(|fault| Error::Invalid(vec![fault]))?;
     if let Some(token) = token.and_then(Opaque::parse) {
         let other = look_up_bearer(&call.app, &token).await?.ok();
+        let other = other.and_then(|other| InSession::of(other).ok());
         if let Some(other) = other.filter(|other| other.user_id() == caller.user_id()) {
             end_mobile(call, &other).await?;
         }
@@ -162,10 +173,9 @@ async fn logout(call: &Call, caller: &Caller) -> Answer {
     Ok(json_reply(StatusCode::OK, &json!({"success": true, "message": DONE})))
 }
 
-async fn end_mobile(call: &Call, caller: &Caller) -> Result<(), Error> {
-    let found = caller.found();
+async fn end_mobile(call: &Call, caller: &InSession) -> Result<(), Error> {
     let context = call.facts.context_of(caller);
-    sign_out::end_session(&call.app, found.user.id, &found.session.id, &context).await?;
+    sign_out::end_session(&call.app, caller.user_id(), &caller.session().id, &context).await?;
     Ok(())
 }
 

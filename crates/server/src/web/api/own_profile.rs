@@ -10,7 +10,7 @@ use url::Url;
 use crate::flows::own_profile::{self, Picture, Update, Wanted};
 use crate::web::administering::USERNAME_IS_ADDRESS;
 use crate::web::api::me;
-use crate::web::caller::{Caller, SignedIn};
+use crate::web::caller::{InSession, SignedIn};
 use crate::web::error::{Error, Fault};
 use crate::web::input::Fields;
 use crate::web::reply::json_reply;
@@ -86,7 +86,7 @@ pub async fn post(call: Call, SignedIn(caller): SignedIn) -> Answer {
     Ok(me::reply(StatusCode::CREATED, &caller, &user))
 }
 
-async fn update(call: &Call, caller: &Caller, wanted: &Wanted) -> Result<Box<User>, Error> {
+async fn update(call: &Call, caller: &InSession, wanted: &Wanted) -> Result<Box<User>, Error> {
     let context = call.facts.context_of(caller);
     match own_profile::update(&call.app, caller.user_id(), wanted, &context).await? {
         Update::Done(user) => Ok(user),

@@ -5,6 +5,7 @@
 mod permission;
 
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use portcullis_domain::account::AccountType;
 use portcullis_domain::csrf::AuthKind;
@@ -12,7 +13,7 @@ use portcullis_domain::id::UserId;
 use portcullis_domain::permission::{Grant, Grants, Key};
 use portcullis_domain::role::Authority;
 use portcullis_domain::secret::Mac;
-use portcullis_store::credentials::Found;
+use portcullis_store::credentials::{Credential, Found, SessionFacts, SessionGrounds};
 
 use super::error::{Error, Forbidden};
 use super::identify::Who;
@@ -36,9 +37,14 @@ impl Caller {
         Self { auth, mac, live }
     }
 
-    /// The credential, session, user and role.
+    /// The credential with what it hangs on, the user and the role.
     pub fn found(&self) -> &Found {
         self.live.found()
+    }
+
+    /// The session; none where the credential is an API key.
+    pub fn session(&self) -> Option<&SessionFacts> {
+        self.found().session().map(|grounds| &grounds.session)
     }
 
     /// The user's id.
@@ -68,6 +74,62 @@ impl Caller {
     }
 }
 
+/// A caller who has a session. What is done to a session, or by the one who signed in, asks for this,
+/// so that it cannot be written for an API key.
+#[derive(Clone)]
+pub struct InSession {
+    caller: Caller,
+    grounds: SessionGrounds,
+}
+
+impl InSession {
+    /// The session.
+    pub fn session(&self) -> &SessionFacts {
+        &self.grounds.session
+    }
+
+    /// What the session handed out and the request came with.
+    pub fn credential(&self) -> &Credential {
+        &self.grounds.credential
+    }
+}
+
+impl Deref for InSession {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+/// As what a handler takes whoever passes: any [`Caller`], or one [`InSession`].
+pub trait CallerKind: Sized + Send + 'static {
+    /// Whether API keys pass.
+    const TAKES_KEYS: bool;
+
+    /// The caller as that.
+    fn of(caller: Caller) -> Result<Self, Error>;
+}
+
+impl CallerKind for Caller {
+    const TAKES_KEYS: bool = true;
+
+    fn of(caller: Caller) -> Result<Self, Error> {
+        Ok(caller)
+    }
+}
+
+impl CallerKind for InSession {
+    const TAKES_KEYS: bool = false;
+
+    fn of(caller: Caller) -> Result<Self, Error> {
+        let grounds = caller.found().session().cloned();
+        let code = "session_needed";
+        let refused = || Error::Forbidden(Forbidden::Permission { code, rule: None });
+        Ok(Self { grounds: grounds.ok_or_else(refused)?, caller })
+    }
+}
+
 /// Who may pass a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
@@ -75,7 +137,7 @@ pub enum Level {
     Anyone,
     /// A credential is read if there is one, and not asked for.
     Visitor,
-    /// Any live credential.
+    /// A live session.
     SignedIn,
     /// A live credential whose user holds the key.
     Allowed(&'static str),
@@ -124,6 +186,8 @@ pub trait Access: Sized + Send + 'static {
     const IF_REMEMBERED: IfRemembered;
     /// Whether it asks for a fresh proof of who is calling.
     const FRESH: bool = false;
+    /// Whether API keys pass.
+    const TAKES_KEYS: bool = false;
 
     /// The value, for whoever the door found.
     fn admit(who: Who) -> Result<Self, Error>;
@@ -133,22 +197,22 @@ pub trait Access: Sized + Send + 'static {
 pub struct Anyone;
 
 /// Open to everyone; who is signed in is known.
-pub struct Visitor(pub Option<Caller>);
+pub struct Visitor(pub Option<InSession>);
 
 /// Somebody signed in.
-pub struct SignedIn(pub Caller);
+pub struct SignedIn(pub InSession);
 
 /// Somebody signed in who wants out.
-pub struct Leaving(pub Caller);
+pub struct Leaving(pub InSession);
 
 /// Somebody signed in who holds the permission `P`.
 pub struct Allowed<P>(pub Caller, pub PhantomData<P>);
 
 /// A staff account.
-pub struct StaffMember(pub Caller);
+pub struct StaffMember<K = Caller>(pub K);
 
 /// A staff account that holds the permission `P`.
-pub struct Staff<P>(pub Caller, pub PhantomData<P>);
+pub struct Staff<P, K = Caller>(pub K, pub PhantomData<P>);
 
 /// Somebody who may do everything: the superuser of the Z family, of whatever type the account is.
 pub struct Superuser(pub Caller);
@@ -156,9 +220,10 @@ pub struct Superuser(pub Caller);
 impl Access for Superuser {
     const LEVEL: Level = Level::Superuser;
     const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
+    const TAKES_KEYS: bool = true;
 
     fn admit(who: Who) -> Result<Self, Error> {
-        let SignedIn(caller) = SignedIn::admit(who)?;
+        let caller = who.map_err(Error::SignIn)?;
         let holds = caller.grants().covers(&Grant::All);
         if holds { Ok(Self(caller)) } else { Err(denied("permission_missing", "*")) }
     }
@@ -172,6 +237,7 @@ impl<A: Access> Access for Fresh<A> {
     const LEVEL: Level = A::LEVEL;
     const IF_REMEMBERED: IfRemembered = A::IF_REMEMBERED;
     const FRESH: bool = true;
+    const TAKES_KEYS: bool = A::TAKES_KEYS;
 
     fn admit(who: Who) -> Result<Self, Error> {
         A::admit(who).map(Self)
@@ -192,7 +258,7 @@ impl Access for Visitor {
     const IF_REMEMBERED: IfRemembered = IfRemembered::Left;
 
     fn admit(who: Who) -> Result<Self, Error> {
-        Ok(Self(who.ok()))
+        who.ok().map(InSession::of).transpose().map(Self)
     }
 }
 
@@ -201,7 +267,7 @@ impl Access for SignedIn {
     const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
 
     fn admit(who: Who) -> Result<Self, Error> {
-        who.map(Self).map_err(Error::SignIn)
+        who.map_err(Error::SignIn).and_then(InSession::of).map(Self)
     }
 }
 
@@ -210,42 +276,45 @@ impl Access for Leaving {
     const IF_REMEMBERED: IfRemembered = IfRemembered::Forgotten;
 
     fn admit(who: Who) -> Result<Self, Error> {
-        who.map(Self).map_err(Error::SignIn)
+        who.map_err(Error::SignIn).and_then(InSession::of).map(Self)
     }
 }
 
 impl<P: Permission> Access for Allowed<P> {
     const LEVEL: Level = Level::Allowed(P::KEY);
     const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
+    const TAKES_KEYS: bool = true;
 
     fn admit(who: Who) -> Result<Self, Error> {
-        let SignedIn(caller) = SignedIn::admit(who)?;
+        let caller = who.map_err(Error::SignIn)?;
         caller.must_hold(P::KEY)?;
         Ok(Self(caller, PhantomData))
     }
 }
 
-impl Access for StaffMember {
+impl<K: CallerKind> Access for StaffMember<K> {
     const LEVEL: Level = Level::Staff(None);
     const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
+    const TAKES_KEYS: bool = K::TAKES_KEYS;
 
     fn admit(who: Who) -> Result<Self, Error> {
-        let SignedIn(caller) = SignedIn::admit(who)?;
+        let caller = who.map_err(Error::SignIn)?;
         if caller.found().user.account_type != AccountType::Staff {
             return Err(denied("account_type", "staff"));
         }
-        Ok(Self(caller))
+        K::of(caller).map(Self)
     }
 }
 
-impl<P: Permission> Access for Staff<P> {
+impl<P: Permission, K: CallerKind> Access for Staff<P, K> {
     const LEVEL: Level = Level::Staff(Some(P::KEY));
     const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
+    const TAKES_KEYS: bool = K::TAKES_KEYS;
 
     fn admit(who: Who) -> Result<Self, Error> {
-        let StaffMember(caller) = StaffMember::admit(who)?;
+        let StaffMember(caller) = StaffMember::<Caller>::admit(who)?;
         caller.must_hold(P::KEY)?;
-        Ok(Self(caller, PhantomData))
+        Ok(Self(K::of(caller)?, PhantomData))
     }
 }
 

@@ -28,10 +28,10 @@ pub(super) const SHOW: Doc = Doc {
 /// `GET /-/account`.
 pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let found = caller.found();
-    let life = found.credential.life;
+    let life = caller.credential().life;
     let mut tx = call.app.db.read().await?;
     // Whoever came this far had a session a moment ago.
-    let stored = sessions::by_id(&mut tx, &found.session.id).await?.ok_or(Error::NotFound)?;
+    let stored = sessions::by_id(&mut tx, &caller.session().id).await?.ok_or(Error::NotFound)?;
     let verified_at = users::email_verified_at(&mut tx, found.user.id).await?;
     let places = places::list(&mut tx, caller.user_id()).await?;
     drop(tx);
@@ -49,7 +49,7 @@ pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
         lines: own.lines,
         places: places.iter().map(PlaceRow::of).collect(),
         may_administer: admin::is_open_to(&caller),
-        csrf_token: door::mint(&call.app, &caller, Kind::Session),
+        csrf_token: door::mint(&call.app, caller.session(), Kind::Session),
     };
     super::show(StatusCode::OK, &page)
 }

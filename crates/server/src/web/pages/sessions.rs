@@ -13,7 +13,7 @@ use super::in_words;
 use crate::flows::sessions::{self, Part};
 use crate::flows::terminate::Terminate;
 use crate::web::api::account_sessions::{current, own as of_caller, terminate};
-use crate::web::caller::{Caller, SignedIn};
+use crate::web::caller::{InSession, SignedIn};
 use crate::web::error::Error;
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
@@ -52,7 +52,7 @@ pub(super) struct OwnSessions {
     pub(super) others: u64,
 }
 
-pub(super) async fn own(call: &Call, caller: &Caller) -> Result<OwnSessions, Error> {
+pub(super) async fn own(call: &Call, caller: &InSession) -> Result<OwnSessions, Error> {
     let filter = Filter { user: Some(caller.user_id()), ..Filter::default() };
     let part = Part { limit: SHOWN, offset: 0, after: None };
     let listing = sessions::list(&call.app, &filter, &part).await?.ok_or(Error::NotFound)?;

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::flows::credentials::Device;
 use crate::flows::sign_in::{Attempt, Before, Outcome, SignedIn, sign_in};
 use crate::web::api::login;
-use crate::web::caller::{Anyone, Caller, Visitor};
+use crate::web::caller::{Anyone, InSession, Visitor};
 use crate::web::door;
 use crate::web::remember;
 use crate::web::reply::{Reply, redirect_reply, set_header};
@@ -225,13 +225,13 @@ fn form(call: &Call, status: StatusCode, filled: &Filled<'_>) -> Answer {
     Ok(reply)
 }
 
-fn already_in(call: &Call, caller: &Caller, next: &Next) -> Answer {
+fn already_in(call: &Call, caller: &InSession, next: &Next) -> Answer {
     let user = &caller.found().user;
     let page = AlreadyIn {
         name: shown_name(user),
         email: user.email.as_str(),
         next: next.as_str(),
-        csrf_token: door::mint(&call.app, caller, Kind::Session),
+        csrf_token: door::mint(&call.app, caller.session(), Kind::Session),
         why_back: why_back(call, next),
     };
     super::show(StatusCode::OK, &page)

@@ -9,7 +9,7 @@ use portcullis_domain::origin::{Origin, Signal};
 
 use super::{SIGN_IN, shown_name};
 use crate::flows::sign_out::end_session;
-use crate::web::caller::{Caller, Leaving, Visitor};
+use crate::web::caller::{InSession, Leaving, Visitor};
 use crate::web::door;
 use crate::web::error::Error;
 use crate::web::refusal::Family;
@@ -94,9 +94,9 @@ fn came_from_us(facts: &Facts, own: &[Origin]) -> bool {
     !has_better && origin.is_some_and(|origin| own.contains(&origin))
 }
 
-async fn end(call: &Call, caller: &Caller) -> Result<(), Error> {
+async fn end(call: &Call, caller: &InSession) -> Result<(), Error> {
     let context = call.facts.context_of(caller);
-    let session = &caller.found().session.id;
+    let session = &caller.session().id;
     end_session(&call.app, caller.user_id(), session, &context).await?;
     Ok(())
 }
@@ -115,12 +115,12 @@ async fn gone(call: &Call, status: StatusCode) -> Answer {
     Ok(reply)
 }
 
-fn ask(call: &Call, caller: &Caller) -> Answer {
+fn ask(call: &Call, caller: &InSession) -> Answer {
     let user = &caller.found().user;
     let page = Ask {
         name: shown_name(user),
         email: user.email.as_str(),
-        csrf_token: door::mint(&call.app, caller, Kind::Session),
+        csrf_token: door::mint(&call.app, caller.session(), Kind::Session),
     };
     super::show(StatusCode::OK, &page)
 }

@@ -46,19 +46,19 @@ pub struct Shown {
 /// Shows sessions to a caller. Many come from one address or say the same of themselves.
 pub struct Showing<'a> {
     app: &'a App,
-    current: &'a SessionHandle,
+    current: Option<&'a SessionHandle>,
     places: HashMap<String, Option<String>>,
     devices: HashMap<String, Option<String>>,
 }
 
 impl<'a> Showing<'a> {
     pub fn to(app: &'a App, caller: &'a Caller) -> Self {
-        let current = &caller.found().session.handle;
+        let current = caller.session().map(|session| &session.handle);
         Self { app, current, places: HashMap::new(), devices: HashMap::new() }
     }
 
     pub fn show(&mut self, session: LiveSession) -> Shown {
-        let is_current = session.handle == *self.current;
+        let is_current = self.current == Some(&session.handle);
         // The use that this very request is may not be written down yet.
         let last_active = if is_current { self.app.clock.now() } else { session.last_active };
         Shown {

@@ -27,7 +27,7 @@ impl TestApp {
         let mac = self.app.keys.credential.credential_mac(purpose, &secret);
         let mut tx = self.app.db.read_once().await.unwrap();
         let found = credentials::find(&mut tx, &mac).await.unwrap().unwrap();
-        found.session.handle.as_str().to_owned()
+        found.session().unwrap().session.handle.as_str().to_owned()
     }
 }
 

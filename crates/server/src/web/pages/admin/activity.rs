@@ -17,7 +17,7 @@ use crate::flows::activity::{self, Found, Listing, Reader};
 use crate::flows::audit::settle;
 use crate::web::activity::query;
 use crate::web::api::activity_log;
-use crate::web::caller::{ActivityLogManage, Staff};
+use crate::web::caller::{ActivityLogManage, InSession, Staff};
 use crate::web::error::Error;
 use crate::web::refusal::sentence;
 use crate::web::request::Call;
@@ -92,7 +92,10 @@ struct Line {
 }
 
 /// `GET /-/admin/activity`.
-pub(in crate::web::pages) async fn show(call: Call, staff: Staff<ActivityLogManage>) -> Answer {
+pub(in crate::web::pages) async fn show(
+    call: Call,
+    staff: Staff<ActivityLogManage, InSession>,
+) -> Answer {
     let Staff(caller, _) = staff;
     let (listing, exports, problem) = match find(&call).await {
         Ok((listing, exports)) => (listing, exports, None),

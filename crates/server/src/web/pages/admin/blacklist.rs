@@ -11,7 +11,7 @@ use super::Frame;
 use crate::flows::{blacklist, users};
 use crate::web::api::blacklist::{cursor, name, parse_cursor};
 use crate::web::api::session_acts;
-use crate::web::caller::{Caller, Fresh, SessionsManage, Staff};
+use crate::web::caller::{Fresh, InSession, SessionsManage, Staff};
 use crate::web::error::{Error, Fault, Forbidden};
 use crate::web::pages::show as show_page;
 use crate::web::reply::redirect_reply;
@@ -30,7 +30,7 @@ pub(in crate::web::pages) const SHOW: Doc =
 /// `GET /-/admin/blacklist`.
 pub(in crate::web::pages) async fn show(
     call: Call,
-    Staff(caller, ..): Staff<SessionsManage>,
+    Staff(caller, ..): Staff<SessionsManage, InSession>,
 ) -> Answer {
     let after = call.facts.query("after").map(|text| parse_cursor(&text)).transpose()?;
     page(&call, &caller, StatusCode::OK, after, Filled::default()).await
@@ -51,7 +51,7 @@ pub(in crate::web::pages) const ADD: Doc = Doc {
 /// `POST /-/admin/blacklist`.
 pub(in crate::web::pages) async fn add(
     call: Call,
-    Fresh(Staff(caller, ..)): Fresh<Staff<SessionsManage>>,
+    Fresh(Staff(caller, ..)): Fresh<Staff<SessionsManage, InSession>>,
 ) -> Answer {
     let email = call.fields.text("email").unwrap_or_default().trim();
     let reason = call.fields.text("reason").unwrap_or_default().trim();
@@ -87,7 +87,7 @@ pub(in crate::web::pages) const REMOVE: Doc = Doc {
 /// `POST /-/admin/blacklist/remove`.
 pub(in crate::web::pages) async fn remove(
     call: Call,
-    Fresh(Staff(caller, ..)): Fresh<Staff<SessionsManage>>,
+    Fresh(Staff(caller, ..)): Fresh<Staff<SessionsManage, InSession>>,
 ) -> Answer {
     let user = session_acts::user(&call.fields)?;
     match session_acts::let_in(&call, &caller, user).await {
@@ -145,7 +145,7 @@ impl<'a> Row<'a> {
 
 async fn page(
     call: &Call,
-    caller: &Caller,
+    caller: &InSession,
     status: StatusCode,
     after: Option<After>,
     filled: Filled<'_>,
@@ -163,7 +163,7 @@ async fn page(
 }
 
 /// By the address, which people know.
-async fn keep_out(call: &Call, caller: &Caller, email: &str, reason: &str) -> Result<(), Error> {
+async fn keep_out(call: &Call, caller: &InSession, email: &str, reason: &str) -> Result<(), Error> {
     let Ok(email) = Email::parse(email) else { return Err(Error::NotFound) };
     let reason = session_acts::parse_reason(reason)?;
     let user = users::find(&call.app.db, &email).await?.ok_or(Error::NotFound)?;

@@ -5,7 +5,7 @@ use portcullis_domain::role::{self, Role};
 use portcullis_domain::text::visible;
 
 use crate::flows::roles::list;
-use crate::web::caller::Caller;
+use crate::web::caller::InSession;
 use crate::web::error::Error;
 use crate::web::request::Call;
 
@@ -29,7 +29,7 @@ pub(super) fn types(chosen: i64) -> Vec<Choice> {
 /// The roles that the caller may give, and the chosen one, whoever may give it.
 pub(super) async fn roles(
     call: &Call,
-    caller: &Caller,
+    caller: &InSession,
     is_chosen: impl Fn(&Role) -> bool,
 ) -> Result<Vec<Choice>, Error> {
     let authority = caller.authority();

@@ -15,7 +15,7 @@ use crate::flows::limits::change::{self, Change};
 use crate::flows::limits::overview::{self, Lockout, Standing};
 use crate::web::acting::Actor;
 use crate::web::api::limits as api;
-use crate::web::caller::{Caller, Fresh, LimitsManage, Staff};
+use crate::web::caller::{Fresh, InSession, LimitsManage, Staff};
 use crate::web::error::Error;
 use crate::web::pages::{in_words, shown_name};
 use crate::web::reply::{Reply, redirect_reply};
@@ -60,7 +60,7 @@ pub(in crate::web::pages) const SUBMIT_UNLOCK: Doc = Doc {
 /// `GET /-/admin/limits`.
 pub(in crate::web::pages) async fn show(
     call: Call,
-    Staff(caller, _): Staff<LimitsManage>,
+    Staff(caller, _): Staff<LimitsManage, InSession>,
 ) -> Answer {
     page(&call, &caller, StatusCode::OK, None).await
 }
@@ -68,7 +68,7 @@ pub(in crate::web::pages) async fn show(
 /// `POST /-/admin/limits`.
 pub(in crate::web::pages) async fn submit(
     call: Call,
-    Fresh(Staff(caller, _)): Fresh<Staff<LimitsManage>>,
+    Fresh(Staff(caller, _)): Fresh<Staff<LimitsManage, InSession>>,
 ) -> Answer {
     let tunable = call.fields.text("name").and_then(Tunable::of_key).ok_or(Error::NotFound)?;
     let wanted = call.fields.text("value").map(str::trim).filter(|text| !text.is_empty());
@@ -87,9 +87,9 @@ pub(in crate::web::pages) async fn submit(
 /// `POST /-/admin/limits/unlock`.
 pub(in crate::web::pages) async fn unlock(
     call: Call,
-    access: Fresh<Staff<LimitsManage>>,
+    Fresh(Staff(caller, _)): Fresh<Staff<LimitsManage, InSession>>,
 ) -> Answer {
-    api::unlock(call, access).await.map(|_| back())
+    api::unlock_named(&call, &caller).await.map(|_| back())
 }
 
 fn back() -> Reply {
@@ -134,7 +134,7 @@ struct Person {
 
 async fn page(
     call: &Call,
-    caller: &Caller,
+    caller: &InSession,
     status: StatusCode,
     problem: Option<Problem<'_>>,
 ) -> Answer {

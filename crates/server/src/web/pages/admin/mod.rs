@@ -21,7 +21,7 @@ use super::shown_name;
 use crate::flows::administration::Halt;
 use crate::web::administering::{USERNAME_IS_ADDRESS, refused};
 use crate::web::caller::{
-    Access as _, ActivityLogManage, Caller, LimitsManage, Permission as _, RolesManage,
+    Access as _, ActivityLogManage, Caller, InSession, LimitsManage, Permission as _, RolesManage,
     SecurityReportManage, SessionsList, SessionsManage, StaffMember, UsersManage,
 };
 use crate::web::door;
@@ -66,7 +66,7 @@ struct Place {
 
 impl Frame {
     /// The frame of the page at `path`, with the places that the caller may go to.
-    pub(super) fn of(call: &Call, caller: &Caller, path: &str) -> Self {
+    pub(super) fn of(call: &Call, caller: &InSession, path: &str) -> Self {
         let open = PLACES.iter().filter(|(_, _, key)| caller.holds(key));
         let place = |(there, name, _): &(&'static str, &'static str, &str)| Place {
             path: there,
@@ -76,14 +76,14 @@ impl Frame {
         Self {
             places: open.map(place).collect(),
             name: shown_name(&caller.found().user),
-            csrf_token: door::mint(&call.app, caller, Kind::Session),
+            csrf_token: door::mint(&call.app, caller.session(), Kind::Session),
         }
     }
 }
 
 /// Whether the navigation would lead the caller anywhere.
 pub(super) fn is_open_to(caller: &Caller) -> bool {
-    StaffMember::admit(Ok(caller.clone())).is_ok()
+    StaffMember::<Caller>::admit(Ok(caller.clone())).is_ok()
         && PLACES.iter().any(|(_, _, key)| caller.holds(key))
 }
 
@@ -113,7 +113,7 @@ pub(super) const SHOW: Doc =
     Doc { id: "show_admin", summary: "What you may look after, as a page.", ..Doc::USUAL };
 
 /// `GET /-/admin`.
-pub(super) async fn show(call: Call, StaffMember(caller): StaffMember) -> Answer {
+pub(super) async fn show(call: Call, StaffMember(caller): StaffMember<InSession>) -> Answer {
     let frame = Frame::of(&call, &caller, PATH);
     super::show(StatusCode::OK, &Index { frame })
 }

@@ -9,7 +9,7 @@ use portcullis_domain::report::Period;
 use super::{Frame, may_open};
 use crate::flows::report;
 use crate::web::api::security_report::period;
-use crate::web::caller::{Caller, SecurityReportManage, Staff};
+use crate::web::caller::{InSession, SecurityReportManage, Staff};
 use crate::web::error::{Error, Fault};
 use crate::web::pages::show as show_page;
 use crate::web::refusal::sentence;
@@ -34,7 +34,7 @@ pub(in crate::web::pages) const SHOW: Doc =
 /// `GET /-/admin/report`.
 pub(in crate::web::pages) async fn show(
     call: Call,
-    Staff(caller, _): Staff<SecurityReportManage>,
+    Staff(caller, _): Staff<SecurityReportManage, InSession>,
 ) -> Answer {
     let frame = Frame::of(&call, &caller, PATH);
     let asked = |name| call.facts.query(name).unwrap_or_default();
@@ -62,7 +62,10 @@ pub(in crate::web::pages) const SAVE: Doc = Doc {
 };
 
 /// `GET /-/admin/report/file`.
-pub(in crate::web::pages) async fn save(call: Call, _: Staff<SecurityReportManage>) -> Answer {
+pub(in crate::web::pages) async fn save(
+    call: Call,
+    _: Staff<SecurityReportManage, InSession>,
+) -> Answer {
     let asked = call.facts.query("format").unwrap_or_default();
     let format = FORMATS.into_iter().find(|(word, _)| *word == asked);
     let Some((word, kind)) = format else {
@@ -96,7 +99,7 @@ struct Page {
     report: Option<Shown>,
 }
 
-async fn shown(call: &Call, caller: &Caller, period: Period) -> Result<Shown, Error> {
+async fn shown(call: &Call, caller: &InSession, period: Period) -> Result<Shown, Error> {
     let report = report::of_server(&call.app, period).await?;
     let link = |page: &str| may_open(caller, page).then(|| page.to_owned());
     Ok(Shown::of(&report, link))

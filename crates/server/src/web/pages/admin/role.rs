@@ -11,7 +11,7 @@ use crate::flows::administration::Halt;
 use crate::flows::roles::administer;
 use crate::web::api::roles::{level, name};
 use crate::web::api::users::fields::{grants_or_none, invalid, role_id};
-use crate::web::caller::{Caller, Fresh, RolesManage, Staff};
+use crate::web::caller::{Fresh, InSession, RolesManage, Staff};
 use crate::web::error::Error;
 use crate::web::input::whole_number;
 use crate::web::pages::show as show_page;
@@ -28,7 +28,7 @@ pub(in crate::web::pages) const SHOW: Doc =
 /// `GET /-/admin/role`.
 pub(in crate::web::pages) async fn show(
     call: Call,
-    Staff(caller, _): Staff<RolesManage>,
+    Staff(caller, _): Staff<RolesManage, InSession>,
 ) -> Answer {
     let id = call.facts.query("id").and_then(|text| whole_number(&text)).ok_or(Error::NotFound)?;
     page(&call, &caller, RoleId(id), StatusCode::OK, None).await
@@ -52,7 +52,7 @@ pub(in crate::web::pages) const SUBMIT: Doc = Doc {
 /// `POST /-/admin/role`.
 pub(in crate::web::pages) async fn submit(
     call: Call,
-    Fresh(Staff(caller, _)): Fresh<Staff<RolesManage>>,
+    Fresh(Staff(caller, _)): Fresh<Staff<RolesManage, InSession>>,
 ) -> Answer {
     let id = role_id(&call.fields)?;
     let action = call.fields.text("action").unwrap_or_default();
@@ -73,7 +73,7 @@ pub(in crate::web::pages) async fn submit(
 
 async fn act(
     call: &Call,
-    caller: &Caller,
+    caller: &InSession,
     id: RoleId,
     action: &str,
 ) -> Result<Result<(), Halt>, Error> {
@@ -105,7 +105,7 @@ struct Shown<'a> {
 
 async fn page(
     call: &Call,
-    caller: &Caller,
+    caller: &InSession,
     id: RoleId,
     status: StatusCode,
     problem: Option<String>,

@@ -18,7 +18,7 @@ use crate::flows::roles::{export, list};
 use crate::web::api::roles::matrix::keys;
 use crate::web::api::roles::{Imported, import, level, name};
 use crate::web::api::users::fields::{invalid, role_id};
-use crate::web::caller::{Caller, Fresh, RolesManage, Staff};
+use crate::web::caller::{Fresh, InSession, RolesManage, Staff};
 use crate::web::error::{Error, Fault};
 use crate::web::pages::show as show_page;
 use crate::web::refusal::sentence;
@@ -35,7 +35,7 @@ pub(in crate::web::pages) const SHOW: Doc =
 /// `GET /-/admin/roles`.
 pub(in crate::web::pages) async fn show(
     call: Call,
-    Staff(caller, _): Staff<RolesManage>,
+    Staff(caller, _): Staff<RolesManage, InSession>,
 ) -> Answer {
     page(&call, &caller, StatusCode::OK, Told::default()).await
 }
@@ -44,7 +44,10 @@ pub(in crate::web::pages) const EXPORT: Doc =
     Doc { id: "export_roles", summary: "The roles as a file.", ..Doc::USUAL };
 
 /// `GET /-/admin/roles/export`.
-pub(in crate::web::pages) async fn exported(call: Call, Staff(..): Staff<RolesManage>) -> Answer {
+pub(in crate::web::pages) async fn exported(
+    call: Call,
+    Staff(..): Staff<RolesManage, InSession>,
+) -> Answer {
     let text = export(&list(&call.app.db).await?);
     let mut reply = html_reply(StatusCode::OK, text);
     let headers = reply.headers_mut();
@@ -77,7 +80,7 @@ pub(in crate::web::pages) const SUBMIT: Doc = Doc {
 /// `POST /-/admin/roles`.
 pub(in crate::web::pages) async fn submit(
     call: Call,
-    Fresh(Staff(caller, _)): Fresh<Staff<RolesManage>>,
+    Fresh(Staff(caller, _)): Fresh<Staff<RolesManage, InSession>>,
 ) -> Answer {
     let done = match call.fields.text("action") {
         Some("cells") => set_cells(&call, &caller).await,
@@ -99,7 +102,7 @@ pub(in crate::web::pages) async fn submit(
 type Done = Result<Option<(StatusCode, String)>, Error>;
 
 /// Only what was ticked or unticked is changed: what somebody else did in between stays.
-async fn set_cells(call: &Call, caller: &Caller) -> Done {
+async fn set_cells(call: &Call, caller: &InSession) -> Done {
     let role = role_id(&call.fields)?;
     let parse = |text: &str| Key::parse(text).ok();
     let was: BTreeSet<Key> =
@@ -117,7 +120,7 @@ async fn set_cells(call: &Call, caller: &Caller) -> Done {
     }
 }
 
-async fn create(call: &Call, caller: &Caller) -> Done {
+async fn create(call: &Call, caller: &InSession) -> Done {
     let name = name(&call.fields)?.ok_or_else(|| invalid(Fault::required("name")))?;
     let level = level(&call.fields)?.ok_or_else(|| invalid(Fault::required("level")))?;
     let context = call.facts.context_of(caller);
@@ -127,7 +130,7 @@ async fn create(call: &Call, caller: &Caller) -> Done {
     }
 }
 
-async fn import_all(call: &Call, caller: &Caller) -> Answer {
+async fn import_all(call: &Call, caller: &InSession) -> Answer {
     let text = call.fields.text("roles").unwrap_or_default();
     let (status, faults) = match import(call, caller, text).await? {
         Imported::Done { created, changed, unchanged } => {
@@ -196,7 +199,7 @@ struct Tick {
     fixed: bool,
 }
 
-async fn page(call: &Call, caller: &Caller, status: StatusCode, told: Told) -> Answer {
+async fn page(call: &Call, caller: &InSession, status: StatusCode, told: Told) -> Answer {
     let with = administer::list(&call.app).await?;
     let roles: Vec<_> = with.iter().map(|with| with.role.clone()).collect();
     let known = keys(&call.app, &roles);
@@ -216,7 +219,11 @@ async fn page(call: &Call, caller: &Caller, status: StatusCode, told: Told) -> A
     show_page(status, &page)
 }
 
-fn column<'k>(caller: &Caller, with: &WithMembers, keys: impl Iterator<Item = &'k Key>) -> Column {
+fn column<'k>(
+    caller: &InSession,
+    with: &WithMembers,
+    keys: impl Iterator<Item = &'k Key>,
+) -> Column {
     let free = keys.filter(|key| {
         let cell = cell(caller, with, key);
         cell.held && !cell.fixed
@@ -232,7 +239,7 @@ fn column<'k>(caller: &Caller, with: &WithMembers, keys: impl Iterator<Item = &'
     }
 }
 
-fn cell(caller: &Caller, with: &WithMembers, key: &Key) -> Tick {
+fn cell(caller: &InSession, with: &WithMembers, key: &Key) -> Tick {
     let role = &with.role;
     let grant = Grant::Key(key.clone());
     let (held, by_name) = (role.grants.allows(key), role.grants.contains(&grant));
@@ -242,6 +249,6 @@ fn cell(caller: &Caller, with: &WithMembers, key: &Key) -> Tick {
     Tick { role: role.id, name: visible(&role.name), held, fixed }
 }
 
-fn is_fixed(caller: &Caller, with: &WithMembers) -> bool {
+fn is_fixed(caller: &InSession, with: &WithMembers) -> bool {
     is_owner(&with.role) || role::may_revoke(&caller.authority(), &with.role).is_err()
 }

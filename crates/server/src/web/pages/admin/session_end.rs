@@ -4,7 +4,7 @@
 use http::StatusCode;
 
 use crate::web::api::session_acts;
-use crate::web::caller::{Fresh, StaffMember};
+use crate::web::caller::{Fresh, InSession, StaffMember};
 use crate::web::error::Error;
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
@@ -25,7 +25,7 @@ pub(in crate::web::pages) const SUBMIT: Doc = Doc {
 /// `POST /-/admin/sessions/end`.
 pub(in crate::web::pages) async fn submit(
     call: Call,
-    Fresh(StaffMember(caller)): Fresh<StaffMember>,
+    Fresh(StaffMember(caller)): Fresh<StaffMember<InSession>>,
 ) -> Answer {
     let handle = call.fields.required("session_id", 64);
     let handle = handle.map_err(|fault| Error::Invalid(vec![fault]))?;

@@ -6,7 +6,7 @@ use portcullis_domain::session::SignInForm;
 
 use super::Frame;
 use crate::flows::sessions;
-use crate::web::caller::{Caller, Permission as _, SessionsList, SessionsTerminate, Staff};
+use crate::web::caller::{InSession, Permission as _, SessionsList, SessionsTerminate, Staff};
 use crate::web::error::Error;
 use crate::web::pages::sessions::Line;
 use crate::web::refusal::sentence;
@@ -54,7 +54,10 @@ struct Found {
 }
 
 /// `GET /-/admin/sessions`.
-pub(in crate::web::pages) async fn show(call: Call, staff: Staff<SessionsList>) -> Answer {
+pub(in crate::web::pages) async fn show(
+    call: Call,
+    staff: Staff<SessionsList, InSession>,
+) -> Answer {
     let Staff(caller, _) = staff;
     let (found, problem) = match find(&call, &caller).await {
         Ok(found) => (found, None),
@@ -79,7 +82,7 @@ pub(in crate::web::pages) async fn show(call: Call, staff: Staff<SessionsList>) 
     crate::web::pages::show(status, &page)
 }
 
-async fn find(call: &Call, caller: &Caller) -> Result<Found, Error> {
+async fn find(call: &Call, caller: &InSession) -> Result<Found, Error> {
     let (filter, part) = query::of_page(&call.facts, ON_A_PAGE)?;
     let listing = sessions::list(&call.app, &filter, &part).await?;
     let listing = listing.ok_or_else(query::unknown_after)?;

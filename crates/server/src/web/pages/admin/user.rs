@@ -24,7 +24,7 @@ use crate::web::api::roles::matrix;
 use crate::web::api::session_acts::must_hold;
 use crate::web::api::users::{erase, fields};
 use crate::web::caller::{
-    ActivityLogManage, Caller, Fresh, Permission, SessionsList, Staff, UserLogoutManage,
+    ActivityLogManage, Fresh, InSession, Permission, SessionsList, Staff, UserLogoutManage,
     UserPermissionsManage, UsersManage,
 };
 use crate::web::error::{Error, Fault};
@@ -45,7 +45,7 @@ pub(in crate::web::pages) const SHOW: Doc =
 /// `GET /-/admin/user`.
 pub(in crate::web::pages) async fn show(
     call: Call,
-    Staff(caller, _): Staff<UsersManage>,
+    Staff(caller, _): Staff<UsersManage, InSession>,
 ) -> Answer {
     let uuid = fields::uuid_of_query(&call.facts).ok_or(Error::NotFound)?;
     page(&call, &caller, &uuid, StatusCode::OK, None).await
@@ -79,7 +79,7 @@ pub(in crate::web::pages) const SUBMIT: Doc = Doc {
 /// `POST /-/admin/user`.
 pub(in crate::web::pages) async fn submit(
     call: Call,
-    Fresh(Staff(caller, _)): Fresh<Staff<UsersManage>>,
+    Fresh(Staff(caller, _)): Fresh<Staff<UsersManage, InSession>>,
 ) -> Answer {
     let uuid = fields::uuid(&call)?.to_owned();
     let here = one(&uuid)?;
@@ -103,7 +103,7 @@ pub(in crate::web::pages) async fn submit(
 
 async fn act(
     call: &Call,
-    caller: &Caller,
+    caller: &InSession,
     uuid: &str,
     action: &str,
 ) -> Result<Result<(), Halt>, Error> {
@@ -207,7 +207,7 @@ impl Happened {
 
 async fn page(
     call: &Call,
-    caller: &Caller,
+    caller: &InSession,
     uuid: &str,
     status: StatusCode,
     problem: Option<String>,

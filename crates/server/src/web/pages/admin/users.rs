@@ -11,7 +11,7 @@ use super::choice::{Choice, roles, types};
 use super::{Frame, problem};
 use crate::flows::users;
 use crate::web::api::users::newcomer;
-use crate::web::caller::{Caller, Fresh, Staff, UsersManage};
+use crate::web::caller::{Fresh, InSession, Staff, UsersManage};
 use crate::web::error::Error;
 use crate::web::input::whole_number;
 use crate::web::pages::{show as show_page, shown_name};
@@ -32,7 +32,7 @@ pub(in crate::web::pages) const SHOW: Doc =
 /// `GET /-/admin/users`.
 pub(in crate::web::pages) async fn show(
     call: Call,
-    Staff(caller, _): Staff<UsersManage>,
+    Staff(caller, _): Staff<UsersManage, InSession>,
 ) -> Answer {
     let text = call.facts.query("q").unwrap_or_default();
     let text: String = text.trim().chars().filter(|letter| *letter != '\0').take(200).collect();
@@ -65,7 +65,7 @@ pub(in crate::web::pages) const SHOW_NEW: Doc =
 /// `GET /-/admin/users/new`.
 pub(in crate::web::pages) async fn show_new(
     call: Call,
-    Staff(caller, _): Staff<UsersManage>,
+    Staff(caller, _): Staff<UsersManage, InSession>,
 ) -> Answer {
     form(&call, &caller, StatusCode::OK, None).await
 }
@@ -90,7 +90,7 @@ pub(in crate::web::pages) const SUBMIT_NEW: Doc = Doc {
 /// `POST /-/admin/users/new`.
 pub(in crate::web::pages) async fn submit_new(
     call: Call,
-    Fresh(Staff(caller, _)): Fresh<Staff<UsersManage>>,
+    Fresh(Staff(caller, _)): Fresh<Staff<UsersManage, InSession>>,
 ) -> Answer {
     let new = match newcomer(&call) {
         Ok(new) => new,
@@ -167,7 +167,12 @@ struct Filled<'a> {
     last_name: &'a str,
 }
 
-async fn form(call: &Call, caller: &Caller, status: StatusCode, problem: Option<String>) -> Answer {
+async fn form(
+    call: &Call,
+    caller: &InSession,
+    status: StatusCode,
+    problem: Option<String>,
+) -> Answer {
     let text = |name| call.fields.text(name).unwrap_or_default();
     let number = |name| call.fields.number(name).ok().flatten();
     let role = number("role_id");

@@ -8,7 +8,7 @@ use super::{CHANGE, Problem, TO_ACCOUNT, done, show_form};
 use crate::flows::change_password::{change, faults};
 use crate::flows::proof::Refusal;
 use crate::flows::users::Accepted;
-use crate::web::caller::{Caller, SignedIn};
+use crate::web::caller::{InSession, SignedIn};
 use crate::web::door;
 use crate::web::error::Error;
 use crate::web::renewal::{claim, hand_over};
@@ -82,10 +82,10 @@ struct Form<'a> {
     problem: Option<&'a Problem>,
 }
 
-fn form(call: &Call, caller: &Caller, problem: Option<&Problem>) -> Answer {
+fn form(call: &Call, caller: &InSession, problem: Option<&Problem>) -> Answer {
     let page = Form {
         action: CHANGE,
-        csrf_token: door::mint(&call.app, caller, Kind::Session),
+        csrf_token: door::mint(&call.app, caller.session(), Kind::Session),
         email: caller.found().user.email.as_str(),
         min_length: call.app.config.password.min_length,
         problem,

@@ -9,7 +9,7 @@ use portcullis_domain::redirect::Next;
 
 use super::{Problem, show_form};
 use crate::flows::proof::{Refusal, prove};
-use crate::web::caller::{Caller, SignedIn};
+use crate::web::caller::{InSession, SignedIn};
 use crate::web::door;
 use crate::web::error::Error;
 use crate::web::pages::{CONFIRM, let_forms_lead_to, shown_name};
@@ -80,11 +80,11 @@ fn next(call: &Call, asked: Option<&str>) -> Next {
     asked.and_then(|text| call.app.next(text)).unwrap_or_else(Next::home)
 }
 
-fn form(call: &Call, caller: &Caller, next: &Next, problem: Option<&Problem>) -> Answer {
+fn form(call: &Call, caller: &InSession, next: &Next, problem: Option<&Problem>) -> Answer {
     let user = &caller.found().user;
     let page = Form {
         action: CONFIRM,
-        csrf_token: door::mint(&call.app, caller, Kind::Session),
+        csrf_token: door::mint(&call.app, caller.session(), Kind::Session),
         name: shown_name(user),
         email: user.email.as_str(),
         next: next.as_str(),

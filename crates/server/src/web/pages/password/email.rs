@@ -7,7 +7,7 @@ use portcullis_domain::text::Email;
 
 use super::{EMAIL, Problem, TO_ACCOUNT, done, show_form};
 use crate::flows::email::{Asked, Change, ask_to_change};
-use crate::web::caller::{Caller, Fresh, SignedIn};
+use crate::web::caller::{Fresh, InSession, SignedIn};
 use crate::web::door;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
@@ -66,10 +66,10 @@ struct Form<'a> {
     problem: Option<&'a Problem>,
 }
 
-fn form(call: &Call, caller: &Caller, email: &str, problem: Option<&Problem>) -> Answer {
+fn form(call: &Call, caller: &InSession, email: &str, problem: Option<&Problem>) -> Answer {
     let page = Form {
         action: EMAIL,
-        csrf_token: door::mint(&call.app, caller, Kind::Session),
+        csrf_token: door::mint(&call.app, caller.session(), Kind::Session),
         current: caller.found().user.email.as_str(),
         email,
         problem,
