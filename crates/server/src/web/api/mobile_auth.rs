@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::login;
 use crate::flows::credentials::{Device, token_kind};
+use crate::flows::sign_in::SignedIn as SignedInUser;
 use crate::flows::{mobile, sign_out};
 use crate::web::caller::{Access as _, Allowed, Anyone, Caller, MobileAuthUse, SignedIn};
 use crate::web::door;
@@ -39,6 +40,7 @@ pub const POST: Doc = Doc {
         ("platform", false, "ios or android."),
         ("device_type", false, "The device, such as iPhone."),
         ("app_version", false, "The application's version."),
+        ("twoFactorCode", false, "The code of the authenticator app, or a backup code."),
     ],
     answer: (
         200,
@@ -110,6 +112,11 @@ async fn sign_in(call: Call) -> Answer {
     };
     let device = device(&call)?;
     let signed_in = login::attempt(&call, SignInForm::Mobile, name, password, device).await?;
+    issued(&signed_in)
+}
+
+/// The answer to a sign-in of a mobile application (P17).
+pub fn issued(signed_in: &SignedInUser) -> Answer {
     let Some((secret, life)) = &signed_in.issued.mobile_token else { return Err(Error::Internal) };
     let data = json!({"token": secret.reveal(), "expires_at": life.expires_at.iso()});
     let message = "Mobile authentication token issued";
