@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use portcullis_domain::account::AccountType;
 use portcullis_domain::id::{RoleId, SessionHandle, SessionId, UserId};
+use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::secret::{Keys, MasterSecret, Opaque, Purpose};
 use portcullis_domain::session::{Life, SignInForm};
 use portcullis_domain::text::{Email, Name, Username};
@@ -169,6 +170,7 @@ async fn sign_in(tx: &mut Tx, to: &Filling, user_id: UserId, number: u64) -> Res
         user_id,
         user_epoch: 0,
         form: SignInForm::Username,
+        second_factor: SecondFactor::NotAsked,
         auth_time: began,
         ip: shape.address(number),
         peer: "127.0.0.1".to_owned(),

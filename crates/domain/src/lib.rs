@@ -8,6 +8,7 @@
 //! - [`api_key`]: API keys: what one may do, and from where.
 //! - [`audit`]: what is written of an event for good, and how it is proven.
 //! - [`backup`]: the seal and the names of backups, and how old the last may be.
+//! - [`backup_code`]: the codes for a lost phone.
 //! - [`client_address`]: who is calling, read through trusted proxies only.
 //! - [`csrf`]: the kinds of CSRF token, their bytes and the verdict on a request.
 //! - [`delivery`]: when mail is tried again, and until when it is worth sending.
@@ -28,12 +29,14 @@
 //! - [`request_path`]: the one canonical reading of a request target.
 //! - [`role`]: levels, and who may give what to whom.
 //! - [`rule`]: the gate's table and its decision.
+//! - [`second_factor`]: what may be typed as a second factor, how often and how long.
 //! - [`secret`]: keys and credentials that are made, shown once and compared by MAC.
 //! - [`session`]: how long each credential lives, and why it is dead.
 //! - [`step_up`]: what asks for a fresh proof, and how long one is fresh.
 //! - [`text`]: parsed e-mail addresses, usernames, hosts and names.
 //! - [`throttle`]: rate limits and lock-outs as arithmetic.
 //! - [`time`]: moments in time.
+//! - [`totp`]: the codes of authenticator apps.
 //! - [`trusted_device`]: devices where nobody is asked for the second factor.
 //! - [`webhook`]: messages to other systems, and how they are signed.
 
@@ -43,6 +46,8 @@ pub mod administration;
 pub mod api_key;
 pub mod audit;
 pub mod backup;
+pub mod backup_code;
+mod base32;
 pub mod blacklist;
 pub mod client_address;
 pub mod csrf;
@@ -66,12 +71,14 @@ pub mod request_path;
 pub mod revocation;
 pub mod role;
 pub mod rule;
+pub mod second_factor;
 pub mod secret;
 pub mod session;
 pub mod step_up;
 pub mod text;
 pub mod throttle;
 pub mod time;
+pub mod totp;
 pub mod trusted_device;
 pub mod webhook;
 mod word;

@@ -7,12 +7,14 @@ use zeroize::Zeroizing;
 
 use crate::audit::personal::AuditKeys;
 use crate::backup::BackupKey;
+use crate::backup_code::BackupCode;
 use crate::csrf::CsrfKeys;
 use crate::device::DeviceKey;
 use crate::id::SessionHandle;
 use crate::one_time_code::Code;
 use crate::probe::ProbeKey;
 use crate::remember::RememberKey;
+use crate::totp::FactorKey;
 
 /// The generation of the keys. It is part of every label, so that a later generation shares nothing
 /// with this one.
@@ -63,6 +65,8 @@ pub struct Keys {
     pub probe: ProbeKey,
     /// For the files of backups.
     pub backup: BackupKey,
+    /// For the secrets of second factors.
+    pub factor: FactorKey,
     seal_check: [u8; 32],
     signing_seed: Zeroizing<[u8; 32]>,
 }
@@ -90,6 +94,7 @@ impl Keys {
             remember: RememberKey::new(hmac_key(&root, "remember")?),
             probe: ProbeKey::new(hmac_key(&root, "probe")?),
             backup: BackupKey::new(hmac_key(&root, "backup")?),
+            factor: FactorKey::new(expand(&root, "factor")?),
             seal_check: *expand(&root, "seal")?,
             signing_seed: expand(&root, "signing")?,
         })
@@ -164,6 +169,8 @@ pub enum Purpose {
     PasswordResetTicket,
     /// What a code for a new place is bound to.
     NewPlaceTicket,
+    /// A sign-in that waits for its second factor.
+    SecondFactorTicket,
     /// A link to set a new password with.
     PasswordResetLink,
     /// A link that proves an address.
@@ -186,6 +193,7 @@ impl MacKey {
             Purpose::FirstRunLink => b"frun",
             Purpose::PasswordResetTicket => b"prst",
             Purpose::NewPlaceTicket => b"nplc",
+            Purpose::SecondFactorTicket => b"2fat",
             Purpose::PasswordResetLink => b"rset",
             Purpose::VerifyEmailLink => b"veml",
             Purpose::TrustedDevice => b"tdev",
@@ -203,6 +211,16 @@ impl MacKey {
         mac.update(b"code");
         mac.update(&ticket.0);
         mac.update(code.reveal().as_bytes());
+        Mac(leading(&mac.sign()))
+    }
+
+    /// What the store keeps of a code for a lost phone, bound to its factor: a code is short, and
+    /// without the key a copy of the database does not tell it.
+    pub fn backup_code_mac(&self, factor: &str, code: &BackupCode) -> Mac {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(b"bkup");
+        mac.update(code.bytes());
+        mac.update(factor.as_bytes());
         Mac(leading(&mac.sign()))
     }
 

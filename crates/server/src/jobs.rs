@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use portcullis_domain::time::Time;
 use portcullis_store::{
-    Db, Error, Tx, credentials, csrf_spent, invalidations, lockouts, nodes as node_rows,
-    one_time_codes, one_time_links, outbox, remember, sessions, throttle, trusted_devices,
+    Db, Error, Tx, credentials, csrf_spent, factors, invalidations, lockouts, nodes as node_rows,
+    one_time_codes, one_time_links, outbox, remember, sessions, sign_in_tickets, throttle,
+    trusted_devices,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -144,12 +145,14 @@ enum Rows {
     OneTimeLinks,
     OneTimeCodes,
     TrustedDevices,
+    SignInTickets,
+    PendingFactors,
     Nodes,
 }
 
 impl Rows {
     /// A session goes after its credentials.
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::Throttle,
         Self::Lockouts,
         Self::SpentTokens,
@@ -161,6 +164,8 @@ impl Rows {
         Self::OneTimeLinks,
         Self::OneTimeCodes,
         Self::TrustedDevices,
+        Self::SignInTickets,
+        Self::PendingFactors,
         Self::Nodes,
     ];
 
@@ -179,6 +184,8 @@ impl Rows {
             Self::OneTimeLinks => one_time_links::sweep(tx, kept, SLICE).await,
             Self::OneTimeCodes => one_time_codes::sweep(tx, kept, SLICE).await,
             Self::TrustedDevices => trusted_devices::sweep(tx, kept, SLICE).await,
+            Self::SignInTickets => sign_in_tickets::sweep(tx, over, SLICE).await,
+            Self::PendingFactors => factors::sweep(tx, over, SLICE).await,
             Self::Nodes => node_rows::sweep(tx, over, SLICE).await,
         }
     }

@@ -115,6 +115,7 @@ static MIGRATIONS: &[Migration] = &[
     migration!(24, "0024_backup"),
     migration!(25, "0025_erase"),
     migration!(26, "0026_posture"),
+    migration!(28, "0028_factors"),
     migration!(32, "0032_trusted_devices"),
 ];
 

@@ -3,6 +3,7 @@
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::event::EndReason;
 use portcullis_domain::id::{SeriesId, SessionHandle, SessionId, UserId};
+use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::time::Time;
 
@@ -31,6 +32,8 @@ pub struct NewSession {
     pub user_epoch: i64,
     /// How it began.
     pub form: SignInForm,
+    /// Nobody who has a second factor gets a session without it.
+    pub second_factor: SecondFactor,
     /// When the user proved who he is.
     pub auth_time: Time,
     /// The client's address, read through trusted proxies.
@@ -85,14 +88,17 @@ macro_rules! columns {
 }
 
 /// Makes a session. [`Error::Conflict`] if the id or the handle is taken, if there is no such user,
-/// or if he is on the blacklist: whatever way in forgets to ask is closed all the same.
+/// if he is on the blacklist, or has a second factor that was not passed: whatever way in forgets to ask
+/// is closed all the same.
 pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
     const SQL: &str = "INSERT INTO sessions (
             id, handle, user_id, user_epoch, form, csrf_epoch, created_at, auth_time, ip, peer,
             user_agent, platform, device_type, app_version, remember_series, live_until)
         SELECT $1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14, (
             SELECT $6 FROM users u WHERE u.id = $3 AND u.epoch = $4 AND u.status = $15)
-        WHERE NOT EXISTS (SELECT 1 FROM blacklist WHERE user_id = $3)";
+        WHERE NOT EXISTS (SELECT 1 FROM blacklist WHERE user_id = $3)
+            AND ($16 OR NOT EXISTS (
+                SELECT 1 FROM factors WHERE user_id = $3 AND state = 'active'))";
     let row = params![
         &new.id,
         &new.handle,
@@ -109,6 +115,7 @@ pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
         new.app_version.as_deref(),
         new.remember_series.as_ref(),
         AccountStatus::Active.id(),
+        new.second_factor == SecondFactor::Passed,
     ];
     if tx.changed(SQL, row).await? { Ok(()) } else { Err(Error::Conflict) }
 }

@@ -25,8 +25,8 @@ use crate::time::Time;
 
 pub use samples::samples;
 pub use words::{
-    BackupFailure, EndReason, LimitName, LinkRefusal, Outcome, PasswordChanger, PlaceRefusal,
-    Severity, SignInFailure, Text, TokenKind,
+    BackupFailure, EndReason, FactorMethod, FactorRefusal, FactorRemover, LimitName, LinkRefusal,
+    Outcome, PasswordChanger, PlaceRefusal, Severity, SignInFailure, Text, TokenKind,
 };
 
 /// Who did it to whom, and from where. Stored in columns beside the event.
@@ -77,6 +77,29 @@ pub enum Event {
     PasswordChanged { by: PasswordChanger },
     /// Too many wrong passwords in a row from everywhere: the account takes none any more.
     PasswordDisabled,
+    /// Somebody with the password, or a link, has to give a second factor.
+    FactorAsked { form: SignInForm },
+    /// A second factor was given, and was right. `left`: codes for a lost phone that were not used.
+    FactorPassed {
+        method: FactorMethod,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        left: Option<i64>,
+    },
+    /// A second factor was given, and was refused.
+    FactorRefused { reason: FactorRefusal },
+    /// The last wrong code in a row: nobody tries another for this account until then.
+    FactorLocked {
+        #[serde(serialize_with = "iso")]
+        until: Time,
+    },
+    /// Too many wrong codes in a row: those of the app are not taken any more.
+    FactorExhausted,
+    /// A second factor is asked for from now on, which ended so many sessions.
+    FactorEnabled { sessions: u64 },
+    /// A second factor is not asked for any more, which ended so many sessions.
+    FactorRemoved { by: FactorRemover, sessions: u64 },
+    /// Other codes for a lost phone took the place of all earlier ones.
+    BackupCodesRenewed { sessions: u64 },
     /// A bearer or access token was made.
     TokenCreated {
         kind: TokenKind,

@@ -2,8 +2,8 @@
 //! what the test below sees to.
 
 use super::{
-    BackupFailure, EndReason, Event, LimitName, LinkRefusal, PasswordChanger, PlaceRefusal,
-    SignInFailure, Text, TokenKind,
+    BackupFailure, EndReason, Event, FactorMethod, FactorRefusal, FactorRemover, LimitName,
+    LinkRefusal, PasswordChanger, PlaceRefusal, SignInFailure, Text, TokenKind,
 };
 use crate::account::{AccountStatus, AccountType};
 use crate::audit::entry::Person;
@@ -15,7 +15,8 @@ use crate::time::Time;
 
 /// One of every variant, in their order.
 pub fn samples() -> Vec<Event> {
-    [sign_ins(), tokens(), requests(), accounts(), rights(), places(), servers()].concat()
+    [sign_ins(), factors(), tokens(), requests(), accounts(), rights(), places(), servers()]
+        .concat()
 }
 
 fn sign_ins() -> Vec<Event> {
@@ -32,6 +33,19 @@ fn sign_ins() -> Vec<Event> {
         Event::PasswordResetCodeRefused { known: false },
         Event::PasswordChanged { by: PasswordChanger::Owner },
         Event::PasswordDisabled,
+    ]
+}
+
+fn factors() -> Vec<Event> {
+    vec![
+        Event::FactorAsked { form: SignInForm::Page },
+        Event::FactorPassed { method: FactorMethod::BackupCode, left: Some(9) },
+        Event::FactorRefused { reason: FactorRefusal::Wrong },
+        Event::FactorLocked { until: LATER },
+        Event::FactorExhausted,
+        Event::FactorEnabled { sessions: 2 },
+        Event::FactorRemoved { by: FactorRemover::Owner, sessions: 1 },
+        Event::BackupCodesRenewed { sessions: 0 },
     ]
 }
 

@@ -132,6 +132,33 @@ words! {
         /// There is no such ticket, or it was used, replaced, is over, or the account was changed.
         Over = "over",
     }
+    /// What was typed as a second factor.
+    FactorMethod {
+        /// The code of an authenticator app.
+        App = "app",
+        /// A code for a lost phone.
+        BackupCode = "backup_code",
+    }
+    /// Why a second factor was refused.
+    FactorRefusal {
+        /// The code is another, or was used before.
+        Wrong = "wrong",
+        /// There were too many wrong codes a short time ago; this one was not looked at.
+        Locked = "locked",
+        /// There were so many that the app's codes are not taken any more; this one was not looked at.
+        Exhausted = "exhausted",
+        /// There is no such ticket, or it was used, is over, or the account was changed.
+        Over = "over",
+    }
+    /// Who took a second factor away.
+    FactorRemover {
+        /// Whose it was.
+        Owner = "owner",
+        /// Somebody who looks after accounts.
+        Administrator = "administrator",
+        /// Somebody at the command line of the server.
+        Operator = "operator",
+    }
     /// The credentials that a session may have.
     TokenKind {
         /// The session cookie.
@@ -161,6 +188,8 @@ words! {
         Blacklisted = "blacklisted",
         /// Its owner has a new password.
         PasswordChanged = "password_changed",
+        /// Its owner's second factor is another.
+        FactorChanged = "factor_changed",
         /// The database is one that was restored: what was ended after the backup stays ended.
         Restored = "restored",
     }

@@ -4,6 +4,7 @@
 use portcullis_domain::csrf::{Binding, Kind};
 use portcullis_domain::event::{Context, Event, Text, TokenKind};
 use portcullis_domain::id::{SessionHandle, SessionId};
+use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::secret::{Mac, Opaque, Purpose};
 use portcullis_domain::session::{Life, SignInForm, Terms};
 use portcullis_domain::time::Time;
@@ -43,6 +44,7 @@ pub struct Issued {
 #[derive(Clone, Copy)]
 pub struct Occasion<'a> {
     pub form: SignInForm,
+    pub second_factor: SecondFactor,
     /// The time that the terms count from.
     pub now: Time,
     pub terms: Terms,
@@ -136,13 +138,14 @@ fn session_row(
     occasion: &Occasion<'_>,
     context: &Context,
 ) -> NewSession {
-    let Occasion { form, now, device, origin, .. } = *occasion;
+    let Occasion { form, second_factor, now, device, origin, .. } = *occasion;
     NewSession {
         id: issued.session.clone(),
         handle: issued.handle.clone(),
         user_id: user.id,
         user_epoch: user.epoch,
         form,
+        second_factor,
         auth_time: origin.map_or(now, |origin| origin.auth_time),
         ip: context.ip.clone().unwrap_or_default(),
         peer: context.peer.clone().unwrap_or_default(),

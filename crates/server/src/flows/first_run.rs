@@ -12,6 +12,7 @@ use portcullis_domain::event::{Context, Event, LinkRefusal, PasswordChanger, Tex
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_link::LinkPurpose;
 use portcullis_domain::role::{self, OWNER, Refusal, Role};
+use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::secret::{Mac, MacKey, Opaque};
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::text::{Email, Name};
@@ -244,7 +245,8 @@ async fn sign_in(
     let form = SignInForm::Page;
     let terms = app.config.lifetimes().terms(form, attempt.shows_browser, now);
     let device = &Device::default();
-    let occasion = credentials::Occasion { form, now, terms, device, origin: None };
+    let second_factor = SecondFactor::NotAsked;
+    let occasion = credentials::Occasion { form, second_factor, now, terms, device, origin: None };
     let issued = credentials::issue(app, tx, &user, &occasion, &attempt.context).await?;
     let device_cookie = app.keys.device.mint(user.id, app.random.bytes());
     Ok(SignedIn { user, role, issued, device_cookie, remembered: None })

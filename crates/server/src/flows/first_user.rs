@@ -11,6 +11,7 @@ use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Event, Text};
 use portcullis_domain::id::UserId;
 use portcullis_domain::role::{OWNER, Role};
+use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::text::{Email, Name, Username};
 use portcullis_domain::time::Time;
@@ -136,7 +137,9 @@ async fn sign_in(
     }
     let terms = app.config.lifetimes().terms(FORM, attempt.shows_browser, now);
     let device = &Device::default();
-    let occasion = credentials::Occasion { form: FORM, now, terms, device, origin: None };
+    let second_factor = SecondFactor::NotAsked;
+    let occasion =
+        credentials::Occasion { form: FORM, second_factor, now, terms, device, origin: None };
     let issued = credentials::issue(app, tx, &user, &occasion, &attempt.context).await?;
     let device_cookie = app.keys.device.mint(user.id, app.random.bytes());
     Ok(SignedIn { user, role, issued, device_cookie, remembered: None })

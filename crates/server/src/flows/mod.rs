@@ -30,6 +30,7 @@ pub mod remember;
 pub mod report;
 pub mod reset_tokens;
 pub mod roles;
+pub mod second_factor;
 pub mod sessions;
 pub mod sign_in;
 pub mod sign_out;

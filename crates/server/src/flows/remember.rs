@@ -4,13 +4,14 @@
 use portcullis_domain::event::{Context, EndReason, Event, TokenKind};
 use portcullis_domain::id::{SeriesId, SessionId, UserId};
 use portcullis_domain::remember::{Ticket, Verdict, judge, terms};
+use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::secret::{Mac, Opaque, Purpose};
 use portcullis_domain::session::{Dead, Life, SignInForm};
 use portcullis_domain::time::Time;
 use portcullis_store::credentials::{self as credential_rows, CredentialKind, NewCredential};
 use portcullis_store::remember::{self as rows, NewSeries, Series};
 use portcullis_store::users::{self, User};
-use portcullis_store::{Error, Tx, sessions};
+use portcullis_store::{Error, Tx, factors, sessions};
 
 use super::credentials::{self, Device, Occasion};
 use super::record;
@@ -57,6 +58,7 @@ struct Held {
     series: Series,
     user: User,
     verdict: Verdict,
+    second_factor: SecondFactor,
     now: Time,
 }
 
@@ -130,8 +132,19 @@ async fn hold(app: &App, tx: &mut Tx, ticket: &Ticket) -> Result<Option<Held>, E
     let Some(series) = rows::hold(tx, &ticket.series).await? else { return Ok(None) };
     let Some(user) = users::by_id(tx, series.user_id).await? else { return Ok(None) };
     let now = app.clock.now();
-    let verdict = judge(&series.facts(&user), ticket.counter, now);
-    Ok(Some(Held { series, user, verdict, now }))
+    let factor = factors::active(tx, user.id).await?;
+    let second_factor = match &factor {
+        Some(_) => SecondFactor::Passed,
+        None => SecondFactor::NotAsked,
+    };
+    // What began without the second factor that there is now is worth nothing.
+    let began_without = factor.is_some_and(|factor| series.auth_time < factor.enabled_at);
+    let verdict = if began_without {
+        Verdict::Dead(Dead::Epoch)
+    } else {
+        judge(&series.facts(&user), ticket.counter, now)
+    };
+    Ok(Some(Held { series, user, verdict, second_factor, now }))
 }
 
 /// A new session, and the next secret in the place of this one.
@@ -139,6 +152,7 @@ async fn rotate(app: &App, tx: &mut Tx, held: &Held, context: &Context) -> Resul
     let Held { series, user, now, .. } = held;
     let occasion = Occasion {
         form: SignInForm::Remembered,
+        second_factor: held.second_factor,
         now: *now,
         terms: terms(&app.config.lifetimes(), *now, series.expires_at),
         device: &Device::default(),

@@ -23,6 +23,9 @@ pub struct Cap {
 impl Cap {
     /// Of an account that is guessed at from many networks its owner hears once.
     pub(super) const LOCKED_OUT: Self = Self::new("letter_locked_out", 1, Duration::from_hours(1));
+    /// Of guesses at a second factor.
+    pub(super) const FACTOR_LOCKED: Self =
+        Self::new("letter_factor_locked", 1, Duration::from_hours(1));
     /// Contract C42.
     pub(crate) const VERIFY_EMAIL: Self =
         Self::new("letter_verify_email", 3, Duration::from_mins(15));

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use portcullis_domain::account::AccountType;
 use portcullis_domain::event::EndReason;
 use portcullis_domain::id::{SessionHandle, SessionId};
+use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::session::{Life, SignInForm};
 use portcullis_domain::text::{Email, Name};
 use portcullis_store::credentials::{CredentialKind, NewCredential};
@@ -100,6 +101,7 @@ async fn sign_in(tx: &mut Tx, number: u8, kind: CredentialKind, idle: Option<Dur
         user_id,
         user_epoch: 0,
         form: SignInForm::Email,
+        second_factor: SecondFactor::NotAsked,
         auth_time: NOW,
         ip: "192.0.2.1".to_owned(),
         peer: "127.0.0.1".to_owned(),

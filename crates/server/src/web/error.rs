@@ -19,7 +19,9 @@ pub enum Error {
     /// 401: the password form was filled in wrongly. Never says which half was wrong.
     WrongCredentials,
     /// 401: the password was right, the place is new, and a code was mailed.
-    NewPlace(NewPlace),
+    NewPlace(Unfinished),
+    /// 401: the password was right, and the second factor is needed.
+    NeedsFactor(Unfinished),
     /// 403: known, but not allowed. The code and, where it helps, the rule that said so.
     Forbidden(Forbidden),
     /// A refusal that a documented family words itself, which every family is then told.
@@ -64,17 +66,17 @@ pub struct Documented {
     pub text: &'static str,
 }
 
-/// What a sign-in from a new place goes on with. No `Debug` of the ticket.
+/// What a sign-in goes on with that is not finished. No `Debug` of the ticket.
 #[derive(Clone, PartialEq, Eq)]
-pub struct NewPlace {
+pub struct Unfinished {
     pub ticket: String,
-    /// How long the code is good.
+    /// How long it is good.
     pub life: Duration,
 }
 
-impl std::fmt::Debug for NewPlace {
+impl std::fmt::Debug for Unfinished {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NewPlace").field("life", &self.life).finish_non_exhaustive()
+        f.debug_struct("Unfinished").field("life", &self.life).finish_non_exhaustive()
     }
 }
 
@@ -161,6 +163,7 @@ impl Error {
             | Self::Upstream(code) => code,
             Self::WrongCredentials => "wrong_credentials",
             Self::NewPlace(_) => "new_place",
+            Self::NeedsFactor(_) => "second_factor_needed",
             Self::Forbidden(forbidden) => forbidden.code(),
             Self::Forwarded(..) => "forwarded_target",
             Self::Documented(documented) => documented.code,
@@ -182,7 +185,9 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         use StatusCode as Status;
         match self {
-            Self::SignIn(_) | Self::WrongCredentials | Self::NewPlace(_) => Status::UNAUTHORIZED,
+            Self::SignIn(_) | Self::WrongCredentials | Self::NewPlace(_) | Self::NeedsFactor(_) => {
+                Status::UNAUTHORIZED
+            }
             Self::Forbidden(_) => Status::FORBIDDEN,
             Self::Documented(documented) => documented.status,
             Self::NotFound => Status::NOT_FOUND,

@@ -46,9 +46,14 @@ pub fn reply(error: &Error, family: Family, request_id: &str) -> Reply {
     if let Error::Forbidden(Forbidden::Permission { rule: Some(rule), .. }) = error {
         body.insert("rule".into(), rule.as_str().into());
     }
-    if let Error::NewPlace(place) = error {
-        body.insert("ticket".into(), place.ticket.as_str().into());
-        body.insert("expires_in".into(), place.life.as_secs().into());
+    if let Error::NeedsFactor(_) = error {
+        // As the clients of S know it (contract C35).
+        body.insert("requiresTwoFactor".into(), true.into());
+        body.insert("twoFactorMethod".into(), "TOTP".into());
+    }
+    if let Error::NewPlace(unfinished) | Error::NeedsFactor(unfinished) = error {
+        body.insert("ticket".into(), unfinished.ticket.as_str().into());
+        body.insert("expires_in".into(), unfinished.life.as_secs().into());
     }
     body.insert("requestId".into(), request_id.into());
     let mut reply = json_reply(error.status(), &Value::Object(body));
@@ -65,6 +70,7 @@ pub fn add_headers(reply: &mut Reply, error: &Error) {
         Error::SignIn("credential_missing")
         | Error::WrongCredentials
         | Error::NewPlace(_)
+        | Error::NeedsFactor(_)
         | Error::Documented(Documented { status: StatusCode::UNAUTHORIZED, .. }) => {
             // RFC 6750, section 3.1: no error attribute when no credential was sent.
             headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"auth\""));
@@ -123,11 +129,15 @@ pub fn sentence(error: &Error) -> String {
             "The code was tried too often. Please log in again.".to_owned()
         }
         Error::SignIn("place_ticket_over") => "The code is over. Please log in again.".to_owned(),
+        Error::SignIn("second_factor_over") => {
+            "The sign-in took too long. Please log in again.".to_owned()
+        }
         Error::SignIn(_) => "Authentication required. Please log in.".to_owned(),
         Error::NewPlace(_) => {
             "You sign in from a new place. Confirm it with the code that was mailed to you."
                 .to_owned()
         }
+        Error::NeedsFactor(_) => "Two-factor authentication code required".to_owned(),
         Error::WrongCredentials => "Invalid email or password".to_owned(),
         Error::Forbidden(forbidden) => forbidden_sentence(forbidden),
         Error::Documented(documented) => documented.text.to_owned(),
@@ -156,7 +166,7 @@ pub fn sentence(error: &Error) -> String {
                 .to_owned()
         }
         Error::Misdirected => "This host is not served here".to_owned(),
-        Error::TooMany { code: "locked_out", .. } => {
+        Error::TooMany { code: "locked_out" | "second_factor_locked", .. } => {
             "Account temporarily locked due to too many failed attempts. Try again later."
                 .to_owned()
         }
@@ -257,7 +267,9 @@ fn z_body(body: &mut Map<String, Value>, error: &Error) {
 fn z_code(error: &Error) -> &'static str {
     match error {
         Error::SignIn(_) => "not_authenticated",
-        Error::WrongCredentials | Error::NewPlace(_) => "authentication_failed",
+        Error::WrongCredentials | Error::NewPlace(_) | Error::NeedsFactor(_) => {
+            "authentication_failed"
+        }
         Error::Forbidden(_) => "permission_denied",
         Error::TooMany { .. } => "throttled",
         Error::Conflict(_) => "resource_conflict",

@@ -6,8 +6,8 @@ use super::api::console::password_tokens as tokens;
 use super::api::{
     account_sessions, activity_log, change_password, console, csrf, email, first_user, health,
     limits, login, logout, logout_user, me, mobile_auth, openapi, own_permissions, own_profile,
-    password_reset, permissions, places, probe, profile, roles, security_report, session_acts,
-    sessions, users, verify_place,
+    password_reset, permissions, places, probe, profile, roles, second_factor, security_report,
+    session_acts, sessions, users, verify_place,
 };
 use super::pages;
 use super::table::{Row, row};
@@ -33,6 +33,7 @@ fn api_rows() -> Vec<Row> {
         row(Method::GET, "/api/csrf", csrf::SET_COOKIE, csrf::set_cookie),
         row(Method::POST, "/api/auth/login", login::POST, login::post),
         row(Method::POST, "/api/auth/verify-place", verify_place::POST, verify_place::post),
+        row(Method::POST, "/api/auth/second-factor", second_factor::POST, second_factor::post),
         row(Method::GET, "/api/auth/me", me::SHOW, me::show),
         row(Method::POST, "/api/auth/logout", logout::POST, logout::post),
         row(Method::DELETE, "/api/auth/logout", logout::DELETE, logout::delete),

@@ -34,6 +34,8 @@ pub async fn end_everything(tx: &mut Tx, now: Time) -> Result<Ended> {
         WHERE ended_at IS NULL";
     const DEVICES: &str = "UPDATE trusted_devices SET ended_at = $1 WHERE ended_at IS NULL";
     const LINKS: &str = "UPDATE one_time_links SET used_at = $1 WHERE used_at IS NULL";
+    const TICKETS: &str = "UPDATE sign_in_tickets SET used_at = $1 WHERE used_at IS NULL";
+    const BEGUN: &str = "DELETE FROM factors WHERE state = 'pending'";
     const CODES: &str = "UPDATE one_time_codes SET used_at = $1 WHERE used_at IS NULL";
     let sessions: i64 = tx.fetch_one(LIVE, params![now]).await?.get("count")?;
     let reason = EndReason::Restored.as_str();
@@ -42,6 +44,8 @@ pub async fn end_everything(tx: &mut Tx, now: Time) -> Result<Ended> {
     tx.execute(CREDENTIALS, params![now]).await?;
     tx.execute(SERIES, params![now, reason]).await?;
     tx.execute(DEVICES, params![now]).await?;
+    tx.execute(TICKETS, params![now]).await?;
+    tx.execute(BEGUN, params![]).await?;
     let links = tx.execute(LINKS, params![now]).await?;
     let codes = tx.execute(CODES, params![now]).await?;
     tx.invalidate(Invalidation::Everybody);

@@ -21,12 +21,14 @@ pub async fn erase(tx: &mut Tx, id: UserId, names: &[String], now: Time) -> Resu
             phone = NULL, avatar_url = NULL, erased_at = $2, updated_at = $2
         WHERE id = $1 AND status = $3 AND erased_at IS NULL";
     // A session goes before the series that it belongs to. Its credentials go with it.
-    const ROWS: [&str; 9] = [
+    const ROWS: [&str; 11] = [
         "DELETE FROM sessions WHERE user_id = $1",
         "DELETE FROM remember_series WHERE user_id = $1",
         "DELETE FROM places WHERE user_id = $1",
         "DELETE FROM one_time_links WHERE user_id = $1",
         "DELETE FROM one_time_codes WHERE user_id = $1",
+        "DELETE FROM factors WHERE user_id = $1",
+        "DELETE FROM sign_in_tickets WHERE user_id = $1",
         "DELETE FROM blacklist WHERE user_id = $1",
         "DELETE FROM trusted_devices WHERE user_id = $1",
         "DELETE FROM user_grants WHERE user_id = $1",
@@ -54,6 +56,7 @@ pub async fn is_erased(tx: &mut Tx, id: UserId) -> Result<bool> {
 /// Lock-outs of others from the same networks stay.
 async fn forget_counted(tx: &mut Tx, id: UserId, names: &[String]) -> Result<()> {
     lockouts::forget(tx, &format!("user:{id}:%")).await?;
+    lockouts::forget(tx, &format!("factor:{id}")).await?;
     throttle::forget(tx, &format!("new_place:{id}")).await?;
     for name in names {
         lockouts::forget(tx, &format!("%:{name}%")).await?;

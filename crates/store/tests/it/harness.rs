@@ -8,6 +8,7 @@ use std::time::Duration;
 use portcullis_domain::account::AccountType;
 use portcullis_domain::id::{RoleId, SessionHandle, SessionId, UserId};
 use portcullis_domain::role::Level;
+use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::secret::Mac;
 use portcullis_domain::session::{Life, SignInForm};
 use portcullis_domain::text::{Email, Name, Username};
@@ -207,6 +208,7 @@ pub(crate) fn new_session(number: u8, user_id: UserId) -> NewSession {
         user_id,
         user_epoch: 0,
         form: SignInForm::Page,
+        second_factor: SecondFactor::NotAsked,
         auth_time: NOW,
         ip: "192.0.2.1".to_owned(),
         peer: "127.0.0.1".to_owned(),

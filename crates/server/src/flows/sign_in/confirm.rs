@@ -8,6 +8,7 @@ use portcullis_domain::one_time_code::{Code, CodePurpose};
 use portcullis_domain::place::Place;
 use portcullis_domain::remember::Ticket;
 use portcullis_domain::role::Role;
+use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::secret::{Mac, Opaque};
 use portcullis_domain::session::SignInForm;
 use portcullis_store::one_time_codes::{self, Tried};
@@ -16,7 +17,7 @@ use portcullis_store::{Error, Tx, places, roles};
 
 use super::done::Admitted;
 use super::place::{Waiting, ask, facts_of, seen, vouching};
-use super::{Attempt, Before, Outcome, about, done, place};
+use super::{Attempt, Before, Outcome, Proved, about, done, place};
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::credentials::Device;
@@ -161,9 +162,10 @@ async fn go_on(
         return Ok(Confirmed::Went(outcome));
     }
     learn(app, &mut tx, &user, &waiting, &attempt).await?;
-    let event = done::success_event(form, waiting.failures);
     let device_cookie = vouching(app, &mut tx, &user).await?;
-    let admitted = Admitted { user, role, event, device_cookie };
+    let proved = Proved { user, role, failures: waiting.failures };
+    // Whoever has a second factor was asked for that, and not about the place.
+    let admitted = Admitted::new(&attempt, proved, SecondFactor::NotAsked, device_cookie);
     let outcome = done::begin(app, tx, &attempt, admitted, &context).await?;
     Ok(Confirmed::Went(outcome))
 }
@@ -211,6 +213,7 @@ fn attempt<'a>(typed: &'a Typed<'_>, form: SignInForm, waiting: &Waiting) -> Att
         form,
         name: "",
         password: "",
+        factor: None,
         shows_browser: waiting.shows_browser,
         from: typed.from,
         device_cookie: None,

@@ -1,18 +1,21 @@
-//! What happens after the password was found right: a session begins, in one transaction, unless
-//! something else stands in the way. What follows a wrong one is in `flows/guess`.
+//! What happens after somebody proved who he is: a session begins, in one transaction, unless something
+//! else stands in the way. What follows a wrong one is in `flows/guess`.
 
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::event::{Context, EndReason, Event, SignInFailure, TokenKind};
 use portcullis_domain::id::UserId;
 use portcullis_domain::role::Role;
+use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::session::SignInForm;
 use portcullis_store::users::{self, User};
 use portcullis_store::{
-    Error, Tx, blacklist, credentials as credential_rows, remember as series_rows, roles, sessions,
+    Error, Tx, blacklist, credentials as credential_rows, factors, remember as series_rows, roles,
+    sessions,
 };
 
+use super::factor::{self, Stepped};
 use super::place::{self, Looked};
-use super::{Attempt, Outcome, SignedIn, about};
+use super::{Attempt, Outcome, Proved, SignedIn, about};
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::credentials::{self, Issued};
@@ -37,11 +40,30 @@ pub(super) async fn succeed(
         tx.commit().await?;
         return Ok(Outcome::Refused);
     };
-    if let Some(outcome) = refuse_barred(app, &mut tx, attempt, &user, &context).await? {
+    admit(app, tx, attempt, Proved { user, role, failures: password.failures }).await
+}
+
+/// Whoever proved who he is: may he be signed in, does he have a second factor, is the place his own?
+pub(super) async fn admit(
+    app: &App,
+    mut tx: Tx,
+    attempt: &Attempt<'_>,
+    proved: Proved,
+) -> Result<Outcome, Error> {
+    let context = about(&attempt.context, Some(&proved.user));
+    if let Some(outcome) = refuse_barred(app, &mut tx, attempt, &proved.user, &context).await? {
         tx.commit().await?;
         return Ok(outcome);
     }
-    let who = (&user, password.failures);
+    match factor::step(app, &mut tx, attempt, &proved, &context).await? {
+        Stepped::NotAsked => {}
+        Stepped::Passed => return begin_with_factor(app, tx, attempt, proved, &context).await,
+        Stepped::Stop(outcome) => {
+            tx.commit().await?;
+            return Ok(outcome);
+        }
+    }
+    let who = (&proved.user, proved.failures);
     let device_cookie = match place::look(app, &mut tx, attempt, who, &context).await? {
         Looked::Go { device_cookie } => device_cookie,
         Looked::Stop(outcome) => {
@@ -49,9 +71,22 @@ pub(super) async fn succeed(
             return Ok(outcome);
         }
     };
-    let event = success_event(attempt.form, password.failures);
-    let admitted = Admitted { user, role, event, device_cookie };
+    let second_factor = SecondFactor::NotAsked;
+    let admitted = Admitted::new(attempt, proved, second_factor, device_cookie);
     begin(app, tx, attempt, admitted, &context).await
+}
+
+/// Whoever passed a second factor is not asked about the place: it is his own from now on.
+pub(super) async fn begin_with_factor(
+    app: &App,
+    mut tx: Tx,
+    attempt: &Attempt<'_>,
+    proved: Proved,
+    context: &Context,
+) -> Result<Outcome, Error> {
+    let device_cookie = place::learn(app, &mut tx, attempt, &proved.user, context).await?;
+    let admitted = Admitted::new(attempt, proved, SecondFactor::Passed, device_cookie);
+    begin(app, tx, attempt, admitted, context).await
 }
 
 /// Whose sign-in nothing stands in the way of any more.
@@ -59,7 +94,21 @@ pub(super) struct Admitted {
     pub(super) user: User,
     pub(super) role: Role,
     pub(super) event: Event,
+    pub(super) second_factor: SecondFactor,
     pub(super) device_cookie: String,
+}
+
+impl Admitted {
+    pub(super) fn new(
+        attempt: &Attempt<'_>,
+        proved: Proved,
+        second_factor: SecondFactor,
+        device_cookie: String,
+    ) -> Self {
+        let Proved { user, role, failures } = proved;
+        let event = success_event(attempt.form, failures);
+        Self { user, role, event, second_factor, device_cookie }
+    }
 }
 
 /// Nothing stands in the way any more, in the same transaction: the session and all that hangs on it,
@@ -71,7 +120,7 @@ pub(super) async fn begin(
     admitted: Admitted,
     context: &Context,
 ) -> Result<Outcome, Error> {
-    let Admitted { user, role, event, device_cookie } = admitted;
+    let Admitted { user, role, event, second_factor, device_cookie } = admitted;
     let now = app.clock.now();
     record(&mut tx, app.random, &event, context, now).await?;
     let terms = app.config.lifetimes().terms(attempt.form, attempt.shows_browser, now);
@@ -82,6 +131,7 @@ pub(super) async fn begin(
     let series = remembered.as_ref().map(|remembered| &remembered.ticket.series);
     let occasion = credentials::Occasion {
         form: attempt.form,
+        second_factor,
         now,
         terms,
         device: &attempt.device,
@@ -119,7 +169,8 @@ async fn barred(tx: &mut Tx, user: &User) -> Result<Option<(SignInFailure, Outco
     Ok(is_listed.then_some((SignInFailure::Blacklisted, Outcome::Blacklisted)))
 }
 
-/// The store made no session: the user may have been put on the blacklist a moment ago.
+/// The store made no session: the user may have been put on the blacklist a moment ago, or have a second
+/// factor since.
 async fn overtaken(
     app: &App,
     begun: Tx,
@@ -128,7 +179,12 @@ async fn overtaken(
 ) -> Result<Outcome, Error> {
     drop(begun);
     let mut tx = app.db.write().await?;
-    let Some((reason, outcome)) = barred(&mut tx, user).await? else { return Err(Error::Conflict) };
+    let has_factor = factors::active(&mut tx, user.id).await?.is_some();
+    let (reason, outcome) = match barred(&mut tx, user).await? {
+        Some(barred) => barred,
+        None if has_factor => (SignInFailure::AccountChanged, Outcome::Refused),
+        None => return Err(Error::Conflict),
+    };
     let event = Event::SignInFailed { form: attempt.form, reason, known: true };
     let context = about(&attempt.context, Some(user));
     record(&mut tx, app.random, &event, &context, app.clock.now()).await?;
@@ -213,7 +269,7 @@ async fn rehash(
     Ok(tx.commit().await?)
 }
 
-pub(super) fn success_event(form: SignInForm, failures: i64) -> Event {
+fn success_event(form: SignInForm, failures: i64) -> Event {
     match u32::try_from(failures) {
         Ok(failures) if failures > 0 => Event::SignedInAfterFailures { form, failures },
         Ok(_) | Err(_) => Event::SignedIn { form },

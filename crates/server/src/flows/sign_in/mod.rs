@@ -5,6 +5,8 @@
 mod confirm;
 mod count;
 mod done;
+mod factor;
+mod finish;
 mod place;
 
 use std::time::Duration;
@@ -18,6 +20,7 @@ use portcullis_domain::role::Role;
 use portcullis_domain::secret::Mac;
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::text::Identifier;
+use portcullis_store::Tx;
 use portcullis_store::users::User;
 
 use super::credentials::{Device, Issued};
@@ -28,6 +31,7 @@ use crate::app::App;
 use crate::fault::Failure;
 
 pub use confirm::{ConfirmAnswer, Confirmed, Typed, confirm, send_again};
+pub use finish::{FinishAnswer, Finished, Given, finish};
 pub use place::Asked;
 
 /// One attempt to sign in.
@@ -36,6 +40,8 @@ pub struct Attempt<'a> {
     /// The name as typed; the field's length has been checked.
     pub name: &'a str,
     pub password: &'a str,
+    /// What was typed as a second factor, if it came along.
+    pub factor: Option<&'a str>,
     /// Whether the request shows a browser: pages get no bearer tokens.
     pub shows_browser: bool,
     pub from: ClientAddress,
@@ -71,6 +77,16 @@ pub enum Outcome {
     Blacklisted,
     /// The password was right, and the place is new: a code was mailed.
     NewPlace(Asked),
+    /// The password was right, and the second factor is needed.
+    NeedsFactor(Asked),
+    /// The password was right, and what was given as a second factor is not.
+    WrongFactor,
+    /// Too many wrong second factors for this account.
+    FactorLocked {
+        retry_after: Duration,
+    },
+    /// There were so many that only a backup code is taken any more.
+    FactorExhausted,
     /// Too many wrong passwords from this network.
     Locked {
         retry_after: Duration,
@@ -90,6 +106,10 @@ impl Outcome {
             Self::Disabled => "disabled",
             Self::Blacklisted => "blacklisted",
             Self::NewPlace(_) => "new_place",
+            Self::NeedsFactor(_) => "needs_factor",
+            Self::WrongFactor => "wrong_factor",
+            Self::FactorLocked { .. } => "factor_locked",
+            Self::FactorExhausted => "factor_exhausted",
             Self::Locked { .. } => "locked",
             Self::TooMany { .. } => "limited",
         }
@@ -111,6 +131,28 @@ pub struct SignedIn {
     pub device_cookie: String,
     /// For a browser that stays signed in.
     pub remembered: Option<Remembered>,
+}
+
+/// Somebody who proved who he is: by a password, or by a link that was mailed to him.
+pub struct Proved {
+    /// As he is now, in the same transaction.
+    pub user: User,
+    pub role: Role,
+    /// Wrong passwords before the right one.
+    pub failures: i64,
+}
+
+/// Goes on with the sign-in of somebody who proved who he is by something else than a password, in the
+/// transaction that used it up: whatever else is asked of whoever knows a password is asked of him, too.
+pub async fn admit(
+    app: &App,
+    tx: Tx,
+    attempt: &Attempt<'_>,
+    proved: Proved,
+) -> Result<Outcome, Failure> {
+    let outcome = done::admit(app, tx, attempt, proved).await?;
+    app.telemetry.metrics.sign_in(outcome.word());
+    Ok(outcome)
 }
 
 /// Signs somebody in, or says why not.

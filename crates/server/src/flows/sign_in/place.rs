@@ -107,6 +107,21 @@ pub(super) async fn look(
     Ok(Looked::Go { device_cookie })
 }
 
+/// Learns the place of somebody who is not asked about it, and gives his browser its cookie.
+pub(super) async fn learn(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &Attempt<'_>,
+    user: &User,
+    context: &Context,
+) -> Result<String, Error> {
+    let now = app.clock.now();
+    let id = app.random.row_id(now);
+    let here = Place::of(attempt.from.ip);
+    places::verify(tx, &seen(&id, user, here, context), now).await?;
+    vouching(app, tx, user).await
+}
+
 /// The cookie of a browser at a place of the user's own.
 pub(super) async fn vouching(app: &App, tx: &mut Tx, user: &User) -> Result<String, Error> {
     let (epochs, now) = (epochs(tx, user).await?, app.clock.now());

@@ -7,6 +7,7 @@ use http::StatusCode;
 use portcullis_domain::csrf::Kind;
 use portcullis_domain::password;
 use portcullis_domain::redirect::Next;
+use portcullis_domain::second_factor::MAX_CODE;
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::text::{Email, Username, full_name};
 use serde_json::{Value, json};
@@ -15,9 +16,9 @@ use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::credentials::{Device, first_csrf_token, sign_access_token};
 use crate::flows::limits;
-use crate::flows::sign_in::{self, Attempt, Before, Outcome, SignedIn};
+use crate::flows::sign_in::{self, Asked, Attempt, Before, Outcome, SignedIn};
 use crate::web::caller::Anyone;
-use crate::web::error::{Error, Fault, Forbidden, NewPlace};
+use crate::web::error::{Documented, Error, Fault, Forbidden, Unfinished};
 use crate::web::identify;
 use crate::web::input::Fields;
 use crate::web::remember;
@@ -27,6 +28,8 @@ use crate::web::table::{Answer, Csrf, Doc};
 
 /// The longest name that is looked at, in characters.
 const MAX_NAME: usize = 255;
+/// As the documented clients call it, on every form of sign-in (contract C35).
+const FACTOR_FIELD: &str = "twoFactorCode";
 
 pub const POST: Doc = Doc {
     id: "sign_in",
@@ -39,6 +42,7 @@ pub const POST: Doc = Doc {
         ("password", true, "The password."),
         ("remember", false, "true keeps the browser signed in by the cookie remember."),
         ("remember_me", false, "The same."),
+        ("twoFactorCode", false, "The code of the authenticator app, or a backup code."),
     ],
     answer: (
         201,
@@ -78,6 +82,7 @@ pub async fn attempt(
         form,
         name,
         password,
+        factor: factor(&call.fields).map_err(|fault| Error::Invalid(vec![fault]))?,
         shows_browser: facts.shows_browser(),
         from: facts.client,
         device_cookie: app.cookies.device_value(&facts.headers),
@@ -96,9 +101,12 @@ pub async fn attempt(
 pub fn signed_in(outcome: Outcome) -> Result<Box<SignedIn>, Error> {
     match outcome {
         Outcome::SignedIn(signed_in) => Ok(signed_in),
-        Outcome::NewPlace(asked) => {
-            let (ticket, life) = (asked.ticket.reveal(), asked.life);
-            Err(Error::NewPlace(NewPlace { ticket, life }))
+        Outcome::NewPlace(asked) => Err(Error::NewPlace(unfinished(&asked))),
+        Outcome::NeedsFactor(asked) => Err(Error::NeedsFactor(unfinished(&asked))),
+        Outcome::WrongFactor => Err(Error::Documented(WRONG_FACTOR)),
+        Outcome::FactorExhausted => Err(Error::Documented(FACTOR_EXHAUSTED)),
+        Outcome::FactorLocked { retry_after } => {
+            Err(Error::TooMany { code: "second_factor_locked", retry_after })
         }
         Outcome::Refused => Err(Error::WrongCredentials),
         Outcome::Disabled => Err(Error::Forbidden(Forbidden::Other("account_disabled"))),
@@ -107,6 +115,23 @@ pub fn signed_in(outcome: Outcome) -> Result<Box<SignedIn>, Error> {
         Outcome::TooMany { retry_after } => too_many(retry_after),
     }
 }
+
+fn unfinished(asked: &Asked) -> Unfinished {
+    Unfinished { ticket: asked.ticket.reveal(), life: asked.life }
+}
+
+pub const WRONG_FACTOR: Documented = Documented {
+    status: StatusCode::UNAUTHORIZED,
+    code: "second_factor_wrong",
+    text: "Invalid verification code",
+};
+
+pub const FACTOR_EXHAUSTED: Documented = Documented {
+    status: StatusCode::UNAUTHORIZED,
+    code: "second_factor_exhausted",
+    text: "Too many wrong codes were tried. Use a backup code, or ask an administrator to reset your \
+           second factor",
+};
 
 /// Name and password as any form of API sends them: the faults of both at once.
 pub fn name_and_password<'f>(
@@ -139,6 +164,14 @@ pub async fn before(app: &App, facts: &Facts) -> Result<Option<Before>, Error> {
             mac: caller.mac,
         })
     }))
+}
+
+/// What came along as a second factor; forms send an empty field where nothing was typed.
+fn factor(fields: &Fields) -> Result<Option<&str>, Fault> {
+    match fields.text(FACTOR_FIELD) {
+        Some("") => Ok(None),
+        Some(_) | None => fields.optional(FACTOR_FIELD, MAX_CODE),
+    }
 }
 
 /// Whether a sign-in asks that its browser stays signed in, by any of the documented keys.

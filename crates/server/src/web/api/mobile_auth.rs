@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::login;
 use crate::flows::credentials::{Device, token_kind};
 use crate::flows::mobile::{self, Bearer};
+use crate::flows::sign_in::SignedIn as SignedInUser;
 use crate::flows::sign_out;
 use crate::web::caller::{
     Access as _, Allowed, Anyone, CallerKind as _, InSession, MobileAuthUse, SignedIn,
@@ -42,6 +43,7 @@ pub const POST: Doc = Doc {
         ("platform", false, "ios or android."),
         ("device_type", false, "The device, such as iPhone."),
         ("app_version", false, "The application's version."),
+        ("twoFactorCode", false, "The code of the authenticator app, or a backup code."),
     ],
     answer: (
         200,
@@ -114,6 +116,11 @@ async fn sign_in(call: Call) -> Answer {
     };
     let device = device(&call)?;
     let signed_in = login::attempt(&call, SignInForm::Mobile, name, password, device).await?;
+    issued(&signed_in)
+}
+
+/// The answer to a sign-in of a mobile application (P17).
+pub fn issued(signed_in: &SignedInUser) -> Answer {
     let Some((secret, life)) = &signed_in.issued.mobile_token else { return Err(Error::Internal) };
     let data = json!({"token": secret.reveal(), "expires_at": life.expires_at.iso()});
     let message = "Mobile authentication token issued";

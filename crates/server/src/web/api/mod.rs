@@ -25,6 +25,7 @@ pub mod places;
 pub mod probe;
 pub mod profile;
 pub mod roles;
+pub mod second_factor;
 pub mod security_report;
 pub mod session_acts;
 pub mod sessions;

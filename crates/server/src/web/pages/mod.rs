@@ -10,6 +10,7 @@ mod first_run;
 mod password;
 mod problem;
 mod refusal;
+mod second_factor;
 mod sessions;
 mod sign_in;
 mod sign_out;
@@ -47,6 +48,8 @@ pub const CONFIRM: &str = "/-/confirm";
 const SIGN_OUT: &str = "/-/sign-out";
 /// Where they type the code for a new place.
 const VERIFY_PLACE: &str = "/-/verify-place";
+/// Where they give their second factor.
+const SECOND_FACTOR: &str = "/-/second-factor";
 
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
@@ -62,6 +65,7 @@ fn own_rows() -> Vec<Row> {
         row(Method::GET, SIGN_IN, sign_in::SHOW, sign_in::show),
         row(Method::POST, SIGN_IN, sign_in::SUBMIT, sign_in::submit),
         row(Method::POST, VERIFY_PLACE, verify_place::SUBMIT, verify_place::submit),
+        row(Method::POST, SECOND_FACTOR, second_factor::SUBMIT, second_factor::submit),
         row(Method::GET, FIRST_RUN, first_run::SHOW, first_run::show),
         row(Method::POST, FIRST_RUN, first_run::SUBMIT, first_run::submit),
         row(Method::POST, SIGN_OUT, sign_out::SUBMIT, sign_out::submit),

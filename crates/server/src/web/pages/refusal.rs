@@ -137,8 +137,10 @@ fn rule(error: &Error) -> Option<&str> {
 
 /// The one way on that makes sense, if there is one. Never back to what was refused.
 fn action(error: &Error) -> Option<Action> {
-    let is_stranger =
-        matches!(error, Error::SignIn(_) | Error::WrongCredentials | Error::NewPlace(_));
+    let is_stranger = matches!(
+        error,
+        Error::SignIn(_) | Error::WrongCredentials | Error::NewPlace(_) | Error::NeedsFactor(_)
+    );
     let is_known = matches!(error, Error::Forbidden(Forbidden::Permission { .. }));
     if is_stranger {
         Some(Action { label: "Sign in", href: SIGN_IN })

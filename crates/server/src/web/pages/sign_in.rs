@@ -12,7 +12,7 @@ use portcullis_domain::password::is_too_long;
 use portcullis_domain::redirect::Next;
 use portcullis_domain::session::SignInForm;
 
-use super::{in_words, shown_name, verify_place};
+use super::{in_words, second_factor, shown_name, verify_place};
 use crate::app::App;
 use crate::flows::credentials::Device;
 use crate::flows::sign_in::{Attempt, Before, Outcome, SignedIn, sign_in};
@@ -95,6 +95,12 @@ pub(super) fn end(
     match outcome {
         Outcome::SignedIn(signed_in) => Ok(go_on(call, &signed_in, next)),
         Outcome::NewPlace(asked) => verify_place::ask(call, &asked, next),
+        Outcome::NeedsFactor(asked) => second_factor::ask(call, &asked, next),
+        Outcome::WrongFactor => again(StatusCode::UNAUTHORIZED, Problem::WRONG_FACTOR),
+        Outcome::FactorExhausted => again(StatusCode::UNAUTHORIZED, Problem::FACTOR_EXHAUSTED),
+        Outcome::FactorLocked { retry_after } => {
+            wait(again, Problem::factor_locked(retry_after), retry_after)
+        }
         Outcome::Refused => again(StatusCode::UNAUTHORIZED, Problem::WRONG),
         Outcome::Disabled => again(StatusCode::FORBIDDEN, Problem::DISABLED),
         Outcome::Blacklisted => again(StatusCode::FORBIDDEN, Problem::BLACKLISTED),
@@ -172,6 +178,21 @@ impl Problem {
         advice: None,
         is_of_input: false,
     };
+    const WRONG_FACTOR: Self = Self {
+        what: "That code is not right, or was used before. Please sign in again",
+        advice: None,
+        is_of_input: false,
+    };
+    const FACTOR_EXHAUSTED: Self = Self {
+        what: "Too many wrong codes were typed for this account",
+        advice: None,
+        is_of_input: false,
+    };
+    pub(super) const FACTOR_OVER: Self = Self {
+        what: "The sign-in took too long. Please sign in again",
+        advice: None,
+        is_of_input: false,
+    };
     pub(super) const OUTDATED: Self = Self {
         what: "This form had been open for too long. Please sign in again",
         advice: None,
@@ -193,6 +214,14 @@ impl Problem {
         Self {
             what: "Too many wrong passwords came from your network",
             advice: Some(format!("For this account you can try again in {}.", in_words(wait))),
+            is_of_input: false,
+        }
+    }
+
+    fn factor_locked(wait: Duration) -> Self {
+        Self {
+            what: "Too many wrong codes were typed for this account",
+            advice: Some(format!("You can try again in {}.", in_words(wait))),
             is_of_input: false,
         }
     }
@@ -292,6 +321,8 @@ fn attempt<'a>(
         form: SignInForm::Page,
         name,
         password,
+        // The page asks for it when it is needed.
+        factor: None,
         shows_browser: call.facts.shows_browser(),
         from: call.facts.client,
         device_cookie: call.app.cookies.device_value(&call.facts.headers),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use portcullis_domain::id::{SessionHandle, SessionId};
+use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::secret::Mac;
 use portcullis_domain::session::{Life, SignInForm};
 use portcullis_store::credentials::{self, CredentialKind, NewCredential};
@@ -261,6 +262,7 @@ pub(super) async fn begin_sessions(server: &TestApp, user: &User, count: u32) {
             user_id: user.id,
             user_epoch: user.epoch,
             form: SignInForm::Mobile,
+            second_factor: SecondFactor::NotAsked,
             auth_time: now,
             ip: "192.0.2.1".to_owned(),
             peer: "127.0.0.1".to_owned(),

@@ -19,7 +19,7 @@ pub(super) struct Words {
 pub(super) fn words(error: &Error) -> Words {
     match error {
         Error::SignIn(code) => said("You are not signed in", &[sign_in(code)]),
-        Error::NewPlace(_) | Error::WrongCredentials => {
+        Error::NewPlace(_) | Error::NeedsFactor(_) | Error::WrongCredentials => {
             said("You are not signed in", &[&sentence(error)])
         }
         Error::Forbidden(Forbidden::Csrf(refusal)) => csrf(*refusal),

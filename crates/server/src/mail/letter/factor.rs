@@ -1,0 +1,47 @@
+//! Letters about a second factor.
+
+use portcullis_domain::time::Time;
+
+use super::Letter;
+use crate::mail::cap::Cap;
+
+const NOT_YOU: &str = "If this was not you, somebody was signed in as you: set a new password at \
+                       once by \"Forgot password?\" on the sign-in page, and tell whoever runs this \
+                       service.";
+
+impl Letter {
+    /// Somebody who got past the password guesses at codes.
+    pub fn factor_locked(until: Time) -> Self {
+        let what = format!(
+            "Somebody who knows your password typed wrong codes for your second factor several \
+             times in a row. No code is taken until {}.",
+            until.to_the_minute()
+        );
+        let advice = "If this was not you, set a new password now by \"Forgot password?\" on the \
+                      sign-in page.";
+        let letter = Self::notice("Wrong codes for your account", [&what, advice]);
+        Self { cap: Some(Cap::FACTOR_LOCKED), ..letter }
+    }
+
+    /// Codes of the app are not taken any more.
+    pub fn factor_exhausted() -> Self {
+        let what = "Too many wrong codes in a row were typed for your second factor by somebody who \
+                    knows your password. Codes of your authenticator app are not taken any more. \
+                    You can sign in with one of your backup codes, or ask an administrator to reset \
+                    your second factor.";
+        let advice = "Set a new password now by \"Forgot password?\" on the sign-in page.";
+        Self::notice("Codes of your authenticator app are not taken any more", [what, advice])
+    }
+
+    /// A code for a lost phone was used; so many are left.
+    pub fn backup_code_used(left: i64) -> Self {
+        let what = "Somebody used one of your backup codes in the place of a code of your \
+                    authenticator app.";
+        let left = match left {
+            0 => "None is left. Make new ones on your account page.".to_owned(),
+            1 => "One is left. Make new ones on your account page.".to_owned(),
+            more => format!("{more} are left."),
+        };
+        Self::notice("A backup code was used", [what, &left, NOT_YOU])
+    }
+}
