@@ -135,7 +135,8 @@ async fn open(folder: &Path) -> Result<Db> {
     let url = format!("sqlite:{}", folder.join("data/portcullis.db").display());
     // Of the database that `make` makes.
     let keys = Keys::derive(&MasterSecret::from_random([7; 32]))?;
-    Ok(Db::open(&Options::new(url, keys.audit)).await?)
+    let options = Options::new(url, keys.audit);
+    Ok(Box::pin(Db::open(&options)).await?)
 }
 
 async fn size(db: &Db) -> Result<u64> {

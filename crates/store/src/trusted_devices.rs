@@ -103,10 +103,8 @@ pub async fn count(tx: &mut Tx, user: UserId, now: Time) -> Result<i64> {
 
 /// Trusts a device of the user's no more; `false` if it was not trusted.
 pub async fn end(tx: &mut Tx, user: UserId, id: &str, now: Time) -> Result<bool> {
-    const SQL: &str = concat!(
-        "UPDATE trusted_devices SET ended_at = $2 WHERE id = $3 AND ",
-        of_user_in_force!()
-    );
+    const SQL: &str =
+        concat!("UPDATE trusted_devices SET ended_at = $2 WHERE id = $3 AND ", of_user_in_force!());
     tx.changed(SQL, params![user, now, id]).await
 }
 

@@ -180,6 +180,21 @@ impl fmt::Display for Fault {
             Self::Counts { hour, name } => {
                 write!(f, "the count of {name} in the hour of {} differs", hour.to_the_minute())
             }
+            Self::PersonAltered { .. }
+            | Self::PendingForged { .. }
+            | Self::PendingRejected { .. }
+            | Self::Future { .. }
+            | Self::NeverSigned { .. }
+            | Self::GuardMissing { .. } => self.beside(f),
+        }
+    }
+}
+
+impl Fault {
+    /// The sentence of what stands beside the entries.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others have theirs above")]
+    fn beside(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::PersonAltered { person } => write!(
                 f,
                 "the person {person} of the log stands for another user than he was made for, or his \
@@ -216,6 +231,7 @@ impl fmt::Display for Fault {
                     "the trigger {name}, which keeps the log from being changed, is not there"
                 )
             }
+            _ => Ok(()),
         }
     }
 }

@@ -95,7 +95,7 @@ impl Db {
     /// does not exist yet. Does not migrate: see [`crate::migrate::run`].
     pub async fn open(options: &Options) -> Result<Self> {
         let pools = open::pools(options).await?;
-        let audit_keys = Arc::new(options.audit_keys.clone());
+        let audit_keys = Arc::clone(&options.audit_keys);
         Ok(Self { pools, committed: Arc::default(), counts: Arc::default(), audit_keys })
     }
 

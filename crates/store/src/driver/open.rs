@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_domain::audit::personal::AuditKeys;
@@ -29,7 +30,7 @@ pub struct Options {
     pub acquire_timeout: Duration,
     /// What is sealed in the audit log is sealed with these, so that nobody can write to a database
     /// without them.
-    pub audit_keys: AuditKeys,
+    pub audit_keys: Arc<AuditKeys>,
 }
 
 impl Options {
@@ -41,7 +42,7 @@ impl Options {
             read_connections: 4,
             write_connections: 8,
             acquire_timeout: Duration::from_secs(2),
-            audit_keys,
+            audit_keys: Arc::new(audit_keys),
         }
     }
 }

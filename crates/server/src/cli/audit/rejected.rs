@@ -50,7 +50,7 @@ fn value(kept: &Kept) -> Value {
 /// Whoever wrote it moves no cursor.
 fn line(kept: &Kept) -> String {
     let Kept { number, at, reason, content } = kept;
-    visible(&format!("{number}  {}  {reason}  {content}", at.iso())).into()
+    visible(&format!("{number}  {}  {reason}  {content}", at.iso()))
 }
 
 async fn clear(on: &Opened, output: Output) -> anyhow::Result<ExitCode> {

@@ -2,7 +2,7 @@
 //! signed and is to be verified, how long the log is, whether its guards are there, and what a bundle
 //! says was erased.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portcullis_domain::audit::fault::{Fault, Witness};
 use portcullis_domain::event::{Context, Event, Text};
@@ -78,11 +78,10 @@ async fn a_log_that_is_said_to_be_longer_than_it_is_is_truncated_at_once() {
     on_each_database(async |server| {
         history(server).await;
         touched(server, async |tx| tamper::set_size(tx, 1 << 60).await.unwrap()).await;
-        let begun = Instant::now();
         let by = Witness::Tree;
         let signed = 1 << 60;
-        assert_eq!(found(server).await, [Fault::Truncated { size: 520, signed, by }]);
-        assert!(begun.elapsed() < Duration::from_secs(30));
+        let found_soon = tokio::time::timeout(Duration::from_secs(30), found(server)).await;
+        assert_eq!(found_soon.unwrap(), [Fault::Truncated { size: 520, signed, by }]);
         touched(server, async |tx| tamper::set_size(tx, 520).await.unwrap()).await;
         assert_eq!(found(server).await, [], "control");
     })
