@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, ensure};
+use portcullis_domain::secret::{Keys, MasterSecret};
 use portcullis_domain::time::Time;
 use portcullis_store::audit::{pending, tree};
 use portcullis_store::{Db, Options};
@@ -132,7 +133,10 @@ async fn append(
 
 async fn open(folder: &Path) -> Result<Db> {
     let url = format!("sqlite:{}", folder.join("data/portcullis.db").display());
-    Ok(Db::open(&Options::new(url)).await?)
+    // Of the database that `make` makes.
+    let keys = Keys::derive(&MasterSecret::from_random([7; 32]))?;
+    let options = Options::new(url, keys.audit);
+    Ok(Box::pin(Db::open(&options)).await?)
 }
 
 async fn size(db: &Db) -> Result<u64> {

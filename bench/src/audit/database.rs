@@ -42,10 +42,11 @@ pub(crate) async fn make(folder: &Path, events: u64) -> Result<()> {
     let base = folder.with_extension("base");
     Box::pin(million::make(&base, SESSIONS, Shape::Varied)).await?;
     let url = format!("sqlite:{}", base.join("data/portcullis.db").display());
-    let options = Options { sqlite_synchronous_full: false, ..Options::new(url.clone()) };
+    let keys = Keys::derive(&MasterSecret::from_random([7; 32]))?.audit;
+    let options =
+        Options { sqlite_synchronous_full: false, ..Options::new(url.clone(), keys.clone()) };
     let indexes = scratch::take_indexes(&url, "audit").await?;
     let db = Db::open(&options).await?;
-    let keys = Keys::derive(&MasterSecret::from_random([7; 32]))?.audit;
     let filling = Filling { keys, events, now };
     Box::pin(fill(&db, &filling)).await?;
     db.close().await;
@@ -101,8 +102,8 @@ async fn introduce(db: &Db, keys: &AuditKeys) -> Result<Vec<Owner>> {
         let person = Person::from_random(scattered(number).to_be_bytes());
         let Drawn { salt, nonce } = drawn(u64::MAX - number);
         let key = PersonKey::from_random(salt);
-        let sealed_key = keys.wrap(person, &key, nonce)?;
         let user = UserId(i64::try_from(number + 1)?);
+        let sealed_key = keys.wrap(person, user, &key, nonce)?;
         people::insert(&mut tx, user, &Known { person, sealed_key }).await?;
         owners.push(Owner { person, key });
     }

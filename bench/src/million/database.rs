@@ -100,8 +100,11 @@ pub(crate) async fn make(folder: &Path, sessions: u64, shape: Shape) -> Result<(
 
     let file = data.join("portcullis.db");
     let url = format!("sqlite:{}", file.display());
-    let db = Db::open(&Options { sqlite_synchronous_full: false, ..Options::new(url) }).await?;
-    let to = Filling { keys: Keys::derive(&master)?, sessions, shape, now };
+    let keys = Keys::derive(&master)?;
+    let options =
+        Options { sqlite_synchronous_full: false, ..Options::new(url, keys.audit.clone()) };
+    let db = Db::open(&options).await?;
+    let to = Filling { keys, sessions, shape, now };
     fill(&db, &to).await?;
     db.close().await;
     fs::rename(&part, folder).context("the finished database could not be put in place")

@@ -86,6 +86,7 @@ impl Keys {
                 expand(&root, "audit wrapping")?,
                 expand(&root, "audit nobody")?,
                 hmac_key(&root, "audit address")?,
+                hmac_key(&root, "audit pending")?,
                 expand(&root, "audit")?,
             ),
             credential: MacKey(hmac_key(&root, "credential")?),

@@ -3,6 +3,7 @@
 use aws_lc_rs::digest;
 use portcullis_domain::time::Time;
 
+use crate::audit::upgrade;
 use crate::driver::{Db, Tx, params};
 use crate::error::{Error, Result};
 use crate::meta;
@@ -115,9 +116,13 @@ static MIGRATIONS: &[Migration] = &[
     migration!(24, "0024_backup"),
     migration!(25, "0025_erase"),
     migration!(26, "0026_posture"),
+    migration!(27, "0027_audit_seals"),
     migration!(28, "0028_factors"),
     migration!(32, "0032_trusted_devices"),
 ];
+
+/// From here on what waits for its place in the audit log is sealed.
+const AUDIT_SEALS: i64 = 27;
 
 /// Runs what is missing in one transaction. Safe to call from many nodes at once: the others wait
 /// and then find nothing to do.
@@ -143,6 +148,9 @@ pub(crate) async fn complete(
         applied.names.push(migration.name);
     }
     check_seal(tx, &options.seal_check).await?;
+    if (1..AUDIT_SEALS).contains(&done) && applied.version >= AUDIT_SEALS {
+        upgrade::seal(tx, options.now).await?;
+    }
     Ok(applied)
 }
 
@@ -185,6 +193,15 @@ pub async fn inspect(db: &Db, seal: &[u8; 32]) -> Result<Standing, MigrateError>
 /// The version of the schema that this program works with.
 pub fn newest() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
+/// The names of the triggers that migrations made.
+pub(crate) fn triggers(tx: &Tx) -> Vec<&'static str> {
+    let text = |migration: &Migration| {
+        migration.postgres.filter(|_| tx.is_postgres()).unwrap_or(migration.sql)
+    };
+    let lines = MIGRATIONS.iter().flat_map(|migration| text(migration).lines());
+    lines.filter_map(|line| line.strip_prefix("CREATE TRIGGER ")?.split(' ').next()).collect()
 }
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -74,10 +74,11 @@ impl Record {
     /// Whether somebody did it on the command line. Only of what nobody but a person does, and whom the
     /// web would name, this can be told.
     pub fn is_by_command(&self) -> bool {
-        const BY_PEOPLE: [&str; 5] = [
+        const BY_PEOPLE: [&str; 6] = [
             "audit_exported",
             "audit_pruned",
             "audit_anchor_replaced",
+            "audit_rejected_cleared",
             "privacy_erased",
             "backup_restored",
         ];

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::entry::Person;
 use super::tile::TileId;
 use crate::time::Time;
 
@@ -43,6 +44,18 @@ pub enum Fault {
     PersonalStray { index: u64, part: &'static str },
     /// How often something happened is not what the entries say.
     Counts { hour: Time, name: String },
+    /// Whoever a person is said to stand for is not whom he was made for, or his key is another.
+    PersonAltered { person: Person },
+    /// Rows wait for their place that this program did not write.
+    PendingForged { count: u64 },
+    /// Such rows were put aside, as this entry tells, and nobody has looked at them yet.
+    PendingRejected { index: u64, count: u64 },
+    /// A checkpoint says that it was made at a time that has not come yet.
+    Future { size: u64, at: Time },
+    /// Nothing was ever signed, although the first entry has been there for long enough.
+    NeverSigned { since: Time },
+    /// A trigger that keeps the log from being changed is not there, or is switched off.
+    GuardMissing { name: &'static str },
 }
 
 /// Who says what the log was.
@@ -52,6 +65,8 @@ pub enum Witness {
     Checkpoint,
     /// A note that is kept elsewhere.
     Anchor,
+    /// The row that says how far the log is. It is not signed.
+    Tree,
 }
 
 impl Fault {
@@ -74,6 +89,12 @@ impl Fault {
             Self::PersonalMissing { .. } => "personal_missing",
             Self::PersonalStray { .. } => "personal_stray",
             Self::Counts { .. } => "counts",
+            Self::PersonAltered { .. } => "person_altered",
+            Self::PendingForged { .. } => "pending_forged",
+            Self::PendingRejected { .. } => "pending_rejected",
+            Self::Future { .. } => "future",
+            Self::NeverSigned { .. } => "never_signed",
+            Self::GuardMissing { .. } => "guard_missing",
         }
     }
 
@@ -87,14 +108,20 @@ impl Fault {
             | Self::Column { index, .. }
             | Self::PersonalAltered { index, .. }
             | Self::PersonalMissing { index, .. }
-            | Self::PersonalStray { index, .. } => Some(*index),
+            | Self::PersonalStray { index, .. }
+            | Self::PendingRejected { index, .. } => Some(*index),
             Self::Rewritten { after, .. } => Some(*after),
             Self::Truncated { size, .. } => Some(*size),
             Self::Inconsistent { .. }
             | Self::BadSignature { .. }
             | Self::Tile { .. }
             | Self::TileMissing { .. }
-            | Self::Counts { .. } => None,
+            | Self::Counts { .. }
+            | Self::PersonAltered { .. }
+            | Self::PendingForged { .. }
+            | Self::Future { .. }
+            | Self::NeverSigned { .. }
+            | Self::GuardMissing { .. } => None,
         }
     }
 }
@@ -153,6 +180,58 @@ impl fmt::Display for Fault {
             Self::Counts { hour, name } => {
                 write!(f, "the count of {name} in the hour of {} differs", hour.to_the_minute())
             }
+            Self::PersonAltered { .. }
+            | Self::PendingForged { .. }
+            | Self::PendingRejected { .. }
+            | Self::Future { .. }
+            | Self::NeverSigned { .. }
+            | Self::GuardMissing { .. } => self.beside(f),
+        }
+    }
+}
+
+impl Fault {
+    /// The sentence of what stands beside the entries.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others have theirs above")]
+    fn beside(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PersonAltered { person } => write!(
+                f,
+                "the person {person} of the log stands for another user than he was made for, or his \
+                 key was altered"
+            ),
+            Self::PendingForged { count } => {
+                write!(
+                    f,
+                    "{count} events wait for their place that were not written by this program"
+                )
+            }
+            Self::PendingRejected { index, count } => write!(
+                f,
+                "{count} events that were not written by this program waited for their place and were \
+                 put aside, as entry {index} tells (portcullis audit rejected)"
+            ),
+            Self::Future { size, at } => {
+                write!(
+                    f,
+                    "the checkpoint of {size} entries says it is of {}, which is to come",
+                    at.iso()
+                )
+            }
+            Self::NeverSigned { since } => {
+                write!(
+                    f,
+                    "nothing was ever signed, although there are entries since {}",
+                    since.iso()
+                )
+            }
+            Self::GuardMissing { name } => {
+                write!(
+                    f,
+                    "the trigger {name}, which keeps the log from being changed, is not there"
+                )
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -162,6 +241,7 @@ impl fmt::Display for Witness {
         f.write_str(match self {
             Self::Checkpoint => "checkpoint",
             Self::Anchor => "anchor",
+            Self::Tree => "row that says how far it is",
         })
     }
 }

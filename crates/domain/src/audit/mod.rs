@@ -12,6 +12,7 @@ pub mod fault;
 pub mod growth;
 pub mod judge;
 pub mod note;
+pub mod pending;
 pub mod personal;
 pub mod proof;
 pub mod proof_file;

@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::entry::{Person, Spelled};
+use super::pending::PendingKey;
+use crate::id::UserId;
+use crate::secret::leading;
 
 const SALT_LEN: usize = 32;
 
@@ -135,18 +138,21 @@ pub struct AuditKeys {
     wrapping: Zeroizing<[u8; 32]>,
     nobody: PersonKey,
     address: hmac::Key,
+    pending: PendingKey,
     signing_seed: Zeroizing<[u8; 32]>,
 }
 
 impl AuditKeys {
-    /// From four keys that were derived for this.
+    /// From five keys that were derived for this.
     pub(crate) fn new(
         wrapping: Zeroizing<[u8; 32]>,
         nobody: Zeroizing<[u8; 32]>,
         address: hmac::Key,
+        pending: hmac::Key,
         signing_seed: Zeroizing<[u8; 32]>,
     ) -> Self {
-        Self { wrapping, nobody: PersonKey(nobody), address, signing_seed }
+        let (nobody, pending) = (PersonKey(nobody), PendingKey::new(pending));
+        Self { wrapping, nobody, address, pending, signing_seed }
     }
 
     /// The key of what belongs to no known person.
@@ -159,21 +165,38 @@ impl AuditKeys {
         &self.signing_seed
     }
 
-    /// A person's key as the store keeps it.
+    /// The key by which what waits for its place is vouched for.
+    pub fn pending(&self) -> &PendingKey {
+        &self.pending
+    }
+
+    /// A person's key as the store keeps it: it says for which user the person stands, too.
     pub fn wrap(
         &self,
         person: Person,
+        user: UserId,
         key: &PersonKey,
         nonce: [u8; NONCE_LEN],
     ) -> Result<Vec<u8>, Sealed> {
-        lock(&self.wrapping, &person.number().to_be_bytes(), nonce, &*key.0)
+        lock(&self.wrapping, &stands_for(person, user), nonce, &*key.0)
     }
 
-    /// A person's key from what the store keeps.
-    pub fn unwrap(&self, person: Person, sealed: &[u8]) -> Result<PersonKey, Sealed> {
-        let inside = unlock(&self.wrapping, &person.number().to_be_bytes(), sealed)?;
+    /// A person's key from what the store keeps. It does not open where the person is said to stand for
+    /// somebody else.
+    pub fn unwrap(&self, person: Person, user: UserId, sealed: &[u8]) -> Result<PersonKey, Sealed> {
+        let inside = unlock(&self.wrapping, &stands_for(person, user), sealed)?;
         let bytes = inside.as_slice().try_into().map_err(|_| Sealed)?;
         Ok(PersonKey(Zeroizing::new(bytes)))
+    }
+
+    /// A key that was kept before it said whose it is, as it is kept now: once, when a database comes to
+    /// that version. The nonce is made of all that is sealed, so it comes again with the same only.
+    pub fn bind(&self, person: Person, user: UserId, sealed: &[u8]) -> Result<Vec<u8>, Sealed> {
+        let inside = unlock(&self.wrapping, &person.number().to_be_bytes(), sealed)?;
+        let place = stands_for(person, user);
+        let made_of = Zeroizing::new([b"bind".as_slice(), &place, &inside].concat());
+        let nonce = leading(&hmac::sign(&self.address, &made_of));
+        lock(&self.wrapping, &place, nonce, &inside)
     }
 
     /// By what events from one address are found: HMAC-SHA-256, its first 16 bytes.
@@ -183,6 +206,15 @@ impl AuditKeys {
         mac.copy_from_slice(tag.as_ref().first_chunk::<16>().unwrap_or(&[0; 16]));
         mac
     }
+}
+
+/// A key that was moved to another person, or a person to another user, does not open.
+fn stands_for(person: Person, user: UserId) -> [u8; 16] {
+    let mut place = [0; 16];
+    let (first, second) = place.split_at_mut(8);
+    first.copy_from_slice(&person.number().to_be_bytes());
+    second.copy_from_slice(&user.0.to_be_bytes());
+    place
 }
 
 /// Bytes that were moved to another entry do not open.
@@ -267,15 +299,33 @@ mod tests {
     }
 
     #[test]
-    fn a_key_opens_for_its_person_alone() {
+    fn a_key_opens_for_its_person_and_the_user_he_stands_for() {
         let keys = Keys::derive(&MasterSecret::from_random([9; 32])).unwrap().audit;
         let [one, other] = [1, 2].map(|number| Person::from_number(number).unwrap());
         let key = PersonKey::from_random([7; 32]);
-        let wrapped = keys.wrap(one, &key, [0; 12]).unwrap();
-        assert_eq!(*keys.unwrap(one, &wrapped).unwrap().0, [7; 32]);
-        assert!(keys.unwrap(other, &wrapped).is_err());
+        let (ada, eve) = (UserId(5), UserId(6));
+        let wrapped = keys.wrap(one, ada, &key, [0; 12]).unwrap();
+        assert_eq!(*keys.unwrap(one, ada, &wrapped).unwrap().0, [7; 32]);
+        assert!(keys.unwrap(other, ada, &wrapped).is_err());
+        assert!(keys.unwrap(one, eve, &wrapped).is_err());
         let foreign = Keys::derive(&MasterSecret::from_random([8; 32])).unwrap().audit;
-        assert!(foreign.unwrap(one, &wrapped).is_err());
+        assert!(foreign.unwrap(one, ada, &wrapped).is_err());
+    }
+
+    #[test]
+    fn a_key_of_an_older_version_is_bound_once() {
+        let keys = Keys::derive(&MasterSecret::from_random([9; 32])).unwrap().audit;
+        let (one, other) = (Person::from_number(1).unwrap(), Person::from_number(2).unwrap());
+        let (ada, eve) = (UserId(5), UserId(6));
+        let old = lock(&keys.wrapping, &one.number().to_be_bytes(), [4; 12], &[7; 32]).unwrap();
+        assert!(keys.unwrap(one, ada, &old).is_err(), "it is not believed as it was");
+        let bound = keys.bind(one, ada, &old).unwrap();
+        assert_eq!(*keys.unwrap(one, ada, &bound).unwrap().0, [7; 32]);
+        assert!(keys.unwrap(one, eve, &bound).is_err());
+        let again = keys.bind(one, eve, &old).unwrap();
+        assert_ne!(again[..12], bound[..12], "no nonce is used for two");
+        assert!(keys.bind(one, ada, &bound).is_err(), "not twice");
+        assert!(keys.bind(other, ada, &old).is_err());
     }
 
     #[test]

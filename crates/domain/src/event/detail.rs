@@ -48,6 +48,7 @@ impl Event {
             Self::TokenCreated { .. } => &["platform", "device_type", "app_version"],
             Self::AccessDenied { .. } | Self::CsrfFailed { .. } => &["method", "path"],
             Self::PersonErased { .. } => &["basis"],
+            Self::PendingRejected { .. } => &["ids"],
             Self::UserBlacklisted { .. } | Self::BlacklistReasonChanged { .. } => &["reason"],
             Self::AddressForgiven { .. }
             | Self::PlaceAsked { .. }

@@ -244,6 +244,14 @@ pub enum Event {
     PersonalExpired { below: u64 },
     /// Entries from `from` up to and without `to` were taken out of the database. A bundle has them.
     LogPruned { from: u64, to: u64, bundle_sha256: Text },
+    /// Rows waited for their place that this program did not write, or wrote otherwise: they were put
+    /// aside. `ids`: what they say they are called.
+    PendingRejected { count: u64, ids: Text },
+    /// An operator has looked at so many rows that were put aside, and had them deleted.
+    RejectedCleared { count: u64 },
+    /// A database of an older version came to the one in which what waits is vouched for, and people are
+    /// bound to users: so many of each were believed as they were.
+    AuditUpgraded { people: u64, waiting: u64 },
     /// The audit log does not continue what was signed of it, so nothing more is signed.
     CheckpointRefused { reason: &'static str },
     /// An operator put a file of the last checkpoint aside that the log does not continue. `anchored`:

@@ -130,7 +130,7 @@ async fn create(common: &Common, target: &Target) -> anyhow::Result<ExitCode> {
     if let Some(sentence) = missing(&config.database) {
         return Ok(output.refuse("database_missing", &sentence));
     }
-    let db = open::open_database(&config.database).await?;
+    let db = open::open_database(&config.database, &keys).await?;
     let now = Clock::system().now();
     let on = Making { db: &db, keys: &keys, random: Random, now };
     let made = Box::pin(create::create(on, target)).await;

@@ -80,7 +80,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (directory, _temporary) = directory(args.data.as_deref())?;
     let upstream = start_upstream().await?;
     let config = write_config(&directory, args.port, upstream)?;
-    let opened = open::open(open::load(&config)?).await?;
+    let opened = Box::pin(open::open(open::load(&config)?)).await?;
     add_samples(&opened).await?;
     let running = Box::pin(serve::start(opened)).await?;
     let url = running.app.public_url.to_string();

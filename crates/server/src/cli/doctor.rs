@@ -112,7 +112,7 @@ async fn look(args: &Args, config: &Config) -> anyhow::Result<Vec<Check>> {
     let is_usable = database.status == Status::Ok;
     checks.push(database);
     if is_usable {
-        checks.extend(backup::check(config, &clock).await);
+        checks.extend(backup::check(config, &keys, &clock).await);
     }
     let public = config.server.public_url_at(config.server.listen);
     let server = server_place(config, &public)?;

@@ -68,7 +68,7 @@ pub async fn open(config: Config) -> Result<Opened, OpenError> {
     let (clock, random) = (Clock::system(), Random);
     let secret = secret_file::read_or_create(&config.server.secret_file, random)?;
     let keys = Keys::derive(&secret)?;
-    let db = open_database(&config.database).await?;
+    let db = open_database(&config.database, &keys).await?;
     let options = MigrateOptions { seal_check: keys.seal_check(), now: clock.now() };
     migrate::run(&db, &options).await?;
     ensure_roles(&db, &clock).await.map_err(OpenError::Roles)?;
@@ -154,7 +154,7 @@ fn make_directory(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Opens the database as it is.
-pub async fn open_database(database: &Database) -> Result<Db, OpenError> {
+pub async fn open_database(database: &Database, keys: &Keys) -> Result<Db, OpenError> {
     let (url, shown) = match database {
         Database::Sqlite(file) => (sqlite_url(file), file.display().to_string()),
         Database::Postgres(url) => {
@@ -162,7 +162,7 @@ pub async fn open_database(database: &Database) -> Result<Db, OpenError> {
             (url.to_string(), format!("{} at {host}", url.path().trim_start_matches('/')))
         }
     };
-    let options = Options::new(url);
+    let options = Options::new(url, keys.audit.clone());
     // A connection in the making is a large thing to carry through every future above it.
     let opened = Box::pin(Db::open(&options)).await;
     opened.map_err(|source| OpenError::Database { shown, source })

@@ -32,7 +32,7 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = open::load(&args.config)?;
     log::to_stderr(config.log.format);
-    let opened = open::open(config).await?;
+    let opened = Box::pin(open::open(config)).await?;
     let stop = stop_on_signal()?;
     let running = Box::pin(start(opened)).await?;
     output::print(&running.announcement(args.json))?;

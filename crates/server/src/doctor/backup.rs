@@ -2,6 +2,7 @@
 //! which `portcullis backup verify` tries.
 
 use portcullis_domain::backup::stale_after;
+use portcullis_domain::secret::Keys;
 use portcullis_domain::time::Time;
 use portcullis_store::Db;
 use portcullis_store::backup::{self, State};
@@ -13,8 +14,8 @@ use crate::config::{BackupPlan, Config};
 use crate::flows::backup::size;
 
 /// When the last backup was made; nothing where the database cannot be read.
-pub async fn check(config: &Config, clock: &Clock) -> Option<Check> {
-    let db = Box::pin(open::open_database(&config.database)).await.ok()?;
+pub async fn check(config: &Config, keys: &Keys, clock: &Clock) -> Option<Check> {
+    let db = Box::pin(open::open_database(&config.database, keys)).await.ok()?;
     let state = last_backup(&db).await;
     db.close().await;
     Some(judge(&state.ok()?, config.backup.as_ref(), clock.now()))

@@ -92,7 +92,7 @@ pub async fn database(config: &Config, keys: &Keys, clock: &Clock) -> Check {
         let detail = format!("there is no {}", file.display());
         return Check::fault(ID, detail, "start portcullis serve once");
     }
-    let db = match Box::pin(open::open_database(&config.database)).await {
+    let db = match Box::pin(open::open_database(&config.database, keys)).await {
         Ok(db) => db,
         Err(error) => {
             let detail = anyhow::Error::new(error);

@@ -37,6 +37,14 @@ fn meaning(word: &str) -> (&'static str, &'static str) {
             "events cannot get their place in the audit log, or are not signed",
             "portcullis audit status says why",
         ),
+        "audit_rejected" => (
+            "somebody else wrote events for the audit log, which were put aside",
+            "portcullis audit rejected, and see the handbook (The audit log)",
+        ),
+        "audit_verify_late" => (
+            "the audit log has not been verified for twice as long as it should be",
+            "see the log of the server, then portcullis audit verify",
+        ),
         "audit_verify" => (
             "the audit log was not in order when it was last verified",
             "portcullis audit verify, and see the handbook (The audit log)",
@@ -70,6 +78,10 @@ mod tests {
             (Status::Warning, "portcullis audit verify, and see the handbook (The audit log)");
         let list = (Status::Warning, "portcullis webhook list says which, and why");
         check(&["audit_verify", "backup_late", "webhook_down"], &[verify, list]);
+        let rejected =
+            (Status::Warning, "portcullis audit rejected, and see the handbook (The audit log)");
+        let late = (Status::Warning, "see the log of the server, then portcullis audit verify");
+        check(&["audit_rejected", "audit_verify_late"], &[rejected, late]);
         check(&["another"], &[(Status::Warning, "see GET /readyz in the handbook")]);
     }
 }

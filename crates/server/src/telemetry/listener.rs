@@ -117,6 +117,7 @@ async fn scrape(app: &App) -> String {
             .audit
             .verified()
             .map(|kept| (kept.at.secs(), i64::try_from(kept.faults).unwrap_or(i64::MAX))),
+        has_rejected: app.audit.has_rejected(),
         process,
     })
 }

@@ -103,6 +103,8 @@ pub(super) struct Moment<'a> {
     /// When the audit log was last verified, in seconds, and how much was not in order; `None` where
     /// it never was.
     pub(super) audit_verified: Option<(i64, i64)>,
+    /// Whether rows that waited for the log were put aside.
+    pub(super) has_rejected: bool,
     pub(super) process: Process,
 }
 
@@ -136,6 +138,7 @@ struct AtScrape {
     geo_is_good: Known,
     audit_verified: Known,
     audit_faults: Known,
+    audit_rejected: Known,
     resident_bytes: Known,
     open_files: Known,
 }
@@ -321,6 +324,8 @@ impl AtScrape {
         let audit_verified = Known::register(ours, "audit_verified_timestamp_seconds", help);
         let help = "What was not in order in the audit log then";
         let audit_faults = Known::register(ours, "audit_faults", help);
+        let help = "Whether events were put aside that somebody else wrote for the audit log";
+        let audit_rejected = Known::register(ours, "audit_rejected", help);
         let help = "Age of the oldest message that has not gone out; absent where none waits";
         let mail_oldest = Known::register(ours, "mail_oldest_seconds", help);
         let mail_down = gauge(ours, "mail_down", "1 while this process cannot send mail");
@@ -341,6 +346,7 @@ impl AtScrape {
             geo_is_good,
             audit_verified,
             audit_faults,
+            audit_rejected,
             mail_oldest,
             mail_down,
             backup_at,
@@ -373,6 +379,7 @@ impl AtScrape {
         self.webhook_oldest.set(webhooks.as_ref().and_then(|it| it.oldest_seconds));
         self.geo_is_good.set(geo_is_good.map(i64::from));
         self.audit_verified.set(audit_verified.map(|(at, _)| at));
+        self.audit_rejected.set(Some(i64::from(moment.has_rejected)));
         self.audit_faults.set(audit_verified.map(|(_, faults)| faults));
         self.resident_bytes.set(process.resident_bytes);
         self.open_files.set(process.open_files);

@@ -6,6 +6,7 @@ use portcullis_domain::account::AccountType;
 use portcullis_domain::event::EndReason;
 use portcullis_domain::id::{SessionHandle, SessionId};
 use portcullis_domain::second_factor::SecondFactor;
+use portcullis_domain::secret::{Keys, MasterSecret};
 use portcullis_domain::session::{Life, SignInForm};
 use portcullis_domain::text::{Email, Name};
 use portcullis_store::credentials::{CredentialKind, NewCredential};
@@ -41,8 +42,7 @@ impl SignedIn {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", directory.path().join("test.db").display());
         let acquire_timeout = Duration::from_millis(300);
-        let options =
-            Options { acquire_timeout, sqlite_synchronous_full: false, ..Options::new(&url) };
+        let options = Options { acquire_timeout, ..Self::options(&url) };
         let db = Db::open(&options).await.unwrap();
         migrate::run(&db, &MigrateOptions { seal_check: [7; 32], now: NOW }).await.unwrap();
         let mut tx = db.write().await.unwrap();
@@ -56,9 +56,12 @@ impl SignedIn {
 
     /// The same database, through another program.
     async fn elsewhere(&self) -> Db {
-        Db::open(&Options { sqlite_synchronous_full: false, ..Options::new(&self.url) })
-            .await
-            .unwrap()
+        Db::open(&Self::options(&self.url)).await.unwrap()
+    }
+
+    fn options(url: &str) -> Options {
+        let keys = Keys::derive(&MasterSecret::from_random([7; 32])).unwrap();
+        Options { sqlite_synchronous_full: false, ..Options::new(url, keys.audit) }
     }
 
     async fn end_session(&self, through: &Db, index: usize) {

@@ -135,7 +135,7 @@ pub async fn records_between(
 /// The people whom a text may mean: those whose address, username or a word of whose name begins so,
 /// deleted users among them, at most `limit`; of each who it is in the log, if anybody.
 pub async fn people(tx: &mut Tx, text: &str, limit: u32) -> Result<Vec<Option<Person>>> {
-    const SQL: &str = "SELECT u.id, p.person FROM users u
+    const SQL: &str = "SELECT u.id, p.person, p.sealed_key FROM users u
         LEFT JOIN audit_people p ON p.user_id = u.id
         WHERE u.email_folded LIKE $1 ESCAPE '!' OR u.username_folded LIKE $1 ESCAPE '!'
             OR u.name_folded LIKE $1 ESCAPE '!' OR u.name_folded LIKE $2 ESCAPE '!'
@@ -143,16 +143,24 @@ pub async fn people(tx: &mut Tx, text: &str, limit: u32) -> Result<Vec<Option<Pe
     let beginning = literal(&fold(text)) + "%";
     let later = format!("% {beginning}");
     let rows = tx.fetch_all(SQL, params![&beginning, &later, i64::from(limit)]).await?;
-    let person = |row: &Row| row.get::<Option<i64>>("person");
-    rows.iter().map(|row| Ok(person(row)?.and_then(Person::from_number))).collect()
+    let keys = tx.audit_keys();
+    rows.iter().map(|row| bound(row, &keys, UserId(row.get("id")?))).collect()
 }
 
 /// Who a user is in the log; `None` if nothing of his is in it.
 pub async fn person(tx: &mut Tx, user: UserId) -> Result<Option<Person>> {
-    const SQL: &str = "SELECT person FROM audit_people WHERE user_id = $1";
+    const SQL: &str = "SELECT person, sealed_key FROM audit_people WHERE user_id = $1";
+    let keys = tx.audit_keys();
     let row = tx.fetch_optional(SQL, params![user]).await?;
-    let number = row.map(|row| row.get::<i64>("person")).transpose()?;
-    Ok(number.and_then(Person::from_number))
+    row.map_or(Ok(None), |row| bound(&row, &keys, user))
+}
+
+/// The person of a row, if he was made for this user.
+fn bound(row: &Row, keys: &AuditKeys, user: UserId) -> Result<Option<Person>> {
+    let person = row.get::<Option<i64>>("person")?.and_then(Person::from_number);
+    let sealed: Option<Vec<u8>> = row.get("sealed_key")?;
+    let is_his = |(person, sealed): &(Person, Vec<u8>)| keys.unwrap(*person, user, sealed).is_ok();
+    Ok(person.zip(sealed).filter(is_his).map(|(person, _)| person))
 }
 
 /// How many whole entries are fetched by one statement.
@@ -204,7 +212,8 @@ fn somebody(row: &Row, column: &str, user: Option<UserId>) -> Result<Option<Some
         return Ok(None);
     };
     let [email, first, last, username] = names;
-    let name = match row.get::<Option<String>>(email)? {
+    // Nobody is named whom the person does not stand for.
+    let name = match row.get::<Option<String>>(email)?.filter(|_| user.is_some()) {
         None => None,
         Some(email) => {
             let (first, last): (String, String) = (row.get(first)?, row.get(last)?);

@@ -2,13 +2,15 @@
 //! be what we wrote. Ranges are of indices, from the first up to and without the end.
 
 use portcullis_domain::audit::tile::TileId;
+use portcullis_domain::id::UserId;
 use portcullis_domain::time::Time;
 
 use super::checkpoints::Checkpoint;
 use super::counts::{Count, Kind};
 use super::{number, stored};
-use crate::driver::{Row, Tx, params};
+use crate::driver::{Row, Tx, params, triggers};
 use crate::error::Result;
+use crate::migrate;
 
 /// A row of the log.
 #[derive(Clone, Debug)]
@@ -52,11 +54,13 @@ pub struct Sealed {
     /// Whose key it is under.
     pub person: Option<i64>,
     pub sealed: Vec<u8>,
+    /// By what the entries of an address are found.
+    pub address: Option<Vec<u8>>,
 }
 
 /// The personal data of a range, in order.
 pub async fn personal(tx: &mut Tx, first: u64, end: u64) -> Result<Vec<Sealed>> {
-    const SQL: &str = "SELECT idx, part, person, sealed FROM audit_personal
+    const SQL: &str = "SELECT idx, part, person, sealed, address FROM audit_personal
         WHERE idx >= $1 AND idx < $2 ORDER BY idx, part";
     let rows = tx.fetch_all(SQL, params![stored(first)?, stored(end)?]).await?;
     let sealed = |row: &Row| {
@@ -65,17 +69,57 @@ pub async fn personal(tx: &mut Tx, first: u64, end: u64) -> Result<Vec<Sealed>> 
             part: row.at(1)?,
             person: row.at(2)?,
             sealed: row.at(3)?,
+            address: row.at(4)?,
         })
     };
     rows.iter().map(sealed).collect()
 }
 
-/// The key of a person, sealed, and when he was erased; `None` if nobody has the number.
-pub async fn person(tx: &mut Tx, person: i64) -> Result<Option<(Option<Vec<u8>>, Option<Time>)>> {
-    const SQL: &str = "SELECT sealed_key, erased_at FROM audit_people WHERE person = $1";
-    let row = tx.fetch_optional(SQL, params![person]).await?;
-    row.map(|row| Ok((row.get("sealed_key")?, row.get::<Option<i64>>("erased_at")?.map(Time))))
-        .transpose()
+/// Somebody of the log as he stands there.
+#[derive(Clone, Debug)]
+pub struct Somebody {
+    pub number: i64,
+    /// For whom he is said to stand.
+    pub user: Option<UserId>,
+    pub sealed_key: Option<Vec<u8>>,
+    pub erased_at: Option<Time>,
+}
+
+/// Whoever has a number; `None` if nobody has.
+pub async fn person(tx: &mut Tx, person: i64) -> Result<Option<Somebody>> {
+    const SQL: &str = "SELECT person, user_id, sealed_key, erased_at FROM audit_people
+        WHERE person = $1";
+    tx.fetch_optional(SQL, params![person]).await?.as_ref().map(somebody).transpose()
+}
+
+/// The people with the next numbers after one, in order, at most `limit`.
+pub async fn people(tx: &mut Tx, after: i64, limit: u32) -> Result<Vec<Somebody>> {
+    const SQL: &str = "SELECT person, user_id, sealed_key, erased_at FROM audit_people
+        WHERE person > $1 ORDER BY person LIMIT $2";
+    tx.fetch_all(SQL, params![after, i64::from(limit)]).await?.iter().map(somebody).collect()
+}
+
+fn somebody(row: &Row) -> Result<Somebody> {
+    Ok(Somebody {
+        number: row.at(0)?,
+        user: row.at::<Option<i64>>(1)?.map(UserId),
+        sealed_key: row.at(2)?,
+        erased_at: row.at::<Option<i64>>(3)?.map(Time),
+    })
+}
+
+/// Behind the last entry that is there; 0 if none is.
+pub async fn end(tx: &mut Tx) -> Result<u64> {
+    const SQL: &str = "SELECT COALESCE(MAX(idx) + 1, 0) AS beyond FROM audit_log";
+    number(tx.fetch_one(SQL, params![]).await?.get("beyond")?)
+}
+
+/// The names of the triggers that keep the log from being changed and are not there, or switched off.
+pub async fn missing_guards(tx: &mut Tx) -> Result<Vec<&'static str>> {
+    let there = triggers(tx).await?;
+    let mut missing = migrate::triggers(tx);
+    missing.retain(|name| !there.iter().any(|there| there == name));
+    Ok(missing)
 }
 
 /// The tiles of a level, of a range of their numbers, in order.
@@ -103,6 +147,14 @@ pub async fn checkpoints(tx: &mut Tx, after: u64, until: u64) -> Result<Vec<Chec
     const SQL: &str = "SELECT size, at, note FROM audit_checkpoints
         WHERE size > $1 AND size <= $2 ORDER BY size, at";
     let rows = tx.fetch_all(SQL, params![stored(after)?, stored(until)?]).await?;
+    rows.iter().map(super::checkpoints::checkpoint).collect()
+}
+
+/// What says that it was signed after a time: the first hundred by size.
+pub async fn checkpoints_since(tx: &mut Tx, after: Time) -> Result<Vec<Checkpoint>> {
+    const SQL: &str = "SELECT size, at, note FROM audit_checkpoints
+        WHERE at > $1 ORDER BY size, at LIMIT 100";
+    let rows = tx.fetch_all(SQL, params![after]).await?;
     rows.iter().map(super::checkpoints::checkpoint).collect()
 }
 

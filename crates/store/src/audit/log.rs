@@ -2,7 +2,7 @@
 
 use portcullis_domain::audit::entry::{Entry, Person};
 pub use portcullis_domain::audit::growth::Written;
-use portcullis_domain::audit::personal::{AuditKeys, Part};
+use portcullis_domain::audit::personal::{AuditKeys, Part, PersonKey};
 use portcullis_domain::event::Context;
 use portcullis_domain::id::UserId;
 use portcullis_domain::time::Time;
@@ -153,12 +153,14 @@ impl From<Happened> for StoredEvent {
 pub(crate) fn read(row: &Row, keys: &AuditKeys) -> Result<StoredEvent> {
     let index = super::number(row.get("idx")?)?;
     let leaf: Vec<u8> = row.get("leaf")?;
-    let user = |column| row.get::<Option<i64>>(column).map(|id| id.map(UserId));
+    let actor = Stands::of(row, keys, "actor", "actor_user", "actor_key")?;
+    let subject = Stands::of(row, keys, "subject", "subject_user", "subject_key")?;
     let context = Context {
-        actor: user("actor_user")?,
-        subject: user("subject_user")?,
+        actor: actor.as_ref().map(|stands| stands.user),
+        subject: subject.as_ref().map(|stands| stands.user),
         ..Context::default()
     };
+    let people = [actor, subject];
     let mut event = StoredEvent {
         index: Some(index),
         id: row.get("id")?,
@@ -178,23 +180,50 @@ pub(crate) fn read(row: &Row, keys: &AuditKeys) -> Result<StoredEvent> {
     event.personal = Standing::Whole;
     let mut detail = entry.detail;
     if entry.from.is_some() {
-        let mut from = opened(row, keys, index, Part::From, &mut event.personal)?;
+        let mut from = opened(row, keys, &people, index, Part::From, &mut event.personal)?;
         let mut text = |name: &str| Some(from.remove(name)?.as_str()?.to_owned());
         event.context.ip = text("ip");
         event.context.peer = text("peer");
         event.context.user_agent = text("user_agent");
     }
     if entry.texts.is_some() {
-        detail.extend(opened(row, keys, index, Part::Texts, &mut event.personal)?);
+        detail.extend(opened(row, keys, &people, index, Part::Texts, &mut event.personal)?);
     }
     event.detail = Json::Object(detail);
     Ok(event)
+}
+
+/// A person of an entry, and the user for whom he stands.
+struct Stands {
+    number: i64,
+    user: UserId,
+    key: PersonKey,
+}
+
+impl Stands {
+    /// `None` for nobody, for whoever was erased, and where the person was made for another user.
+    fn of(
+        row: &Row,
+        keys: &AuditKeys,
+        number: &'static str,
+        user: &'static str,
+        key: &'static str,
+    ) -> Result<Option<Self>> {
+        let (number, user): (Option<i64>, Option<i64>) = (row.get(number)?, row.get(user)?);
+        let Some((number, user)) = number.zip(user) else { return Ok(None) };
+        let (person, user) = (Person::from_number(number), UserId(user));
+        let sealed: Option<Vec<u8>> = row.get(key)?;
+        let opened =
+            person.zip(sealed).and_then(|(person, key)| keys.unwrap(person, user, &key).ok());
+        Ok(opened.map(|key| Self { number, user, key }))
+    }
 }
 
 /// The members of one part; none if it is gone or cannot be read, which `standing` then says.
 fn opened(
     row: &Row,
     keys: &AuditKeys,
+    people: &[Option<Stands>],
     index: u64,
     part: Part,
     standing: &mut Standing,
@@ -209,13 +238,9 @@ fn opened(
         return Ok(Map::new());
     };
     let key = match owner {
-        None => Some(keys.nobody().clone()),
+        None => Some(keys.nobody()),
         Some(owner) => {
-            let is = |column| row.get::<Option<i64>>(column).map(|number| number == Some(owner));
-            let column = if is("actor")? { "actor_key" } else { "subject_key" };
-            let wrapped: Option<Vec<u8>> = row.get(column)?;
-            let person = Person::from_number(owner);
-            person.zip(wrapped).and_then(|(person, key)| keys.unwrap(person, &key).ok())
+            people.iter().flatten().find(|stands| stands.number == owner).map(|stands| &stands.key)
         }
     };
     let opened = key.and_then(|key| key.open(index, part, &sealed).ok()?.members().ok());

@@ -10,8 +10,10 @@ pub mod log;
 pub mod pending;
 pub mod people;
 pub mod personal;
+pub mod rejected;
 pub mod sinks;
 pub mod tree;
+pub(crate) mod upgrade;
 pub mod verdicts;
 
 use crate::error::{Result, corrupt};

@@ -1,4 +1,5 @@
-//! The numbers that stand for people in the log, and the sealed keys of their personal data.
+//! The numbers that stand for people in the log, and the sealed keys of their personal data, which say for
+//! whom a number stands: a row that was given to another user is refused.
 
 use portcullis_domain::audit::entry::Person;
 use portcullis_domain::id::UserId;
@@ -15,11 +16,16 @@ pub struct Known {
     pub sealed_key: Vec<u8>,
 }
 
-/// Who stands for a user; `None` if nothing of his is in the log.
+/// Who stands for a user; `None` if nothing of his is in the log. [`crate::Error::Corrupt`] if that person
+/// was made for somebody else.
 pub async fn of_user(tx: &mut Tx, user: UserId) -> Result<Option<Known>> {
     const SQL: &str = "SELECT person, sealed_key FROM audit_people
         WHERE user_id = $1 AND sealed_key IS NOT NULL";
-    tx.fetch_optional(SQL, params![user]).await?.as_ref().map(known).transpose()
+    let Some(row) = tx.fetch_optional(SQL, params![user]).await? else { return Ok(None) };
+    let known = known(&row)?;
+    let opened = tx.audit_keys().unwrap(known.person, user, &known.sealed_key);
+    let altered = |_| corrupt("audit_people", "user_id", known.person);
+    opened.map_err(altered).map(|_| Some(known))
 }
 
 /// A user comes into the log. [`crate::Error::Conflict`] if the number or the user is there.

@@ -15,6 +15,7 @@ mod value;
 
 use std::sync::{Arc, OnceLock};
 
+use portcullis_domain::audit::personal::AuditKeys;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, Pool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -29,7 +30,7 @@ pub(crate) use many::{Many, values};
 pub use open::Options;
 pub use ready::NotReady;
 pub(crate) use row::Row;
-pub(crate) use schema::{Column, Kind, Table, tables};
+pub(crate) use schema::{Column, Kind, Table, tables, triggers};
 use spent::Waiting;
 pub use spent::measured;
 pub(crate) use value::{Value, params};
@@ -44,6 +45,7 @@ pub struct Db {
     pools: Pools,
     committed: Arc<OnceLock<Hook>>,
     counts: Arc<Counts>,
+    audit_keys: Arc<AuditKeys>,
 }
 
 /// Whom to tell of what a commit has made others read anew.
@@ -65,6 +67,7 @@ pub struct Tx {
     noted: Vec<Invalidation>,
     committed: Arc<OnceLock<Hook>>,
     counts: Arc<Counts>,
+    audit_keys: Arc<AuditKeys>,
     /// How many were written; they count once they are committed.
     events: u64,
 }
@@ -92,7 +95,8 @@ impl Db {
     /// does not exist yet. Does not migrate: see [`crate::migrate::run`].
     pub async fn open(options: &Options) -> Result<Self> {
         let pools = open::pools(options).await?;
-        Ok(Self { pools, committed: Arc::default(), counts: Arc::default() })
+        let audit_keys = Arc::clone(&options.audit_keys);
+        Ok(Self { pools, committed: Arc::default(), counts: Arc::default(), audit_keys })
     }
 
     /// A snapshot: every statement sees the database as it was at the first one.
@@ -173,7 +177,8 @@ impl Db {
 
     fn tx(&self, link: Link, scope: Scope) -> Tx {
         let (committed, counts) = (Arc::clone(&self.committed), Arc::clone(&self.counts));
-        Tx { link, scope, noted: Vec::new(), committed, counts, events: 0 }
+        let audit_keys = Arc::clone(&self.audit_keys);
+        Tx { link, scope, noted: Vec::new(), committed, counts, audit_keys, events: 0 }
     }
 
     /// Waits for running transactions and closes every connection. Readers go first, so that the
@@ -324,6 +329,11 @@ impl Tx {
     /// An event was written; it counts if this is committed.
     pub(crate) fn note_event(&mut self) {
         self.events += 1;
+    }
+
+    /// What rows of the audit log are sealed with that nobody writes but who has the secret.
+    pub(crate) fn audit_keys(&self) -> Arc<AuditKeys> {
+        Arc::clone(&self.audit_keys)
     }
 
     /// For the few files that may fork by dialect.

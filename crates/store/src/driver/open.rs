@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_domain::audit::personal::AuditKeys;
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -26,17 +28,21 @@ pub struct Options {
     pub write_connections: u32,
     /// The longest wait for a connection; then [`crate::Error::Unavailable`].
     pub acquire_timeout: Duration,
+    /// What is sealed in the audit log is sealed with these, so that nobody can write to a database
+    /// without them.
+    pub audit_keys: Arc<AuditKeys>,
 }
 
 impl Options {
     /// The defaults for a database: durable commits, 4 readers, 8 writers, 2 s.
-    pub fn new(url: impl Into<String>) -> Self {
+    pub fn new(url: impl Into<String>, audit_keys: AuditKeys) -> Self {
         Self {
             url: url.into(),
             sqlite_synchronous_full: true,
             read_connections: 4,
             write_connections: 8,
             acquire_timeout: Duration::from_secs(2),
+            audit_keys: Arc::new(audit_keys),
         }
     }
 }

@@ -50,6 +50,12 @@ pub(crate) async fn tables(tx: &mut Tx) -> Result<Vec<Table>> {
     Ok(tables)
 }
 
+/// The names of the triggers that are there and fire.
+pub(crate) async fn triggers(tx: &mut Tx) -> Result<Vec<String>> {
+    let sql = if tx.is_postgres() { POSTGRES_TRIGGERS } else { SQLITE_TRIGGERS };
+    tx.fetch_all(sql, params![]).await?.iter().map(|row| row.get("name")).collect()
+}
+
 /// A name as SQL writes it where it could be mistaken for something else.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -62,6 +68,10 @@ const SQLITE_COLUMNS: &str = "SELECT m.name AS table_name, c.name AS column_name
 const SQLITE_PARENTS: &str = "SELECT DISTINCT m.name AS child, f.\"table\" AS parent
     FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
     WHERE m.type = 'table' ORDER BY child, parent";
+const SQLITE_TRIGGERS: &str = "SELECT name FROM sqlite_master WHERE type = 'trigger'";
+const POSTGRES_TRIGGERS: &str = "SELECT t.tgname::text AS name FROM pg_trigger t
+        JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = current_schema() AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A')";
 const POSTGRES_COLUMNS: &str = "SELECT c.relname::text AS table_name,
         a.attname::text AS column_name, upper(format_type(a.atttypid, a.atttypmod)) AS type
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -41,7 +41,9 @@ pub async fn of_user(tx: &mut Tx, keys: &AuditKeys, user: UserId, page: Page) ->
 }
 
 fn line(row: &Row, keys: &AuditKeys) -> Result<Line> {
-    Ok(Line { event: log::read(row, keys)?, actor_name: actor_name(row)? })
+    let event = log::read(row, keys)?;
+    let actor_name = if event.context.actor.is_some() { actor_name(row)? } else { None };
+    Ok(Line { event, actor_name })
 }
 
 fn actor_name(row: &Row) -> Result<Option<String>> {

@@ -1,6 +1,8 @@
 //! What somebody who owns the database can do to the audit log, for tests that verification finds it.
 //! Each is one statement or a few, without any of the care that the log is written with.
 
+use portcullis_domain::time::Time;
+
 use crate::audit::stored;
 use crate::driver::{Tx, params};
 use crate::error::Result;
@@ -104,11 +106,74 @@ pub async fn forge_pruning(tx: &mut Tx, below: u64) -> Result<()> {
 
 /// Says that everybody was erased, and takes their data out, or leaves it.
 pub async fn forge_erasure(tx: &mut Tx, is_data_gone: bool) -> Result<()> {
-    tx.execute("UPDATE audit_people SET erased_at = 1, sealed_key = NULL", params![]).await?;
+    tx.execute(
+        "UPDATE audit_people SET erased_at = 1, user_id = NULL, sealed_key = NULL",
+        params![],
+    )
+    .await?;
     if is_data_gone {
         tx.execute("DELETE FROM audit_personal WHERE person IS NOT NULL", params![]).await?;
     }
     Ok(())
+}
+
+/// The trigger that refuses to change checkpoints is dropped.
+pub async fn drop_checkpoint_guard(tx: &mut Tx) -> Result<()> {
+    let sql = if tx.is_postgres() {
+        "DROP TRIGGER audit_checkpoints_never_change ON audit_checkpoints"
+    } else {
+        "DROP TRIGGER audit_checkpoints_never_change"
+    };
+    tx.run_script(sql).await
+}
+
+/// Two people of the log change users.
+pub async fn swap_people(tx: &mut Tx, one: i64, other: i64) -> Result<()> {
+    const SQL: &str = "UPDATE audit_people SET user_id = $2 WHERE user_id = $1";
+    for (from, to) in [(one, -1_i64), (other, one), (-1, other)] {
+        tx.execute(SQL, params![from, to]).await?;
+    }
+    Ok(())
+}
+
+/// Somebody of the log with a key as it is sealed somewhere.
+pub async fn put_person(tx: &mut Tx, person: i64, user: i64, sealed_key: &[u8]) -> Result<()> {
+    const SQL: &str = "INSERT INTO audit_people (person, user_id, sealed_key) VALUES ($1, $2, $3)";
+    tx.execute(SQL, params![person, user, sealed_key]).await.map(drop)
+}
+
+/// An event waits that nobody vouches for.
+pub async fn put_waiting(tx: &mut Tx, id: &str, name: &str, detail: &str) -> Result<()> {
+    const SQL: &str = "INSERT INTO audit_pending (id, at, name, outcome, severity, detail)
+        VALUES ($1, 1, $2, 'success', 'critical', $3)";
+    tx.execute(SQL, params![id, name, detail]).await.map(drop)
+}
+
+/// Rows that were put aside are taken away.
+pub async fn forget_rejected(tx: &mut Tx) -> Result<()> {
+    tx.execute("DELETE FROM audit_rejected", params![]).await.map(drop)
+}
+
+/// The entry of an address is found by another.
+pub async fn set_address(tx: &mut Tx, index: u64, address: Option<&[u8]>) -> Result<()> {
+    const SQL: &str = "UPDATE audit_personal SET address = $2 WHERE idx = $1 AND part = 'from'";
+    tx.execute(SQL, params![stored(index)?, address]).await.map(drop)
+}
+
+/// The checkpoint of a size says that it is of another time.
+pub async fn set_signed_at(tx: &mut Tx, size: u64, at: Time) -> Result<()> {
+    const SQL: &str = "UPDATE audit_checkpoints SET at = $2 WHERE size = $1";
+    tx.execute(SQL, params![stored(size)?, at]).await.map(drop)
+}
+
+/// Nothing was ever signed.
+pub async fn forget_checkpoints(tx: &mut Tx) -> Result<()> {
+    tx.execute("DELETE FROM audit_checkpoints", params![]).await.map(drop)
+}
+
+/// The log says that it is so long.
+pub async fn set_size(tx: &mut Tx, size: u64) -> Result<()> {
+    tx.execute("UPDATE audit_tree SET size = $1", params![stored(size)?]).await.map(drop)
 }
 
 /// Empties every table of the log.

@@ -32,7 +32,7 @@ async fn fill(tx: &mut Tx) -> Person {
     let ada = ada(tx).await;
     let person = Person::from_random([3; 8]);
     let key = PersonKey::from_random([4; 32]);
-    let sealed_key = keys.audit.wrap(person, &key, [0; 12]).unwrap();
+    let sealed_key = keys.audit.wrap(person, ada, &key, [0; 12]).unwrap();
     people::insert(tx, ada, &Known { person, sealed_key }).await.unwrap();
     tree::begin(tx, "test").await.unwrap();
     for index in 0..40_u64 {

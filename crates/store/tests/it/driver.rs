@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use portcullis_domain::time::Time;
 use portcullis_store::{Db, Error, NotReady, Options, counters, meta, roles};
 
-use crate::harness::{each, each_empty, race, role};
+use crate::harness::{audit_keys, each, each_empty, race, role};
 
 #[tokio::test]
 async fn dropping_rolls_back_and_committing_does_not() {
@@ -149,7 +149,8 @@ async fn readiness_looks_at_the_database_and_its_clock() {
 
 #[tokio::test]
 async fn an_unreachable_database_is_unavailable_and_a_bad_url_a_fault() {
-    let check = async |url: &str| Db::open(&Options::new(url)).await.map(drop).unwrap_err();
+    let check =
+        async |url: &str| Db::open(&Options::new(url, audit_keys())).await.map(drop).unwrap_err();
     let dir = tempfile::tempdir().unwrap();
     let missing = format!("sqlite:{}/missing/test.db", dir.path().display());
     assert!(matches!(check(&missing).await, Error::Unavailable));

@@ -84,12 +84,15 @@ async fn a_person_is_known_erased_or_nobody() {
         people::insert(&mut tx, UserId(1), &known).await.unwrap();
         tx.commit().await.unwrap();
         let read = async |number| {
-            examine::person(&mut test.db.read().await.unwrap(), number).await.unwrap()
+            let mut tx = test.db.read().await.unwrap();
+            let found = examine::person(&mut tx, number).await.unwrap()?;
+            Some((found.user, found.sealed_key, found.erased_at))
         };
-        assert_eq!(read(7).await, Some((Some(vec![3]), None)));
+        assert_eq!(read(7).await, Some((Some(UserId(1)), Some(vec![3]), None)));
         assert_eq!(read(8).await, None);
-        test.tamper("UPDATE audit_people SET sealed_key = NULL, erased_at = 5").await;
-        assert_eq!(read(7).await, Some((None, Some(Time(5)))));
+        test.tamper("UPDATE audit_people SET user_id = NULL, sealed_key = NULL, erased_at = 5")
+            .await;
+        assert_eq!(read(7).await, Some((None, None, Some(Time(5)))));
     })
     .await;
 }

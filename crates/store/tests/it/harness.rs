@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use portcullis_domain::account::AccountType;
+use portcullis_domain::audit::personal::AuditKeys;
 use portcullis_domain::id::{RoleId, SessionHandle, SessionId, UserId};
 use portcullis_domain::role::Level;
 use portcullis_domain::second_factor::SecondFactor;
-use portcullis_domain::secret::Mac;
+use portcullis_domain::secret::{Keys, Mac, MasterSecret};
 use portcullis_domain::session::{Life, SignInForm};
 use portcullis_domain::text::{Email, Name, Username};
 use portcullis_domain::time::Time;
@@ -26,6 +27,11 @@ use tokio::task::JoinSet;
 
 pub(crate) const NOW: Time = Time(1_795_309_323_000);
 pub(crate) const SEAL: [u8; 32] = [7; 32];
+
+/// What the log of every database is sealed with.
+pub(crate) fn audit_keys() -> AuditKeys {
+    Keys::derive(&MasterSecret::from_random([7; 32])).unwrap().audit
+}
 
 /// Runs the test on a migrated database of each kind.
 pub(crate) async fn each(test: impl AsyncFn(&TestDb)) {
@@ -94,7 +100,7 @@ impl TestDb {
         let options = Options {
             sqlite_synchronous_full: false,
             acquire_timeout: Duration::from_secs(30),
-            ..Options::new(url)
+            ..Options::new(url, audit_keys())
         };
         let db = Db::open(&options).await.unwrap();
         Self { db, options, home }

@@ -30,6 +30,7 @@ mod report;
 mod roles;
 mod rotation;
 mod schema;
+mod seals;
 mod sessions;
 mod settings;
 mod trusted_devices;

@@ -6,6 +6,7 @@ mod accept;
 mod export;
 mod prove;
 mod prune;
+mod rejected;
 mod shown;
 mod status;
 mod verify;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use super::open::Opened;
+use super::output::Output;
 use crate::flows::audit::{AuditLog, Making, When};
 
 /// `portcullis audit …`
@@ -37,6 +39,8 @@ enum Command {
     Accept(accept::Args),
     /// Takes old entries out of the database, once a bundle that has them is verified.
     Prune(prune::Args),
+    /// Shows rows that waited to come into the log and that this program did not write.
+    Rejected(rejected::Args),
     /// Shows the key of the log, how far it is, and when it was last verified.
     Status(status::Args),
 }
@@ -49,6 +53,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Prove(args) => Box::pin(prove::run(args)).await,
         Command::Prune(args) => Box::pin(prune::run(args)).await,
         Command::Accept(args) => Box::pin(accept::run(args)).await,
+        Command::Rejected(args) => Box::pin(rejected::run(args)).await,
         Command::Status(args) => Box::pin(status::run(args)).await,
     }
 }
@@ -63,7 +68,15 @@ pub(super) async fn log_of(on: &Opened) -> anyhow::Result<AuditLog> {
     Ok(log)
 }
 
-/// The same, and signed as far as it is.
+/// Gives what waits its place. Where that cannot be done, it is said, and the answer is made of what is in
+/// the log.
+async fn settle(on: &Opened, output: Output) {
+    if let Err(error) = log_of(on).await {
+        output.note(&format!("Events wait, and cannot get their place: {error:#}"));
+    }
+}
+
+/// The log, settled and signed as far as it is.
 async fn signed_log_of(on: &Opened) -> anyhow::Result<AuditLog> {
     let log = log_of(on).await?;
     log.checkpoint(on.clock.now(), When::Now).await?;

@@ -55,6 +55,13 @@ fn text(verdict: &Verdict) -> String {
         let expired = verdict.expired;
         lines.push(format!("Expired    {expired} parts of personal data (audit.keep_personal)"));
     }
+    if verdict.untold > 0 {
+        let untold = verdict.untold;
+        lines.push(format!(
+            "Untold     {untold} parts of personal data are said to be erased, and no entry of the bundle \
+             tells why"
+        ));
+    }
     lines.push(if verdict.faults.is_clean() {
         "Result     in order".to_owned()
     } else {
@@ -105,6 +112,7 @@ pub(super) fn value(verdict: &Verdict) -> Value {
         "confirmed": verdict.confirmed,
         "erased_parts": verdict.erased,
         "expired_parts": verdict.expired,
+        "untold_parts": verdict.untold,
         "result": result(verdict),
         "kinds": verdict.faults.kinds(),
         "faults": faults,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::log_of;
+use super::settle;
 use crate::cli::Common;
 use crate::cli::open::{self, Opened};
 use crate::cli::output::Output;
@@ -24,7 +24,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn show(on: &Opened, output: Output) -> anyhow::Result<ExitCode> {
-    log_of(on).await?;
+    settle(on, output).await;
     let Some(standing) = standing(&on.db, &on.keys.audit).await? else {
         return output.done(&json!({"size": 0}), "The log has not begun.");
     };
@@ -35,6 +35,7 @@ async fn show(on: &Opened, output: Output) -> anyhow::Result<ExitCode> {
         "size": standing.size,
         "pruned": standing.pruned,
         "waiting": standing.waiting,
+        "rejected": standing.rejected.map(|told| json!({"index": told.index, "count": told.count})),
         "checkpoint": standing.signed.map(|(size, at)| json!({"size": size, "at": at.iso()})),
         "anchor": on.config.audit.anchor,
         "verified": verified.as_ref().map(|kept| json!({
@@ -69,6 +70,12 @@ fn text(standing: &Standing, verified: Option<&Kept>, on: &Opened) -> String {
     }
     if standing.waiting > 0 {
         lines.push(format!("Waiting    {} events", standing.waiting));
+    }
+    if let Some(told) = standing.rejected {
+        lines.push(format!(
+            "Rejected   {} events that this program did not write: portcullis audit rejected",
+            told.count
+        ));
     }
     lines.push(format!("Signed     {signed}"));
     lines.push(format!("Anchor     {}", on.config.audit.anchor.display()));

@@ -8,7 +8,7 @@ use portcullis_domain::audit::note::VerifierKey;
 use portcullis_domain::audit::proof_file::{ProofFault, ProofFile};
 use serde_json::json;
 
-use super::{log_of, read_text, shown};
+use super::{read_text, settle, shown};
 use crate::cli::open::{self, Opened};
 use crate::cli::output::{self, Output};
 use crate::cli::{FORGED, REFUSED, USAGE};
@@ -89,7 +89,7 @@ async fn of_database(
     mut anchors: Vec<String>,
     output: Output,
 ) -> anyhow::Result<ExitCode> {
-    log_of(on).await?;
+    settle(on, output).await;
     match read_text(&on.config.audit.anchor).await {
         Ok(note) => anchors.push(note),
         Err(_) => output.note(&format!(
@@ -104,6 +104,7 @@ async fn of_database(
         key,
         anchors,
         extent: Extent::Whole,
+        now: on.clock.now(),
         readers: READERS,
     };
     let verdict = verify::verify(&ask, |done, of| {

@@ -28,7 +28,7 @@ pub(super) async fn verify(common: &Common, file: &Path) -> anyhow::Result<ExitC
     };
     let directory = tempfile::tempdir().context("no temporary directory can be made (TMPDIR)")?;
     let scratch = Database::Sqlite(directory.path().join("scratch.db"));
-    let db = open::open_database(&scratch).await?;
+    let db = open::open_database(&scratch, &keys).await?;
     let mut told = Told::new(output);
     let now = Clock::system().now();
     let mut progress = |done, total| told.tell("Verifying", done, total);
@@ -83,7 +83,7 @@ pub(super) async fn restore(common: &Common, file: &Path) -> anyhow::Result<Exit
         Err(sentence) => return Ok(output.refuse("secret_missing", &sentence)),
     };
     open::make_directories(&config)?;
-    let db = open::open_database(&config.database).await?;
+    let db = open::open_database(&config.database, &keys).await?;
     let mut told = Told::new(output);
     let mut progress = |done, total| told.tell("Restoring", done, total);
     let to = Restoring { db: &db, keys: &keys, random: Random, now: Clock::system().now() };

@@ -18,7 +18,7 @@ use super::{Discontinued, LogFault, Parts, When, anchor};
 /// So many new entries are signed at once.
 const ENTRIES: u64 = 1000;
 /// So old may a new entry become unsigned.
-const AGE: Duration = Duration::from_mins(1);
+pub(super) const AGE: Duration = Duration::from_mins(1);
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,9 @@ async fn is_due(parts: &Parts, now: Time, when: When) -> Result<bool, LogFault> 
     let Some(tree) = tree::read(&mut tx).await? else { return Ok(false) };
     let newest = checkpoints::newest(&mut tx).await?;
     let signed = newest.as_ref().map_or(0, |checkpoint| checkpoint.size);
-    let age = newest.map_or(Duration::MAX, |checkpoint| now.since(checkpoint.at));
+    // One of a time to come says nothing of when the next is due.
+    let made = newest.map(|checkpoint| checkpoint.at).filter(|at| *at <= now);
+    let age = made.map_or(Duration::MAX, |at| now.since(at));
     let new = tree.size.abs_diff(signed);
     Ok(new > 0 && (when == When::Now || new >= ENTRIES || age >= AGE))
 }

@@ -9,13 +9,14 @@ pub mod erase;
 pub mod expire;
 pub mod prove;
 pub mod prune;
+pub mod rejected;
 mod sequence;
 pub mod verify;
 pub mod watch;
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use portcullis_domain::audit::checkpoint::CheckpointFault;
@@ -26,6 +27,7 @@ use portcullis_domain::audit::tiles::{MalformedTile, MissingTile};
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::origin::Origin;
 use portcullis_domain::time::Time;
+use portcullis_store::audit::rejected::{Told, told};
 use portcullis_store::audit::{checkpoints, pending, tree};
 use portcullis_store::{Db, Error, Tx};
 
@@ -58,6 +60,10 @@ struct Parts {
     trouble: Mutex<Option<Trouble>>,
     verified: Mutex<Option<watch::Kept>>,
     is_clock_behind: AtomicBool,
+    /// Rows that waited were put aside, and nobody has looked at them yet.
+    has_rejected: AtomicBool,
+    /// When this node began to look after verifications.
+    watched_since: OnceLock<Time>,
 }
 
 /// What is wrong with the log, as this node has seen it.
@@ -147,6 +153,8 @@ pub struct Standing {
     pub pruned: u64,
     /// How many events wait for their place.
     pub waiting: u64,
+    /// Rows that waited and were put aside, as the log tells, at which nobody has looked yet.
+    pub rejected: Option<Told>,
     /// The size of the newest checkpoint, and when it was made.
     pub signed: Option<(u64, Time)>,
 }
@@ -157,19 +165,30 @@ pub async fn standing(db: &Db, keys: &AuditKeys) -> Result<Option<Standing>, Log
     let Some(tree) = tree::read(&mut tx).await? else { return Ok(None) };
     let signed = checkpoints::newest(&mut tx).await?;
     let waiting = pending::waiting(&mut tx).await?.events;
+    let rejected = told(&mut tx).await?;
     let key = SigningKey::from_seed(&tree.origin, keys.signing_seed())?.verifier().clone();
     let signed = signed.map(|signed| (signed.size, signed.at));
-    Ok(Some(Standing { key, size: tree.size, pruned: tree.pruned, waiting, signed }))
+    let (size, pruned) = (tree.size, tree.pruned);
+    Ok(Some(Standing { key, size, pruned, waiting, rejected, signed }))
 }
 
 impl AuditLog {
     /// The log of a database.
     pub fn new(making: Making) -> Self {
         let Making { db, keys, random, origin, anchor } = making;
-        let (turn, trouble, verified, is_clock_behind) = Default::default();
-        let parts =
-            Parts { db, keys, random, origin, anchor, turn, trouble, verified, is_clock_behind };
-        Self(Arc::new(parts))
+        Self(Arc::new(Parts {
+            db,
+            keys,
+            random,
+            origin,
+            anchor,
+            turn: tokio::sync::Mutex::default(),
+            trouble: Mutex::default(),
+            verified: Mutex::default(),
+            is_clock_behind: AtomicBool::default(),
+            has_rejected: AtomicBool::default(),
+            watched_since: OnceLock::new(),
+        }))
     }
 
     /// What is wrong with the log; `None` where everything is well.
@@ -180,6 +199,11 @@ impl AuditLog {
     /// What was found when the log was last verified, as this node knows.
     pub fn verified(&self) -> Option<watch::Kept> {
         self.0.verified.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether rows that waited were put aside, and nobody has looked at them yet.
+    pub fn has_rejected(&self) -> bool {
+        self.0.has_rejected.load(Ordering::Relaxed)
     }
 
     fn was_verified(&self, found: Option<watch::Kept>) {

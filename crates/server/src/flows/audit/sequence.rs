@@ -9,11 +9,12 @@ use portcullis_domain::audit::growth::{Growth, Owner, People};
 use portcullis_domain::audit::personal::{Drawn, PersonKey};
 use portcullis_domain::audit::tile::TileId;
 use portcullis_domain::audit::tiles::Tiles;
-use portcullis_domain::event::{Context, Event};
+use portcullis_domain::event::{Context, Event, Text};
 use portcullis_domain::id::UserId;
 use portcullis_domain::time::Time;
 use portcullis_store::audit::pending::Happened;
-use portcullis_store::audit::{counts, log, pending, people, personal, tree};
+use portcullis_store::audit::rejected::Rejected;
+use portcullis_store::audit::{counts, log, pending, people, personal, rejected, tree};
 use portcullis_store::{Error, Tx, users};
 
 use super::{LogFault, Parts, is_settled};
@@ -53,11 +54,15 @@ pub(super) async fn all_in(parts: &Parts, tx: &mut Tx, now: Time) -> Result<(), 
 async fn batch_in(parts: &Parts, tx: &mut Tx, now: Time) -> Result<usize, LogFault> {
     tree::begin(tx, &parts.origin).await?;
     let tree = tree::lock(tx).await?.ok_or(Error::Unavailable)?;
-    let events = pending::take(tx, BATCH).await?;
-    if events.is_empty() {
-        return Ok(0);
+    let pending::Taken { events, rejected } = pending::take(tx, BATCH).await?;
+    if !rejected.is_empty() {
+        put_aside(parts, tx, &rejected, now).await?;
     }
-    let taken = events.len();
+    // The event that tells of it is in the next batch.
+    let taken = if rejected.is_empty() { events.len() } else { BATCH as usize };
+    if events.is_empty() {
+        return Ok(taken);
+    }
     watch_the_clock(parts, tx, tree.logged_at, now).await?;
     let tiles = load(tx, Tiles::edge(tree.size)).await?;
     let mut growth = Growth::new(tiles, tree.size, tree.logged_at.max(now));
@@ -88,6 +93,24 @@ pub(super) async fn load(tx: &mut Tx, wanted: Vec<TileId>) -> Result<Tiles, LogF
         }
     }
     Ok(tiles)
+}
+
+/// Keeps rows that nobody vouches for as evidence, and has the log tell of them.
+async fn put_aside(
+    parts: &Parts,
+    tx: &mut Tx,
+    rejected: &[Rejected],
+    now: Time,
+) -> Result<(), Error> {
+    rejected::insert(tx, rejected, now).await?;
+    let ids: Vec<String> = rejected.iter().map(Rejected::id).collect();
+    let ids = Text::clip(&ids.join(", "));
+    let count = rejected.len() as u64;
+    tracing::error!(count, "events waited that this program did not write; they were put aside");
+    let event = Event::PendingRejected { count, ids };
+    record(tx, parts.random, &event, &Context::default(), now).await?;
+    parts.has_rejected.store(true, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Once for each time that it falls behind, as this node sees it.
@@ -136,7 +159,7 @@ async fn know(
         }
         let owner = match people::of_user(tx, user).await? {
             Some(people::Known { person, sealed_key }) => {
-                Known::Owner(Owner { person, key: parts.keys.unwrap(person, &sealed_key)? })
+                Known::Owner(Owner { person, key: parts.keys.unwrap(person, user, &sealed_key)? })
             }
             None if users::is_erased(tx, user).await? => Known::Erased,
             None => Known::Owner(introduce(parts, tx, user).await?),
@@ -150,7 +173,7 @@ async fn introduce(parts: &Parts, tx: &mut Tx, user: UserId) -> Result<Owner, Lo
     let Parts { keys, random, .. } = parts;
     let person = Person::from_random(random.bytes());
     let key = PersonKey::from_random(random.bytes());
-    let sealed_key = keys.wrap(person, &key, random.bytes())?;
+    let sealed_key = keys.wrap(person, user, &key, random.bytes())?;
     people::insert(tx, user, &people::Known { person, sealed_key }).await?;
     Ok(Owner { person, key })
 }

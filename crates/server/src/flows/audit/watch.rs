@@ -2,15 +2,16 @@
 //! after the start, the whole log every so often, by one node. What was found is kept, and shown by
 //! health, figures and `audit status`. Not here: how it is verified (`verify`).
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::time::Time;
-use portcullis_store::audit::verdicts;
+use portcullis_store::audit::{rejected, verdicts};
 use portcullis_store::{Db, Error};
 use serde::{Deserialize, Serialize};
 
-use super::verify::{Ask, Extent, Verdict, verify};
+use super::verify::{Ask, Extent, TOLERANCE, Verdict, verify};
 use super::{LogFault, anchor};
 use crate::app::App;
 use crate::flows::record;
@@ -83,6 +84,7 @@ pub async fn run(app: App) {
 
 /// Verifies what is due, and takes over what was found last by whichever node.
 pub async fn look(app: &App, extent: Extent) -> Result<(), LogFault> {
+    app.audit.0.watched_since.get_or_init(|| app.clock.now());
     let is_due = match extent {
         Extent::Newest(_) => true,
         Extent::Whole => is_due(app).await?,
@@ -91,7 +93,18 @@ pub async fn look(app: &App, extent: Extent) -> Result<(), LogFault> {
         verify_now(app, extent).await?;
     }
     app.audit.was_verified(kept(&app.db).await?);
+    let told = rejected::told(&mut app.db.read().await?).await?;
+    app.audit.0.has_rejected.store(told.is_some(), Ordering::Relaxed);
     Ok(())
+}
+
+/// Whether the log should have been verified since it was: twice as long ago as it is to be, or at a
+/// time that has not come yet. What the database says of when it is due is not asked.
+pub fn is_late(app: &App) -> bool {
+    let (Some(every), now) = (app.config.audit.verify_every, app.clock.now()) else { return false };
+    let since = app.audit.verified().map(|kept| kept.at).filter(|at| *at <= now.plus(TOLERANCE));
+    let since = since.or_else(|| app.audit.0.watched_since.get().copied());
+    since.is_some_and(|since| now.since(since) > every.saturating_mul(2))
 }
 
 /// Whether the whole log is to be verified now, and by this node: one of them is first.
@@ -99,7 +112,8 @@ async fn is_due(app: &App) -> Result<bool, Error> {
     let Some(every) = app.config.audit.verify_every else { return Ok(false) };
     let now = app.clock.now();
     let due = verdicts::due(&mut app.db.read_once().await?).await?;
-    if due.is_some_and(|due| now < due) {
+    // A time that nobody would have put there is none.
+    if due.is_some_and(|due| now < due && due <= now.plus(every)) {
         return Ok(false);
     }
     let mut tx = app.db.write().await?;
@@ -116,6 +130,7 @@ async fn verify_now(app: &App, extent: Extent) -> Result<(), LogFault> {
         key: None,
         anchors: anchor::read(&app.config.audit.anchor).await?.into_iter().collect(),
         extent,
+        now: app.clock.now(),
         // The others are for whoever signs in meanwhile.
         readers: 1,
     };

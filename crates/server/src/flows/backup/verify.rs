@@ -55,6 +55,8 @@ pub async fn verify(
         key: None,
         anchors: Vec::new(),
         extent: Extent::Whole,
+        // It is as old as the backup, and not late.
+        now: sound.head.taken_at,
         readers: READERS,
     };
     let log = audit::verify(&ask, |_, _| ()).await?;

@@ -2,6 +2,7 @@
 //! that each flow asks, and that a refusal leaves nothing behind.
 
 use portcullis_domain::role::BUILT_IN;
+use portcullis_domain::secret::{Keys, MasterSecret};
 use portcullis_store::Options;
 use portcullis_store::audit::pending;
 use portcullis_store::events::StoredEvent;
@@ -24,7 +25,8 @@ impl Office {
     pub(crate) async fn open(authority: Authority) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", directory.path().join("test.db").display());
-        let db = Db::open(&Options::new(url)).await.unwrap();
+        let keys = Keys::derive(&MasterSecret::from_random([7; 32])).unwrap();
+        let db = Db::open(&Options::new(url, keys.audit)).await.unwrap();
         let options = MigrateOptions { seal_check: [7; 32], now: Self::NOW };
         migrate::run(&db, &options).await.unwrap();
         let mut tx = db.write().await.unwrap();

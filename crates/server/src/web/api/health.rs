@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::backups::Trouble;
+use crate::flows::audit::watch;
 use crate::geo;
 use crate::web::caller::Anyone;
 use crate::web::error::Error;
@@ -60,6 +61,8 @@ fn is_ready(app: &App) -> Value {
     let warnings: Vec<&str> = [
         ("geo_database", app.geo.standing() == geo::Standing::Bad),
         ("audit_log", app.audit.trouble().is_some()),
+        ("audit_rejected", app.audit.has_rejected()),
+        ("audit_verify_late", watch::is_late(app)),
         ("audit_verify", app.audit.verified().is_some_and(|kept| kept.faults > 0)),
         ("webhook_down", app.webhooks.is_failing()),
         ("mail_down", app.mailer.condition.down_since().is_some()),

@@ -1,9 +1,11 @@
 //! The audit log: that everything that happens gets its place, that it is signed, and that what was
 //! done to it is found.
 
+mod beside;
 mod bundles;
 mod erasing;
 mod retention;
+mod sealing;
 mod signing;
 mod verifying;
 mod writing;

@@ -51,6 +51,7 @@ async fn log_of(server: &TestApp) -> tree::Tree {
 
 async fn judged(server: &TestApp) -> Verdict {
     let ask = Ask {
+        now: server.app.clock.now(),
         db: server.app.db.clone(),
         keys: server.app.keys.audit.clone(),
         key: None,
@@ -86,6 +87,7 @@ async fn gone_and_there(server: &TestApp) -> (Vec<u64>, Vec<u64>) {
 async fn personal_data_goes_with_its_age_and_verification_tells_it_from_tampering() {
     on_each_database(async |server| {
         grown_to(server, 40).await;
+        sign(server).await;
         server.advance(DAY * 364);
         happen(server, 5).await;
         sweep(server).await;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use portcullis_domain::secret::{Keys, MasterSecret};
 use portcullis_store::{Options, scratch};
 use tempfile::TempDir;
 
@@ -87,7 +88,8 @@ impl Database {
             }
             (None, _) => format!("sqlite:{}", self.directory().join("portcullis.db").display()),
         };
-        let mut options = Options::new(url);
+        let keys = Keys::derive(&MasterSecret::from_random([7; 32])).unwrap();
+        let mut options = Options::new(url, keys.audit);
         options.sqlite_synchronous_full = false;
         options
     }

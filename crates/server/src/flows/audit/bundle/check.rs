@@ -17,6 +17,7 @@ use portcullis_domain::audit::tiles::{Tiles, from_bytes};
 use portcullis_domain::audit::tree::{CompactRange, Hash, leaf_hash};
 
 use super::archive::Reader;
+use super::erased::{Erasures, Told};
 use super::{ABOUT, About, CHECKPOINT, entries_path, personal_path};
 use crate::flows::audit::verify::{Verdict, begin};
 
@@ -64,9 +65,13 @@ pub fn check(
     if end < size {
         tiles.root(&checkpoint, &mut verdict.faults);
     }
-    let mut looking = Looking { reader: &reader, about: &about, tiles, size, signed, verdict };
+    let erasures = Erasures::default();
+    let mut looking =
+        Looking { reader: &reader, about: &about, tiles, size, signed, verdict, erasures };
     let judged = looking.entries(Judge::new(before), end, progress)?.finish();
-    let (mut verdict, mut judged) = (looking.verdict, judged);
+    let Told { erased, expired, untold } = looking.erasures.told();
+    let mut judged = judged;
+    let mut verdict = Verdict { erased, expired, untold, ..looking.verdict };
     verdict.confirmed += judged.confirmed;
     judged.faults.append(verdict.faults);
     Ok(Verdict { faults: judged.faults, ..verdict })
@@ -135,6 +140,7 @@ struct Looking<'a> {
     size: u64,
     signed: Vec<Signed>,
     verdict: Verdict,
+    erasures: Erasures,
 }
 
 impl Looking<'_> {
@@ -209,18 +215,22 @@ impl Looking<'_> {
     /// Takes what the entry commits to out of the personal data.
     fn entry(&mut self, entry: &Entry, personal: &mut Vec<Disclosure>) {
         let index = entry.index;
+        self.erasures.read(entry);
         for (part, commitment) in [(Part::From, entry.from), (Part::Texts, entry.texts)] {
             let Some(commitment) = commitment.filter(|_| self.about.personal) else { continue };
             let is_it = |found: &Disclosure| found.index == index && found.part() == Some(part);
             let found = personal.iter().position(is_it).map(|place| personal.swap_remove(place));
-            self.part(index, part, commitment, found.as_ref());
+            if found.as_ref().is_some_and(Disclosure::is_erased) {
+                self.erasures.say(entry, part);
+            } else {
+                self.part(index, part, commitment, found.as_ref());
+            }
         }
     }
 
     fn part(&mut self, index: u64, part: Part, commitment: Commitment, found: Option<&Disclosure>) {
         let part = part.as_str();
         match found {
-            Some(found) if found.is_erased() => self.verdict.erased += 1,
             Some(found) if found.matches(&commitment) => {}
             Some(_) => self.verdict.faults.add(Fault::PersonalAltered { index, part }),
             None => self.verdict.faults.add(Fault::PersonalMissing { index, part }),

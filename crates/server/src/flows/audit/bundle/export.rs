@@ -13,7 +13,7 @@ use portcullis_domain::audit::personal::{AuditKeys, Part, PersonKey};
 use portcullis_domain::audit::tile::{self, Resource, TileId, TilePath, WIDTH};
 use portcullis_domain::audit::tree::Hash;
 use portcullis_domain::time::Time;
-use portcullis_store::audit::examine::{self, Kept, Sealed};
+use portcullis_store::audit::examine::{self, Kept, Sealed, Somebody};
 use portcullis_store::audit::{checkpoints, tree};
 use portcullis_store::{Db, Error, Tx};
 use tokio::sync::mpsc;
@@ -172,8 +172,16 @@ struct Course<'a> {
     export: &'a Export<'a>,
     to: mpsc::Sender<Next>,
     size: u64,
-    /// People who were looked up; `None`: he was erased, or his key cannot be read.
-    people: HashMap<i64, Option<PersonKey>>,
+    /// People who were looked up.
+    people: HashMap<i64, Owner>,
+}
+
+/// Whose personal data it is.
+enum Owner {
+    Known(PersonKey),
+    Erased,
+    /// Nobody has the number, or he stands for another user than he was made for.
+    Unknown,
 }
 
 impl Course<'_> {
@@ -270,8 +278,9 @@ impl Course<'_> {
         let key = match sealed.person {
             None => self.export.keys.nobody(),
             Some(person) => match self.people.get(&person)? {
-                Some(key) => key,
-                None => return Some(Disclosure::erased(index, part)),
+                Owner::Known(key) => key,
+                Owner::Erased => return Some(Disclosure::erased(index, part)),
+                Owner::Unknown => return None,
             },
         };
         Disclosure::of(index, part, &key.open(index, part, &sealed.sealed).ok()?)
@@ -284,11 +293,20 @@ impl Course<'_> {
         if self.people.len() >= MOST_PEOPLE {
             self.people.clear();
         }
-        let known = examine::person(tx, number).await?.and_then(|(sealed, _)| sealed);
-        let person = Person::from_number(number).zip(known);
-        let key = person.and_then(|(person, key)| self.export.keys.unwrap(person, &key).ok());
-        self.people.insert(number, key);
+        let found = examine::person(tx, number).await?;
+        let owner = found.and_then(|found| Owner::of(&found, self.export.keys));
+        self.people.insert(number, owner.unwrap_or(Owner::Unknown));
         Ok(())
+    }
+}
+
+impl Owner {
+    fn of(found: &Somebody, keys: &AuditKeys) -> Option<Self> {
+        if found.erased_at.is_some() {
+            return Some(Self::Erased);
+        }
+        let person = Person::from_number(found.number)?;
+        keys.unwrap(person, found.user?, found.sealed_key.as_deref()?).ok().map(Self::Known)
     }
 }
 

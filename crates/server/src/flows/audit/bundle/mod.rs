@@ -4,6 +4,7 @@
 
 mod archive;
 pub mod check;
+mod erased;
 pub mod export;
 pub mod leaves;
 

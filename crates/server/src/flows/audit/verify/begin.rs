@@ -30,13 +30,19 @@ pub(super) struct Beginning {
 /// Reads one moment of the log; `None` if it has not begun.
 pub(super) async fn begin(ask: &Ask) -> Result<Option<Beginning>, LogFault> {
     let mut tx = ask.db.read().await?;
-    let Some(tree) = found(&mut tx, &ask.anchors).await? else { return Ok(None) };
+    let Some(mut tree) = found(&mut tx, &ask.anchors).await? else { return Ok(None) };
+    let mut faults = Faults::default();
+    // A log that is said to be longer than it is would be looked at for as long.
+    let end = examine::end(&mut tx).await?.max(tree.pruned);
+    if end < tree.size {
+        faults.add(Fault::Truncated { size: end, signed: tree.size, by: Witness::Tree });
+        tree.size = end;
+    }
     let kept_since = kept_since(&mut tx, &tree).await?;
     let key = match &ask.key {
         Some(key) => key.clone(),
         None => SigningKey::from_seed(&tree.origin, ask.keys.signing_seed())?.verifier().clone(),
     };
-    let mut faults = Faults::default();
     let upper = upper_tiles(&mut tx, tree.size, &mut faults).await?;
     beyond(&mut tx, &tree, &key, &mut faults).await?;
     let mut anchors = read_anchors(&ask.anchors, &key, tree.size, &mut faults);
@@ -62,6 +68,7 @@ pub(super) async fn begin(ask: &Ask) -> Result<Option<Beginning>, LogFault> {
         confirmed: 0,
         erased: 0,
         expired: 0,
+        untold: 0,
         faults,
     };
     let shared = Shared {

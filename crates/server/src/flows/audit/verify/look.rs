@@ -14,6 +14,8 @@ use portcullis_domain::audit::tiles::from_bytes;
 use portcullis_domain::audit::tree::{Hash, leaf_hash};
 use portcullis_store::audit::examine::{Kept, Sealed, beside};
 
+use serde_json::Value;
+
 use super::Pin;
 use super::begin::signed;
 use super::range::{Looked, Range, Shared, Standing};
@@ -156,12 +158,24 @@ impl Reading<'_> {
                 looked.absent.push((index, part.as_str(), sealed.person));
                 return;
             }
+            Some(Some(Standing::Altered(person))) => {
+                looked.faults.add(Fault::PersonAltered { person: *person });
+                return;
+            }
             Some(Some(Standing::Unknown) | None) => None,
         };
         let opened = key.and_then(|key| key.open(index, part, &sealed.sealed).ok());
-        let is_good = opened.is_some_and(|opened| opened.commitment() == commitment);
-        if !is_good {
+        let Some(opened) = opened.filter(|opened| opened.commitment() == commitment) else {
             looked.faults.add(Fault::PersonalAltered { index, part: part.as_str() });
+            return;
+        };
+        // By it the entries of an address are found.
+        let members = opened.members().unwrap_or_default();
+        let ip = members.get("ip").and_then(Value::as_str).filter(|_| part == Part::From);
+        if sealed.address.as_deref()
+            != ip.map(|ip| keys.address_mac(ip)).as_ref().map(<[u8; 16]>::as_slice)
+        {
+            looked.faults.add(Fault::Column { index, column: "address" });
         }
     }
 }

@@ -4,12 +4,14 @@
 //! judgement is reached (`domain::audit::judge`).
 
 pub(super) mod begin;
+mod beside;
 mod counts;
 mod look;
 mod range;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_domain::audit::entry::Entry;
 use portcullis_domain::audit::fault::Faults;
@@ -29,6 +31,8 @@ use range::Looked;
 
 /// So many entries are read and looked at together: whole tiles.
 const TOGETHER: u64 = 16 * WIDTH;
+/// So far the clocks of nodes may differ.
+pub(super) const TOLERANCE: Duration = Duration::from_secs(10);
 
 /// What is to be verified.
 #[derive(Clone)]
@@ -40,6 +44,7 @@ pub struct Ask {
     /// Notes that were kept elsewhere.
     pub anchors: Vec<String>,
     pub extent: Extent,
+    pub now: Time,
     /// How many ranges are read at once.
     pub readers: usize,
 }
@@ -75,6 +80,8 @@ pub struct Verdict {
     pub erased: u64,
     /// How many went with their age.
     pub expired: u64,
+    /// Of a bundle: how many are said to be gone, and no entry of it tells why.
+    pub untold: u64,
     pub faults: Faults,
 }
 
@@ -101,6 +108,7 @@ impl Verdict {
             confirmed: 0,
             erased: 0,
             expired: 0,
+            untold: 0,
             faults,
         }
     }
@@ -155,6 +163,7 @@ pub async fn verify(ask: &Ask, progress: impl Fn(u64, u64)) -> Result<Option<Ver
     }
     let mut verdict = course.end(counts);
     verdict.unsigned_since = unsigned_since(ask, &verdict).await?;
+    beside::look(ask, &mut verdict).await?;
     Ok(Some(verdict))
 }
 

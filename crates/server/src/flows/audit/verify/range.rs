@@ -14,7 +14,7 @@ use portcullis_domain::audit::tile::WIDTH;
 use portcullis_domain::audit::tiles::Tiles;
 use portcullis_domain::time::Time;
 use portcullis_store::audit::checkpoints::Checkpoint;
-use portcullis_store::audit::examine::{self, Kept, Sealed};
+use portcullis_store::audit::examine::{self, Kept, Sealed, Somebody};
 use portcullis_store::audit::{log, pending, tree};
 use portcullis_store::{Db, Error};
 
@@ -69,8 +69,25 @@ pub(super) struct Looked {
 pub(super) enum Standing {
     Known(PersonKey),
     Erased(Time),
-    /// Nobody has the number, or the key cannot be read.
+    /// He stands for another user than he was made for, or his key is another.
+    Altered(Person),
+    /// Nobody has the number.
     Unknown,
+}
+
+impl Standing {
+    /// Of somebody as he stands in the store.
+    pub(super) fn of(found: &Somebody, keys: &AuditKeys) -> Self {
+        let Somebody { number, user, sealed_key, erased_at } = found;
+        let Some(person) = Person::from_number(*number) else { return Self::Unknown };
+        match (erased_at, user, sealed_key) {
+            (Some(at), None, None) => Self::Erased(*at),
+            (None, Some(user), Some(sealed)) => {
+                keys.unwrap(person, *user, sealed).map_or(Self::Altered(person), Self::Known)
+            }
+            _ => Self::Altered(person),
+        }
+    }
 }
 
 /// People who were looked up.
@@ -162,14 +179,8 @@ impl Shared {
     /// What the store knows of somebody now: he may have been erased meanwhile.
     async fn person(&self, number: i64) -> Result<Standing, Error> {
         let mut tx = self.db.read_once().await?;
-        let standing = match (examine::person(&mut tx, number).await?, Person::from_number(number))
-        {
-            (Some((_, Some(at))), _) => Standing::Erased(at),
-            (Some((Some(sealed), None)), Some(person)) => {
-                self.keys.unwrap(person, &sealed).map_or(Standing::Unknown, Standing::Known)
-            }
-            _ => Standing::Unknown,
-        };
+        let found = examine::person(&mut tx, number).await?;
+        let standing = found.map_or(Standing::Unknown, |found| Standing::of(&found, &self.keys));
         self.people.put(number, standing.clone());
         Ok(standing)
     }
