@@ -4,6 +4,7 @@
 
 mod binding;
 mod contract;
+mod factor;
 mod pages;
 mod races;
 mod secrecy;
