@@ -16,6 +16,7 @@
 //! - [`event`]: every event that can be written to the audit log.
 //! - [`id`]: typed identifiers of users, roles and sessions.
 //! - [`limits`]: the limits of a deployment by name, and what may be changed while it runs.
+//! - [`magic_link`]: links that sign in, and what one is worth where it is used.
 //! - [`one_time_code`]: codes that people type: what for, how long, how often they may be guessed at.
 //! - [`one_time_link`]: links that can be used once: what for, how long, whether they still can.
 //! - [`origin`]: web origins, and the wall that unsafe requests from elsewhere meet.
@@ -57,6 +58,7 @@ pub mod erasure;
 pub mod event;
 pub mod id;
 pub mod limits;
+pub mod magic_link;
 pub mod one_time_code;
 pub mod one_time_link;
 pub mod origin;

@@ -18,6 +18,8 @@ pub enum CodePurpose {
     PasswordReset,
     /// To sign in from a place where nobody did before.
     NewPlace,
+    /// To sign in where a link was asked for that was opened elsewhere.
+    MagicLink,
 }
 
 impl CodePurpose {
@@ -26,15 +28,16 @@ impl CodePurpose {
         match self {
             Self::PasswordReset => "password_reset",
             Self::NewPlace => "new_place",
+            Self::MagicLink => "magic_link",
         }
     }
 
     /// How long it may wait for its use: as documented (contract 2.8), or as NIST SP 800-63B-4 has it
-    /// for codes out of band.
+    /// for codes out of band. The code of a link is over with its link.
     pub fn life(self) -> Duration {
         match self {
             Self::PasswordReset => Duration::from_mins(30),
-            Self::NewPlace => Duration::from_mins(10),
+            Self::NewPlace | Self::MagicLink => Duration::from_mins(10),
         }
     }
 
@@ -43,6 +46,7 @@ impl CodePurpose {
         match self {
             Self::PasswordReset => Purpose::PasswordResetTicket,
             Self::NewPlace => Purpose::NewPlaceTicket,
+            Self::MagicLink => Purpose::AskingBrowser,
         }
     }
 }

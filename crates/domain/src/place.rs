@@ -57,6 +57,8 @@ pub enum Visitor {
     Browser,
     /// A program, which cannot.
     Program,
+    /// Somebody with a link from the owner's mailbox. A code would be mailed to the same.
+    Mailbox,
 }
 
 /// What is done about a place.
@@ -83,7 +85,9 @@ pub enum Confirming {
 /// else is there is nobody's friend yet, and the owner hears of it.
 pub fn judge(knowledge: Knowledge, visitor: Visitor, confirming: Confirming) -> Verdict {
     match (knowledge, visitor, confirming) {
-        (Knowledge::First, _, _) => Verdict::Learn,
+        (Knowledge::First, _, _) | (Knowledge::Told | Knowledge::New, Visitor::Mailbox, _) => {
+            Verdict::Learn
+        }
         (Knowledge::Told | Knowledge::New, Visitor::Browser, Confirming::On) => Verdict::Ask,
         (Knowledge::New, _, _) => Verdict::Tell,
         (Knowledge::Verified | Knowledge::Told, _, _) => Verdict::Pass,
@@ -115,11 +119,17 @@ mod tests {
     fn only_a_person_in_a_new_browser_at_a_new_place_is_asked() {
         use Confirming::{Off, On};
         use Knowledge::{First, New, Told, Verified};
-        use Visitor::{Browser, KnownBrowser, Program};
+        use Visitor::{Browser, KnownBrowser, Mailbox, Program};
         let check = |knowledge, visitor, confirming, expected| {
             let verdict = judge(knowledge, visitor, confirming);
             assert_eq!(verdict, expected, "{knowledge:?} {visitor:?} {confirming:?}");
         };
+        for confirming in [On, Off] {
+            check(First, Mailbox, confirming, Verdict::Learn);
+            check(Told, Mailbox, confirming, Verdict::Learn);
+            check(New, Mailbox, confirming, Verdict::Learn);
+            check(Verified, Mailbox, confirming, Verdict::Pass);
+        }
         for visitor in [KnownBrowser, Browser, Program] {
             for confirming in [On, Off] {
                 check(First, visitor, confirming, Verdict::Learn);

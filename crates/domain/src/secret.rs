@@ -178,6 +178,10 @@ pub enum Purpose {
     VerifyEmailLink,
     /// What a trusted device proves itself by.
     TrustedDevice,
+    /// A link that signs in.
+    MagicLink,
+    /// The mark of a browser in which one was asked for, which the code of the link is bound to.
+    AskingBrowser,
 }
 
 /// The key of [`Mac`]s.
@@ -198,6 +202,8 @@ impl MacKey {
             Purpose::PasswordResetLink => b"rset",
             Purpose::VerifyEmailLink => b"veml",
             Purpose::TrustedDevice => b"tdev",
+            Purpose::MagicLink => b"mgcl",
+            Purpose::AskingBrowser => b"mgcb",
         };
         let mut mac = hmac::Context::with_key(&self.0);
         mac.update(label);
@@ -223,6 +229,16 @@ impl MacKey {
         mac.update(code.bytes());
         mac.update(factor.as_bytes());
         Mac(leading(&mac.sign()))
+    }
+
+    /// The code of a link for the browser that it was asked for in: whenever the link is opened
+    /// elsewhere the same, so that it does not change under the hands of whoever types it.
+    pub fn code_of_link(&self, link: &Mac, browser: &Mac) -> Code {
+        let mut mac = hmac::Context::with_key(&self.0);
+        mac.update(b"mgcd");
+        mac.update(&link.0);
+        mac.update(&browser.0);
+        Code::from_random(leading(&mac.sign()))
     }
 
     /// Under what the store keeps the signed access tokens of a session: one row, because their

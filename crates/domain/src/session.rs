@@ -21,14 +21,16 @@ pub enum SignInForm {
     Mobile,
     /// A browser that stays signed in came back.
     Remembered,
+    /// A link in a mail.
+    MagicLink,
 }
 
 crate::word::written_as!(SignInForm, as_str);
 
 impl SignInForm {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Username, Self::Email, Self::Page, Self::Mobile, Self::Remembered];
+    pub const ALL: [Self; 6] =
+        [Self::Username, Self::Email, Self::Page, Self::Mobile, Self::Remembered, Self::MagicLink];
 
     /// Reads back what [`Self::as_str`] gave; `None` for any other word.
     pub fn parse(text: &str) -> Option<Self> {
@@ -43,6 +45,7 @@ impl SignInForm {
             Self::Page => "page",
             Self::Mobile => "mobile",
             Self::Remembered => "remembered",
+            Self::MagicLink => "magic_link",
         }
     }
 }
@@ -118,7 +121,7 @@ impl Lifetimes {
         let none = Terms { cookie: None, api_token: None, mobile_token: None, access: None };
         match form {
             SignInForm::Username => Terms { cookie: Some(long.unwrap_or(web)), access, ..none },
-            SignInForm::Email => {
+            SignInForm::Email | SignInForm::MagicLink => {
                 let api_token = (!shows_browser).then(|| fixed(self.api, None));
                 Terms { cookie: Some(web), api_token, access, ..none }
             }
@@ -250,6 +253,9 @@ mod tests {
         check(usual, SignInForm::Username, true, [long, None, None, access]);
         check(usual, SignInForm::Email, false, [web, life(90 * DAY, None, None), None, access]);
         check(usual, SignInForm::Email, true, [web, None, None, access]);
+        let mailed = SignInForm::MagicLink;
+        check(usual, mailed, false, [web, life(90 * DAY, None, None), None, access]);
+        check(usual, mailed, true, [web, None, None, access]);
         check(usual, SignInForm::Page, true, [web, None, None, None]);
         check(usual, SignInForm::Remembered, true, [web, None, None, None]);
         check(usual, SignInForm::Mobile, false, [None, None, life(365 * DAY, None, None), None]);

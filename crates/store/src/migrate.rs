@@ -118,6 +118,7 @@ static MIGRATIONS: &[Migration] = &[
     migration!(26, "0026_posture"),
     migration!(27, "0027_audit_seals"),
     migration!(28, "0028_factors"),
+    migration!(31, "0031_magic_link"),
     migration!(32, "0032_trusted_devices"),
 ];
 

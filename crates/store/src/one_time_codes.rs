@@ -60,6 +60,16 @@ pub async fn issue(tx: &mut Tx, new: &NewCode<'_>, now: Time) -> Result<()> {
     tx.execute(INSERT, row).await.map(drop)
 }
 
+/// Makes a code, unless its ticket has one, which then stays with the tries that are left of it; the
+/// user's codes for other tickets are void. `false`: the ticket has one.
+pub async fn issue_once(tx: &mut Tx, new: &NewCode<'_>, now: Time) -> Result<bool> {
+    const THERE: &str = "SELECT ticket FROM one_time_codes WHERE ticket = $1";
+    if tx.fetch_optional(THERE, params![&new.ticket]).await?.is_some() {
+        return Ok(false);
+    }
+    issue(tx, new, now).await.map(|()| true)
+}
+
 /// The ticket of the user's code in force, where a person is known by an address and has no ticket.
 pub async fn ticket_of(tx: &mut Tx, purpose: CodePurpose, user: UserId) -> Result<Option<Mac>> {
     const SQL: &str = "SELECT ticket FROM one_time_codes

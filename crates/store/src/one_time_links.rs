@@ -1,6 +1,7 @@
 //! Links that can be used once, found by the keyed MAC of what they carry. What a link buys is
 //! written by the caller, in the transaction that spends it.
 
+mod asked;
 mod waiting;
 
 use portcullis_domain::id::UserId;
@@ -12,6 +13,7 @@ use portcullis_domain::time::Time;
 use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
 
+pub use asked::{Asked, asked, note_asked};
 pub use waiting::{Waiting, count_waiting, void, waiting};
 
 /// A link to be made.

@@ -26,7 +26,8 @@ use crate::time::Time;
 pub use samples::samples;
 pub use words::{
     BackupFailure, EndReason, FactorMethod, FactorRefusal, FactorRemover, LimitName, LinkRefusal,
-    Outcome, PasswordChanger, PlaceRefusal, Severity, SignInFailure, Text, TokenKind,
+    MagicCodeRefusal, Outcome, PasswordChanger, PlaceRefusal, Severity, SignInFailure, Text,
+    TokenKind,
 };
 
 /// Who did it to whom, and from where. Stored in columns beside the event.
@@ -126,6 +127,12 @@ pub enum Event {
     LinkRevoked { purpose: LinkPurpose },
     /// The code of a one-time link was sent that is not good (any longer).
     LinkRefused { purpose: LinkPurpose, reason: LinkRefusal },
+    /// A link to sign in was asked for by address. `known`: it is somebody's who may sign in.
+    MagicLinkAsked { known: bool },
+    /// A link to sign in was opened elsewhere than it was asked for, and showed its code.
+    MagicLinkElsewhere,
+    /// Somebody typed a code of such a link that is not good (any longer).
+    MagicCodeRefused { reason: MagicCodeRefusal },
     /// A caller was refused. `rule`: the gate's rule or our own route; `reason`: the stable code.
     AccessDenied {
         #[serde(skip_serializing_if = "Option::is_none")]

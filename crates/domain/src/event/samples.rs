@@ -3,7 +3,7 @@
 
 use super::{
     BackupFailure, EndReason, Event, FactorMethod, FactorRefusal, FactorRemover, LimitName,
-    LinkRefusal, PasswordChanger, PlaceRefusal, SignInFailure, Text, TokenKind,
+    LinkRefusal, MagicCodeRefusal, PasswordChanger, PlaceRefusal, SignInFailure, Text, TokenKind,
 };
 use crate::account::{AccountStatus, AccountType};
 use crate::audit::entry::Person;
@@ -64,6 +64,9 @@ fn tokens() -> Vec<Event> {
         Event::LinkUsed { purpose },
         Event::LinkRevoked { purpose },
         Event::LinkRefused { purpose, reason: LinkRefusal::Expired },
+        Event::MagicLinkAsked { known: true },
+        Event::MagicLinkElsewhere,
+        Event::MagicCodeRefused { reason: MagicCodeRefusal::WrongCode },
     ]
 }
 

@@ -159,6 +159,15 @@ words! {
         /// Somebody at the command line of the server.
         Operator = "operator",
     }
+    /// Why the code of a link that was opened elsewhere did not sign in.
+    MagicCodeRefusal {
+        /// The code is another.
+        WrongCode = "wrong_code",
+        /// It was tried too often.
+        Exhausted = "exhausted",
+        /// This browser asked for no link whose code is in force.
+        Over = "over",
+    }
     /// The credentials that a session may have.
     TokenKind {
         /// The session cookie.
@@ -210,6 +219,8 @@ words! {
         Sensitive = "sensitive",
         /// Codes for a new place that one account is sent.
         NewPlace = "new_place",
+        /// Codes of links to sign in that are tried for one account.
+        MagicCodes = "magic_codes",
         /// Letters of one kind to one address.
         Letters = "letters",
         /// Requests to our own endpoints.

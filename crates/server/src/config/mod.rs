@@ -167,6 +167,8 @@ pub struct Audit {
 pub struct SignIn {
     /// Whether a person at a new place is asked for a code.
     pub confirm_new_place: Confirming,
+    /// How long a link to sign in is good; `None`: there are none.
+    pub magic_link: Option<Duration>,
     /// Other sites whose pages may send unsafe requests.
     pub trusted_origins: Vec<Origin>,
     /// Other sites that a sign-in may lead to.

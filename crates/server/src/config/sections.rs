@@ -3,6 +3,7 @@
 //! The sections that must agree with each other are compared in `agreement`; `[gate]` and `[mail]` have their own
 //! files.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -236,8 +237,14 @@ fn argon2_floor_kib(iterations: u32) -> u32 {
     }
 }
 
+/// A mail takes its time to arrive; and what waits in a mailbox must not wait for long.
+const MAGIC_LINK: RangeInclusive<Duration> = Duration::from_mins(1)..=Duration::from_hours(1);
+
 fn sign_in(r: &mut Reader<'_>) -> Result<SignIn, Reported> {
     let confirm = r.one("confirm_new_place", values::switch);
+    let magic_link = r.one_or_off("magic_link", |text| {
+        values::duration(text).filter(|life| MAGIC_LINK.contains(life))
+    });
     let trusted_origins = r.list("trusted_origins", |text| Origin::parse(text).ok());
     let redirect_origins = r.list("redirect_origins", |text| Origin::parse(text).ok());
     let words = [("off", FirstUser::Off), ("local", FirstUser::Local)];
@@ -245,6 +252,7 @@ fn sign_in(r: &mut Reader<'_>) -> Result<SignIn, Reported> {
     let step_up = r.one("step_up", |text| text.parse().ok());
     Ok(SignIn {
         confirm_new_place: if confirm? { Confirming::On } else { Confirming::Off },
+        magic_link: magic_link?,
         trusted_origins: trusted_origins?,
         redirect_origins: redirect_origins?,
         first_user: first_user?,

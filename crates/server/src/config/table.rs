@@ -215,6 +215,12 @@ const SIGN_IN: &[Key] = &[
         "With true, a browser at a place where the person has not signed in before needs a code from a \
          mail; with false the person is told by mail.",
     ),
+    text(
+        "magic_link",
+        Is("10m"),
+        "a duration from 1m to 1h, or off",
+        "How long a link that somebody had mailed to sign in with is good; off: nobody signs in so.",
+    ),
     list(
         "trusted_origins",
         Is(""),

@@ -19,6 +19,7 @@ mod guess;
 pub mod import_users;
 pub mod limits;
 mod links;
+pub mod magic_link;
 pub mod mail_request;
 pub mod mobile;
 pub mod own_profile;

@@ -109,9 +109,9 @@ async fn write(app: &App, question: &Question, way: Way) -> Result<(), Error> {
     tx.commit().await
 }
 
-/// A new password would open neither a closed account nor one that is kept out. The first owner, who
+/// A new password, or a link, would open neither a closed account nor one that is kept out. The first owner, who
 /// has no address yet, has a way of his own.
-async fn may_have_one(tx: &mut Tx, user: &User) -> Result<bool, Error> {
+pub(super) async fn may_have_one(tx: &mut Tx, user: &User) -> Result<bool, Error> {
     let is_open = user.status == AccountStatus::Active && user.email.as_str() != PLACEHOLDER;
     Ok(is_open && !blacklist::is_listed(tx, user.id).await?)
 }

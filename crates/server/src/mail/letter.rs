@@ -148,6 +148,19 @@ impl Letter {
         Self { code: Some(code.to_owned()), until: Some(until), ..letter }
     }
 
+    /// A link to sign in was asked for, from there.
+    pub fn magic_link(url: String, facts: &PlaceFacts, until: Time) -> Self {
+        let what = "Somebody asked for a link to sign in to your account. If it was you, press it in \
+                    the browser in which you asked; anywhere else it shows a code to type there.";
+        let how_long = format!("The link works once, until {}.", until.to_the_minute());
+        let advice = "If it was not you, nothing needs to be done: without this mail nobody gets in. \
+                      Do not forward it, and give a code that it shows to nobody.";
+        let paragraphs = [what, &facts.in_words(), &how_long, advice];
+        let letter = Self::notice("Your link to sign in", paragraphs);
+        let link = Some(Link { label: "Sign in", url });
+        Self { link, until: Some(until), ..letter }
+    }
+
     /// Somebody signed in at a new place.
     pub fn new_sign_in(facts: &PlaceFacts) -> Self {
         let what = "Somebody signed in to your account from a place where you have not signed in \

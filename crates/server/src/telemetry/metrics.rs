@@ -37,6 +37,7 @@ pub struct Metrics {
     surfaces: [OfSurface; 3],
     refusals: Family<Label, Counter>,
     sign_ins: Family<Label, Counter>,
+    magic_links: Family<Label, Counter>,
     mail: Family<Label, Counter>,
     backups: Family<Label, Counter>,
     hash_seconds: Histogram,
@@ -162,6 +163,7 @@ impl Metrics {
         let surfaces = surfaces(ours);
         let refusals = family(ours, "refusals", "Requests refused by the gate, by reason code");
         let sign_ins = family(ours, "sign_ins", "Attempts to sign in with a password, by outcome");
+        let magic_links = family(ours, "magic_links", "Links to sign in, by what came of them");
         let mail = family(ours, "mail", "Attempts to send a message, by what came of it");
         let help = "Backups of the schedule, by what came of it";
         let backups = family(ours, "backups", help);
@@ -177,6 +179,7 @@ impl Metrics {
             surfaces,
             refusals,
             sign_ins,
+            magic_links,
             mail,
             backups,
             hash_seconds,
@@ -208,6 +211,11 @@ impl Metrics {
     /// Counts an attempt to sign in.
     pub fn sign_in(&self, outcome: &'static str) {
         self.sign_ins.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    /// Counts what came of a link to sign in.
+    pub fn magic_link(&self, outcome: &'static str) {
+        self.magic_links.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// Counts what came of sending a message.

@@ -33,6 +33,7 @@ struct Names {
     csrf: &'static str,
     device: &'static str,
     remember: &'static str,
+    asking: &'static str,
     /// Where anonymous tokens are bound to a browser.
     pre_session: Option<&'static str>,
     all: &'static [&'static str],
@@ -43,8 +44,9 @@ static COMPAT: Names = Names {
     csrf: "csrftoken",
     device: "portcullis_device",
     remember: "remember",
+    asking: "portcullis_link",
     pre_session: None,
-    all: &["sessionid", "csrftoken", "portcullis_device", "remember"],
+    all: &["sessionid", "csrftoken", "portcullis_device", "remember", "portcullis_link"],
 };
 
 static HARDENED: Names = Names {
@@ -52,12 +54,14 @@ static HARDENED: Names = Names {
     csrf: "__Host-csrftoken",
     device: "__Host-portcullis_device",
     remember: "__Host-remember",
+    asking: "__Host-portcullis_link",
     pre_session: Some("__Host-pre"),
     all: &[
         "__Host-sessionid",
         "__Host-csrftoken",
         "__Host-portcullis_device",
         "__Host-remember",
+        "__Host-portcullis_link",
         "__Host-pre",
     ],
 };
@@ -114,9 +118,12 @@ impl CookieStyle {
 
     /// The device cookie, when exactly one came.
     pub fn device_value<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        let mut found = values(headers, self.names.device);
-        let first = found.next()?;
-        found.next().is_none().then_some(first)
+        only(values(headers, self.names.device))
+    }
+
+    /// The mark of a browser in which a link to sign in was asked for, when exactly one came.
+    pub fn asking_value<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        only(values(headers, self.names.asking))
     }
 
     /// The id that anonymous tokens are bound to; empty where the profile has none, or the browser
@@ -176,6 +183,18 @@ impl CookieStyle {
         self.http_only(Line { name: self.names.device, value: token, now, life })
     }
 
+    /// `Set-Cookie` of the mark of a browser in which a link to sign in was asked for, as long as the
+    /// link is good.
+    pub fn asking(&self, mark: &str, now: Time, life: Duration) -> String {
+        let line = Line { name: self.names.asking, value: mark, now, life };
+        self.shared(&self.http_only(line))
+    }
+
+    /// `Set-Cookie` that makes the browser forget that mark.
+    pub fn forget_asking(&self) -> Vec<String> {
+        self.forget(self.names.asking)
+    }
+
     /// `Set-Cookie` of the id that anonymous tokens are bound to.
     pub fn pre_session_line(&self, id: &str, now: Time) -> String {
         let name = self.names.pre_session.unwrap_or_default();
@@ -210,6 +229,12 @@ struct Line<'a> {
     value: &'a str,
     now: Time,
     life: Duration,
+}
+
+/// The value, when exactly one came.
+fn only<'h>(mut values: impl Iterator<Item = &'h str>) -> Option<&'h str> {
+    let first = values.next()?;
+    values.next().is_none().then_some(first)
 }
 
 /// Every value that came under `name`, over all `Cookie` lines. Names compare case-sensitively.

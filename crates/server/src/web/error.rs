@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use portcullis_domain::csrf;
+use portcullis_domain::one_time_code::Code;
 
 use super::forward_auth;
 
@@ -22,6 +23,8 @@ pub enum Error {
     NewPlace(Unfinished),
     /// 401: the password was right, and the second factor is needed.
     NeedsFactor(Unfinished),
+    /// 401: the link is good, but it was asked for in another browser, where this code is to be typed.
+    LinkElsewhere(Elsewhere),
     /// 403: known, but not allowed. The code and, where it helps, the rule that said so.
     Forbidden(Forbidden),
     /// A refusal that a documented family words itself, which every family is then told.
@@ -77,6 +80,18 @@ pub struct Unfinished {
 impl std::fmt::Debug for Unfinished {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Unfinished").field("life", &self.life).finish_non_exhaustive()
+    }
+}
+
+/// The code of a link that was opened elsewhere than it was asked for. No `Debug` of it.
+#[derive(Clone)]
+pub struct Elsewhere {
+    pub code: Code,
+}
+
+impl std::fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Elsewhere").finish_non_exhaustive()
     }
 }
 
@@ -164,6 +179,7 @@ impl Error {
             Self::WrongCredentials => "wrong_credentials",
             Self::NewPlace(_) => "new_place",
             Self::NeedsFactor(_) => "second_factor_needed",
+            Self::LinkElsewhere(_) => "magic_link_elsewhere",
             Self::Forbidden(forbidden) => forbidden.code(),
             Self::Forwarded(..) => "forwarded_target",
             Self::Documented(documented) => documented.code,
@@ -185,9 +201,11 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         use StatusCode as Status;
         match self {
-            Self::SignIn(_) | Self::WrongCredentials | Self::NewPlace(_) | Self::NeedsFactor(_) => {
-                Status::UNAUTHORIZED
-            }
+            Self::SignIn(_)
+            | Self::WrongCredentials
+            | Self::NewPlace(_)
+            | Self::NeedsFactor(_)
+            | Self::LinkElsewhere(_) => Status::UNAUTHORIZED,
             Self::Forbidden(_) => Status::FORBIDDEN,
             Self::Documented(documented) => documented.status,
             Self::NotFound => Status::NOT_FOUND,

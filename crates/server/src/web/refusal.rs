@@ -55,6 +55,9 @@ pub fn reply(error: &Error, family: Family, request_id: &str) -> Reply {
         body.insert("ticket".into(), unfinished.ticket.as_str().into());
         body.insert("expires_in".into(), unfinished.life.as_secs().into());
     }
+    if let Error::LinkElsewhere(elsewhere) = error {
+        body.insert("confirmation_code".into(), elsewhere.code.reveal().into());
+    }
     body.insert("requestId".into(), request_id.into());
     let mut reply = json_reply(error.status(), &Value::Object(body));
     add_headers(&mut reply, error);
@@ -71,6 +74,7 @@ pub fn add_headers(reply: &mut Reply, error: &Error) {
         | Error::WrongCredentials
         | Error::NewPlace(_)
         | Error::NeedsFactor(_)
+        | Error::LinkElsewhere(_)
         | Error::Documented(Documented { status: StatusCode::UNAUTHORIZED, .. }) => {
             // RFC 6750, section 3.1: no error attribute when no credential was sent.
             headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"auth\""));
@@ -124,7 +128,9 @@ pub fn add_headers(reply: &mut Reply, error: &Error) {
 /// One sentence for a person, the same in every family unless that family documents its own.
 pub fn sentence(error: &Error) -> String {
     match error {
-        Error::SignIn("place_code_wrong") => "The code is not right".to_owned(),
+        Error::SignIn("place_code_wrong" | "magic_code_wrong") => {
+            "The code is not right".to_owned()
+        }
         Error::SignIn("place_code_exhausted") => {
             "The code was tried too often. Please log in again.".to_owned()
         }
@@ -132,12 +138,23 @@ pub fn sentence(error: &Error) -> String {
         Error::SignIn("second_factor_over") => {
             "The sign-in took too long. Please log in again.".to_owned()
         }
+        Error::SignIn("magic_code_exhausted") => {
+            "The code was tried too often. Please ask for another link.".to_owned()
+        }
+        Error::SignIn("magic_code_over") => {
+            "The code is over, or no link was asked for in this browser. Please ask for another \
+             link."
+                .to_owned()
+        }
         Error::SignIn(_) => "Authentication required. Please log in.".to_owned(),
         Error::NewPlace(_) => {
             "You sign in from a new place. Confirm it with the code that was mailed to you."
                 .to_owned()
         }
         Error::NeedsFactor(_) => "Two-factor authentication code required".to_owned(),
+        Error::LinkElsewhere(_) => {
+            "This link was asked for in another browser. Type the code there.".to_owned()
+        }
         Error::WrongCredentials => "Invalid email or password".to_owned(),
         Error::Forbidden(forbidden) => forbidden_sentence(forbidden),
         Error::Documented(documented) => documented.text.to_owned(),
@@ -267,9 +284,10 @@ fn z_body(body: &mut Map<String, Value>, error: &Error) {
 fn z_code(error: &Error) -> &'static str {
     match error {
         Error::SignIn(_) => "not_authenticated",
-        Error::WrongCredentials | Error::NewPlace(_) | Error::NeedsFactor(_) => {
-            "authentication_failed"
-        }
+        Error::WrongCredentials
+        | Error::NewPlace(_)
+        | Error::NeedsFactor(_)
+        | Error::LinkElsewhere(_) => "authentication_failed",
         Error::Forbidden(_) => "permission_denied",
         Error::TooMany { .. } => "throttled",
         Error::Conflict(_) => "resource_conflict",

@@ -5,9 +5,9 @@ use http::Method;
 use super::api::console::password_tokens as tokens;
 use super::api::{
     account_sessions, activity_log, change_password, console, csrf, email, first_user, health,
-    limits, login, logout, logout_user, me, mobile_auth, openapi, own_permissions, own_profile,
-    password_reset, permissions, places, probe, profile, roles, second_factor, security_report,
-    session_acts, sessions, users, verify_place,
+    limits, login, logout, logout_user, magic_link, me, mobile_auth, openapi, own_permissions,
+    own_profile, password_reset, permissions, places, probe, profile, roles, second_factor,
+    security_report, session_acts, sessions, users, verify_place,
 };
 use super::pages;
 use super::table::{Row, row};
@@ -34,6 +34,10 @@ fn api_rows() -> Vec<Row> {
         row(Method::POST, "/api/auth/login", login::POST, login::post),
         row(Method::POST, "/api/auth/verify-place", verify_place::POST, verify_place::post),
         row(Method::POST, "/api/auth/second-factor", second_factor::POST, second_factor::post),
+        row(Method::POST, magic_link::PATH, magic_link::ASK, magic_link::ask),
+        row(Method::GET, magic_link::PATH, magic_link::FOLLOW, magic_link::follow),
+        row(Method::POST, magic_link::VERIFY_PATH, magic_link::VERIFY, magic_link::verify),
+        row(Method::POST, magic_link::CODE_PATH, magic_link::CODE, magic_link::type_code),
         row(Method::GET, "/api/auth/me", me::SHOW, me::show),
         row(Method::POST, "/api/auth/logout", logout::POST, logout::post),
         row(Method::DELETE, "/api/auth/logout", logout::DELETE, logout::delete),

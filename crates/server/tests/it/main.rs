@@ -26,6 +26,7 @@ mod imported;
 
 mod lifecycle;
 mod limits;
+mod magic_link;
 mod mail;
 mod nodes;
 mod passwords;

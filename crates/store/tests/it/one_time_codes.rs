@@ -49,6 +49,28 @@ async fn a_code_that_was_guessed_at_is_dead() {
 }
 
 #[tokio::test]
+async fn a_code_that_is_there_stays_with_the_tries_that_are_left() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let ada = ada(&mut tx).await;
+        assert!(one_time_codes::issue_once(&mut tx, &new_code(1, ada), NOW).await.unwrap());
+        assert_eq!(try_code(&mut tx, 1, WRONG, 1).await, Tried::Wrong { left: 4 });
+        assert!(!one_time_codes::issue_once(&mut tx, &new_code(1, ada), NOW).await.unwrap());
+        assert_eq!(try_code(&mut tx, 1, WRONG, 1).await, Tried::Wrong { left: 3 });
+        assert!(one_time_codes::issue_once(&mut tx, &new_code(2, ada), NOW).await.unwrap());
+        assert_eq!(try_code(&mut tx, 1, RIGHT, 1).await, Tried::Over, "another is in force");
+        assert!(matches!(try_code(&mut tx, 2, RIGHT, 1).await, Tried::Right { .. }));
+        assert!(!one_time_codes::issue_once(&mut tx, &new_code(2, ada), NOW).await.unwrap());
+        assert_eq!(
+            try_code(&mut tx, 2, RIGHT, 1).await,
+            Tried::Over,
+            "a used one is not made anew"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_code_is_dead_under_another_epoch_and_known_by_its_user() {
     each(async |test| {
         let mut tx = test.write().await;

@@ -5,7 +5,7 @@ use portcullis_domain::account::AccountStatus;
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_link::{Facts, LinkPurpose};
 use portcullis_domain::text::{Email, Name, Username};
-use portcullis_store::one_time_links::{self, NewLink, Spent};
+use portcullis_store::one_time_links::{self, Asked, NewLink, Spent};
 use portcullis_store::users::{self, FirstPassword};
 use portcullis_store::{Error, Tx};
 
@@ -40,6 +40,32 @@ async fn a_link_says_where_it_was_mailed_to() {
         one_time_links::issue(&mut tx, &mailed, NOW).await.unwrap();
         let spent = one_time_links::spend(&mut tx, PURPOSE, &mac(1), NOW).await.unwrap();
         assert_eq!(spent, Some(Spent { user_id: ada, user_epoch: 0, email }));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_knows_where_it_was_asked_for() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let ada = ada(&mut tx).await;
+        one_time_links::issue(&mut tx, &new_link(1, ada), NOW).await.unwrap();
+        let expected = Asked {
+            user_id: ada,
+            facts: Facts { expires_at: later(60), is_spent: false, is_outdated: false },
+            browser: None,
+            detail: String::new(),
+        };
+        let asked = one_time_links::asked(&mut tx, PURPOSE, &mac(1)).await.unwrap();
+        assert_eq!(asked, Some(expected.clone()), "a link that nothing was noted of");
+        one_time_links::note_asked(&mut tx, &mac(1), Some(&mac(9)), "{}").await.unwrap();
+        let asked = one_time_links::asked(&mut tx, PURPOSE, &mac(1)).await.unwrap();
+        let noted = Asked { browser: Some(mac(9)), detail: "{}".to_owned(), ..expected };
+        assert_eq!(asked, Some(noted));
+        for (purpose, number) in [(PURPOSE, 2), (LinkPurpose::MagicLink, 1)] {
+            let asked = one_time_links::asked(&mut tx, purpose, &mac(number)).await.unwrap();
+            assert_eq!(asked, None, "{purpose:?} {number}");
+        }
     })
     .await;
 }

@@ -33,6 +33,7 @@ use crate::fault::Failure;
 pub use confirm::{ConfirmAnswer, Confirmed, Typed, confirm, send_again};
 pub use finish::{FinishAnswer, Finished, Given, finish};
 pub use place::Asked;
+pub(super) use place::facts_of;
 
 /// One attempt to sign in.
 pub struct Attempt<'a> {
@@ -99,7 +100,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The word in the figures.
-    fn word(&self) -> &'static str {
+    pub(super) fn word(&self) -> &'static str {
         match self {
             Self::SignedIn(_) => "signed_in",
             Self::Refused => "refused",

@@ -99,7 +99,9 @@ pub(super) async fn look(
         }
     }
     let device_cookie = match (knowledge, visitor, attempt.device_cookie) {
-        (Knowledge::First | Knowledge::Verified, _, _) => vouching(app, tx, user).await?,
+        (Knowledge::First | Knowledge::Verified, _, _) | (_, Visitor::Mailbox, _) => {
+            vouching(app, tx, user).await?
+        }
         // Away from home it stays what it is: good for no less, and no longer.
         (_, Visitor::KnownBrowser, Some(cookie)) => cookie.to_owned(),
         _ => app.keys.device.mint(user.id, app.random.bytes()),
@@ -191,7 +193,12 @@ fn facts(app: &App, attempt: &Attempt<'_>, context: &Context, at: Time) -> Place
 
 /// Where a request comes from, for its owner to read. Of what the program calls itself only a name
 /// that is known to be one: a mail is no place for a stranger's text.
-pub(super) fn facts_of(app: &App, from: &ClientAddress, context: &Context, at: Time) -> PlaceFacts {
+pub(in crate::flows) fn facts_of(
+    app: &App,
+    from: &ClientAddress,
+    context: &Context,
+    at: Time,
+) -> PlaceFacts {
     let address = from.ip.to_string();
     let location = app.geo.place(&address);
     PlaceFacts {
@@ -209,6 +216,9 @@ async fn visitor(
     attempt: &Attempt<'_>,
     user: &User,
 ) -> Result<Visitor, Error> {
+    if attempt.form == SignInForm::MagicLink {
+        return Ok(Visitor::Mailbox);
+    }
     if let Some(cookie) = attempt.device_cookie {
         let (epochs, now) = (epochs(tx, user).await?, app.clock.now());
         if app.keys.device.vouches(user.id, cookie, epochs, now) {
@@ -218,7 +228,7 @@ async fn visitor(
     let types_codes = match attempt.form {
         SignInForm::Page => true,
         SignInForm::Username | SignInForm::Email => attempt.shows_browser,
-        SignInForm::Mobile | SignInForm::Remembered => false,
+        SignInForm::Mobile | SignInForm::Remembered | SignInForm::MagicLink => false,
     };
     Ok(if types_codes { Visitor::Browser } else { Visitor::Program })
 }

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod login;
 pub mod logout;
 pub mod logout_user;
+pub mod magic_link;
 pub mod me;
 pub mod mobile_auth;
 pub mod openapi;

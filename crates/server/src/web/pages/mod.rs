@@ -7,6 +7,7 @@ mod account;
 mod admin;
 mod docs;
 mod first_run;
+mod magic_link;
 mod password;
 mod problem;
 mod refusal;
@@ -57,6 +58,7 @@ const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-p
 pub fn rows() -> Vec<Row> {
     let mut rows = own_rows();
     rows.extend(password::rows());
+    rows.extend(magic_link::rows());
     rows
 }
 

@@ -105,6 +105,7 @@ fn in_short(form: SignInForm) -> &'static str {
         SignInForm::Mobile => "Mobile app",
         SignInForm::Username => "API, by username",
         SignInForm::Email => "API, by email",
+        SignInForm::MagicLink => "Link in a mail",
     }
 }
 

@@ -12,7 +12,7 @@ use portcullis_domain::password::is_too_long;
 use portcullis_domain::redirect::Next;
 use portcullis_domain::session::SignInForm;
 
-use super::{in_words, second_factor, shown_name, verify_place};
+use super::{in_words, magic_link, second_factor, shown_name, verify_place};
 use crate::app::App;
 use crate::flows::credentials::Device;
 use crate::flows::sign_in::{Attempt, Before, Outcome, SignedIn, sign_in};
@@ -125,6 +125,8 @@ struct Form<'a> {
     /// How long a browser stays signed in; `None` where none does.
     stays: Option<String>,
     remember: bool,
+    /// Where a link to sign in is asked for; `None` where there are none.
+    by_link: Option<String>,
     problem: Option<&'a Problem>,
 }
 
@@ -247,6 +249,7 @@ fn form(call: &Call, status: StatusCode, filled: &Filled<'_>) -> Answer {
         name: filled.name,
         stays: call.app.config.session.remember.map(in_words),
         remember: filled.remember,
+        by_link: magic_link::way_to_ask(call, filled.next),
         problem: filled.problem.as_ref(),
     };
     let mut reply = super::show(status, &page)?;
@@ -359,7 +362,8 @@ mod tests {
         let stays = Some("30 days".to_owned());
         let remember = problem.is_some();
         let next = "/jobs?a=1&b=\"2";
-        Form { csrf_token, next, name, stays, remember, problem }.render().unwrap()
+        let by_link = Some("/-/magic/ask?next=%2Fjobs".to_owned());
+        Form { csrf_token, next, name, stays, remember, by_link, problem }.render().unwrap()
     }
 
     #[test]
@@ -371,6 +375,7 @@ mod tests {
         };
         let first = html("", None);
         check(&first, &["method=\"post\" action=\"/-/sign-in\"", "autocomplete=\"username\""]);
+        check(&first, &["href=\"/-/magic/ask?next=%2Fjobs\">Mail me a link to sign in</a>"]);
         check(&first, &["autocomplete=\"current-password\"", "value=\"/jobs?a=1&#38;b=&#34;2\""]);
         check(&first, &["name=\"remember\" type=\"checkbox\" value=\"1\">", "for 30 days on"]);
         assert!(!first.contains("role=\"alert\"") && !first.contains("aria-invalid="));

@@ -19,9 +19,10 @@ pub(super) struct Words {
 pub(super) fn words(error: &Error) -> Words {
     match error {
         Error::SignIn(code) => said("You are not signed in", &[sign_in(code)]),
-        Error::NewPlace(_) | Error::NeedsFactor(_) | Error::WrongCredentials => {
-            said("You are not signed in", &[&sentence(error)])
-        }
+        Error::NewPlace(_)
+        | Error::NeedsFactor(_)
+        | Error::LinkElsewhere(_)
+        | Error::WrongCredentials => said("You are not signed in", &[&sentence(error)]),
         Error::Forbidden(Forbidden::Csrf(refusal)) => csrf(*refusal),
         Error::Forbidden(Forbidden::Permission { code, .. }) => permission(code),
         Error::Forbidden(Forbidden::UntrustedProxy(_)) => {
