@@ -88,10 +88,18 @@ impl Database {
             }
             (None, _) => format!("sqlite:{}", self.directory().join("portcullis.db").display()),
         };
-        let keys = Keys::derive(&MasterSecret::from_random([7; 32])).unwrap();
+        let keys = Keys::derive(&self.secret()).unwrap();
         let mut options = Options::new(url, keys.audit);
         options.sqlite_synchronous_full = false;
         options
+    }
+
+    /// What a program made in its directory, or the secret of every server under test.
+    fn secret(&self) -> MasterSecret {
+        let places = ["secret", "data/secret", "portcullis-data/secret"];
+        let read = |place| std::fs::read_to_string(self.directory().join(place)).ok();
+        let made = places.into_iter().find_map(|place| MasterSecret::parse(&read(place)?).ok());
+        made.unwrap_or(MasterSecret::from_random([7; 32]))
     }
 
     /// The bytes of every file that the server writes, and the rows of a database elsewhere.
