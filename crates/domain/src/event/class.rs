@@ -5,26 +5,11 @@ use super::Event;
 use super::words::Outcome::{self, Failure, Success};
 use super::words::Severity::{self, Critical, Info, Warning};
 
-impl Event {
-    /// The name in the log.
-    pub fn name(&self) -> &'static str {
-        self.class().0
-    }
-
-    /// Whether something was done or refused.
-    pub fn outcome(&self) -> Outcome {
-        self.class().1
-    }
-
-    /// How much it matters.
-    pub fn severity(&self) -> Severity {
-        self.class().2
-    }
-
-    #[rustfmt::skip]
-    #[expect(clippy::match_same_arms, reason = "an event has a line of its own")]
-    fn class(&self) -> (&'static str, Outcome, Severity) {
-        match self {
+/// The lines, which stand together as a table and are too many for a function.
+#[rustfmt::skip]
+macro_rules! class {
+    ($event:expr) => {
+        match $event {
             Self::SignedIn { .. } => ("authn_login_success", Success, Info),
             Self::SignedInAfterFailures { .. } => ("authn_login_successafterfail", Success, Warning),
             Self::SignInFailed { .. } => ("authn_login_fail", Failure, Warning),
@@ -112,5 +97,26 @@ impl Event {
             Self::Started { .. } => ("sys_startup", Success, Info),
             Self::Stopped => ("sys_shutdown", Success, Info),
         }
+    };
+}
+
+impl Event {
+    /// The name in the log.
+    pub fn name(&self) -> &'static str {
+        self.class().0
+    }
+
+    /// Whether something was done or refused.
+    pub fn outcome(&self) -> Outcome {
+        self.class().1
+    }
+
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        self.class().2
+    }
+
+    fn class(&self) -> (&'static str, Outcome, Severity) {
+        class!(self)
     }
 }

@@ -33,6 +33,7 @@ struct Names {
     csrf: &'static str,
     device: &'static str,
     remember: &'static str,
+    trusted: &'static str,
     /// Where anonymous tokens are bound to a browser.
     pre_session: Option<&'static str>,
     all: &'static [&'static str],
@@ -43,8 +44,9 @@ static COMPAT: Names = Names {
     csrf: "csrftoken",
     device: "portcullis_device",
     remember: "remember",
+    trusted: "portcullis_trusted",
     pre_session: None,
-    all: &["sessionid", "csrftoken", "portcullis_device", "remember"],
+    all: &["sessionid", "csrftoken", "portcullis_device", "remember", "portcullis_trusted"],
 };
 
 static HARDENED: Names = Names {
@@ -52,12 +54,14 @@ static HARDENED: Names = Names {
     csrf: "__Host-csrftoken",
     device: "__Host-portcullis_device",
     remember: "__Host-remember",
+    trusted: "__Host-portcullis_trusted",
     pre_session: Some("__Host-pre"),
     all: &[
         "__Host-sessionid",
         "__Host-csrftoken",
         "__Host-portcullis_device",
         "__Host-remember",
+        "__Host-portcullis_trusted",
         "__Host-pre",
     ],
 };
@@ -114,9 +118,12 @@ impl CookieStyle {
 
     /// The device cookie, when exactly one came.
     pub fn device_value<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        let mut found = values(headers, self.names.device);
-        let first = found.next()?;
-        found.next().is_none().then_some(first)
+        only_value(headers, self.names.device)
+    }
+
+    /// The cookie of a trusted device, when exactly one came.
+    pub fn trusted_value<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        only_value(headers, self.names.trusted)
     }
 
     /// The id that anonymous tokens are bound to; empty where the profile has none, or the browser
@@ -176,6 +183,12 @@ impl CookieStyle {
         self.http_only(Line { name: self.names.device, value: token, now, life })
     }
 
+    /// `Set-Cookie` of a device that is trusted until `expires`.
+    pub fn trusted(&self, value: &str, now: Time, expires: Time) -> String {
+        let life = expires.since(now);
+        self.http_only(Line { name: self.names.trusted, value, now, life })
+    }
+
     /// `Set-Cookie` of the id that anonymous tokens are bound to.
     pub fn pre_session_line(&self, id: &str, now: Time) -> String {
         let name = self.names.pre_session.unwrap_or_default();
@@ -224,6 +237,13 @@ fn values<'h>(headers: &'h HeaderMap, name: &'static str) -> impl Iterator<Item 
             pair.trim_ascii_start().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
         })
         .map(|value| std::str::from_utf8(value.trim_ascii_end()).unwrap_or_default())
+}
+
+/// The value, when exactly one came.
+fn only_value<'h>(headers: &'h HeaderMap, name: &'static str) -> Option<&'h str> {
+    let mut found = values(headers, name);
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
 }
 
 /// A time as RFC 9110, section 5.6.7, writes it.

@@ -37,3 +37,4 @@ mod sign_in;
 mod smoke;
 mod telemetry;
 mod tidy;
+mod trusted_devices;
