@@ -50,10 +50,10 @@ impl Waiting {
     }
 
     /// The sign-in that waited, from where its second factor is given.
-    pub(super) fn attempt<'a>(self, form: SignInForm, now: Attempt<'a>) -> Attempt<'a> {
+    pub(super) fn attempt(self, form: SignInForm, now: Attempt<'_>) -> Attempt<'_> {
         let Self { shows_browser, remember, platform, device_type, app_version, .. } = self;
         let device = Device { platform, device_type, app_version };
-        Attempt { form, shows_browser, remember, device, ..now }
+        Attempt { form, shows_browser, device, remember, ..now }
     }
 }
 

@@ -185,7 +185,7 @@ async fn a_lost_second_factor_is_taken_away_once() {
             user: user.id,
             secret: b"sealed",
             backup_codes: &[],
-            expires_at: now.plus(Duration::from_secs(60)),
+            expires_at: now.plus(Duration::from_mins(1)),
         };
         assert!(factors::begin(&mut tx, &new, now).await.unwrap());
         assert!(factors::enable(&mut tx, "factor", Step(1), now).await.unwrap());

@@ -28,7 +28,7 @@ pub(crate) async fn enable(server: &TestApp, user: UserId, id: &str) -> hmac::Ke
         user,
         secret: &sealed,
         backup_codes: &[],
-        expires_at: now.plus(Duration::from_secs(60)),
+        expires_at: now.plus(Duration::from_mins(1)),
     };
     let mut tx = server.app.db.write().await.unwrap();
     assert!(factors::begin(&mut tx, &new, now).await.unwrap());
