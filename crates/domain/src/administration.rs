@@ -45,6 +45,8 @@ pub enum Act<'a> {
     Move,
     /// The address, the username, the password: whoever sets them can sign in as the user.
     Identify,
+    /// Take its second factor away: with the password alone somebody can sign in as the user then.
+    ResetFactor,
     /// Forgive it wrong passwords: whoever does so knows none of it afterwards.
     Unlock,
     /// Make it an account of this type.
@@ -114,7 +116,9 @@ pub fn judge(actor: &Actor, target: &Target, act: Act<'_>) -> Result<(), Refusal
         return Err(Refusal::LastOwner);
     }
     match act {
-        Act::Identify => covers(actor, &target.role.grants).and(covers(actor, &target.own)),
+        Act::Identify | Act::ResetFactor => {
+            covers(actor, &target.role.grants).and(covers(actor, &target.own))
+        }
         Act::Move => staff_only(actor).and(must_hold(actor, USERS_MANAGE)),
         Act::KeepOut | Act::LetIn => staff_only(actor).and(must_hold(actor, SESSIONS_MANAGE)),
         Act::Type(account_type) => may_make(actor, account_type),
@@ -156,6 +160,7 @@ fn takes_ownership(act: Act<'_>) -> bool {
         Act::Describe
         | Act::Move
         | Act::Identify
+        | Act::ResetFactor
         | Act::Unlock
         | Act::Grant(_)
         | Act::Revoke
@@ -221,6 +226,7 @@ mod tests {
             Act::Describe,
             Act::Move,
             Act::Identify,
+            Act::ResetFactor,
             Act::Type(AccountType::Tenant),
             Act::Assign(&low),
             Act::Grant(&given),
@@ -261,6 +267,7 @@ mod tests {
         check(Act::Assign(&more), Err(Refusal::Lacking));
         for act in [
             Act::Identify,
+            Act::ResetFactor,
             Act::Type(AccountType::Agent),
             Act::Grant(&given),
             Act::Revoke,
@@ -288,6 +295,8 @@ mod tests {
         check(role(50, &["api.c"]), &[], Act::Disable, Ok(()));
         check(role(50, &["api.a.b"]), &["api.a.c"], Act::Identify, Ok(()));
         check(role(50, &["api.c"]), &[], Act::Identify, Err(Refusal::Lacking));
+        check(role(50, &["api.a.b"]), &[], Act::ResetFactor, Ok(()));
+        check(role(50, &["api.c"]), &[], Act::ResetFactor, Err(Refusal::Lacking));
         check(role(50, &[]), &["api.c"], Act::Identify, Err(Refusal::Lacking));
     }
 

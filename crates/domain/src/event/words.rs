@@ -138,6 +138,8 @@ words! {
         App = "app",
         /// A code for a lost phone.
         BackupCode = "backup_code",
+        /// None: the device is trusted.
+        TrustedDevice = "trusted_device",
     }
     /// Why a second factor was refused.
     FactorRefusal {

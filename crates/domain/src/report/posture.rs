@@ -43,6 +43,12 @@ impl From<i64> for Bounded {
 pub struct Standing {
     /// Open accounts with the role `owner` that somebody can sign in to.
     pub owners: i64,
+    /// Those of them who sign in by a password alone.
+    pub owners_without_factor: i64,
+    /// Open staff accounts, owners among them, that have a password and no second factor.
+    pub staff_without_factor: Bounded,
+    /// Open accounts that have a second factor.
+    pub with_factor: Bounded,
     /// Roles that hold every permission by `*`, without the role `owner`.
     pub roles_with_everything: i64,
     /// Open accounts that hold every permission by another role or by themselves.
@@ -139,6 +145,7 @@ pub struct Line {
 pub fn posture(now: &Standing) -> Vec<Line> {
     let mut lines = accounts(now);
     lines.extend(powers(now));
+    lines.extend(factors(now));
     lines.extend(credentials(now));
     lines.extend(mail(now));
     lines.extend(log(&now.audit));
@@ -249,6 +256,38 @@ fn accounts(now: &Standing) -> Vec<Line> {
             "They are kept out. Look now and then whether each still has to be.",
             BLACKLIST,
         ),
+    ]
+}
+
+fn factors(now: &Standing) -> Vec<Line> {
+    let with_factor = line(
+        "people_with_second_factor",
+        now.with_factor,
+        Concern::Ok,
+        "People with a second factor",
+        "Their password alone signs nobody in.",
+        USERS,
+    );
+    vec![
+        line(
+            "owners_without_second_factor",
+            now.owners_without_factor.into(),
+            Concern::Warning,
+            "Owners without a second factor",
+            "One stolen password, and somebody else may do everything. They set one up on their \
+             account page.",
+            USERS,
+        ),
+        line(
+            "staff_without_second_factor",
+            now.staff_without_factor,
+            Concern::Note,
+            "Staff without a second factor",
+            "Their password alone signs anybody in who knows it. They set one up on their account \
+             page.",
+            USERS,
+        ),
+        with_factor,
     ]
 }
 

@@ -42,6 +42,9 @@ enum Command {
     SetPassword(SetPassword),
     /// Forgives wrong passwords: the user can sign in again at once, from everywhere.
     Unlock(Named),
+    /// Takes the second factor away of somebody who lost it, and ends everything that is signed in.
+    #[command(name = "reset-2fa")]
+    ResetFactor(Named),
     /// Keeps a user out, and ends everything that is signed in to the account.
     Blacklist(blacklist::Args),
     /// Lets a user in again. What was signed in before stays ended.
@@ -116,6 +119,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Disable(named) => change(named, Act::Disable).await,
         Command::Enable(named) => change(named, Act::Enable).await,
         Command::Unlock(named) => change(named, Act::Unlock).await,
+        Command::ResetFactor(named) => change(named, Act::ResetFactor).await,
         Command::Blacklist(args) => blacklist::add(args).await,
         Command::Unblacklist(named) => blacklist::remove(named).await,
         Command::Erase(args) => Box::pin(erase::run(args)).await,
@@ -196,6 +200,7 @@ enum Act {
     Disable,
     Enable,
     Unlock,
+    ResetFactor,
 }
 
 async fn change(named: Named, act: Act) -> anyhow::Result<ExitCode> {
@@ -218,8 +223,16 @@ async fn change(named: Named, act: Act) -> anyhow::Result<ExitCode> {
             Act::Unlock => {
                 (users::unlock(&acting, user.id).await?, "is unlocked", "was not locked")
             }
+            Act::ResetFactor => {
+                let place = on.config.server.public_url_at(on.config.server.listen).to_string();
+                (
+                    users::reset_factor(&acting, user.id, &place).await?,
+                    "has no second factor any more; its sessions and tokens have ended",
+                    "had no second factor",
+                )
+            }
         };
-        if change == Change::Done && act == Act::Disable {
+        if change == Change::Done && matches!(act, Act::Disable | Act::ResetFactor) {
             open::felt_everywhere(on).await;
         }
         told_of_change(&user, &change, (done, unchanged), output)

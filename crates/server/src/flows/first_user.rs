@@ -142,5 +142,5 @@ async fn sign_in(
         credentials::Occasion { form: FORM, second_factor, now, terms, device, origin: None };
     let issued = credentials::issue(app, tx, &user, &occasion, &attempt.context).await?;
     let device_cookie = app.keys.device.mint(user.id, app.random.bytes());
-    Ok(SignedIn { user, role, issued, device_cookie, remembered: None })
+    Ok(SignedIn { user, role, issued, device_cookie, remembered: None, trusted: None })
 }

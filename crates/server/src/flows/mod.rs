@@ -36,6 +36,7 @@ pub mod sessions;
 pub mod sign_in;
 pub mod sign_out;
 pub mod terminate;
+pub mod trusted_devices;
 pub mod users;
 
 use portcullis_domain::event::{Context, Event};

@@ -8,6 +8,7 @@
 mod arrival;
 mod departure;
 pub mod own_grants;
+mod reset_factor;
 mod update;
 
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ use portcullis_store::{Db, Error, Tx, roles, users};
 pub use arrival::{Newcomer, arrive};
 pub(super) use departure::depart;
 pub use departure::{delete, sign_out};
+pub use reset_factor::{reset_factor, reset_factor_of};
 pub use update::{Status, Updated, Wanted, update};
 
 use super::administration::{Account, Desk, Halt};

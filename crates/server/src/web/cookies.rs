@@ -34,6 +34,7 @@ struct Names {
     device: &'static str,
     remember: &'static str,
     asking: &'static str,
+    trusted: &'static str,
     /// Where anonymous tokens are bound to a browser.
     pre_session: Option<&'static str>,
     all: &'static [&'static str],
@@ -45,8 +46,16 @@ static COMPAT: Names = Names {
     device: "portcullis_device",
     remember: "remember",
     asking: "portcullis_link",
+    trusted: "portcullis_trusted",
     pre_session: None,
-    all: &["sessionid", "csrftoken", "portcullis_device", "remember", "portcullis_link"],
+    all: &[
+        "sessionid",
+        "csrftoken",
+        "portcullis_device",
+        "remember",
+        "portcullis_link",
+        "portcullis_trusted",
+    ],
 };
 
 static HARDENED: Names = Names {
@@ -55,6 +64,7 @@ static HARDENED: Names = Names {
     device: "__Host-portcullis_device",
     remember: "__Host-remember",
     asking: "__Host-portcullis_link",
+    trusted: "__Host-portcullis_trusted",
     pre_session: Some("__Host-pre"),
     all: &[
         "__Host-sessionid",
@@ -62,6 +72,7 @@ static HARDENED: Names = Names {
         "__Host-portcullis_device",
         "__Host-remember",
         "__Host-portcullis_link",
+        "__Host-portcullis_trusted",
         "__Host-pre",
     ],
 };
@@ -118,12 +129,17 @@ impl CookieStyle {
 
     /// The device cookie, when exactly one came.
     pub fn device_value<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        only(values(headers, self.names.device))
+        only_value(headers, self.names.device)
     }
 
     /// The mark of a browser in which a link to sign in was asked for, when exactly one came.
     pub fn asking_value<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
-        only(values(headers, self.names.asking))
+        only_value(headers, self.names.asking)
+    }
+
+    /// The cookie of a trusted device, when exactly one came.
+    pub fn trusted_value<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        only_value(headers, self.names.trusted)
     }
 
     /// The id that anonymous tokens are bound to; empty where the profile has none, or the browser
@@ -195,6 +211,12 @@ impl CookieStyle {
         self.forget(self.names.asking)
     }
 
+    /// `Set-Cookie` of a device that is trusted until `expires`.
+    pub fn trusted(&self, value: &str, now: Time, expires: Time) -> String {
+        let life = expires.since(now);
+        self.http_only(Line { name: self.names.trusted, value, now, life })
+    }
+
     /// `Set-Cookie` of the id that anonymous tokens are bound to.
     pub fn pre_session_line(&self, id: &str, now: Time) -> String {
         let name = self.names.pre_session.unwrap_or_default();
@@ -232,10 +254,6 @@ struct Line<'a> {
 }
 
 /// The value, when exactly one came.
-fn only<'h>(mut values: impl Iterator<Item = &'h str>) -> Option<&'h str> {
-    let first = values.next()?;
-    values.next().is_none().then_some(first)
-}
 
 /// Every value that came under `name`, over all `Cookie` lines. Names compare case-sensitively.
 /// Reads bytes, because another cookie on the line need not be text; a value of ours that is not
@@ -249,6 +267,13 @@ fn values<'h>(headers: &'h HeaderMap, name: &'static str) -> impl Iterator<Item 
             pair.trim_ascii_start().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
         })
         .map(|value| std::str::from_utf8(value.trim_ascii_end()).unwrap_or_default())
+}
+
+/// The value, when exactly one came.
+fn only_value<'h>(headers: &'h HeaderMap, name: &'static str) -> Option<&'h str> {
+    let mut found = values(headers, name);
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
 }
 
 /// A time as RFC 9110, section 5.6.7, writes it.

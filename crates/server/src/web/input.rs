@@ -9,6 +9,7 @@ use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use portcullis_domain::csrf::BodyToken;
+use portcullis_domain::text::steers;
 use serde_json::{Map, Value};
 
 use super::error::{Error, Fault};
@@ -48,6 +49,21 @@ impl Fields {
     /// The names of all fields.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)
+    }
+
+    /// A fault for each field that is none of these, where a documented family refuses such (contract
+    /// C36). The CSRF token is none of the fields.
+    pub fn others_than(&self, known: &[&str]) -> Vec<Fault> {
+        let others = self.names().filter(|name| !known.contains(name));
+        let fault = |name: &str| {
+            let name: String = name.chars().filter(|char| !steers(*char)).take(64).collect();
+            Fault {
+                field: "property",
+                code: "invalid",
+                detail: format!("{name} should not exist").into(),
+            }
+        };
+        others.map(fault).collect()
     }
 
     /// Whether the field says yes: `true`, `1`, `yes` or `on`, which a ticked box sends.

@@ -7,7 +7,7 @@ use super::api::{
     account_sessions, activity_log, change_password, console, csrf, email, first_user, health,
     limits, login, logout, logout_user, magic_link, me, mobile_auth, openapi, own_permissions,
     own_profile, password_reset, permissions, places, probe, profile, roles, second_factor,
-    security_report, session_acts, sessions, users, verify_place,
+    security_report, session_acts, sessions, trusted_devices, users, verify_place,
 };
 use super::pages;
 use super::table::{Row, row};
@@ -21,6 +21,7 @@ pub fn rows() -> Vec<Row> {
     rows.extend(people_rows());
     rows.extend(console_rows());
     rows.extend(password_rows());
+    rows.extend(factor_rows());
     rows.extend(own_rows());
     rows.extend(pages::rows());
     rows
@@ -110,6 +111,20 @@ fn password_rows() -> Vec<Row> {
         row(Method::POST, "/api/auth/resend-verification", email::ASK_AGAIN, email::ask_again),
         row(Method::POST, "/api/account/email", email::CHANGE, email::change),
     ]
+}
+
+/// Second factors, under both spellings of the documents (contract C34).
+fn factor_rows() -> Vec<Row> {
+    use trusted_devices as devices;
+    let mut rows = Vec::new();
+    for (all, one) in devices::PATHS {
+        rows.extend([
+            row(Method::GET, all, devices::LIST, devices::list),
+            row(Method::POST, all, devices::ADD, devices::add),
+            row(Method::DELETE, one, devices::REMOVE, devices::remove),
+        ]);
+    }
+    rows
 }
 
 fn own_rows() -> Vec<Row> {

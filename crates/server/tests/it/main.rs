@@ -38,3 +38,4 @@ mod sign_in;
 mod smoke;
 mod telemetry;
 mod tidy;
+mod trusted_devices;

@@ -32,6 +32,9 @@ pub async fn standing(tx: &mut Tx, lockout: Option<Limit>, now: Time) -> Result<
     };
     Ok(Standing {
         owners: number(tx, OWNERS, params![]).await?,
+        owners_without_factor: number(tx, OWNERS_WITHOUT_FACTOR, params![]).await?,
+        staff_without_factor: bounded(tx, STAFF_WITHOUT_FACTOR, &[]).await?,
+        with_factor: bounded(tx, WITH_FACTOR, &[]).await?,
         roles_with_everything: number(tx, ROLES_WITH_EVERYTHING, params![]).await?,
         people_with_everything: bounded(tx, PEOPLE_WITH_EVERYTHING, &[]).await?,
         old_staff_passwords: bounded(tx, OLD_STAFF_PASSWORDS, &[days(OLD_PASSWORD_DAYS)]).await?,
@@ -109,10 +112,35 @@ macro_rules! up_to {
 }
 
 /// The plus keeps the database from coming by way of the status, which nearly everybody has.
-const OWNERS: &str = "SELECT COUNT(*) AS number FROM users u
+macro_rules! owners {
+    () => {
+        "SELECT COUNT(*) AS number FROM users u
     WHERE u.role_id = (SELECT id FROM roles WHERE name_folded = 'owner') AND +u.status = 1
         AND u.password_phc IS NOT NULL AND NOT u.password_disabled
-        AND NOT EXISTS (SELECT 1 FROM blacklist b WHERE b.user_id = u.id)";
+        AND NOT EXISTS (SELECT 1 FROM blacklist b WHERE b.user_id = u.id)"
+    };
+}
+
+macro_rules! has_factor {
+    () => {
+        "EXISTS (SELECT 1 FROM factors f WHERE f.user_id = u.id AND f.state = 'active')"
+    };
+}
+
+const OWNERS: &str = owners!();
+
+const OWNERS_WITHOUT_FACTOR: &str = concat!(owners!(), " AND NOT ", has_factor!());
+
+const STAFF_WITHOUT_FACTOR: &str = up_to!(
+    "$1",
+    "users u WHERE u.account_type = 1 AND u.status = 1 AND u.password_set_at IS NOT NULL AND NOT ",
+    has_factor!()
+);
+
+const WITH_FACTOR: &str = up_to!(
+    "$1",
+    "factors f JOIN users u ON u.id = f.user_id AND u.status = 1 WHERE f.state = 'active'"
+);
 
 const ROLES_WITH_EVERYTHING: &str = "SELECT COUNT(*) AS number
     FROM role_grants g JOIN roles r ON r.id = g.role_id

@@ -11,7 +11,9 @@ use portcullis_domain::report::{Bounded, Standing};
 use portcullis_domain::session::{Life, SignInForm};
 use portcullis_domain::throttle::parse_limit;
 use portcullis_domain::time::Time;
+use portcullis_domain::totp::Step;
 use portcullis_store::credentials::{self, CredentialKind, NewCredential};
+use portcullis_store::factors::{self, NewFactor};
 use portcullis_store::outbox::{self, NewMail};
 use portcullis_store::remember::{self, NewSeries};
 use portcullis_store::report::posture;
@@ -72,6 +74,43 @@ async fn owners_and_whoever_is_as_mighty_are_counted() {
         assert_eq!((after.blacklisted, after.disabled), (1, 2.into()));
         assert_eq!(after.passwords_disabled, 1.into());
         assert_eq!(after.without_password, 1.into());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn second_factors_are_counted_of_those_who_can_sign_in() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        roles::ensure_built_in(&mut tx, NOW).await.unwrap();
+        let owner = roles::by_name(&mut tx, "owner").await.unwrap().unwrap().id;
+        let clerk = role(&mut tx, "clerk", 20).await;
+        let with = user(&mut tx, "with", owner, NOW).await;
+        user(&mut tx, "without", owner, NOW).await;
+        let begun = user(&mut tx, "begun", clerk, NOW).await;
+        let tenant = NewUser { account_type: AccountType::Tenant, ..full_user("tenant", clerk) };
+        let tenant = users::insert(&mut tx, &tenant, NOW).await.unwrap();
+        users::insert(&mut tx, &new_user("nobody", clerk), NOW).await.unwrap();
+        let closed = user(&mut tx, "closed", clerk, NOW).await;
+        for (number, id) in [with, begun, tenant, closed].into_iter().enumerate() {
+            let id_of_factor = number.to_string();
+            let new = NewFactor {
+                id: &id_of_factor,
+                user: id,
+                secret: b"sealed",
+                backup_codes: &[],
+                expires_at: later(600),
+            };
+            assert!(factors::begin(&mut tx, &new, NOW).await.unwrap());
+            if id != begun {
+                assert!(factors::enable(&mut tx, &id_of_factor, Step(1), NOW).await.unwrap());
+            }
+        }
+        users::set_status(&mut tx, closed, AccountStatus::Disabled, NOW).await.unwrap();
+        let now = standing(&mut tx).await;
+        assert_eq!(now.owners_without_factor, 1);
+        assert_eq!(now.staff_without_factor, 2.into(), "the owner without, and whoever only began");
+        assert_eq!(now.with_factor, 2.into());
     })
     .await;
 }

@@ -90,3 +90,17 @@ fn what_matters_most_comes_first() {
     assert_eq!(first[..3], expected);
     assert_eq!(first[3].1, Concern::Ok);
 }
+
+#[test]
+fn owners_without_a_second_factor_matter_more_than_staff_and_those_with_one_not_at_all() {
+    let check = |standing: Standing, expected: [Concern; 3]| {
+        let checks = ["owners_without", "staff_without", "people_with"];
+        let found = checks.map(|check| severity(&standing, &format!("{check}_second_factor")));
+        assert_eq!(found, expected);
+    };
+    let (warning, note, ok) = (Concern::Warning, Concern::Note, Concern::Ok);
+    check(good(), [ok, ok, ok]);
+    check(Standing { owners_without_factor: 1, ..good() }, [warning, ok, ok]);
+    check(Standing { staff_without_factor: 3.into(), ..good() }, [ok, note, ok]);
+    check(Standing { with_factor: 3.into(), ..good() }, [ok, ok, ok]);
+}

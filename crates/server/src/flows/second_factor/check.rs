@@ -116,7 +116,7 @@ async fn passed(
 ) -> Result<(), Error> {
     let now = app.clock.now();
     let left = match method {
-        FactorMethod::App => None,
+        FactorMethod::App | FactorMethod::TrustedDevice => None,
         FactorMethod::BackupCode => Some(factors::left(tx, &factor.id).await?),
     };
     record(tx, app.random, &Event::FactorPassed { method, left }, context, now).await?;

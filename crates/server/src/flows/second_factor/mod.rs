@@ -3,4 +3,4 @@
 
 pub(super) mod check;
 
-pub(super) use check::{Checked, check};
+pub(super) use check::{Checked, check, lock_key};

@@ -214,6 +214,7 @@ fn attempt<'a>(typed: &'a Typed<'_>, form: SignInForm, waiting: &Waiting) -> Att
         name: "",
         password: "",
         factor: None,
+        trusted: None,
         shows_browser: waiting.shows_browser,
         from: typed.from,
         device_cookie: None,

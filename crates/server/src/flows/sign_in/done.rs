@@ -55,14 +55,15 @@ pub(super) async fn admit(
         tx.commit().await?;
         return Ok(outcome);
     }
-    match factor::step(app, &mut tx, attempt, &proved, &context).await? {
-        Stepped::NotAsked => {}
+    let second_factor = match factor::step(app, &mut tx, attempt, &proved, &context).await? {
+        Stepped::NotAsked => SecondFactor::NotAsked,
+        Stepped::Spared => SecondFactor::Passed,
         Stepped::Passed => return begin_with_factor(app, tx, attempt, proved, &context).await,
         Stepped::Stop(outcome) => {
             tx.commit().await?;
             return Ok(outcome);
         }
-    }
+    };
     let who = (&proved.user, proved.failures);
     let device_cookie = match place::look(app, &mut tx, attempt, who, &context).await? {
         Looked::Go { device_cookie } => device_cookie,
@@ -71,7 +72,6 @@ pub(super) async fn admit(
             return Ok(outcome);
         }
     };
-    let second_factor = SecondFactor::NotAsked;
     let admitted = Admitted::new(attempt, proved, second_factor, device_cookie);
     begin(app, tx, attempt, admitted, &context).await
 }
@@ -143,7 +143,14 @@ pub(super) async fn begin(
     };
     replace(app, &mut tx, attempt, &user, &issued, context).await?;
     tx.commit().await?;
-    Ok(Outcome::SignedIn(Box::new(SignedIn { user, role, issued, device_cookie, remembered })))
+    Ok(Outcome::SignedIn(Box::new(SignedIn {
+        user,
+        role,
+        issued,
+        device_cookie,
+        remembered,
+        trusted: None,
+    })))
 }
 
 /// Refuses, and writes down, whom nobody may be signed in as.

@@ -1,7 +1,7 @@
 //! The second factor of a sign-in whose password, or link, was right: asked of everybody who has one, by
 //! whatever form. Who gives none gets a ticket; what the ticket and a code let go on is in `finish`.
 
-use portcullis_domain::event::{Context, Event};
+use portcullis_domain::event::{Context, Event, FactorMethod};
 use portcullis_domain::second_factor::TICKET_LIFE;
 use portcullis_domain::secret::{Mac, Opaque, Purpose};
 use portcullis_domain::session::SignInForm;
@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::flows::credentials::Device;
 use crate::flows::record;
 use crate::flows::second_factor::{Checked, check};
+use crate::flows::trusted_devices;
 
 /// What the question comes to.
 pub(super) enum Stepped {
@@ -22,6 +23,8 @@ pub(super) enum Stepped {
     NotAsked,
     /// It was given, and is used.
     Passed,
+    /// The device is one where this user is not asked.
+    Spared,
     Stop(Outcome),
 }
 
@@ -47,10 +50,10 @@ impl Waiting {
     }
 
     /// The sign-in that waited, from where its second factor is given.
-    pub(super) fn attempt<'a>(self, form: SignInForm, now: Attempt<'a>) -> Attempt<'a> {
+    pub(super) fn attempt(self, form: SignInForm, now: Attempt<'_>) -> Attempt<'_> {
         let Self { shows_browser, remember, platform, device_type, app_version, .. } = self;
         let device = Device { platform, device_type, app_version };
-        Attempt { form, shows_browser, remember, device, ..now }
+        Attempt { form, shows_browser, device, remember, ..now }
     }
 }
 
@@ -68,6 +71,11 @@ pub(super) async fn step(
     }
     match attempt.factor {
         Some(code) => give(app, tx, user, code, context).await,
+        None if trusted_devices::recognise(app, tx, user.id, attempt.trusted).await? => {
+            let event = Event::FactorPassed { method: FactorMethod::TrustedDevice, left: None };
+            record(tx, app.random, &event, context, app.clock.now()).await?;
+            Ok(Stepped::Spared)
+        }
         None => wait(app, tx, attempt, proved, context).await.map(Stepped::Stop),
     }
 }

@@ -6,7 +6,7 @@ use portcullis_domain::event::{Context, Event, FactorRefusal};
 use portcullis_domain::remember::Ticket;
 use portcullis_domain::secret::{Mac, Opaque};
 use portcullis_domain::session::SignInForm;
-use portcullis_store::users;
+use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, roles, sign_in_tickets};
 
 use super::factor::{self, Stepped, Waiting};
@@ -16,11 +16,14 @@ use crate::fault::Failure;
 use crate::flows::credentials::Device;
 use crate::flows::limits::{self, Asking, Counter, LimitStanding};
 use crate::flows::record;
+use crate::flows::trusted_devices::{self, Described, Trusted};
 
 /// Somebody who gives his second factor.
 pub struct Given<'a> {
     pub ticket: &'a str,
     pub code: &'a str,
+    /// Whether he is not to be asked again on this device.
+    pub trust: bool,
     pub from: ClientAddress,
     /// Whose session cookie came along: it is replaced.
     pub before: Option<Before>,
@@ -95,12 +98,31 @@ async fn go_on(app: &App, given: &Given<'_>, mac: &Mac) -> Result<Finished, Erro
         // Taken away meanwhile, which leaves no ticket behind that is good.
         Stepped::NotAsked => over(app, Some(tx), given).await,
         Stepped::Passed if sign_in_tickets::spend(&mut tx, mac, now).await? => {
-            let outcome = done::begin_with_factor(app, tx, &attempt, proved, &context).await?;
+            let trusted = trust(app, &mut tx, given, &proved.user, &context).await?;
+            let mut outcome = done::begin_with_factor(app, tx, &attempt, proved, &context).await?;
+            if let Outcome::SignedIn(signed_in) = &mut outcome {
+                signed_in.trusted = trusted;
+            }
             Ok(Finished::Went(form, outcome))
         }
-        // Dropped with what was used for it.
-        Stepped::Passed => over(app, None, given).await,
+        // Dropped with what was used for it. A code came, so nobody is spared one.
+        Stepped::Passed | Stepped::Spared => over(app, None, given).await,
     }
+}
+
+/// Trusts the device, if that is wanted, in the transaction that begins the session.
+async fn trust(
+    app: &App,
+    tx: &mut Tx,
+    given: &Given<'_>,
+    user: &User,
+    context: &Context,
+) -> Result<Option<Trusted>, Error> {
+    if !given.trust {
+        return Ok(None);
+    }
+    let described = Described::of(context);
+    trusted_devices::trust(app, tx, user, &described, context).await.map(Some)
 }
 
 /// The account as it is now and what of its sign-in waits, if the ticket is good.
@@ -137,6 +159,7 @@ fn attempt<'a>(given: &'a Given<'_>, form: SignInForm) -> Attempt<'a> {
         name: "",
         password: "",
         factor: Some(given.code),
+        trusted: None,
         shows_browser: false,
         from: given.from,
         device_cookie: None,

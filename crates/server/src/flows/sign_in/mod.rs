@@ -27,6 +27,7 @@ use super::credentials::{Device, Issued};
 use super::guess::{Reserved, about};
 use super::limits::LimitStanding;
 use super::remember::Remembered;
+use super::trusted_devices::Trusted;
 use crate::app::App;
 use crate::fault::Failure;
 
@@ -43,6 +44,8 @@ pub struct Attempt<'a> {
     pub password: &'a str,
     /// What was typed as a second factor, if it came along.
     pub factor: Option<&'a str>,
+    /// What came as the secret of a device where he is not asked for one.
+    pub trusted: Option<&'a str>,
     /// Whether the request shows a browser: pages get no bearer tokens.
     pub shows_browser: bool,
     pub from: ClientAddress,
@@ -132,6 +135,8 @@ pub struct SignedIn {
     pub device_cookie: String,
     /// For a browser that stays signed in.
     pub remembered: Option<Remembered>,
+    /// For a device that is trusted from now on.
+    pub trusted: Option<Trusted>,
 }
 
 /// Somebody who proved who he is: by a password, or by a link that was mailed to him.

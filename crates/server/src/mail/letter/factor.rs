@@ -44,4 +44,16 @@ impl Letter {
         };
         Self::notice("A backup code was used", [what, &left, NOT_YOU])
     }
+
+    /// Somebody who looks after accounts took the second factor away.
+    pub fn factor_reset(at: Time) -> Self {
+        let what = format!(
+            "The second factor of your account was reset at {} by whoever runs this service. Your \
+             password alone signs you in now, and whoever was signed in was signed out.",
+            at.to_the_minute()
+        );
+        let advice = "Set up another on your account page. If you asked nobody for this, set a new \
+                      password now, and tell whoever runs this service.";
+        Self::notice("Your second factor was reset", [&what, advice])
+    }
 }

@@ -43,6 +43,7 @@ pub const POST: Doc = Doc {
         ("remember", false, "true keeps the browser signed in by the cookie remember."),
         ("remember_me", false, "The same."),
         ("twoFactorCode", false, "The code of the authenticator app, or a backup code."),
+        ("deviceToken", false, "Of a trusted device, where no such code is asked for."),
     ],
     answer: (
         201,
@@ -83,6 +84,7 @@ pub async fn attempt(
         name,
         password,
         factor: factor(&call.fields).map_err(|fault| Error::Invalid(vec![fault]))?,
+        trusted: trusted(&call.fields).or_else(|| app.cookies.trusted_value(&facts.headers)),
         shows_browser: facts.shows_browser(),
         from: facts.client,
         device_cookie: app.cookies.device_value(&facts.headers),
@@ -174,6 +176,11 @@ fn factor(fields: &Fields) -> Result<Option<&str>, Fault> {
     }
 }
 
+/// What a program shows of a device that is trusted; browsers have a cookie.
+fn trusted(fields: &Fields) -> Option<&str> {
+    fields.text("deviceToken").filter(|text| !text.is_empty())
+}
+
 /// Whether a sign-in asks that its browser stays signed in, by any of the documented keys.
 pub fn wants_to_be_remembered(fields: &Fields) -> bool {
     fields.says_yes("remember") || fields.says_yes("remember_me")
@@ -222,6 +229,10 @@ pub fn set_cookies(call: &Call, signed_in: &SignedIn) {
         app.cookies.csrf(&csrf, now),
         app.cookies.device(&signed_in.device_cookie, now),
     ]);
+    if let Some(trusted) = &signed_in.trusted {
+        let line = app.cookies.trusted(&trusted.secret.reveal(), trusted.at, trusted.until);
+        call.facts.after().cookies.push(line);
+    }
     match &signed_in.remembered {
         Some(remembered) => {
             let value = app.keys.remember.seal(&remembered.ticket);
@@ -270,6 +281,9 @@ pub fn body(app: &App, signed_in: &SignedIn) -> Result<Value, Failure> {
         keys.insert("token".to_owned(), secret.reveal().into());
         keys.insert("token_type".to_owned(), "Bearer".into());
         keys.insert("expires_at".to_owned(), life.expires_at.iso().into());
+        if let Some(trusted) = &signed_in.trusted {
+            keys.insert("deviceToken".to_owned(), trusted.secret.reveal().into());
+        }
         keys.insert("usage".to_owned(), "Send it as: Authorization: Bearer <token>".into());
     }
     Ok(body)

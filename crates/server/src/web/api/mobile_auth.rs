@@ -44,6 +44,7 @@ pub const POST: Doc = Doc {
         ("device_type", false, "The device, such as iPhone."),
         ("app_version", false, "The application's version."),
         ("twoFactorCode", false, "The code of the authenticator app, or a backup code."),
+        ("deviceToken", false, "Of a trusted device, where no such code is asked for."),
     ],
     answer: (
         200,
@@ -122,7 +123,10 @@ async fn sign_in(call: Call) -> Answer {
 /// The answer to a sign-in of a mobile application (P17).
 pub fn issued(signed_in: &SignedInUser) -> Answer {
     let Some((secret, life)) = &signed_in.issued.mobile_token else { return Err(Error::Internal) };
-    let data = json!({"token": secret.reveal(), "expires_at": life.expires_at.iso()});
+    let mut data = json!({"token": secret.reveal(), "expires_at": life.expires_at.iso()});
+    if let (Some(trusted), Some(keys)) = (&signed_in.trusted, data.as_object_mut()) {
+        keys.insert("deviceToken".to_owned(), trusted.secret.reveal().into());
+    }
     let message = "Mobile authentication token issued";
     let body = json!({"success": true, "data": data, "message": message});
     Ok(json_reply(StatusCode::OK, &body))

@@ -30,5 +30,6 @@ pub mod second_factor;
 pub mod security_report;
 pub mod session_acts;
 pub mod sessions;
+pub mod trusted_devices;
 pub mod users;
 pub mod verify_place;

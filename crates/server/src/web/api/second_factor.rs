@@ -25,6 +25,7 @@ pub const POST: Doc = Doc {
     fields: &[
         ("ticket", true, "From the answer to the sign-in; good for five minutes."),
         ("code", true, "The code of the authenticator app, or a backup code."),
+        ("trustDevice", false, "true: on this device no code is asked for in the next 30 days."),
     ],
     answer: login::POST.answer,
     ..Doc::USUAL
@@ -64,6 +65,7 @@ pub async fn give(call: &Call, ticket: &str, code: &str) -> Result<Finished, Err
     let given = Given {
         ticket,
         code,
+        trust: call.fields.says_yes("trustDevice") || call.fields.says_yes("trust_device"),
         from: facts.client,
         before: login::before(app, facts).await?,
         replaces: remember::ticket(app, facts),

@@ -77,6 +77,7 @@ fn own_rows() -> Vec<Row> {
         row(Method::POST, sessions::END_OTHERS_PATH, sessions::END_OTHERS, sessions::end_others),
         row(Method::GET, admin::sessions::PATH, admin::sessions::SHOW, admin::sessions::show),
         row(Method::POST, "/-/account/places", account::REMOVE_PLACE, account::remove_place),
+        row(Method::POST, account::DEVICES, account::DISTRUST, account::distrust),
         row(Method::GET, "/-/docs", docs::SHOW, docs::show),
         row(Method::GET, admin::PATH, admin::SHOW, admin::show),
         row(Method::GET, admin::activity::PATH, admin::activity::SHOW, admin::activity::show),

@@ -5,8 +5,10 @@ use askama::Template;
 use http::StatusCode;
 use portcullis_domain::redirect::Next;
 use portcullis_domain::second_factor::MAX_CODE;
+use portcullis_domain::trusted_device;
 
 use super::sign_in::{self, Problem};
+use super::{SECOND_FACTOR, in_words};
 use crate::flows::sign_in::{Asked, Finished, Outcome};
 use crate::web::api::second_factor;
 use crate::web::caller::Anyone;
@@ -25,6 +27,8 @@ pub(super) const SUBMIT: Doc = Doc {
     fields: &[
         ("ticket", true, "From the form."),
         ("code", true, "The code of the authenticator app, or a backup code."),
+        ("backup", false, "1: it came from the form for backup codes."),
+        ("trust_device", false, "1: in this browser no code is asked for in the next 30 days."),
         ("next", false, "Where to go on to: a path, or an address of an allowed origin."),
         ("csrf_token", true, "The token of the form."),
     ],
@@ -40,17 +44,26 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     if sign_in::check_form(&call).await.is_err() {
         return sign_in::empty(&call, StatusCode::FORBIDDEN, &next, Problem::OUTDATED);
     }
+    let filled = Filled {
+        ticket,
+        kind: if call.fields.says_yes("backup") { Kind::Backup } else { Kind::App },
+        trust: call.fields.says_yes("trust_device"),
+        problem: None,
+    };
+    let wrong =
+        |status, problem| show(&call, status, &next, &Filled { problem: Some(problem), ..filled });
     let code = call.fields.text("code").unwrap_or_default().trim();
     if code.is_empty() || code.chars().count() > MAX_CODE {
-        return show(&call, StatusCode::BAD_REQUEST, &next, ticket, Some(UNREADABLE));
+        return wrong(StatusCode::BAD_REQUEST, filled.kind.unreadable());
     }
     let again = |status, problem| sign_in::empty(&call, status, &next, problem);
     match second_factor::give(&call, ticket, code).await? {
         Finished::Went(_, Outcome::WrongFactor) => {
-            show(&call, StatusCode::UNAUTHORIZED, &next, ticket, Some(WRONG))
+            wrong(StatusCode::UNAUTHORIZED, filled.kind.wrong())
         }
         Finished::Went(_, Outcome::FactorExhausted) => {
-            show(&call, StatusCode::UNAUTHORIZED, &next, ticket, Some(EXHAUSTED))
+            let filled = Filled { kind: Kind::BackupAlone, problem: Some(EXHAUSTED), ..filled };
+            show(&call, StatusCode::UNAUTHORIZED, &next, &filled)
         }
         Finished::Went(_, outcome) => sign_in::end(&call, outcome, &next, again),
         Finished::TooMany(retry_after) => {
@@ -60,34 +73,77 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     }
 }
 
-const UNREADABLE: &str = "The code is the six digits that your app shows, or a backup code";
-const WRONG: &str = "That code is not right, or was used before. Please wait for the next one";
 const EXHAUSTED: &str = "Too many wrong codes were typed. Use a backup code, or ask whoever runs this \
                          service to reset your second factor";
 
 /// The form, once the password was right.
 pub(super) fn ask(call: &Call, asked: &Asked, next: &Next) -> Answer {
-    show(call, StatusCode::UNAUTHORIZED, next, &asked.ticket.reveal(), None)
+    let ticket = asked.ticket.reveal();
+    let filled = Filled { ticket: &ticket, kind: Kind::App, trust: false, problem: None };
+    show(call, StatusCode::UNAUTHORIZED, next, &filled)
+}
+
+/// Which of the two forms is in front.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    App,
+    Backup,
+    /// Codes of the app are not taken any more.
+    BackupAlone,
+}
+
+impl Kind {
+    fn unreadable(self) -> &'static str {
+        match self {
+            Self::App => "The code is the six digits that your app shows",
+            Self::Backup | Self::BackupAlone => "A backup code is eight letters and digits",
+        }
+    }
+
+    fn wrong(self) -> &'static str {
+        match self {
+            Self::App => "That code is not right, or was used before. Please wait for the next one",
+            Self::Backup | Self::BackupAlone => "That code is not right, or was used before",
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Filled<'a> {
+    ticket: &'a str,
+    kind: Kind,
+    trust: bool,
+    problem: Option<&'static str>,
 }
 
 #[derive(Template)]
-#[template(path = "second_factor.html")]
+#[template(path = "second_factor/step.html")]
 struct Page<'a> {
+    action: &'static str,
     csrf_token: String,
     ticket: &'a str,
     next: &'a str,
-    problem: Option<&'a str>,
+    trust: bool,
+    trusted_for: String,
+    /// Whether the form for backup codes is in front.
+    backup_open: bool,
+    /// Whether it is the only one.
+    backup_only: bool,
+    problem: Option<&'static str>,
 }
 
-fn show(
-    call: &Call,
-    status: StatusCode,
-    next: &Next,
-    ticket: &str,
-    problem: Option<&str>,
-) -> Answer {
-    let csrf_token = door::mint_anonymous(&call.app, &call.facts);
-    let page = Page { csrf_token, ticket, next: next.as_str(), problem };
+fn show(call: &Call, status: StatusCode, next: &Next, filled: &Filled<'_>) -> Answer {
+    let page = Page {
+        action: SECOND_FACTOR,
+        csrf_token: door::mint_anonymous(&call.app, &call.facts),
+        ticket: filled.ticket,
+        next: next.as_str(),
+        trust: filled.trust,
+        trusted_for: in_words(trusted_device::LIFE),
+        backup_open: filled.kind != Kind::App,
+        backup_only: filled.kind == Kind::BackupAlone,
+        problem: filled.problem,
+    };
     let mut reply = super::show(status, &page)?;
     super::let_forms_lead_to(&mut reply, next);
     Ok(reply)

@@ -326,6 +326,7 @@ fn attempt<'a>(
         password,
         // The page asks for it when it is needed.
         factor: None,
+        trusted: call.app.cookies.trusted_value(&call.facts.headers),
         shows_browser: call.facts.shows_browser(),
         from: call.facts.client,
         device_cookie: call.app.cookies.device_value(&call.facts.headers),

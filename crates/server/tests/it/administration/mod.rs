@@ -1,6 +1,7 @@
 //! Users, roles and rights, looked after by people who may look after some of them.
 
 mod accounts;
+mod factors;
 mod levels;
 mod listing;
 mod nodes;

@@ -114,6 +114,7 @@ async fn a50_each_person_at_each_route() {
                                 | "submit_forgot_password"
                                 | "submit_reset_password"
                                 | "submit_verify_email"
+                                | "submit_second_factor"
                                 | "submit_verify_place"
                         );
                         assert!(!is_refused || asks_for_form_token, "{why}: {verdict}");

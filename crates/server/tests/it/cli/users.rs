@@ -1,7 +1,11 @@
 //! `portcullis user`: each act with what it leaves in the store, and each refusal beside a control.
 
+use std::time::Duration;
+
 use portcullis_domain::account::{AccountStatus, AccountType};
 use portcullis_domain::password::{self, Memory, Params, Verdict};
+use portcullis_domain::totp::Step;
+use portcullis_store::factors::{self, NewFactor};
 use portcullis_store::users as accounts;
 use serde_json::{Value, json};
 
@@ -167,6 +171,37 @@ async fn unlocking_forgives_wrong_passwords() {
     .await;
 }
 
+#[tokio::test]
+async fn a_lost_second_factor_is_taken_away_once() {
+    on_each_place(async |place| {
+        place.make_user("ada@example.com", "");
+        let line = "user reset-2fa ada@example.com --json";
+        assert_eq!(place.run(line).assert(0).json()["changed"], false);
+        let (user, _) = place.user("ada@example.com").await.unwrap();
+        let (db, now) = (place.store().await, user.created_at);
+        let mut tx = db.write().await.unwrap();
+        let new = NewFactor {
+            id: "factor",
+            user: user.id,
+            secret: b"sealed",
+            backup_codes: &[],
+            expires_at: now.plus(Duration::from_mins(1)),
+        };
+        assert!(factors::begin(&mut tx, &new, now).await.unwrap());
+        assert!(factors::enable(&mut tx, "factor", Step(1), now).await.unwrap());
+        tx.commit().await.unwrap();
+        db.close().await;
+        for changed in [true, false] {
+            assert_eq!(place.run(line).assert(0).json()["changed"], changed);
+        }
+        let (user, _) = place.user("ada@example.com").await.unwrap();
+        assert_eq!(user.epoch, 1, "what was signed in is over");
+        let event = r#"authn_factor_removed 1 {"by":"operator","sessions":0}"#;
+        assert!(place.events().await.contains(&event.to_owned()));
+    })
+    .await;
+}
+
 /// A wrong password, and no sign-in by password any more.
 async fn spoil(place: &Place) {
     let (user, _) = place.user("ada@example.com").await.unwrap();
@@ -183,7 +218,8 @@ async fn a_user_who_does_not_exist_is_refused() {
     on_each_place(async |place| {
         place.make_user("ada@example.com", "");
         let before = place.events().await;
-        for command in ["disable", "enable", "unlock", "set-password --password-stdin"] {
+        for command in ["disable", "enable", "unlock", "reset-2fa", "set-password --password-stdin"]
+        {
             let ran = place.run_with(&format!("user {command} eve@example.com --json"), PASSWORD);
             let told: Value = serde_json::from_str(&ran.assert(1).err).unwrap();
             assert_eq!(told["code"], "user_unknown", "{command}");

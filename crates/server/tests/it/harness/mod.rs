@@ -3,6 +3,7 @@
 
 pub(crate) mod client;
 pub(crate) mod database;
+pub(crate) mod factors;
 pub(crate) mod letters;
 pub(crate) mod mmdb;
 pub(crate) mod people;

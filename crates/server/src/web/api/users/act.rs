@@ -38,6 +38,7 @@ pub async fn post(call: Call, Fresh(Allowed(caller, _)): Fresh<Allowed<UsersMana
             update(&call, &caller, Wanted { status, ..Wanted::default() }).await
         }
         "bulk_update" => bulk_update(&call, &caller).await,
+        "reset_2fa" => reset_factor(&call, &caller).await,
         "delete_user" => delete(&call, &caller).await,
         "terminate_session" | "add_to_blacklist" | "remove_from_blacklist" => {
             keep::act(&call, &caller).await
@@ -102,6 +103,15 @@ async fn bulk_update(call: &Call, caller: &Caller) -> Answer {
             Ok(json_reply(StatusCode::OK, &body))
         }
         Err(halt) => Err(refused(call, caller, unknown_role(halt)?).await),
+    }
+}
+
+async fn reset_factor(call: &Call, caller: &Caller) -> Answer {
+    let uuid = fields::uuid(call)?;
+    let context = call.facts.context_of(caller);
+    match users::reset_factor_of(&call.app, &context, uuid).await {
+        Ok(_) => done(call, uuid).await,
+        Err(halt) => Err(refused(call, caller, halt).await),
     }
 }
 

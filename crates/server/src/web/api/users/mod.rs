@@ -33,7 +33,7 @@ pub const SHOW: Doc = Doc {
 
 pub const POST: Doc = Doc {
     id: "act_on_user",
-    summary: "By action: create_user, update, update_role, toggle_status, bulk_update, delete_user; \
+    summary: "By action: create_user, update, update_role, toggle_status, bulk_update, delete_user, reset_2fa; \
               and for staff terminate_session, add_to_blacklist, remove_from_blacklist, which ask \
               for the permissions that they ask for at /api/security/sessions. Nobody reaches above \
               his own level or gives what he lacks.",

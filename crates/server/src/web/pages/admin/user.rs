@@ -7,9 +7,9 @@ use portcullis_domain::account::AccountStatus;
 use portcullis_domain::event::Context;
 use portcullis_domain::text::{Username, visible};
 use portcullis_store::events::history::{self, Line};
-use portcullis_store::user_grants;
 use portcullis_store::users::User;
 use portcullis_store::users::directory::{self, Listed, Page};
+use portcullis_store::{factors, user_grants};
 
 use super::choice::{Choice, roles, types};
 use super::users::one;
@@ -19,7 +19,7 @@ use crate::flows::audit::erase::by_request;
 use crate::flows::audit::settle;
 use crate::flows::roles::list;
 use crate::flows::users::own_grants::{self, Change};
-use crate::flows::users::{Wanted, delete, sign_out, update};
+use crate::flows::users::{Wanted, delete, reset_factor_of, sign_out, update};
 use crate::web::api::roles::matrix;
 use crate::web::api::session_acts::must_hold;
 use crate::web::api::users::{erase, fields};
@@ -53,8 +53,8 @@ pub(in crate::web::pages) async fn show(
 
 pub(in crate::web::pages) const SUBMIT: Doc = Doc {
     id: "submit_user",
-    summary: "Does something to an account, from the page: update, role, status, sign_out, grant, \
-              revoke, delete or erase.",
+    summary: "Does something to an account, from the page: update, role, status, sign_out, \
+              reset_2fa, grant, revoke, delete or erase.",
     fields: &[
         ("action", true, "One of the actions."),
         ("uuid", true, "Whose account."),
@@ -119,6 +119,7 @@ async fn act(
             Wanted { status, ..Wanted::default() }
         }
         "delete" => return Ok(delete(app, &context, uuid).await),
+        "reset_2fa" => return Ok(reset_factor_of(app, &context, uuid).await.map(drop)),
         "erase" => return erase_person(call, &context, uuid).await,
         "sign_out" => {
             must_hold::<UserLogoutManage>(call, caller).await?;
@@ -161,6 +162,8 @@ struct Shown<'a> {
     listed: &'a Listed,
     is_open: bool,
     is_oneself: bool,
+    /// Since when there is a second factor; `None` where there is none.
+    factor: Option<String>,
     made: String,
     changed: String,
     phone: &'a str,
@@ -216,6 +219,7 @@ async fn page(
     let mut tx = call.app.db.read().await?;
     let listed = directory::by_uuid(&mut tx, uuid).await?.ok_or(Error::NotFound)?;
     let own = user_grants::list(&mut tx, listed.user.id).await?;
+    let factor = factors::active(&mut tx, listed.user.id).await?;
     let history = if caller.holds(ActivityLogManage::KEY) {
         Some(history::of_user(&mut tx, &call.app.keys.audit, listed.user.id, HISTORY).await?)
     } else {
@@ -230,6 +234,7 @@ async fn page(
         name: visible(&shown_name(user)),
         is_open: user.status == AccountStatus::Active,
         is_oneself: user.id == caller.user_id(),
+        factor: factor.map(|factor| factor.enabled_at.to_the_minute()),
         made: user.created_at.to_the_minute(),
         changed: user.updated_at.to_the_minute(),
         phone: user.phone.as_deref().unwrap_or_default(),
