@@ -55,8 +55,6 @@ pub struct Arrival<'a> {
     pub from: ClientAddress,
     /// The device cookie, if one came.
     pub device_cookie: Option<&'a str>,
-    /// The secret of a trusted device, if one came.
-    pub trusted: Option<&'a str>,
     /// Whose session cookie came along: it is replaced.
     pub before: Option<Before>,
     /// What the cookie of a browser that stays signed in held: it is replaced.
@@ -125,10 +123,11 @@ fn attempt<'a>(arrival: &'a Arrival<'_>, remember: bool) -> Attempt<'a> {
         name: "",
         password: "",
         factor: None,
+        // Whoever reads the mail has proved less than whoever knows the password: a code is asked for.
+        trusted: None,
         shows_browser: arrival.shows_browser,
         from: arrival.from,
         device_cookie: arrival.device_cookie,
-        trusted: arrival.trusted,
         device: Device::default(),
         before: arrival.before.clone(),
         remember,

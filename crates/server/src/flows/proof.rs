@@ -133,6 +133,16 @@ pub(super) async fn renew(
     if !rotation::prove_again(tx, &holder.session, now).await? {
         return Ok(None);
     }
+    rotate(app, tx, holder, now).await
+}
+
+/// The same where nothing was proved that makes the session a fresh one.
+pub(super) async fn rotate(
+    app: &App,
+    tx: &mut Tx,
+    holder: &Holder,
+    now: Time,
+) -> Result<Option<Renewed>, Error> {
     let (session, at) = (holder.session.clone(), now);
     if holder.kind != CredentialKind::Cookie {
         return Ok(Some(Renewed { session, csrf_epoch: holder.csrf_epoch, at, cookie: None }));

@@ -7,7 +7,7 @@ use super::api::{
     account_sessions, activity_log, change_password, console, csrf, email, first_user, health,
     limits, login, logout, logout_user, magic_link, me, mobile_auth, openapi, own_permissions,
     own_profile, password_reset, permissions, places, probe, profile, roles, second_factor,
-    security_report, session_acts, sessions, trusted_devices, users, verify_place,
+    security_report, session_acts, sessions, trusted_devices, two_factor, users, verify_place,
 };
 use super::pages;
 use super::table::{Row, row};
@@ -113,6 +113,27 @@ fn password_rows() -> Vec<Row> {
     ]
 }
 
+/// What its owner does with a second factor, under one spelling.
+macro_rules! own_factor_rows {
+    ($prefix:literal) => {{
+        use two_factor as own;
+        [
+            row(Method::POST, concat!($prefix, "/setup"), own::SET_UP, own::set_up),
+            row(Method::POST, concat!($prefix, "/verify-setup"), own::ENABLE, own::enable),
+            row(Method::POST, concat!($prefix, "/verify"), own::VERIFY, own::verify),
+            row(Method::POST, concat!($prefix, "/disable"), own::DISABLE, own::disable),
+            row(Method::GET, concat!($prefix, "/status"), own::STATUS, own::status),
+            row(
+                Method::GET,
+                concat!($prefix, "/backup-codes"),
+                own::BACKUP_CODES,
+                own::backup_codes,
+            ),
+            row(Method::POST, concat!($prefix, "/regenerate-backup-codes"), own::RENEW, own::renew),
+        ]
+    }};
+}
+
 /// Second factors, under both spellings of the documents (contract C34).
 fn factor_rows() -> Vec<Row> {
     use trusted_devices as devices;
@@ -124,6 +145,8 @@ fn factor_rows() -> Vec<Row> {
             row(Method::DELETE, one, devices::REMOVE, devices::remove),
         ]);
     }
+    rows.extend(own_factor_rows!("/api/two-factor"));
+    rows.extend(own_factor_rows!("/api/auth/2fa"));
     rows
 }
 

@@ -1,6 +1,21 @@
-//! Somebody's second factor: looking at a code, and what follows. Not here: when a sign-in asks for one
-//! (`sign_in/factor`).
+//! Somebody's second factor: looking at a code, and what its owner does with it. Not here: when a sign-in
+//! asks for one (`sign_in/factor`), and taking away that of others (`users/reset_factor`).
 
+mod backup_codes;
+mod change;
 pub(super) mod check;
+mod disable;
+mod enable;
+mod set_up;
+mod status;
+mod verify;
 
+pub use backup_codes::{BackupCodes, list as backup_codes, renew as renew_backup_codes};
 pub(super) use check::{Checked, check, lock_key};
+pub use disable::{
+    Disabled, Guessed, by_code as disable_by_code, by_password as disable_by_password,
+};
+pub use enable::{Enabled, enable};
+pub use set_up::{Begun, SetUp, set_up};
+pub use status::{Status, status};
+pub use verify::{Verified, verify};

@@ -45,6 +45,36 @@ impl Letter {
         Self::notice("A backup code was used", [what, &left, NOT_YOU])
     }
 
+    /// The second factor is asked for from now on.
+    pub fn factor_enabled(at: Time) -> Self {
+        let what = format!(
+            "A second factor was set up for your account at {}: signing in asks for a code of your \
+             authenticator app from now on. Whoever else was signed in was signed out.",
+            at.to_the_minute()
+        );
+        Self::notice("Your second factor is switched on", [&what, NOT_YOU])
+    }
+
+    /// Its owner took the second factor away.
+    pub fn factor_removed(at: Time) -> Self {
+        let what = format!(
+            "The second factor of your account was switched off at {}. Your password alone signs you \
+             in now, and whoever else was signed in was signed out.",
+            at.to_the_minute()
+        );
+        Self::notice("Your second factor was switched off", [&what, NOT_YOU])
+    }
+
+    /// Other codes for a lost phone took the place of all earlier ones.
+    pub fn backup_codes_renewed(at: Time) -> Self {
+        let what = format!(
+            "New backup codes were made for your account at {}. The earlier ones are not good any \
+             more, and whoever else was signed in was signed out.",
+            at.to_the_minute()
+        );
+        Self::notice("You have new backup codes", [&what, NOT_YOU])
+    }
+
     /// Somebody who looks after accounts took the second factor away.
     pub fn factor_reset(at: Time) -> Self {
         let what = format!(

@@ -238,7 +238,6 @@ async fn arrival(call: &Call) -> Result<Arrival<'_>, Error> {
         shows_browser: facts.shows_browser(),
         from: facts.client,
         device_cookie: app.cookies.device_value(&facts.headers),
-        trusted: app.cookies.trusted_value(&facts.headers),
         before: login::before(app, facts).await?,
         replaces: remember::ticket(app, facts),
         context: facts.context(),

@@ -31,5 +31,6 @@ pub mod security_report;
 pub mod session_acts;
 pub mod sessions;
 pub mod trusted_devices;
+pub mod two_factor;
 pub mod users;
 pub mod verify_place;

@@ -58,7 +58,7 @@ pub const ADD: Doc = Doc {
     ..Doc::USUAL
 };
 
-const NO_FACTOR: Documented = Documented {
+pub const NO_FACTOR: Documented = Documented {
     status: StatusCode::BAD_REQUEST,
     code: "second_factor_not_enabled",
     text: "Two-factor authentication is not enabled",

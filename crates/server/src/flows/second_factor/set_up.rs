@@ -1,0 +1,73 @@
+//! Beginning to set a second factor up: its secret and the codes for a lost phone, shown once. Nothing
+//! asks for it until its first code came (`enable`).
+
+use portcullis_domain::backup_code::{self, BackupCode};
+use portcullis_domain::id::UserId;
+use portcullis_domain::second_factor::PENDING_FOR;
+use portcullis_domain::secret::Mac;
+use portcullis_domain::time::Time;
+use portcullis_domain::totp::TotpSecret;
+use portcullis_store::factors::{self, NewFactor};
+use portcullis_store::{Error, users};
+use zeroize::Zeroizing;
+
+use crate::app::App;
+
+/// What came of it.
+pub enum SetUp {
+    Begun(Begun),
+    /// There is one that is asked for.
+    Enabled,
+    /// There is no such user any more.
+    Gone,
+}
+
+/// What its owner needs, and nobody else sees. No `Debug`.
+pub struct Begun {
+    /// For an app, in base32.
+    pub secret: Zeroizing<String>,
+    /// The same for an app to read from a QR code.
+    pub otpauth_url: Zeroizing<String>,
+    pub backup_codes: Vec<BackupCode>,
+    /// Until when the first code must come.
+    pub until: Time,
+}
+
+/// Begins anew, whatever was begun before.
+pub async fn set_up(app: &App, user: UserId) -> Result<SetUp, Error> {
+    let now = app.clock.now();
+    let mut tx = app.db.write().await?;
+    let Some(user) = users::by_id(&mut tx, user).await? else { return Ok(SetUp::Gone) };
+    let (id, until) = (app.random.row_id(now), now.plus(PENDING_FOR));
+    let secret = TotpSecret::from_random(app.random.bytes());
+    let sealed = app.keys.factor.seal((user.id, &id), &secret, app.random.bytes());
+    let sealed = sealed.map_err(|_| sealing(&id))?;
+    let (backup_codes, macs) = draw_codes(app, &id);
+    let new = NewFactor {
+        id: &id,
+        user: user.id,
+        secret: &sealed,
+        backup_codes: &macs,
+        expires_at: until,
+    };
+    if !factors::begin(&mut tx, &new, now).await? {
+        return Ok(SetUp::Enabled);
+    }
+    tx.commit().await?;
+    let issuer = app.public_url.host().to_string();
+    let otpauth_url = secret.otpauth_url(&issuer, user.email.as_str());
+    Ok(SetUp::Begun(Begun { secret: secret.reveal(), otpauth_url, backup_codes, until }))
+}
+
+/// New codes for a lost phone, and what is kept of them.
+pub(super) fn draw_codes(app: &App, factor: &str) -> (Vec<BackupCode>, Vec<Mac>) {
+    let draw = |_| BackupCode::from_random(app.random.bytes());
+    let codes: Vec<BackupCode> = (0..backup_code::COUNT).map(draw).collect();
+    let mac = |code| app.keys.credential.backup_code_mac(factor, code);
+    let macs = codes.iter().map(mac).collect();
+    (codes, macs)
+}
+
+fn sealing(id: &str) -> Error {
+    Error::Corrupt { table: "factors", column: "secret", id: id.to_owned() }
+}
