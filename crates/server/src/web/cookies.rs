@@ -253,8 +253,6 @@ struct Line<'a> {
     life: Duration,
 }
 
-/// The value, when exactly one came.
-
 /// Every value that came under `name`, over all `Cookie` lines. Names compare case-sensitively.
 /// Reads bytes, because another cookie on the line need not be text; a value of ours that is not
 /// is given as an empty one, which nothing accepts.

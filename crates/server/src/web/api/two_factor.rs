@@ -22,7 +22,7 @@ use crate::qr;
 use crate::web::caller::{Fresh, SignedIn};
 use crate::web::error::{Documented, Error, Fault};
 use crate::web::renewal::{claim, hand_over, locked, too_many};
-use crate::web::reply::json_reply;
+use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
 
@@ -87,7 +87,7 @@ pub async fn enable(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Ans
     match flow::enable(&call.app, &claim.holder, code, &claim.context).await? {
         Enabled::Done(renewed) => {
             hand_over(&call, &renewed);
-            done("Two-factor authentication enabled successfully")
+            Ok(done("Two-factor authentication enabled successfully"))
         }
         Enabled::NotBegun => Err(Error::Documented(NOT_BEGUN)),
         Enabled::Wrong => {
@@ -154,7 +154,7 @@ pub async fn disable(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> An
     match disabled {
         Disabled::Done(renewed) => {
             hand_over(&call, &renewed);
-            done("Two-factor authentication disabled")
+            Ok(done("Two-factor authentication disabled"))
         }
         Disabled::NotEnabled => Err(Error::Documented(NO_FACTOR)),
         Disabled::WrongPassword => Err(Error::Documented(WRONG_PASSWORD)),
@@ -269,8 +269,8 @@ fn factor_locked(retry_after: Duration) -> Error {
     Error::TooMany { code: "second_factor_locked", retry_after }
 }
 
-fn done(message: &str) -> Answer {
-    Ok(json_reply(StatusCode::CREATED, &json!({"success": true, "message": message})))
+fn done(message: &str) -> Reply {
+    json_reply(StatusCode::CREATED, &json!({"success": true, "message": message}))
 }
 
 /// The code, in a body that has nothing else (contract C36).
