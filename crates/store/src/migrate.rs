@@ -118,8 +118,8 @@ static MIGRATIONS: &[Migration] = &[
     migration!(26, "0026_posture"),
     migration!(27, "0027_audit_seals"),
     migration!(28, "0028_factors"),
-    migration!(31, "0031_magic_link"),
-    migration!(32, "0032_trusted_devices"),
+    migration!(29, "0029_magic_link"),
+    migration!(30, "0030_trusted_devices"),
 ];
 
 /// From here on what waits for its place in the audit log is sealed.

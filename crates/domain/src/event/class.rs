@@ -5,26 +5,11 @@ use super::Event;
 use super::words::Outcome::{self, Failure, Success};
 use super::words::Severity::{self, Critical, Info, Warning};
 
-impl Event {
-    /// The name in the log.
-    pub fn name(&self) -> &'static str {
-        self.class().0
-    }
-
-    /// Whether something was done or refused.
-    pub fn outcome(&self) -> Outcome {
-        self.class().1
-    }
-
-    /// How much it matters.
-    pub fn severity(&self) -> Severity {
-        self.class().2
-    }
-
-    #[rustfmt::skip]
-    #[expect(clippy::match_same_arms, reason = "an event has a line of its own")]
-    fn class(&self) -> (&'static str, Outcome, Severity) {
-        match self {
+/// The lines, which stand together as a table and are too many for a function.
+#[rustfmt::skip]
+macro_rules! class {
+    ($event:expr) => {
+        match $event {
             Self::SignedIn { .. } => ("authn_login_success", Success, Info),
             Self::SignedInAfterFailures { .. } => ("authn_login_successafterfail", Success, Warning),
             Self::SignInFailed { .. } => ("authn_login_fail", Failure, Warning),
@@ -57,15 +42,18 @@ impl Event {
             Self::AccessDenied { .. } => ("authz_fail", Failure, Warning),
             Self::SessionCreated { .. } => ("session_created", Success, Info),
             Self::SessionRenewed { .. } => ("session_renewed", Success, Info),
-            Self::SessionEnded { .. } | Self::OtherSessionsEnded { .. } => ("session_ended", Success, Info),
+            Self::SessionEnded { .. } => ("session_ended", Success, Info),
+            Self::OtherSessionsEnded { .. } => ("session_ended", Success, Info),
             Self::CsrfFailed { .. } => ("csrf_fail", Failure, Warning),
             Self::CredentialRefused { .. } => ("authn_credential_fail", Failure, Warning),
             Self::CookieTossed { .. } => ("cookie_toss", Failure, Critical),
             Self::LimitExceeded { .. } => ("excess_rate_limit_exceeded", Failure, Warning),
             Self::LimitChanged { .. } => ("limit_changed", Success, Critical),
             Self::AddressForgiven { .. } => ("limit_address_forgiven", Success, Warning),
-            Self::UserCreated { .. } | Self::UserImported { .. } => ("user_created", Success, Warning),
-            Self::UserDisabled { .. } | Self::UserEnabled => ("user_updated", Success, Warning),
+            Self::UserCreated { .. } => ("user_created", Success, Warning),
+            Self::UserImported { .. } => ("user_created", Success, Warning),
+            Self::UserDisabled { .. } => ("user_updated", Success, Warning),
+            Self::UserEnabled => ("user_updated", Success, Warning),
             Self::EmailChanged => ("user_updated", Success, Warning),
             Self::UserBlacklisted { .. } => ("user_blacklisted", Success, Warning),
             Self::BlacklistReasonChanged { .. } => ("user_blacklist_updated", Success, Warning),
@@ -93,24 +81,6 @@ impl Event {
             Self::DeviceTrusted { .. } => ("authn_device_trusted", Success, Warning),
             Self::DeviceUntrusted { .. } => ("authn_device_untrusted", Success, Info),
             Self::MailUndelivered { .. } => ("mail_undelivered", Failure, Warning),
-            Self::PersonErased { .. } | Self::PersonalExpired { .. } | Self::LogPruned { .. }
-            | Self::PendingRejected { .. } | Self::RejectedCleared { .. }
-            | Self::AuditUpgraded { .. } | Self::Heartbeat | Self::ClockBehind { .. }
-            | Self::CheckpointRefused { .. } | Self::VerifyFailed { .. }
-            | Self::BundleExported { .. } | Self::AnchorReplaced { .. }
-            | Self::BackupCreated { .. } | Self::BackupFailed { .. } | Self::BackupRestored { .. }
-            | Self::ActivityExported { .. } => self.of_the_record(),
-            Self::Started { .. } => ("sys_startup", Success, Info),
-            Self::Stopped => ("sys_shutdown", Success, Info),
-        }
-    }
-
-    /// Those of the record itself, and of what keeps it.
-    #[rustfmt::skip]
-    #[expect(clippy::match_same_arms, reason = "an event has a line of its own")]
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the others have theirs above")]
-    fn of_the_record(&self) -> (&'static str, Outcome, Severity) {
-        match self {
             Self::PersonErased { .. } => ("privacy_erased", Success, Critical),
             Self::PersonalExpired { .. } => ("audit_personal_expired", Success, Info),
             Self::LogPruned { .. } => ("audit_pruned", Success, Critical),
@@ -127,7 +97,29 @@ impl Event {
             Self::BackupFailed { .. } => ("backup_failed", Failure, Warning),
             Self::BackupRestored { .. } => ("backup_restored", Success, Critical),
             Self::ActivityExported { .. } => ("audit_exported", Success, Warning),
-            _ => ("", Failure, Critical),
+            Self::Started { .. } => ("sys_startup", Success, Info),
+            Self::Stopped => ("sys_shutdown", Success, Info),
         }
+    };
+}
+
+impl Event {
+    /// The name in the log.
+    pub fn name(&self) -> &'static str {
+        self.class().0
+    }
+
+    /// Whether something was done or refused.
+    pub fn outcome(&self) -> Outcome {
+        self.class().1
+    }
+
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        self.class().2
+    }
+
+    fn class(&self) -> (&'static str, Outcome, Severity) {
+        class!(self)
     }
 }
