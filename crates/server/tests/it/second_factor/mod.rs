@@ -23,17 +23,17 @@ const STEP: Duration = Duration::from_secs(30);
 const LATER: Duration = Duration::from_secs(90);
 
 /// Somebody who set a second factor up, by API.
-struct Owner {
+pub(crate) struct Owner {
     /// As it was shown, in base32.
     secret: String,
-    backup_codes: Vec<String>,
+    pub(crate) backup_codes: Vec<String>,
     /// Signed in by the access token with which it was set up.
     program: Client,
 }
 
 impl Owner {
     /// Makes an account and sets its factor up. The clock goes on, so that the next code is a new one.
-    async fn new(server: &TestApp, person: &Person) -> Self {
+    pub(crate) async fn new(server: &TestApp, person: &Person) -> Self {
         server.add(person).await;
         let signed_in = login(&server.client(), person, None).await;
         let token = signed_in.json()["accessToken"].as_str().unwrap().to_owned();
@@ -53,7 +53,7 @@ impl Owner {
     }
 
     /// What the app shows now.
-    fn code(&self, server: &TestApp) -> String {
+    pub(crate) fn code(&self, server: &TestApp) -> String {
         code_at(&self.secret, server.app.clock.now())
     }
 
@@ -89,7 +89,7 @@ fn from_base32(text: &str) -> Vec<u8> {
 }
 
 /// Signs in by e-mail address, as a program, with a code if one is given.
-async fn login(client: &Client, person: &Person, code: Option<&str>) -> Answer {
+pub(crate) async fn login(client: &Client, person: &Person, code: Option<&str>) -> Answer {
     sign_in(client, "/api/auth/login", json!({"email": person.email}), code).await
 }
 
@@ -103,14 +103,14 @@ async fn sign_in(client: &Client, path: &str, name: Value, code: Option<&str>) -
 }
 
 /// Goes on with a sign-in.
-async fn give(client: &Client, ticket: &str, code: &str) -> Answer {
+pub(crate) async fn give(client: &Client, ticket: &str, code: &str) -> Answer {
     let body = json!({"ticket": ticket, "code": code});
     client.post("/api/auth/second-factor").json(&body).send().await
 }
 
 /// The ticket of a sign-in that asks for a second factor and gives nothing.
 #[track_caller]
-fn ticket(answer: &Answer) -> String {
+pub(crate) fn ticket(answer: &Answer) -> String {
     assert_eq!(answer.verdict(), "401 second_factor_needed", "{answer:?}");
     let body = answer.json();
     assert_eq!(body["requiresTwoFactor"], true, "{body}");
