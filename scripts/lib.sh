@@ -56,6 +56,12 @@ need_proxies() {
     return "$outcome"
 }
 
+# Another program that makes the codes of authenticator apps: tests compare ours with its.
+need_oathtool() {
+    command -v oathtool >/dev/null ||
+        install_packages "oathtool is missing, with which tests compare codes" oathtool
+}
+
 # The two components that a minimal toolchain leaves out.
 need_lint_tools() {
     cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 && return

@@ -33,6 +33,7 @@ mod passwords;
 mod places;
 mod proxies;
 mod proxy;
+mod second_factor;
 mod seeds;
 mod sign_in;
 mod smoke;

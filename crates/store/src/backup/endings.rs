@@ -36,6 +36,8 @@ pub async fn end_everything(tx: &mut Tx, now: Time) -> Result<Ended> {
     const LINKS: &str = "UPDATE one_time_links SET used_at = $1 WHERE used_at IS NULL";
     const TICKETS: &str = "UPDATE sign_in_tickets SET used_at = $1 WHERE used_at IS NULL";
     const BEGUN: &str = "DELETE FROM factors WHERE state = 'pending'";
+    // Which of them were used since, nobody knows.
+    const BACKUP_CODES: &str = "UPDATE backup_codes SET used_at = $1 WHERE used_at IS NULL";
     const CODES: &str = "UPDATE one_time_codes SET used_at = $1 WHERE used_at IS NULL";
     let sessions: i64 = tx.fetch_one(LIVE, params![now]).await?.get("count")?;
     let reason = EndReason::Restored.as_str();
@@ -46,6 +48,7 @@ pub async fn end_everything(tx: &mut Tx, now: Time) -> Result<Ended> {
     tx.execute(DEVICES, params![now]).await?;
     tx.execute(TICKETS, params![now]).await?;
     tx.execute(BEGUN, params![]).await?;
+    tx.execute(BACKUP_CODES, params![now]).await?;
     let links = tx.execute(LINKS, params![now]).await?;
     let codes = tx.execute(CODES, params![now]).await?;
     tx.invalidate(Invalidation::Everybody);

@@ -13,6 +13,7 @@ mod directory;
 mod driver;
 mod events;
 mod examine;
+mod factors;
 mod harness;
 mod invalidations;
 mod limits;

@@ -18,6 +18,7 @@ use crate::harness::letters::letters;
 use crate::harness::people::{self, PASSWORD, STAFF, Z1};
 use crate::harness::revoking::terminate;
 use crate::harness::{Setup, TestApp};
+use crate::second_factor::{self, Owner, give, login};
 
 const ME: &str = "/api/auth/me";
 
@@ -180,6 +181,33 @@ async fn a_link_for_a_new_password_is_over() {
         let (control, _) = over(kind, &file, &server, How::PutIn).await;
         let answer = client(&control).post("/api/password-reset").json(&body).send().await;
         assert_eq!(answer.status, 200, "control: {answer:?}");
+        control.finish().await;
+        server.finish().await;
+    }
+}
+
+/// Used before or after the backup, a code for a lost phone signs nobody in; the app's do.
+#[tokio::test]
+async fn no_backup_code_is_good_again() {
+    for kind in database::kinds() {
+        let server = TestApp::start(kind, &Setup::default()).await;
+        let owner = Owner::new(&server, &Z1).await;
+        let ticket = second_factor::ticket(&login(&server.client(), &Z1, None).await);
+        let file = made_in(&server, &server.data_dir).await;
+        let used_since = &owner.backup_codes[0];
+        assert_eq!(login(&server.client(), &Z1, Some(used_since)).await.status, 201);
+
+        let (restored, _) = over(kind, &file, &server, How::Restored).await;
+        restored.advance(Duration::from_mins(2));
+        let refused = login(&client(&restored), &Z1, Some(used_since)).await;
+        assert_eq!(refused.verdict(), "401 second_factor_wrong");
+        let refused = give(&client(&restored), &ticket, &owner.code(&restored)).await;
+        assert_eq!(refused.verdict(), "401 second_factor_over");
+        let code = owner.code(&restored);
+        assert_eq!(login(&client(&restored), &Z1, Some(&code)).await.status, 201);
+        restored.finish().await;
+        let (control, _) = over(kind, &file, &server, How::PutIn).await;
+        assert_eq!(login(&client(&control), &Z1, Some(used_since)).await.status, 201);
         control.finish().await;
         server.finish().await;
     }

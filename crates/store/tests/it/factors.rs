@@ -1,0 +1,135 @@
+//! Second factors and the tickets that wait for one: each used once, under its conditions.
+
+use std::time::Duration;
+
+use portcullis_domain::id::UserId;
+use portcullis_domain::second_factor::SecondFactor;
+use portcullis_domain::totp::Step;
+use portcullis_store::factors::{self, NewFactor};
+use portcullis_store::sessions::{self, NewSession};
+use portcullis_store::sign_in_tickets::{self, NewTicket};
+use portcullis_store::{Error, Tx, users};
+
+use crate::harness::{NOW, ada, each, mac, new_session};
+
+const LIFE: Duration = Duration::from_mins(10);
+
+async fn begin(tx: &mut Tx, user: UserId, id: &str) -> bool {
+    let (macs, expires_at) = ([mac(1), mac(2)], NOW.plus(LIFE));
+    let new = NewFactor { id, user, secret: b"sealed", backup_codes: &macs, expires_at };
+    factors::begin(tx, &new, NOW).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_factor_is_pending_then_active_then_gone() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let user = ada(&mut tx).await;
+        assert!(begin(&mut tx, user, "one").await && begin(&mut tx, user, "two").await);
+        assert!(factors::active(&mut tx, user).await.unwrap().is_none());
+        let over = NOW.plus(LIFE);
+        assert!(factors::pending(&mut tx, user, over).await.unwrap().is_none());
+        assert_eq!(factors::pending(&mut tx, user, NOW).await.unwrap().unwrap().id, "two");
+        let enable =
+            async |tx: &mut Tx, id, now| factors::enable(tx, id, Step(7), now).await.unwrap();
+        assert!(!enable(&mut tx, "one", NOW).await, "replaced");
+        assert!(!enable(&mut tx, "two", over).await, "over");
+        assert!(enable(&mut tx, "two", NOW).await);
+        assert!(!enable(&mut tx, "two", NOW).await, "once");
+        assert!(!begin(&mut tx, user, "three").await, "there is one");
+        assert_eq!(factors::sweep(&mut tx, over.plus(LIFE), 9).await.unwrap(), 0);
+        let factor = factors::active(&mut tx, user).await.unwrap().unwrap();
+        assert_eq!((factor.last_step, factor.enabled_at), (Step(7), NOW));
+        assert!(factors::remove(&mut tx, user).await.unwrap());
+        assert!(!factors::remove(&mut tx, user).await.unwrap());
+        assert_eq!(factors::left(&mut tx, "two").await.unwrap(), 0, "its codes go with it");
+        assert!(begin(&mut tx, user, "four").await);
+        assert_eq!(factors::sweep(&mut tx, NOW.plus(LIFE * 2), 9).await.unwrap(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn steps_go_up_and_codes_are_used_once() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let user = ada(&mut tx).await;
+        begin(&mut tx, user, "one").await;
+        factors::enable(&mut tx, "one", Step(7), NOW).await.unwrap();
+        for (step, expected) in [(7, false), (6, false), (8, true), (8, false), (9, true)] {
+            assert_eq!(factors::use_step(&mut tx, "one", Step(step)).await.unwrap(), expected);
+        }
+        for (byte, expected) in [(3, false), (1, true), (1, false), (2, true)] {
+            let used = factors::spend(&mut tx, "one", &mac(byte), NOW).await.unwrap();
+            assert_eq!(used, expected, "{byte}");
+        }
+        assert!(!factors::spend(&mut tx, "two", &mac(2), NOW).await.unwrap());
+        let listed = factors::list(&mut tx, "one").await.unwrap();
+        assert!(listed.iter().all(|code| code.used_at == Some(NOW)), "{listed:?}");
+        factors::renew(&mut tx, "one", &[mac(4)]).await.unwrap();
+        assert_eq!(factors::left(&mut tx, "one").await.unwrap(), 1);
+
+        for failures in [1, 2] {
+            let factor = factors::count_try(&mut tx, user).await.unwrap().unwrap();
+            assert_eq!(factor.failures, failures);
+        }
+        factors::passed(&mut tx, "one").await.unwrap();
+        assert_eq!(factors::active(&mut tx, user).await.unwrap().unwrap().failures, 0);
+        assert!(factors::exhaust(&mut tx, "one", NOW).await.unwrap());
+        assert!(!factors::exhaust(&mut tx, "one", NOW).await.unwrap());
+        assert!(!factors::use_step(&mut tx, "one", Step(99)).await.unwrap());
+        assert!(factors::spend(&mut tx, "one", &mac(4), NOW).await.unwrap());
+    })
+    .await;
+}
+
+/// The wall behind the question: whatever way in forgets to ask makes no session.
+#[tokio::test]
+async fn nobody_with_a_factor_gets_a_session_that_did_not_pass_it() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let user = ada(&mut tx).await;
+        let passing =
+            |number, second_factor| NewSession { second_factor, ..new_session(number, user) };
+        let (without, with) = (SecondFactor::NotAsked, SecondFactor::Passed);
+        begin(&mut tx, user, "one").await;
+        sessions::insert(&mut tx, &passing(1, without), NOW).await.unwrap();
+        factors::enable(&mut tx, "one", Step(7), NOW).await.unwrap();
+        let refused = sessions::insert(&mut tx, &passing(2, without), NOW).await;
+        assert!(matches!(refused, Err(Error::Conflict)), "{refused:?}");
+        sessions::insert(&mut tx, &passing(3, with), NOW).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_ticket_is_good_once_in_its_time_and_epoch() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let user = ada(&mut tx).await;
+        let new = NewTicket {
+            mac: mac(1),
+            user,
+            user_epoch: 0,
+            detail: "{}",
+            expires_at: NOW.plus(LIFE),
+        };
+        sign_in_tickets::insert(&mut tx, &new, NOW).await.unwrap();
+        let other = NewTicket { mac: mac(2), ..new };
+        sign_in_tickets::insert(&mut tx, &other, NOW).await.unwrap();
+        let held = async |tx: &mut Tx, byte, now| {
+            sign_in_tickets::hold(tx, &mac(byte), now).await.unwrap()
+        };
+        assert_eq!(held(&mut tx, 1, NOW).await, Some((user, "{}".to_owned())));
+        assert_eq!(held(&mut tx, 3, NOW).await, None);
+        assert_eq!(held(&mut tx, 1, NOW.plus(LIFE)).await, None);
+        assert!(sign_in_tickets::spend(&mut tx, &mac(1), NOW).await.unwrap());
+        assert!(!sign_in_tickets::spend(&mut tx, &mac(1), NOW).await.unwrap());
+        assert_eq!(held(&mut tx, 1, NOW).await, None);
+        assert!(held(&mut tx, 2, NOW).await.is_some(), "others stay good");
+        users::bump_epoch(&mut tx, user).await.unwrap();
+        assert_eq!(held(&mut tx, 2, NOW).await, None);
+        assert_eq!(sign_in_tickets::sweep(&mut tx, NOW.plus(LIFE * 2), 9).await.unwrap(), 2);
+    })
+    .await;
+}
