@@ -36,14 +36,10 @@ impl Event {
             Self::PasswordResetCodeRefused { .. } => ("authn_code_fail", Failure, Warning),
             Self::PasswordChanged { .. } => ("authn_password_change", Success, Info),
             Self::PasswordDisabled => ("authn_password_disabled", Failure, Critical),
-            Self::FactorAsked { .. } => ("authn_factor_asked", Success, Info),
-            Self::FactorPassed { .. } => ("authn_factor_success", Success, Info),
-            Self::FactorRefused { .. } => ("authn_factor_fail", Failure, Warning),
-            Self::FactorLocked { .. } => ("authn_factor_lock", Failure, Warning),
-            Self::FactorExhausted => ("authn_factor_exhausted", Failure, Critical),
-            Self::FactorEnabled { .. } => ("authn_factor_enabled", Success, Warning),
-            Self::FactorRemoved { .. } => ("authn_factor_removed", Success, Critical),
-            Self::BackupCodesRenewed { .. } => ("authn_backup_codes_renewed", Success, Warning),
+            Self::FactorAsked { .. } | Self::FactorPassed { .. } | Self::FactorRefused { .. }
+            | Self::FactorLocked { .. } | Self::FactorExhausted | Self::FactorEnabled { .. }
+            | Self::FactorRemoved { .. } | Self::BackupCodesRenewed { .. }
+            | Self::DeviceTrusted { .. } | Self::DeviceUntrusted { .. } => self.of_a_factor(),
             Self::TokenCreated { .. } => ("authn_token_created", Success, Info),
             Self::TokenRevoked { .. } => ("authn_token_revoked", Success, Info),
             Self::TokenReused { .. } => ("authn_token_reuse", Failure, Critical),
@@ -57,15 +53,18 @@ impl Event {
             Self::AccessDenied { .. } => ("authz_fail", Failure, Warning),
             Self::SessionCreated { .. } => ("session_created", Success, Info),
             Self::SessionRenewed { .. } => ("session_renewed", Success, Info),
-            Self::SessionEnded { .. } | Self::OtherSessionsEnded { .. } => ("session_ended", Success, Info),
+            Self::SessionEnded { .. } => ("session_ended", Success, Info),
+            Self::OtherSessionsEnded { .. } => ("session_ended", Success, Info),
             Self::CsrfFailed { .. } => ("csrf_fail", Failure, Warning),
             Self::CredentialRefused { .. } => ("authn_credential_fail", Failure, Warning),
             Self::CookieTossed { .. } => ("cookie_toss", Failure, Critical),
             Self::LimitExceeded { .. } => ("excess_rate_limit_exceeded", Failure, Warning),
             Self::LimitChanged { .. } => ("limit_changed", Success, Critical),
             Self::AddressForgiven { .. } => ("limit_address_forgiven", Success, Warning),
-            Self::UserCreated { .. } | Self::UserImported { .. } => ("user_created", Success, Warning),
-            Self::UserDisabled { .. } | Self::UserEnabled => ("user_updated", Success, Warning),
+            Self::UserCreated { .. } => ("user_created", Success, Warning),
+            Self::UserImported { .. } => ("user_created", Success, Warning),
+            Self::UserDisabled { .. } => ("user_updated", Success, Warning),
+            Self::UserEnabled => ("user_updated", Success, Warning),
             Self::EmailChanged => ("user_updated", Success, Warning),
             Self::UserBlacklisted { .. } => ("user_blacklisted", Success, Warning),
             Self::BlacklistReasonChanged { .. } => ("user_blacklist_updated", Success, Warning),
@@ -90,8 +89,6 @@ impl Event {
             Self::PlaceRemoved { .. } => ("authn_place_removed", Success, Info),
             Self::PlaceTrusted { .. } => ("authn_place_trusted", Success, Warning),
             Self::PlacesForgotten { .. } => ("authn_places_forgotten", Success, Warning),
-            Self::DeviceTrusted { .. } => ("authn_device_trusted", Success, Warning),
-            Self::DeviceUntrusted { .. } => ("authn_device_untrusted", Success, Info),
             Self::MailUndelivered { .. } => ("mail_undelivered", Failure, Warning),
             Self::PersonErased { .. } | Self::PersonalExpired { .. } | Self::LogPruned { .. }
             | Self::PendingRejected { .. } | Self::RejectedCleared { .. }
@@ -102,6 +99,25 @@ impl Event {
             | Self::ActivityExported { .. } => self.of_the_record(),
             Self::Started { .. } => ("sys_startup", Success, Info),
             Self::Stopped => ("sys_shutdown", Success, Info),
+        }
+    }
+
+    /// Those of second factors, and of devices that are spared one.
+    #[rustfmt::skip]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the others have theirs above")]
+    fn of_a_factor(&self) -> (&'static str, Outcome, Severity) {
+        match self {
+            Self::FactorAsked { .. } => ("authn_factor_asked", Success, Info),
+            Self::FactorPassed { .. } => ("authn_factor_success", Success, Info),
+            Self::FactorRefused { .. } => ("authn_factor_fail", Failure, Warning),
+            Self::FactorLocked { .. } => ("authn_factor_lock", Failure, Warning),
+            Self::FactorExhausted => ("authn_factor_exhausted", Failure, Critical),
+            Self::FactorEnabled { .. } => ("authn_factor_enabled", Success, Warning),
+            Self::FactorRemoved { .. } => ("authn_factor_removed", Success, Critical),
+            Self::BackupCodesRenewed { .. } => ("authn_backup_codes_renewed", Success, Warning),
+            Self::DeviceTrusted { .. } => ("authn_device_trusted", Success, Warning),
+            Self::DeviceUntrusted { .. } => ("authn_device_untrusted", Success, Info),
+            _ => ("", Failure, Critical),
         }
     }
 
