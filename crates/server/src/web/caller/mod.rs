@@ -124,8 +124,8 @@ impl CallerKind for InSession {
 
     fn of(caller: Caller) -> Result<Self, Error> {
         let grounds = caller.found().session().cloned();
-        let code = "session_needed";
-        let refused = || Error::Forbidden(Forbidden::Permission { code, rule: None });
+        let denial = Forbidden::Permission { code: "session_needed", rule: None };
+        let refused = || Error::Forbidden(denial);
         Ok(Self { grounds: grounds.ok_or_else(refused)?, caller })
     }
 }

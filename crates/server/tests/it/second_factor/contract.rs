@@ -146,86 +146,35 @@ async fn refusals_are_worded_as_documented() {
         let token = login(&server.client(), &Z1, None).await.json()["accessToken"].clone();
         let program = server.client().bearer(token.as_str().unwrap());
         let check = async |path: &str, body, verdict: &str, message: &str| {
-            let answer = program.post(path).json(&body).send().await;
+            let path = format!("/api/auth/2fa/{path}");
+            let answer = program.post(&path).json(&body).send().await;
             assert_eq!(answer.verdict(), verdict, "{path}: {answer:?}");
             let told = answer.json()["message"].to_string();
             assert!(told.contains(message), "{path}: {told}");
         };
-        let (code, none) = (json!({"code": "123456"}), json!({}));
-        let not_enabled = "Two-factor authentication is not enabled";
-        check(
-            "/api/auth/2fa/verify-setup",
-            code.clone(),
-            "404 second_factor_not_begun",
-            "Two-factor setup not initiated",
-        )
-        .await;
-        check("/api/auth/2fa/verify", code.clone(), "400 second_factor_not_enabled", not_enabled)
-            .await;
-        check(
-            "/api/auth/2fa/disable",
-            json!({"password": "x"}),
-            "400 second_factor_not_enabled",
-            not_enabled,
-        )
-        .await;
-        check("/api/auth/2fa/disable", code.clone(), "400 second_factor_not_enabled", not_enabled)
-            .await;
-        check(
-            "/api/auth/2fa/regenerate-backup-codes",
-            none.clone(),
-            "400 second_factor_not_enabled",
-            not_enabled,
-        )
-        .await;
-        check("/api/auth/2fa/verify", none.clone(), "400 invalid", "code should not be empty")
-            .await;
-        check(
-            "/api/auth/2fa/verify",
-            json!({"code": "12345"}),
-            "400 invalid",
-            "code must be longer",
-        )
-        .await;
-        check(
-            "/api/auth/2fa/verify",
-            json!({"code": "12345678901"}),
-            "400 invalid",
-            "code is too long",
-        )
-        .await;
-        check(
-            "/api/auth/2fa/verify",
-            json!({"code": 123_456}),
-            "400 invalid",
-            "code must be a string",
-        )
-        .await;
-        check(
-            "/api/auth/2fa/verify",
-            json!({"code": "123456", "x": 1}),
-            "400 invalid",
-            "property x should not exist",
-        )
-        .await;
-        check(
-            "/api/two-factor/setup",
-            json!({"user": 1}),
-            "400 invalid",
-            "property user should not exist",
-        )
-        .await;
-        let begun = program.post("/api/two-factor/setup").json(&none).send().await;
-        assert_eq!(begun.status, 201, "control: {begun:?}");
-        check(
-            "/api/auth/2fa/verify-setup",
-            code,
-            "400 second_factor_wrong",
-            "Invalid verification code",
-        )
-        .await;
-        let status = program.get("/api/auth/2fa/backup-codes").send().await;
-        assert_eq!(status.verdict(), "400 second_factor_not_enabled");
+        let code = || json!({"code": "123456"});
+        let (begun, said) = ("404 second_factor_not_begun", "Two-factor setup not initiated");
+        check("verify-setup", code(), begun, said).await;
+        let (off, said) =
+            ("400 second_factor_not_enabled", "Two-factor authentication is not enabled");
+        check("verify", code(), off, said).await;
+        check("disable", json!({"password": "x"}), off, said).await;
+        check("disable", code(), off, said).await;
+        check("regenerate-backup-codes", json!({}), off, said).await;
+        let invalid = "400 invalid";
+        check("verify", json!({}), invalid, "code should not be empty").await;
+        check("verify", json!({"code": "12345"}), invalid, "code must be longer").await;
+        check("verify", json!({"code": "12345678901"}), invalid, "code is too long").await;
+        check("verify", json!({"code": 123_456}), invalid, "code must be a string").await;
+        let other = json!({"code": "123456", "x": 1});
+        check("verify", other, invalid, "property x should not exist").await;
+        check("setup", json!({"user": 1}), invalid, "property user should not exist").await;
+        let control = program.post("/api/two-factor/setup").json(&json!({})).send().await;
+        assert_eq!(control.status, 201, "control: {control:?}");
+        let wrong = "400 second_factor_wrong";
+        check("verify-setup", code(), wrong, "Invalid verification code").await;
+        let listed = program.get("/api/auth/2fa/backup-codes").send().await;
+        assert_eq!(listed.verdict(), off);
     })
     .await;
 }

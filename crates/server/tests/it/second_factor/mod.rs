@@ -82,10 +82,17 @@ fn code_at(secret: &str, at: Time) -> String {
 
 fn from_base32(text: &str) -> Vec<u8> {
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let bits: String =
-        text.chars().map(|char| format!("{:05b}", alphabet.find(char).unwrap())).collect();
-    let bytes = bits.as_bytes().chunks_exact(8);
-    bytes.map(|bits| u8::from_str_radix(std::str::from_utf8(bits).unwrap(), 2).unwrap()).collect()
+    let mut bytes = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for char in text.chars() {
+        let five = u32::try_from(alphabet.find(char).unwrap()).unwrap();
+        (bits, count) = ((bits << 5 | five) & 0xffff, count + 5);
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count & 0xff).unwrap());
+        }
+    }
+    bytes
 }
 
 /// Signs in by e-mail address, as a program, with a code if one is given.
