@@ -107,7 +107,7 @@ fn what_is_misspelled_is_wrong_usage() {
     check("user disable --config c");
     check("user disable nobody --config c");
     check("user set-password a@b.de --config c");
-    check("user reset-2fa a@b.de --config c");
+    check("user reset-2fa nobody --config c");
     check("role create --config c --name n");
     check("role create --config c --name n --level 101");
     check("role create --config c --name n --level -1");
