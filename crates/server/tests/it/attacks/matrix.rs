@@ -115,6 +115,9 @@ async fn a50_each_person_at_each_route() {
                                 | "submit_reset_password"
                                 | "submit_verify_email"
                                 | "submit_second_factor"
+                                | "submit_ask_magic_link"
+                                | "submit_magic_link"
+                                | "submit_magic_code"
                                 | "submit_verify_place"
                         );
                         assert!(!is_refused || asks_for_form_token, "{why}: {verdict}");
