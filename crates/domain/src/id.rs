@@ -78,88 +78,59 @@ impl SeriesId {
     }
 }
 
-/// A session as clients may name it: `sess_` and 24 lower-case hex digits. It opens nothing.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionHandle(Ascii<29>);
+/// What clients may name something by: a prefix and 24 lower-case hex digits.
+macro_rules! handle {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Ascii<{ $prefix.len() + 24 }>);
 
-impl SessionHandle {
-    const PREFIX: &str = "sess_";
+        impl $name {
+            /// From 96 random bits.
+            pub fn from_random(bytes: [u8; 12]) -> Self {
+                Self(Ascii::filled(&format!("{}{}", $prefix, hex::encode(bytes))))
+            }
 
-    /// From 96 random bits.
-    pub fn from_random(bytes: [u8; 12]) -> Self {
-        Self(Ascii::filled(&format!("{}{}", Self::PREFIX, hex::encode(bytes))))
-    }
+            /// Reads what a client sent; `None` for any other form.
+            pub fn parse(text: &str) -> Option<Self> {
+                let digits = text.strip_prefix($prefix)?;
+                is_lower_hex(digits, 24).then(|| Self(Ascii::filled(text)))
+            }
 
-    /// Reads what a client sent; `None` for any other form.
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix(Self::PREFIX)?;
-        is_lower_hex(digits, 24).then(|| Self(Ascii::filled(text)))
-    }
+            /// The handle as text.
+            pub fn as_str(&self) -> &str {
+                self.0.as_str()
+            }
+        }
 
-    /// The handle as text.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
+        impl fmt::Display for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.as_str().fmt(out)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(out, "{}({})", stringify!($name), self.as_str())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.as_str())
+            }
+        }
+    };
 }
 
-impl fmt::Display for SessionHandle {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_str().fmt(out)
-    }
+handle! {
+    /// A session as clients may name it: `sess_` and 24 lower-case hex digits. It opens nothing.
+    SessionHandle, "sess_"
 }
 
-impl fmt::Debug for SessionHandle {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "SessionHandle({})", self.as_str())
-    }
-}
-
-impl Serialize for SessionHandle {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.as_str())
-    }
-}
-
-/// An API key as clients may name it: `key_` and 24 lower-case hex digits. It opens nothing.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId(Ascii<28>);
-
-impl KeyId {
-    const PREFIX: &str = "key_";
-
-    /// From 96 random bits.
-    pub fn from_random(bytes: [u8; 12]) -> Self {
-        Self(Ascii::filled(&format!("{}{}", Self::PREFIX, hex::encode(bytes))))
-    }
-
-    /// Reads what a client sent; `None` for any other form.
-    pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix(Self::PREFIX)?;
-        is_lower_hex(digits, 24).then(|| Self(Ascii::filled(text)))
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.as_str().fmt(out)
-    }
-}
-
-impl fmt::Debug for KeyId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "KeyId({})", self.as_str())
-    }
-}
-
-impl Serialize for KeyId {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.as_str())
-    }
+handle! {
+    /// An API key as clients may name it: `key_` and 24 lower-case hex digits. It opens nothing.
+    KeyId, "key_"
 }
 
 /// A text of exactly `N` ASCII characters, held in place: the server remembers a million of them.

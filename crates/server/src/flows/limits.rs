@@ -178,6 +178,19 @@ pub(super) async fn admit_token(
     admit_alone(app, Asking { counter: Counter::Code, from, name: None, context }).await
 }
 
+/// Counts the try of a code that has tries of its own, by its address alone, however many codes it tries.
+pub(super) async fn admit_code(
+    app: &App,
+    from: &ClientAddress,
+    context: &Context,
+) -> Result<Option<LimitStanding>, Error> {
+    let asking = Asking { counter: Counter::Code, from, name: None, context };
+    let mut tx = app.db.write().await?;
+    let standing = admit_address(app, &mut tx, &asking, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(standing)
+}
+
 async fn admit_alone(app: &App, asking: Asking<'_>) -> Result<Option<LimitStanding>, Error> {
     let mut tx = app.db.write().await?;
     let standing = admit(app, &mut tx, &asking, app.clock.now()).await?;

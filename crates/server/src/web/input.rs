@@ -30,6 +30,14 @@ pub struct Fields {
     token: Option<BodyToken>,
 }
 
+/// Two fields, or the faults of both.
+pub fn both<A, B>(first: Result<A, Fault>, second: Result<B, Fault>) -> Result<(A, B), Vec<Fault>> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (first, second) => Err(first.err().into_iter().chain(second.err()).collect()),
+    }
+}
+
 impl Fields {
     /// The text of a field; numbers and booleans are not text.
     pub fn text(&self, name: &str) -> Option<&str> {
@@ -64,6 +72,12 @@ impl Fields {
             }
         };
         others.map(fault).collect()
+    }
+
+    /// Refuses a body with other fields, where a documented family does (contract C36).
+    pub fn must_be_among(&self, known: &[&str]) -> Result<(), Error> {
+        let others = self.others_than(known);
+        if others.is_empty() { Ok(()) } else { Err(Error::Invalid(others)) }
     }
 
     /// Whether the field says yes: `true`, `1`, `yes` or `on`, which a ticked box sends.

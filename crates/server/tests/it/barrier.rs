@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use portcullis_server::flows::barrier;
 use portcullis_store::nodes::{self, LEASE};
 
-use crate::harness::client::Client;
+use crate::harness::client::{Client, me};
 use crate::harness::database::Kind;
 use crate::harness::people::{self, PASSWORD, Person, STAFF, TENANT, Z1};
 use crate::harness::program::Program;
@@ -167,8 +167,4 @@ async fn know_of_each_other(first: &TestApp, second: &TestApp) {
 async fn sees_others(node: &TestApp) -> bool {
     let mut tx = node.app.db.read_once().await.unwrap();
     nodes::others(&mut tx, Some(&node.app.node), node.app.clock.now()).await.unwrap()
-}
-
-async fn me(client: &Client) -> u16 {
-    client.get("/api/auth/me").send().await.status.as_u16()
 }

@@ -19,7 +19,7 @@ use portcullis_server::flows::users::{self, Change};
 use portcullis_store::scratch;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::client::Client;
+use crate::harness::client::{Client, me};
 use crate::harness::database::Kind;
 use crate::harness::people::Z1;
 use crate::harness::relay::Relay;
@@ -226,10 +226,6 @@ async fn died_after(client: Client, answered: Instant) -> Duration {
         }
         assert!(last <= BOUND * 2, "it does not die");
     }
-}
-
-async fn me(client: &Client) -> u16 {
-    client.get("/api/auth/me").send().await.status.as_u16()
 }
 
 /// As another program would: nothing of this reaches the caches but through the database.

@@ -19,7 +19,7 @@ use crate::mail::{self, Letter};
 
 /// What came of a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::flows) enum Checked {
+pub enum Checked {
     /// It was right, and is used now.
     Passed,
     /// It is another, or was used before.
@@ -91,7 +91,7 @@ async fn look(
         }
         Typed::App(code) => {
             let secret = app.keys.factor.open((factor.user, &factor.id), &factor.secret);
-            let secret = secret.map_err(|_| unreadable(factor))?;
+            let secret = secret.map_err(|_| unreadable(&factor.id))?;
             let is_right = match secret.accept(code, now, factor.last_step) {
                 Some(step) => factors::use_step(tx, &factor.id, step).await?,
                 None => false,
@@ -145,6 +145,7 @@ async fn failed(
     Ok(())
 }
 
-fn unreadable(factor: &Factor) -> Error {
-    Error::Corrupt { table: "factors", column: "secret", id: factor.id.clone() }
+/// The secret of a factor cannot be opened, or sealed.
+pub(super) fn unreadable(id: &str) -> Error {
+    Error::Corrupt { table: "factors", column: "secret", id: id.to_owned() }
 }

@@ -8,7 +8,8 @@ use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, factors};
 
 use super::change::begin_anew;
-use super::verify::{Verified, verify};
+use super::check::Checked;
+use super::verify::verify;
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::limits::LimitStanding;
@@ -80,14 +81,14 @@ pub async fn by_code(
 ) -> Result<Disabled, Error> {
     // In a transaction of its own: whoever signs in takes the user before his factor.
     match verify(app, holder.user, code, context).await? {
-        Verified::Right => {}
-        Verified::Wrong => return Ok(Disabled::WrongCode),
-        Verified::Exhausted => return Ok(Disabled::Exhausted),
-        Verified::NotEnabled => return Ok(Disabled::NotEnabled),
-        Verified::Locked { retry_after } => {
+        Some(Checked::Passed) => {}
+        Some(Checked::Wrong) => return Ok(Disabled::WrongCode),
+        Some(Checked::Exhausted) => return Ok(Disabled::Exhausted),
+        Some(Checked::NoFactor) => return Ok(Disabled::NotEnabled),
+        Some(Checked::Locked { retry_after }) => {
             return Ok(Disabled::Locked { of: Guessed::Code, retry_after });
         }
-        Verified::Gone => return Ok(Disabled::Gone),
+        None => return Ok(Disabled::Gone),
     }
     let mut tx = app.db.write().await?;
     match users::by_id(&mut tx, holder.user).await? {

@@ -6,6 +6,7 @@ use portcullis_domain::totp::{Step, TotpCode};
 use portcullis_store::{Error, factors, users};
 
 use super::change::begin_anew;
+use super::check::unreadable;
 use crate::app::App;
 use crate::flows::proof::{Holder, Renewed};
 use crate::flows::{barrier, record};
@@ -44,11 +45,7 @@ async fn put(app: &App, holder: &Holder, code: &str, context: &Context) -> Resul
         return Ok(Enabled::NotBegun);
     };
     let secret = app.keys.factor.open((user.id, &pending.id), &pending.secret);
-    let secret = secret.map_err(|_| Error::Corrupt {
-        table: "factors",
-        column: "secret",
-        id: pending.id.clone(),
-    })?;
+    let secret = secret.map_err(|_| unreadable(&pending.id))?;
     let accepted = TotpCode::parse(code).and_then(|code| secret.accept(code, now, Step(0)));
     let Some(step) = accepted else { return Ok(Enabled::Wrong) };
     // First: whoever signs in takes the user before his factor, too.

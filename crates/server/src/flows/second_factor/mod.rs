@@ -11,11 +11,12 @@ mod status;
 mod verify;
 
 pub use backup_codes::{BackupCodes, list as backup_codes, renew as renew_backup_codes};
-pub(super) use check::{Checked, check, lock_key};
+pub use check::Checked;
+pub(super) use check::{check, lock_key};
 pub use disable::{
     Disabled, Guessed, by_code as disable_by_code, by_password as disable_by_password,
 };
 pub use enable::{Enabled, enable};
 pub use set_up::{Begun, SetUp, set_up};
 pub use status::{Status, status};
-pub use verify::{Verified, verify};
+pub use verify::verify;

@@ -11,6 +11,7 @@ use portcullis_store::factors::{self, NewFactor};
 use portcullis_store::{Error, users};
 use zeroize::Zeroizing;
 
+use super::check::unreadable;
 use crate::app::App;
 
 /// What came of it.
@@ -41,7 +42,7 @@ pub async fn set_up(app: &App, user: UserId) -> Result<SetUp, Error> {
     let (id, until) = (app.random.row_id(now), now.plus(PENDING_FOR));
     let secret = TotpSecret::from_random(app.random.bytes());
     let sealed = app.keys.factor.seal((user.id, &id), &secret, app.random.bytes());
-    let sealed = sealed.map_err(|_| sealing(&id))?;
+    let sealed = sealed.map_err(|_| unreadable(&id))?;
     let (backup_codes, macs) = draw_codes(app, &id);
     let new = NewFactor {
         id: &id,
@@ -66,8 +67,4 @@ pub(super) fn draw_codes(app: &App, factor: &str) -> (Vec<BackupCode>, Vec<Mac>)
     let mac = |code| app.keys.credential.backup_code_mac(factor, code);
     let macs = codes.iter().map(mac).collect();
     (codes, macs)
-}
-
-fn sealing(id: &str) -> Error {
-    Error::Corrupt { table: "factors", column: "secret", id: id.to_owned() }
 }

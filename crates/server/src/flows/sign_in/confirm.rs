@@ -54,7 +54,7 @@ pub struct ConfirmAnswer {
 
 /// Goes on with the sign-in of a ticket.
 pub async fn confirm(app: &App, typed: &Typed<'_>) -> Result<ConfirmAnswer, Failure> {
-    let standing = admit(app, typed).await?;
+    let standing = limits::admit_code(app, &typed.from, &typed.context).await?;
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
         let confirmed = Confirmed::Went(Outcome::TooMany { retry_after });
         return Ok(ConfirmAnswer { confirmed, standing });
@@ -67,16 +67,6 @@ pub async fn confirm(app: &App, typed: &Typed<'_>) -> Result<ConfirmAnswer, Fail
         app.telemetry.metrics.sign_in(outcome.word());
     }
     Ok(ConfirmAnswer { confirmed, standing })
-}
-
-/// Counts a try by its address. A code has five of its own, and says so when they are used up.
-async fn admit(app: &App, typed: &Typed<'_>) -> Result<Option<LimitStanding>, Error> {
-    let (counter, from, context) = (Counter::Code, &typed.from, &typed.context);
-    let asking = Asking { counter, from, name: None, context };
-    let mut tx = app.db.write().await?;
-    let standing = limits::admit_address(app, &mut tx, &asking, app.clock.now()).await?;
-    tx.commit().await?;
-    Ok(standing)
 }
 
 /// Mails another code in place of the first, to whoever holds its ticket.

@@ -14,7 +14,7 @@ use super::{Attempt, Before, Outcome, Proved, about, done};
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::credentials::Device;
-use crate::flows::limits::{self, Asking, Counter, LimitStanding};
+use crate::flows::limits::{self, LimitStanding};
 use crate::flows::record;
 use crate::flows::trusted_devices::{self, Described, Trusted};
 
@@ -50,7 +50,8 @@ pub struct FinishAnswer {
 
 /// Goes on with the sign-in of a ticket.
 pub async fn finish(app: &App, given: &Given<'_>) -> Result<FinishAnswer, Failure> {
-    let standing = admit(app, given).await?;
+    // What is guessed at is counted for its user.
+    let standing = limits::admit_code(app, &given.from, &given.context).await?;
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
         return Ok(FinishAnswer { finished: Finished::TooMany(retry_after), standing });
     }
@@ -62,16 +63,6 @@ pub async fn finish(app: &App, given: &Given<'_>) -> Result<FinishAnswer, Failur
         app.telemetry.metrics.sign_in(outcome.word());
     }
     Ok(FinishAnswer { finished, standing })
-}
-
-/// Counts a try by its address. What is guessed at is counted for its user.
-async fn admit(app: &App, given: &Given<'_>) -> Result<Option<LimitStanding>, Error> {
-    let (counter, from, context) = (Counter::Code, &given.from, &given.context);
-    let asking = Asking { counter, from, name: None, context };
-    let mut tx = app.db.write().await?;
-    let standing = limits::admit_address(app, &mut tx, &asking, app.clock.now()).await?;
-    tx.commit().await?;
-    Ok(standing)
 }
 
 /// The ticket is spent, the code is used and the session begins in one transaction: all of it happened,

@@ -16,7 +16,7 @@ use crate::web::api::change_password::weakness;
 use crate::web::api::login;
 use crate::web::caller::Anyone;
 use crate::web::error::{Error, Fault, Forbidden};
-use crate::web::input::Fields;
+use crate::web::input::{Fields, both};
 use crate::web::refusal::Family;
 use crate::web::reply::json_reply;
 use crate::web::request::{Call, Facts};
@@ -117,8 +117,5 @@ fn read<'f>(app: &App, fields: &'f Fields) -> Result<(Username, Accepted<'f>), V
         let fault = |fault| weakness("password", fault);
         Accepted::check(text, app.config.password.min_length).map_err(fault)
     });
-    match (username, password) {
-        (Ok(username), Ok(password)) => Ok((username, password)),
-        (username, password) => Err(username.err().into_iter().chain(password.err()).collect()),
-    }
+    both(username, password)
 }

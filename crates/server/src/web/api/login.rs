@@ -20,7 +20,7 @@ use crate::flows::sign_in::{self, Asked, Attempt, Before, Outcome, SignedIn};
 use crate::web::caller::Anyone;
 use crate::web::error::{Documented, Error, Fault, Forbidden, Unfinished};
 use crate::web::identify;
-use crate::web::input::Fields;
+use crate::web::input::{Fields, both};
 use crate::web::remember;
 use crate::web::reply::{json_reply, redirect_reply};
 use crate::web::request::{Call, Facts};
@@ -63,10 +63,15 @@ pub async fn post(call: Call, _: Anyone) -> Answer {
         }
     };
     let signed_in = attempt(&call, form, name, password, Device::default()).await?;
-    set_cookies(&call, &signed_in);
+    welcome(&call, &signed_in, next.as_ref())
+}
+
+/// How a sign-in by API ends: with its cookies, and the way on or the documented body.
+pub fn welcome(call: &Call, signed_in: &SignedIn, next: Option<&Next>) -> Answer {
+    set_cookies(call, signed_in);
     match next {
         Some(next) => Ok(redirect_reply(StatusCode::FOUND, next.as_str())),
-        None => Ok(json_reply(StatusCode::CREATED, &body(&call.app, &signed_in)?)),
+        None => Ok(json_reply(StatusCode::CREATED, &body(&call.app, signed_in)?)),
     }
 }
 
@@ -148,10 +153,7 @@ pub fn name_and_password<'f>(
         let is_too_long = password::is_too_long(text);
         if is_too_long { Err(Fault::invalid("password", "is too long")) } else { Ok(text) }
     });
-    match (read_name, read_password) {
-        (Ok(name), Ok(password)) => Ok((name, password)),
-        (name, password) => Err(name.err().into_iter().chain(password.err()).collect()),
-    }
+    both(read_name, read_password)
 }
 
 /// The session whose cookie came along, if it lives.

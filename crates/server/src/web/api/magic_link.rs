@@ -59,7 +59,7 @@ pub const ASK: Doc = Doc {
 pub async fn ask(call: Call, _: Anyone) -> Answer {
     const MESSAGE: &str = "If an account exists with this email, a magic link has been sent.";
     let life = life(&call)?;
-    refuse_others(&call, &["email"])?;
+    call.fields.must_be_among(&["email"])?;
     let email = email(&call)?;
     let asker =
         if call.facts.shows_browser() { Asker::Browser(Errand::default()) } else { Asker::Program };
@@ -258,16 +258,4 @@ fn documented(reason: LinkRefusal) -> Error {
         LinkRefusal::Expired => "Magic link has expired",
     };
     refused(reason.code(), text)
-}
-
-/// Refuses fields that the documented endpoint does not know (contract C36).
-fn refuse_others(call: &Call, known: &[&str]) -> Result<(), Error> {
-    let is_other = |name: &&str| *name != "csrf_token" && !known.contains(name);
-    let faults = call.fields.names().filter(is_other).map(|name| Fault {
-        field: "property",
-        code: "invalid",
-        detail: format!("{name} should not exist").into(),
-    });
-    let faults: Vec<_> = faults.collect();
-    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }

@@ -19,6 +19,7 @@ use crate::flows::users::Accepted;
 use crate::web::caller::Anyone;
 use crate::web::door;
 use crate::web::error::{Documented, Error, Fault};
+use crate::web::input::both;
 use crate::web::refusal::Family;
 use crate::web::renewal::too_many;
 use crate::web::reply::json_reply;
@@ -81,12 +82,8 @@ pub const VERIFY: Doc = Doc {
 
 /// `POST /api/auth/verify-reset-code` (S20).
 pub async fn verify(call: Call, _: Anyone) -> Answer {
-    let (email, code) = match (address(&call), call.fields.required("code", MAX_TOKEN)) {
-        (Ok(email), Ok(code)) => (email, code),
-        (email, code) => {
-            return Err(Error::Invalid(email.err().into_iter().chain(code.err()).collect()));
-        }
-    };
+    let code = call.fields.required("code", MAX_TOKEN);
+    let (email, code) = both(address(&call), code).map_err(Error::Invalid)?;
     let (from, context) = (call.facts.client, call.facts.context());
     let attempt = CodeAttempt { email: &email, code, from, context };
     let answer = try_code(&call.app, &attempt).await?;
@@ -116,7 +113,8 @@ pub async fn reset(call: Call, _: Anyone) -> Answer {
     let (token, new) = both(
         call.fields.required("token", MAX_TOKEN),
         call.fields.required("newPassword", MAX_BYTES),
-    )?;
+    )
+    .map_err(Error::Invalid)?;
     match set(&call, token, new, "newPassword").await? {
         None => Ok(json_reply(StatusCode::CREATED, &said("Password has been reset successfully"))),
         Some(refusal @ LinkRefusal::Expired) => {
@@ -142,7 +140,8 @@ pub async fn reset_by_path(call: Call, _: Anyone) -> Answer {
     let (new, again) = both(
         call.fields.required("new_password", MAX_BYTES),
         call.fields.required("confirm_password", MAX_BYTES),
-    )?;
+    )
+    .map_err(Error::Invalid)?;
     if new != again {
         let fault = Fault::invalid("confirm_password", "Passwords do not match");
         return Err(Error::Invalid(vec![fault]));
@@ -190,7 +189,8 @@ pub async fn by_action(call: Call, _: Anyone) -> Answer {
             let (token, new) = both(
                 call.fields.required("token", MAX_TOKEN),
                 call.fields.required("password", MAX_BYTES),
-            )?;
+            )
+            .map_err(Error::Invalid)?;
             match set(&call, token, new, "password").await? {
                 None => Ok(json_reply(StatusCode::OK, &said(DONE))),
                 Some(refusal) => {
@@ -248,19 +248,6 @@ pub(super) fn email(call: &Call) -> Result<Email, Error> {
 fn address(call: &Call) -> Result<Email, Fault> {
     let text = call.fields.required("email", MAX_EMAIL)?;
     Email::parse(text).map_err(|_| Fault::invalid("email", "must be an email"))
-}
-
-/// Two fields, or the faults of both.
-fn both<'a>(
-    first: Result<&'a str, Fault>,
-    second: Result<&'a str, Fault>,
-) -> Result<(&'a str, &'a str), Error> {
-    match (first, second) {
-        (Ok(first), Ok(second)) => Ok((first, second)),
-        (first, second) => {
-            Err(Error::Invalid(first.err().into_iter().chain(second.err()).collect()))
-        }
-    }
 }
 
 fn said(message: &str) -> Value {

@@ -1,7 +1,6 @@
 //! `POST /api/auth/second-factor`: goes on with a sign-in that stopped for its second factor, whatever
 //! form it had. It answers as the sign-in would have.
 
-use http::StatusCode;
 use portcullis_domain::second_factor::MAX_CODE;
 use portcullis_domain::session::SignInForm;
 
@@ -9,8 +8,8 @@ use super::{login, mobile_auth};
 use crate::flows::sign_in::{Finished, Given, finish};
 use crate::web::caller::Anyone;
 use crate::web::error::{Error, Fault};
+use crate::web::input::both;
 use crate::web::remember;
-use crate::web::reply::{json_reply, redirect_reply};
 use crate::web::request::Call;
 use crate::web::table::{Answer, Csrf, Doc};
 
@@ -52,11 +51,7 @@ pub async fn post(call: Call, _: Anyone) -> Answer {
     if form == SignInForm::Mobile {
         return mobile_auth::issued(&signed_in);
     }
-    login::set_cookies(&call, &signed_in);
-    match next {
-        Some(next) => Ok(redirect_reply(StatusCode::FOUND, next.as_str())),
-        None => Ok(json_reply(StatusCode::CREATED, &login::body(&call.app, &signed_in)?)),
-    }
+    login::welcome(&call, &signed_in, next.as_ref())
 }
 
 /// Gives a second factor, whichever form it came in.
@@ -77,8 +72,5 @@ pub async fn give(call: &Call, ticket: &str, code: &str) -> Result<Finished, Err
 }
 
 fn read(call: &Call) -> Result<(&str, &str), Vec<Fault>> {
-    match (call.fields.required("ticket", MAX_TICKET), call.fields.required("code", MAX_CODE)) {
-        (Ok(ticket), Ok(code)) => Ok((ticket, code)),
-        (ticket, code) => Err(ticket.err().into_iter().chain(code.err()).collect()),
-    }
+    both(call.fields.required("ticket", MAX_TICKET), call.fields.required("code", MAX_CODE))
 }

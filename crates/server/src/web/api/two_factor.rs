@@ -16,7 +16,7 @@ use super::change_password::WRONG as WRONG_PASSWORD;
 use super::login::{FACTOR_EXHAUSTED, WRONG_FACTOR};
 use super::trusted_devices::NO_FACTOR;
 use crate::flows::second_factor::{
-    self as flow, BackupCodes, Begun, Disabled, Enabled, Guessed, SetUp, Verified,
+    self as flow, BackupCodes, Begun, Checked, Disabled, Enabled, Guessed, SetUp,
 };
 use crate::qr;
 use crate::web::caller::{Fresh, SignedIn};
@@ -42,7 +42,7 @@ pub const SET_UP: Doc = Doc {
 
 /// `POST …/setup`.
 pub async fn set_up(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
-    only(&call, &[])?;
+    call.fields.must_be_among(&[])?;
     match flow::set_up(&call.app, caller.user_id()).await? {
         SetUp::Begun(begun) => Ok(json_reply(StatusCode::CREATED, &shown(&begun))),
         SetUp::Enabled => Err(Error::Documented(ENABLED)),
@@ -116,12 +116,12 @@ pub async fn verify(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let code = code(&call)?;
     let context = call.facts.context_of(&caller);
     match flow::verify(&call.app, caller.user_id(), code, &context).await? {
-        Verified::Right => Ok(json_reply(StatusCode::CREATED, &json!({"success": true}))),
-        Verified::Wrong => Err(Error::Documented(WRONG_FACTOR)),
-        Verified::Exhausted => Err(Error::Documented(FACTOR_EXHAUSTED)),
-        Verified::Locked { retry_after } => Err(factor_locked(retry_after)),
-        Verified::NotEnabled => Err(Error::Documented(NO_FACTOR)),
-        Verified::Gone => Err(Error::SignIn("session_ended")),
+        Some(Checked::Passed) => Ok(json_reply(StatusCode::CREATED, &json!({"success": true}))),
+        Some(Checked::Wrong) => Err(Error::Documented(WRONG_FACTOR)),
+        Some(Checked::Exhausted) => Err(Error::Documented(FACTOR_EXHAUSTED)),
+        Some(Checked::Locked { retry_after }) => Err(factor_locked(retry_after)),
+        Some(Checked::NoFactor) => Err(Error::Documented(NO_FACTOR)),
+        None => Err(Error::SignIn("session_ended")),
     }
 }
 
@@ -174,7 +174,7 @@ enum Proof<'f> {
 }
 
 fn proof(call: &Call) -> Result<Proof<'_>, Error> {
-    only(call, &["password", "code"])?;
+    call.fields.must_be_among(&["password", "code"])?;
     let one = |fault| Error::Invalid(vec![fault]);
     if call.fields.has("code") && !call.fields.has("password") {
         return call.fields.required("code", MAX_CODE).map(Proof::Code).map_err(one);
@@ -247,7 +247,7 @@ pub const RENEW: Doc = Doc {
 
 /// `POST …/regenerate-backup-codes`.
 pub async fn renew(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
-    only(&call, &[])?;
+    call.fields.must_be_among(&[])?;
     let claim = claim(&call, &caller, "");
     match flow::renew_backup_codes(&call.app, &claim.holder, &claim.context).await? {
         BackupCodes::Renewed(codes, renewed) => {
@@ -275,15 +275,10 @@ fn done(message: &str) -> Reply {
 
 /// The code, in a body that has nothing else (contract C36).
 fn code(call: &Call) -> Result<&str, Error> {
-    only(call, &["code"])?;
+    call.fields.must_be_among(&["code"])?;
     let code = call.fields.required("code", MAX_CODE).and_then(|code| {
         let fault = Fault::invalid("code", "must be longer than or equal to 6 characters");
         if code.chars().count() < MIN_CODE { Err(fault) } else { Ok(code) }
     });
     code.map_err(|fault| Error::Invalid(vec![fault]))
-}
-
-fn only(call: &Call, known: &[&str]) -> Result<(), Error> {
-    let others = call.fields.others_than(known);
-    if others.is_empty() { Ok(()) } else { Err(Error::Invalid(others)) }
 }

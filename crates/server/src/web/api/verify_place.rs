@@ -1,7 +1,6 @@
 //! `POST /api/auth/verify-place`: goes on with a sign-in that stopped at a new place, with the code from
 //! the mail. It answers as the sign-in would have.
 
-use http::StatusCode;
 use portcullis_domain::event::PlaceRefusal;
 use portcullis_domain::one_time_code::Code;
 
@@ -9,8 +8,8 @@ use super::login;
 use crate::flows::sign_in::{Confirmed, Typed, confirm};
 use crate::web::caller::Anyone;
 use crate::web::error::{Error, Fault};
+use crate::web::input::both;
 use crate::web::remember;
-use crate::web::reply::{json_reply, redirect_reply};
 use crate::web::request::Call;
 use crate::web::table::{Answer, Csrf, Doc};
 
@@ -42,12 +41,7 @@ pub async fn post(call: Call, _: Anyone) -> Answer {
     };
     match try_code(&call, ticket, code).await? {
         Confirmed::Went(outcome) => {
-            let signed_in = login::signed_in(outcome)?;
-            login::set_cookies(&call, &signed_in);
-            match next {
-                Some(next) => Ok(redirect_reply(StatusCode::FOUND, next.as_str())),
-                None => Ok(json_reply(StatusCode::CREATED, &login::body(&call.app, &signed_in)?)),
-            }
+            login::welcome(&call, &*login::signed_in(outcome)?, next.as_ref())
         }
         Confirmed::Wrong { .. } => Err(Error::SignIn("place_code_wrong")),
         Confirmed::Over(PlaceRefusal::Exhausted) => Err(Error::SignIn("place_code_exhausted")),
@@ -78,8 +72,5 @@ fn read(call: &Call) -> Result<(&str, Code), Vec<Fault>> {
     let code = call.fields.required("code", MAX_TEXT).and_then(|text| {
         Code::parse(text).ok_or_else(|| Fault::invalid("code", "must be six digits"))
     });
-    match (ticket, code) {
-        (Ok(ticket), Ok(code)) => Ok((ticket, code)),
-        (ticket, code) => Err(ticket.err().into_iter().chain(code.err()).collect()),
-    }
+    both(ticket, code)
 }

@@ -16,9 +16,6 @@ use crate::web::door;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Csrf, Doc};
 
-/// The longest ticket that is looked at, in characters.
-const MAX_TICKET: usize = 128;
-
 pub(super) const SUBMIT: Doc = Doc {
     id: "submit_second_factor",
     summary: "Goes on with a sign-in from the page by the second factor.",
@@ -39,8 +36,7 @@ pub(super) const SUBMIT: Doc = Doc {
 /// `POST /-/second-factor`.
 pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let next = sign_in::next(&call.app, call.fields.text("next"));
-    let ticket = call.fields.text("ticket").filter(|text| text.len() <= MAX_TICKET);
-    let ticket = ticket.unwrap_or_default();
+    let ticket = sign_in::ticket(&call);
     if sign_in::check_form(&call).await.is_err() {
         return sign_in::empty(&call, StatusCode::FORBIDDEN, &next, Problem::OUTDATED);
     }

@@ -27,6 +27,9 @@ use crate::web::table::{Answer, Csrf, Doc};
 /// Characters of a name, as the API takes them.
 const MAX_NAME: usize = 255;
 
+/// The longest ticket that is looked at, in characters.
+const MAX_TICKET: usize = 128;
+
 pub(super) const SHOW: Doc =
     Doc { id: "show_sign_in", summary: "The form to sign in with, as a page.", ..Doc::USUAL };
 
@@ -240,6 +243,12 @@ impl Problem {
 /// Where to go on to: what was asked for if it is a safe place, and home otherwise.
 pub(super) fn next(app: &App, asked: Option<&str>) -> Next {
     asked.and_then(|text| app.next(text)).unwrap_or_else(Next::home)
+}
+
+/// The ticket of a sign-in that goes on in a second form; empty, which is nobody's, if it is too long.
+pub(super) fn ticket(call: &Call) -> &str {
+    let ticket = call.fields.text("ticket").filter(|text| text.len() <= MAX_TICKET);
+    ticket.unwrap_or_default()
 }
 
 fn form(call: &Call, status: StatusCode, filled: &Filled<'_>) -> Answer {

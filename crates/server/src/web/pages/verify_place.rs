@@ -16,9 +16,6 @@ use crate::web::door;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Csrf, Doc};
 
-/// The longest ticket that is looked at, in characters.
-const MAX_TICKET: usize = 128;
-
 pub(super) const SUBMIT: Doc = Doc {
     id: "submit_verify_place",
     summary: "Goes on with a sign-in from a new place by the code of the mail, or has another mailed.",
@@ -38,23 +35,22 @@ pub(super) const SUBMIT: Doc = Doc {
 /// `POST /-/verify-place`.
 pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     let next = sign_in::next(&call.app, call.fields.text("next"));
-    let ticket = call.fields.text("ticket").filter(|text| text.len() <= MAX_TICKET);
-    let ticket = ticket.unwrap_or_default().to_owned();
+    let ticket = sign_in::ticket(&call);
     if sign_in::check_form(&call).await.is_err() {
         return sign_in::empty(&call, StatusCode::FORBIDDEN, &next, Problem::OUTDATED);
     }
     if call.fields.says_yes("again") {
         let (from, context) = (call.facts.client, call.facts.context());
-        let sent = send_again(&call.app, &ticket, &from, &context).await?;
+        let sent = send_again(&call.app, ticket, &from, &context).await?;
         call.facts.set_limit_standing(sent.standing);
-        return judged(&call, sent.confirmed, &ticket, &next);
+        return judged(&call, sent.confirmed, ticket, &next);
     }
     let Some(code) = call.fields.text("code").and_then(Code::parse) else {
-        let filled = Filled { ticket: &ticket, until: None, problem: Some(UNREADABLE) };
+        let filled = Filled { ticket, until: None, problem: Some(UNREADABLE) };
         return show(&call, StatusCode::BAD_REQUEST, &next, &filled);
     };
-    let confirmed = verify_place::try_code(&call, &ticket, code).await?;
-    judged(&call, confirmed, &ticket, &next)
+    let confirmed = verify_place::try_code(&call, ticket, code).await?;
+    judged(&call, confirmed, ticket, &next)
 }
 
 const UNREADABLE: &str = "The code is the six digits in the mail";

@@ -8,20 +8,9 @@ use portcullis_domain::password::{self, Memory, Params};
 use portcullis_store::users;
 use serde_json::json;
 
-use crate::harness::client::Answer;
+use crate::harness::client::{Answer, masked};
 use crate::harness::people::{PASSWORD, STAFF, STAFF0};
 use crate::harness::{Setup, TestApp, database, on_each_database, on_each_database_with};
-
-/// The answer without what differs from request to request.
-fn masked(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
-    let id = answer.header("x-request-id").unwrap().to_owned();
-    let body = answer.text().replace(&id, "ID");
-    let is_own = |name: &str| matches!(name, "x-request-id" | "date" | "x-ratelimit-reset");
-    let headers = answer.headers.iter().filter(|(name, _)| !is_own(name.as_str()));
-    let headers =
-        headers.map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap().to_owned()));
-    (answer.status.as_u16(), headers.collect(), body)
-}
 
 async fn try_json(server: &TestApp, path: &str, key: &str, name: &str) -> Answer {
     let body = json!({(key): name, "password": "wrong wrong wrong wrong"});

@@ -4,14 +4,10 @@
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::client::{Answer, Client};
+use crate::harness::client::{Answer, Client, me};
 use crate::harness::on_each_database;
 use crate::harness::people::{self, PASSWORD, STAFF, STAFF0, TENANT};
 use crate::harness::revoking::{SESSIONS, act, blacklist, terminate};
-
-async fn me(client: &Client) -> u16 {
-    client.get("/api/auth/me").send().await.status.as_u16()
-}
 
 #[tokio::test]
 async fn a25_nobody_ends_the_session_that_he_is_in() {

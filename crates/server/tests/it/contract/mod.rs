@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::client::{Answer, Client, Sending};
+use crate::harness::client::{Answer, Client, Sending, me};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -82,10 +82,6 @@ fn post_job(client: &Client) -> Sending<'_> {
 }
 
 /// The status of `GET /api/auth/me`: whether this client is somebody.
-async fn me(client: &Client) -> u16 {
-    client.get("/api/auth/me").send().await.status.as_u16()
-}
-
 /// A text of an answer's body.
 #[track_caller]
 fn text(body: &Value, pointer: &str) -> String {

@@ -230,3 +230,40 @@ impl Answer {
         }
     }
 }
+
+/// The status of the question who is signed in.
+pub(crate) async fn me(client: &Client) -> u16 {
+    client.get("/api/auth/me").send().await.status.as_u16()
+}
+
+/// Status, headers and body of an answer, without what differs from request to request.
+pub(crate) fn masked(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
+    masked_but(answer, |_, value| value.to_owned())
+}
+
+/// The same, with the values of headers as `shown` has them.
+pub(crate) fn masked_but(
+    answer: &Answer,
+    shown: impl Fn(&str, &str) -> String,
+) -> (u16, Vec<(String, String)>, String) {
+    let id = answer.header("x-request-id").unwrap().to_owned();
+    let body = answer.text().replace(&id, "ID");
+    let is_own = |name: &str| matches!(name, "x-request-id" | "date" | "x-ratelimit-reset");
+    let headers = answer.headers.iter().filter(|(name, _)| !is_own(name.as_str()));
+    let headers = headers.map(|(name, value)| {
+        (name.as_str().to_owned(), shown(name.as_str(), value.to_str().unwrap()))
+    });
+    (answer.status.as_u16(), headers.collect(), body)
+}
+
+/// Sends the form of a page with the token that stands in it.
+pub(crate) async fn send_form(client: &Client, path: &str, fields: &[(&str, &str)]) -> Answer {
+    let page = client.get(path).header("accept", "text/html").send().await;
+    assert_eq!(page.status, 200, "{path}: {page:?}");
+    let text = page.text();
+    let (_, rest) = text.rsplit_once("name=\"csrf_token\" value=\"").unwrap();
+    let token = rest.split_once('"').unwrap().0;
+    let fields: Vec<_> = [("csrf_token", token)].iter().chain(fields).copied().collect();
+    let action = path.split('?').next().unwrap();
+    client.post(action).header("sec-fetch-site", "same-origin").form(&fields).send().await
+}

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::TestApp;
-use crate::harness::client::{Answer, Client};
+use crate::harness::client::{Answer, Client, masked_but, me, send_form};
 use crate::harness::letters::{Letter, letters, letters_so_far};
 use crate::harness::people::Person;
 
@@ -78,30 +78,14 @@ async fn type_code(browser: &Client, code: &str) -> Answer {
     post_in_browser(browser, TYPE, &json!({"code": code})).await
 }
 
-async fn me(client: &Client) -> u16 {
-    client.get("/api/auth/me").send().await.status.as_u16()
-}
-
 /// Six digits that are not these.
 fn other_than(code: &str) -> &'static str {
     if code == "123456" { "654321" } else { "123456" }
 }
 
-/// Sends a form of ours with its token, as a browser does.
-async fn send_form(client: &Client, path: &str, fields: &[(&str, &str)]) -> Answer {
-    let page = client.get(path).send().await.text();
-    let token = page.split("name=\"csrf_token\" value=\"").nth(1).unwrap()[..64].to_owned();
-    let fields = [fields, &[("csrf_token", token.as_str())]].concat();
-    client.post(path).form(&fields).from_own_page().send().await
-}
-
-/// An answer without what differs from request to request.
+/// An answer without what differs from request to request, and from browser to browser.
 fn masked(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
-    let id = answer.header("x-request-id").unwrap().to_owned();
-    let body = answer.text().replace(&id, "ID");
-    let is_own = |name: &str| matches!(name, "x-request-id" | "date" | "x-ratelimit-reset");
-    let headers = answer.headers.iter().filter(|(name, _)| !is_own(name.as_str()));
-    let mask = |name: &str, value: &str| match value.split_once('=') {
+    masked_but(answer, |name, value| match value.split_once('=') {
         // The mark, and its date, are of each browser alone.
         Some((cookie, rest)) if name == "set-cookie" => {
             let attributes: Vec<_> =
@@ -110,9 +94,5 @@ fn masked(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
             format!("{cookie}={length}; {}", attributes.join("; "))
         }
         _ => value.to_owned(),
-    };
-    let headers = headers.map(|(name, value)| {
-        (name.as_str().to_owned(), mask(name.as_str(), value.to_str().unwrap()))
-    });
-    (answer.status.as_u16(), headers.collect(), body)
+    })
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::harness::TestApp;
-use crate::harness::client::{Answer, Client};
+use crate::harness::client::{Answer, masked, me, send_form};
 use crate::harness::letters::{letters, letters_so_far};
 use crate::harness::people::{Person, sign_in};
 
@@ -54,31 +54,4 @@ async fn reset(server: &TestApp, token: &str, password: &str) -> Answer {
 /// Whether somebody can sign in so.
 async fn can_sign_in(server: &TestApp, person: &Person, password: &str) -> bool {
     sign_in(&server.client(), person.username.unwrap(), password).await.status == 201
-}
-
-async fn me(client: &Client) -> u16 {
-    client.get("/api/auth/me").send().await.status.as_u16()
-}
-
-/// Sends the form of a page with the token that stands in it.
-async fn send_form(client: &Client, path: &str, fields: &[(&str, &str)]) -> Answer {
-    let page = client.get(path).header("accept", "text/html").send().await;
-    assert_eq!(page.status, 200, "{path}: {page:?}");
-    let text = page.text();
-    let (_, rest) = text.rsplit_once("name=\"csrf_token\" value=\"").unwrap();
-    let token = rest.split_once('"').unwrap().0;
-    let fields: Vec<_> = [("csrf_token", token)].iter().chain(fields).copied().collect();
-    let action = path.split('?').next().unwrap();
-    client.post(action).header("sec-fetch-site", "same-origin").form(&fields).send().await
-}
-
-/// An answer without what differs from request to request.
-fn masked(answer: &Answer) -> (u16, Vec<(String, String)>, String) {
-    let id = answer.header("x-request-id").unwrap().to_owned();
-    let body = answer.text().replace(&id, "ID");
-    let is_own = |name: &str| matches!(name, "x-request-id" | "date" | "x-ratelimit-reset");
-    let headers = answer.headers.iter().filter(|(name, _)| !is_own(name.as_str()));
-    let headers =
-        headers.map(|(name, value)| (name.as_str().to_owned(), value.to_str().unwrap().to_owned()));
-    (answer.status.as_u16(), headers.collect(), body)
 }

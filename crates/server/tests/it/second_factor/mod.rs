@@ -14,7 +14,7 @@ use portcullis_domain::time::Time;
 use serde_json::{Value, json};
 
 use crate::harness::TestApp;
-use crate::harness::client::{Answer, Client};
+use crate::harness::client::{Answer, Client, me};
 use crate::harness::people::{PASSWORD, Person};
 
 /// The longest that a code is good before the next one.
@@ -136,9 +136,4 @@ fn assert_gives_nothing(answer: &Answer) {
     for cookie in ["sessionid", "csrftoken", "remember"] {
         assert!(answer.set_cookie(cookie).is_none(), "{cookie}: {answer:?}");
     }
-}
-
-/// The status of `GET /api/auth/me`: whether this client is somebody.
-async fn me(client: &Client) -> u16 {
-    client.get("/api/auth/me").send().await.status.as_u16()
 }
