@@ -73,6 +73,7 @@ pub mod request_path;
 pub mod revocation;
 pub mod role;
 pub mod rule;
+mod sealed;
 pub mod second_factor;
 pub mod secret;
 pub mod session;

@@ -2,7 +2,7 @@
 //! every app takes. A code is good in its step and the one before and after, and no step is good twice.
 //! Not here: how often one may be tried (`second_factor`), and the codes for a lost phone (`backup_code`).
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::aead::NONCE_LEN;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::base32;
 use crate::id::UserId;
+use crate::sealed;
 use crate::time::Time;
 
 /// Seconds that a code is of.
@@ -119,12 +120,7 @@ impl FactorKey {
         secret: &TotpSecret,
         nonce: [u8; NONCE_LEN],
     ) -> Result<Vec<u8>, Unreadable> {
-        let mut sealed = secret.0.to_vec();
-        let unique = Nonce::assume_unique_for_key(nonce);
-        self.cipher()?
-            .seal_in_place_append_tag(unique, Aad::from(place(user, factor)), &mut sealed)
-            .map_err(|_| Unreadable)?;
-        Ok([nonce.as_slice(), &sealed].concat())
+        sealed::seal(&self.0, &place(user, factor), nonce, &*secret.0).ok_or(Unreadable)
     }
 
     /// Opens what [`Self::seal`] made.
@@ -133,22 +129,9 @@ impl FactorKey {
         (user, factor): (UserId, &str),
         sealed: &[u8],
     ) -> Result<TotpSecret, Unreadable> {
-        let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Unreadable)?;
-        let mut bytes = Zeroizing::new(rest.to_vec());
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let opened = self.cipher()?.open_in_place(
-            nonce,
-            Aad::from(place(user, factor)),
-            bytes.as_mut_slice(),
-        );
-        let secret: [u8; SECRET_LEN] =
-            opened.ok().and_then(|bytes| (&*bytes).try_into().ok()).ok_or(Unreadable)?;
-        Ok(TotpSecret::from_random(secret))
-    }
-
-    fn cipher(&self) -> Result<LessSafeKey, Unreadable> {
-        let key = UnboundKey::new(&AES_256_GCM, &*self.0).map_err(|_| Unreadable)?;
-        Ok(LessSafeKey::new(key))
+        let opened = sealed::open(&self.0, &place(user, factor), sealed);
+        let secret = opened.and_then(|bytes| bytes.as_slice().try_into().ok());
+        secret.map(TotpSecret::from_random).ok_or(Unreadable)
     }
 }
 

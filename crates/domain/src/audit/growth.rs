@@ -106,10 +106,10 @@ impl Growth {
         let People { actor, subject } = people;
         let kind = Kind::of(at, &name, &outcome, &detail);
         self.counts.entry(kind).or_default().add(&detail);
-        // Where it came from is about whoever acted; what was written, about whom it is about.
         let address = context.ip.as_deref().map(|ip| keys.address_mac(ip));
-        let from = Sealing { part: Part::From, owner: actor.or(subject), address };
-        let written = Sealing { part: Part::Texts, owner: subject.or(actor), address: None };
+        let sealing =
+            |part: Part, address| Sealing { part, owner: part.owner(actor, subject), address };
+        let (from, written) = (sealing(Part::From, address), sealing(Part::Texts, None));
         let entry = Entry {
             version: VERSION,
             index: self.size,

@@ -2,7 +2,7 @@
 //! destroys it wherever it was copied to, and committed to in the entry by a salted hash, so that it
 //! cannot be changed unseen. Not here: whose key it is, and where it is kept.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::aead::NONCE_LEN;
 use aws_lc_rs::{digest, hmac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::entry::{Person, Spelled};
 use super::pending::PendingKey;
 use crate::id::UserId;
+use crate::sealed::{open, seal};
 use crate::secret::leading;
 
 const SALT_LEN: usize = 32;
@@ -58,6 +59,15 @@ impl Part {
         match self {
             Self::From => "from",
             Self::Texts => "texts",
+        }
+    }
+
+    /// Whose it is, of those an event is about: where it came from is of whoever acted, and the texts are
+    /// of whomever it was done to; each of the other where that is nobody.
+    pub fn owner<T>(self, actor: Option<T>, subject: Option<T>) -> Option<T> {
+        match self {
+            Self::From => actor.or(subject),
+            Self::Texts => subject.or(actor),
         }
     }
 
@@ -109,12 +119,12 @@ impl PersonKey {
         let commitment = Commitment::to(&drawn.salt, &json);
         let mut inside = Zeroizing::new(drawn.salt.to_vec());
         inside.extend_from_slice(&json);
-        Ok((commitment, lock(&self.0, &place(index, part), drawn.nonce, &inside)?))
+        Ok((commitment, seal(&self.0, &place(index, part), drawn.nonce, &inside).ok_or(Sealed)?))
     }
 
     /// Opens one part of an entry's personal data.
     pub fn open(&self, index: u64, part: Part, sealed: &[u8]) -> Result<Opened, Sealed> {
-        let inside = unlock(&self.0, &place(index, part), sealed)?;
+        let inside = open(&self.0, &place(index, part), sealed).ok_or(Sealed)?;
         let (salt, json) = inside.split_first_chunk::<SALT_LEN>().ok_or(Sealed)?;
         Ok(Opened { salt: *salt, json: json.to_vec() })
     }
@@ -178,13 +188,13 @@ impl AuditKeys {
         key: &PersonKey,
         nonce: [u8; NONCE_LEN],
     ) -> Result<Vec<u8>, Sealed> {
-        lock(&self.wrapping, &stands_for(person, user), nonce, &*key.0)
+        seal(&self.wrapping, &stands_for(person, user), nonce, &*key.0).ok_or(Sealed)
     }
 
     /// A person's key from what the store keeps. It does not open where the person is said to stand for
     /// somebody else.
     pub fn unwrap(&self, person: Person, user: UserId, sealed: &[u8]) -> Result<PersonKey, Sealed> {
-        let inside = unlock(&self.wrapping, &stands_for(person, user), sealed)?;
+        let inside = open(&self.wrapping, &stands_for(person, user), sealed).ok_or(Sealed)?;
         let bytes = inside.as_slice().try_into().map_err(|_| Sealed)?;
         Ok(PersonKey(Zeroizing::new(bytes)))
     }
@@ -192,11 +202,11 @@ impl AuditKeys {
     /// A key that was kept before it said whose it is, as it is kept now: once, when a database comes to
     /// that version. The nonce is made of all that is sealed, so it comes again with the same only.
     pub fn bind(&self, person: Person, user: UserId, sealed: &[u8]) -> Result<Vec<u8>, Sealed> {
-        let inside = unlock(&self.wrapping, &person.number().to_be_bytes(), sealed)?;
+        let inside = open(&self.wrapping, &person.number().to_be_bytes(), sealed).ok_or(Sealed)?;
         let place = stands_for(person, user);
         let made_of = Zeroizing::new([b"bind".as_slice(), &place, &inside].concat());
         let nonce = leading(&hmac::sign(&self.address, &made_of));
-        lock(&self.wrapping, &place, nonce, &inside)
+        seal(&self.wrapping, &place, nonce, &inside).ok_or(Sealed)
     }
 
     /// By what events from one address are found: HMAC-SHA-256, its first 16 bytes.
@@ -220,39 +230,6 @@ fn stands_for(person: Person, user: UserId) -> [u8; 16] {
 /// Bytes that were moved to another entry do not open.
 fn place(index: u64, part: Part) -> Vec<u8> {
     [&index.to_be_bytes(), part.as_str().as_bytes()].concat()
-}
-
-fn lock(
-    key: &[u8; 32],
-    place: &[u8],
-    nonce: [u8; NONCE_LEN],
-    inside: &[u8],
-) -> Result<Vec<u8>, Sealed> {
-    let mut bytes = nonce.to_vec();
-    let mut sealed = inside.to_vec();
-    cipher(key)?
-        .seal_in_place_append_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(place),
-            &mut sealed,
-        )
-        .map_err(|_| Sealed)?;
-    bytes.append(&mut sealed);
-    Ok(bytes)
-}
-
-fn unlock(key: &[u8; 32], place: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Sealed> {
-    let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Sealed)?;
-    let mut bytes = Zeroizing::new(rest.to_vec());
-    let nonce = Nonce::assume_unique_for_key(*nonce);
-    let length =
-        cipher(key)?.open_in_place(nonce, Aad::from(place), &mut bytes).map_err(|_| Sealed)?.len();
-    bytes.truncate(length);
-    Ok(bytes)
-}
-
-fn cipher(key: &[u8; 32]) -> Result<LessSafeKey, Sealed> {
-    Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).map_err(|_| Sealed)?))
 }
 
 #[cfg(test)]
@@ -291,6 +268,18 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_somebodys() {
+        let check = |part: Part, actor, subject, owner: Option<i64>| {
+            assert_eq!(part.owner(actor, subject), owner, "{part:?} {actor:?} {subject:?}");
+        };
+        check(Part::From, Some(1), Some(2), Some(1));
+        check(Part::From, None, Some(2), Some(2));
+        check(Part::Texts, Some(1), Some(2), Some(2));
+        check(Part::Texts, Some(1), None, Some(1));
+        check(Part::Texts, None, None, None);
+    }
+
+    #[test]
     fn a_commitment_depends_on_the_salt() {
         let key = PersonKey::from_random([1; 32]);
         let with = |salt| key.seal(5, Part::From, &data(), Drawn { salt, ..DRAWN }).unwrap().0;
@@ -317,7 +306,7 @@ mod tests {
         let keys = Keys::derive(&MasterSecret::from_random([9; 32])).unwrap().audit;
         let (one, other) = (Person::from_number(1).unwrap(), Person::from_number(2).unwrap());
         let (ada, eve) = (UserId(5), UserId(6));
-        let old = lock(&keys.wrapping, &one.number().to_be_bytes(), [4; 12], &[7; 32]).unwrap();
+        let old = seal(&keys.wrapping, &one.number().to_be_bytes(), [4; 12], &[7; 32]).unwrap();
         assert!(keys.unwrap(one, ada, &old).is_err(), "it is not believed as it was");
         let bound = keys.bind(one, ada, &old).unwrap();
         assert_eq!(*keys.unwrap(one, ada, &bound).unwrap().0, [7; 32]);

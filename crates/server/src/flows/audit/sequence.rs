@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use portcullis_domain::audit::entry::Person;
 use portcullis_domain::audit::growth::{Growth, Owner, People};
-use portcullis_domain::audit::personal::{Drawn, PersonKey};
+use portcullis_domain::audit::personal::{Drawn, Part, PersonKey};
 use portcullis_domain::audit::tile::TileId;
 use portcullis_domain::audit::tiles::Tiles;
 use portcullis_domain::event::{Context, Event, Text};
@@ -132,15 +132,14 @@ enum Known {
     Erased,
 }
 
-/// Takes what is personal to somebody who was erased out of an event that was under way: where it came
-/// from is about whoever acted, what was written about whom it is about.
+/// Takes what is personal to somebody who was erased out of an event that was under way.
 fn say_nothing_more(event: &mut Happened, is_erased: impl Fn(UserId) -> bool) {
     let Context { actor, subject, .. } = event.context;
-    if actor.or(subject).is_some_and(&is_erased) {
+    if Part::From.owner(actor, subject).is_some_and(&is_erased) {
         let (ip, peer, user_agent) = (None, None, None);
         event.context = Context { ip, peer, user_agent, ..std::mem::take(&mut event.context) };
     }
-    if subject.or(actor).is_some_and(is_erased) {
+    if Part::Texts.owner(actor, subject).is_some_and(is_erased) {
         event.texts.clear();
     }
 }

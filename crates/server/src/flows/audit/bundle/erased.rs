@@ -48,10 +48,7 @@ impl Erasures {
 
     /// A part of an entry is said to be gone.
     pub(super) fn say(&mut self, entry: &Entry, part: Part) {
-        let owner = match part {
-            Part::From => entry.actor.or(entry.subject),
-            Part::Texts => entry.subject.or(entry.actor),
-        };
+        let owner = part.owner(entry.actor, entry.subject);
         self.said.entry(owner).or_default().push(entry.index);
     }
 

@@ -116,12 +116,8 @@ impl Reading<'_> {
     /// The personal data that the entry commits to, and nothing else.
     fn personal(&self, entry: &Entry, parts: &[Sealed], looked: &mut Looked) {
         let index = entry.index;
-        let (actor, subject) = (entry.actor, entry.subject);
-        let committed = [
-            (Part::From, entry.from, actor.or(subject)),
-            (Part::Texts, entry.texts, subject.or(actor)),
-        ];
-        for (part, commitment, owner) in committed {
+        for (part, commitment) in [(Part::From, entry.from), (Part::Texts, entry.texts)] {
+            let owner = part.owner(entry.actor, entry.subject);
             let row = parts.iter().find(|sealed| sealed.part == part.as_str());
             match (commitment, row) {
                 (None, None) => {}
