@@ -26,7 +26,7 @@ impl Disclosure {
     /// What was sealed; `None` if it is not JSON.
     pub fn of(index: u64, part: Part, opened: &Opened) -> Option<Self> {
         let data = opened.members().ok()?;
-        let salt = Some(hex::encode(opened.salt));
+        let salt = Some(hex::encode(opened.salt()));
         let part = part.as_str().to_owned();
         Some(Self { index, part, salt, data: Some(data), erased: None })
     }

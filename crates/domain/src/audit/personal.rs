@@ -2,6 +2,8 @@
 //! destroys it wherever it was copied to, and committed to in the entry by a salted hash, so that it
 //! cannot be changed unseen. Not here: whose key it is, and where it is kept.
 
+use std::borrow::Cow;
+
 use aws_lc_rs::aead::NONCE_LEN;
 use aws_lc_rs::{digest, hmac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -24,9 +26,13 @@ pub struct Commitment([u8; 32]);
 impl Commitment {
     /// The commitment to this JSON under this salt.
     pub fn to(salt: &[u8], json: &[u8]) -> Self {
+        Self::to_both(&[salt, json].concat())
+    }
+
+    /// The same of the two in one piece.
+    fn to_both(salt_and_json: &[u8]) -> Self {
         let mut bytes = [0; 32];
-        let digest = digest::digest(&digest::SHA256, &[salt, json].concat());
-        bytes.copy_from_slice(digest.as_ref());
+        bytes.copy_from_slice(digest::digest(&digest::SHA256, salt_and_json).as_ref());
         Self(bytes)
     }
 }
@@ -81,13 +87,9 @@ impl Part {
 #[derive(Clone)]
 pub struct PersonKey(Zeroizing<[u8; 32]>);
 
-/// What was sealed.
+/// What was sealed: a salt, and behind it the canonical JSON of an object.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Opened {
-    pub salt: [u8; SALT_LEN],
-    /// Canonical JSON of an object.
-    pub json: Vec<u8>,
-}
+pub struct Opened(Zeroizing<Vec<u8>>);
 
 /// The personal data cannot be sealed or cannot be read: the key is another, or the bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -116,29 +118,50 @@ impl PersonKey {
         drawn: Drawn,
     ) -> Result<(Commitment, Vec<u8>), Sealed> {
         let json = serde_json_canonicalizer::to_vec(data).map_err(|_| Sealed)?;
-        let commitment = Commitment::to(&drawn.salt, &json);
         let mut inside = Zeroizing::new(drawn.salt.to_vec());
         inside.extend_from_slice(&json);
-        Ok((commitment, seal(&self.0, &place(index, part), drawn.nonce, &inside).ok_or(Sealed)?))
+        let sealed = seal(&self.0, &place(index, part), drawn.nonce, &inside).ok_or(Sealed)?;
+        Ok((Commitment::to_both(&inside), sealed))
     }
 
     /// Opens one part of an entry's personal data.
     pub fn open(&self, index: u64, part: Part, sealed: &[u8]) -> Result<Opened, Sealed> {
         let inside = open(&self.0, &place(index, part), sealed).ok_or(Sealed)?;
-        let (salt, json) = inside.split_first_chunk::<SALT_LEN>().ok_or(Sealed)?;
-        Ok(Opened { salt: *salt, json: json.to_vec() })
+        if inside.len() < SALT_LEN {
+            return Err(Sealed);
+        }
+        Ok(Opened(inside))
     }
 }
 
 impl Opened {
     /// What the entry commits to, if this is what was sealed.
     pub fn commitment(&self) -> Commitment {
-        Commitment::to(&self.salt, &self.json)
+        Commitment::to_both(&self.0)
+    }
+
+    /// The salt.
+    pub fn salt(&self) -> &[u8] {
+        self.0.get(..SALT_LEN).unwrap_or_default()
+    }
+
+    /// The address it came from, where it says one; the rest is passed over.
+    pub fn ip(&self) -> Option<Cow<'_, str>> {
+        #[derive(Deserialize)]
+        struct From<'a> {
+            #[serde(borrow)]
+            ip: Cow<'a, str>,
+        }
+        serde_json::from_slice(self.json()).ok().map(|From { ip }| ip)
     }
 
     /// The members.
     pub fn members(&self) -> Result<Map<String, Value>, Sealed> {
-        serde_json::from_slice(&self.json).map_err(|_| Sealed)
+        serde_json::from_slice(self.json()).map_err(|_| Sealed)
+    }
+
+    fn json(&self) -> &[u8] {
+        self.0.get(SALT_LEN..).unwrap_or_default()
     }
 }
 
@@ -252,6 +275,7 @@ mod tests {
         assert!(!sealed.windows(9).any(|bytes| bytes == b"192.0.2.1"));
         let opened = key.open(5, Part::From, &sealed).unwrap();
         assert_eq!((opened.commitment(), opened.members().unwrap()), (commitment, data()));
+        assert_eq!((opened.salt(), opened.ip().as_deref()), (&[3; 32][..], Some("192.0.2.1")));
 
         let refused = |key: &PersonKey, index, part, sealed: &[u8]| {
             assert_eq!(key.open(index, part, sealed), Err(Sealed));

@@ -1,6 +1,8 @@
 //! The log as it stands in the tables, for whoever verifies it or hands it on: nothing here is taken to
 //! be what we wrote. Ranges are of indices, from the first up to and without the end.
 
+use std::fmt::Write as _;
+
 use portcullis_domain::audit::tile::TileId;
 use portcullis_domain::id::UserId;
 use portcullis_domain::time::Time;
@@ -9,33 +11,51 @@ use super::checkpoints::Checkpoint;
 use super::counts::{Count, Kind};
 use super::{number, stored};
 use crate::driver::{Row, Tx, params, triggers};
-use crate::error::Result;
+use crate::error::{Result, corrupt};
 use crate::migrate;
 
 /// A row of the log.
-#[derive(Clone, Debug)]
-pub struct Kept {
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
     pub index: u64,
-    pub leaf: Vec<u8>,
-    /// The columns by which it is found, as [`beside`] writes them: one text costs less than five
-    /// columns, of each of which the driver makes a value of its own.
-    pub beside: String,
+    pub leaf: &'a [u8],
+    /// The columns by which it is found, as [`write_beside`] writes them.
+    pub beside: &'a str,
 }
 
-/// The columns by which an entry is found: id, time, name, and the numbers of people, -1 for nobody.
-pub fn beside(id: &str, at: Time, name: &str, actor: Option<i64>, subject: Option<i64>) -> String {
-    format!("{id} {} {name} {} {}", at.0, actor.unwrap_or(-1), subject.unwrap_or(-1))
+/// Writes the columns by which an entry is found: id, time, name, and the numbers of people, -1 for
+/// nobody.
+pub fn write_beside(
+    to: &mut String,
+    id: &str,
+    at: Time,
+    name: &str,
+    actor: Option<i64>,
+    subject: Option<i64>,
+) {
+    let (actor, subject) = (actor.unwrap_or(-1), subject.unwrap_or(-1));
+    write!(to, "{id} {} {name} {actor} {subject}", at.0).unwrap_or_default();
 }
 
-/// The rows of a range, in order.
-pub async fn entries(tx: &mut Tx, first: u64, end: u64) -> Result<Vec<Kept>> {
-    const SQL: &str = "SELECT idx, leaf, id || ' ' || at || ' ' || name || ' '
-            || COALESCE(actor, -1) || ' ' || COALESCE(subject, -1) AS beside
-        FROM audit_log WHERE idx >= $1 AND idx < $2 ORDER BY idx";
-    let rows = tx.fetch_all(SQL, params![stored(first)?, stored(end)?]).await?;
-    let kept =
-        |row: &Row| Ok(Kept { index: number(row.at(0)?)?, leaf: row.at(1)?, beside: row.at(2)? });
-    rows.iter().map(kept).collect()
+/// The rows of a range.
+pub struct Entries(Packed);
+
+impl Entries {
+    /// Each of them, in order.
+    pub fn rows(&self) -> Result<Vec<Kept<'_>>> {
+        let mut rows = self.0.rows(|index, leaf, beside| Some(Kept { index, leaf, beside }))?;
+        rows.sort_by_key(|kept| kept.index);
+        Ok(rows)
+    }
+}
+
+/// Reads the rows of a range. A line end in a name, where none of ours has one, is another character.
+pub async fn entries(tx: &mut Tx, first: u64, end: u64) -> Result<Entries> {
+    const SQL: &str = "SELECT string_agg(leaf, $3), string_agg(idx || ' ' || octet_length(leaf)
+            || ' ' || replace(id || ' ' || at || ' ' || name || ' ' || COALESCE(actor, -1)
+            || ' ' || COALESCE(subject, -1), '\n', '?'), '\n')
+        FROM audit_log WHERE idx >= $1 AND idx < $2";
+    Ok(Entries(Packed::read(tx, "audit_log", SQL, first, end).await?))
 }
 
 /// The rows that stand behind the end: the first, and how many.
@@ -47,32 +67,57 @@ pub async fn strays(tx: &mut Tx, size: u64) -> Result<Option<(u64, u64)>> {
 }
 
 /// One sealed part of an entry's personal data. `part` is whatever stands there.
-#[derive(Clone, Debug)]
-pub struct Sealed {
+#[derive(Clone, Copy, Debug)]
+pub struct Sealed<'a> {
     pub index: u64,
-    pub part: String,
+    pub part: &'a str,
     /// Whose key it is under.
     pub person: Option<i64>,
-    pub sealed: Vec<u8>,
+    pub sealed: &'a [u8],
     /// By what the entries of an address are found.
-    pub address: Option<Vec<u8>>,
+    pub address: Option<&'a [u8]>,
 }
 
-/// The personal data of a range, in order.
-pub async fn personal(tx: &mut Tx, first: u64, end: u64) -> Result<Vec<Sealed>> {
-    const SQL: &str = "SELECT idx, part, person, sealed, address FROM audit_personal
-        WHERE idx >= $1 AND idx < $2 ORDER BY idx, part";
-    let rows = tx.fetch_all(SQL, params![stored(first)?, stored(end)?]).await?;
-    let sealed = |row: &Row| {
-        Ok(Sealed {
-            index: number(row.at(0)?)?,
-            part: row.at(1)?,
-            person: row.at(2)?,
-            sealed: row.at(3)?,
-            address: row.at(4)?,
-        })
+/// The personal data of a range.
+pub struct Personal(Packed);
+
+impl Personal {
+    /// Each part of it, in order.
+    pub fn rows(&self) -> Result<Vec<Sealed<'_>>> {
+        let mut rows = self.0.rows(sealed)?;
+        rows.sort_by_key(|sealed| (sealed.index, sealed.part));
+        Ok(rows)
+    }
+}
+
+/// Reads the personal data of a range.
+pub async fn personal(tx: &mut Tx, first: u64, end: u64) -> Result<Personal> {
+    const SQL: &str = "SELECT string_agg(sealed || COALESCE(address, $3), $3),
+            string_agg(idx || ' ' || (octet_length(sealed) + COALESCE(octet_length(address), 0))
+                || ' ' || COALESCE('=' || person, '')
+                || ' ' || COALESCE('=' || octet_length(address), '')
+                || ' ' || replace(part, '\n', '?'), '\n')
+        FROM audit_personal WHERE idx >= $1 AND idx < $2";
+    Ok(Personal(Packed::read(tx, "audit_personal", SQL, first, end).await?))
+}
+
+/// A row of it: behind the sealed bytes stands the MAC of the address.
+fn sealed<'a>(index: u64, bytes: &'a [u8], rest: &'a str) -> Option<Sealed<'a>> {
+    let (person, rest) = rest.split_once(' ')?;
+    let (address, part) = rest.split_once(' ')?;
+    let person = match person.strip_prefix('=') {
+        Some(number) => Some(number.parse().ok()?),
+        None => None,
     };
-    rows.iter().map(sealed).collect()
+    let (sealed, address) = match address.strip_prefix('=') {
+        Some(length) => {
+            let sealed = bytes.len().checked_sub(length.parse().ok()?)?;
+            let (sealed, address) = bytes.split_at_checked(sealed)?;
+            (sealed, Some(address))
+        }
+        None => (bytes, None),
+    };
+    Some(Sealed { index, part, person, sealed, address })
 }
 
 /// Somebody of the log as he stands there.
@@ -191,4 +236,43 @@ pub async fn counts(tx: &mut Tx, from: Time) -> Result<Vec<(Kind, Count)>> {
         Ok((kind, Count { events: positive("events")?, amount: positive("amount")? }))
     };
     tx.fetch_all(SQL, params![from]).await?.iter().map(count).collect()
+}
+
+/// Many rows as one, in any order: a row costs the driver more than what stands in it.
+struct Packed {
+    table: &'static str,
+    /// The bytes of all rows, one after the other.
+    bytes: Vec<u8>,
+    /// A line for each row: its index, how many of the bytes are its own, and what else there is of it.
+    heads: String,
+}
+
+impl Packed {
+    async fn read(
+        tx: &mut Tx,
+        table: &'static str,
+        sql: &'static str,
+        first: u64,
+        end: u64,
+    ) -> Result<Self> {
+        let nothing_between: &[u8] = &[];
+        let range = params![stored(first)?, stored(end)?, nothing_between];
+        let row = tx.fetch_one(sql, range).await?;
+        let (bytes, heads): (Option<&[u8]>, Option<&str>) = (row.at(0)?, row.at(1)?);
+        let (bytes, heads) = (bytes.unwrap_or_default(), heads.unwrap_or_default());
+        Ok(Self { table, bytes: bytes.to_vec(), heads: heads.to_owned() })
+    }
+
+    /// Every row, made of its index, its bytes and what else there is of it.
+    fn rows<'a, T>(&'a self, row: impl Fn(u64, &'a [u8], &'a str) -> Option<T>) -> Result<Vec<T>> {
+        let mut bytes = self.bytes.as_slice();
+        let mut next = |head: &'a str| {
+            let (index, rest) = head.split_once(' ')?;
+            let (length, rest) = rest.split_once(' ')?;
+            let own = bytes.split_off(..length.parse().ok()?)?;
+            row(index.parse().ok()?, own, rest)
+        };
+        let heads = self.heads.split_terminator('\n');
+        heads.map(|head| next(head).ok_or_else(|| corrupt(self.table, "idx", head))).collect()
+    }
 }

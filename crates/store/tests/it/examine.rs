@@ -21,8 +21,9 @@ async fn ranges_are_read_in_order_and_without_their_end() {
         for index in [3, 0, 1] {
             append(&mut tx, index).await;
         }
-        let indices =
-            |kept: Vec<examine::Kept>| kept.iter().map(|kept| kept.index).collect::<Vec<_>>();
+        let indices = |kept: examine::Entries| {
+            kept.rows().unwrap().iter().map(|kept| kept.index).collect::<Vec<_>>()
+        };
         assert_eq!(indices(examine::entries(&mut tx, 0, 9).await.unwrap()), [0, 1, 3]);
         assert_eq!(indices(examine::entries(&mut tx, 1, 3).await.unwrap()), [1]);
         assert_eq!(examine::strays(&mut tx, 1).await.unwrap(), Some((1, 2)));
@@ -40,8 +41,8 @@ async fn ranges_are_read_in_order_and_without_their_end() {
             [part(1, Part::Texts, None), part(1, Part::From, person), part(2, Part::From, None)];
         personal::insert(&mut tx, &rows).await.unwrap();
         let read = examine::personal(&mut tx, 0, 2).await.unwrap();
-        let read: Vec<_> =
-            read.iter().map(|row| (row.index, row.part.as_str(), row.person)).collect();
+        let read = read.rows().unwrap();
+        let read: Vec<_> = read.iter().map(|row| (row.index, row.part, row.person)).collect();
         assert_eq!(read, [(1, "from", Some(7)), (1, "texts", None)]);
 
         for (level, n) in [(0, 0), (0, 1), (1, 0)] {
@@ -53,6 +54,45 @@ async fn ranges_are_read_in_order_and_without_their_end() {
         assert_eq!(ids(lower), [TileId { level: 0, n: 1 }]);
         let upper = examine::upper_tiles(&mut tx).await.unwrap();
         assert_eq!(ids(upper), [TileId { level: 1, n: 0 }]);
+    })
+    .await;
+}
+
+/// Rows come packed: what somebody writes into one of them must not pass for another.
+#[tokio::test]
+async fn a_row_stays_one_whatever_stands_in_it() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        append(&mut tx, 0).await;
+        let row = Personal {
+            index: 0,
+            part: Part::From,
+            person: None,
+            sealed: b"sealed\n".to_vec(),
+            address: Some([b' '; 16]),
+        };
+        personal::insert(&mut tx, &[row]).await.unwrap();
+        tx.commit().await.unwrap();
+        test.tamper("INSERT INTO audit_log (idx, id, at, name, leaf) SELECT 1, 'id1', 5, 'x\n2 0 id', leaf FROM audit_log").await;
+        test.tamper("INSERT INTO audit_log (idx, id, at, name, leaf) SELECT 2, '', 5, 'a b', leaf FROM audit_log WHERE idx = 0").await;
+        test.tamper("INSERT INTO audit_personal (idx, part, person, sealed) SELECT 0, 'x\n0 0  texts', -1, sealed FROM audit_personal").await;
+
+        let mut tx = test.db.read().await.unwrap();
+        let entries = examine::entries(&mut tx, 0, 9).await.unwrap();
+        let rows = entries.rows().unwrap();
+        let read: Vec<_> = rows.iter().map(|kept| (kept.index, kept.beside)).collect();
+        let first = format!("id0 {} sys_shutdown -1 -1", NOW.0);
+        let expected = [(0, first.as_str()), (1, "id1 5 x?2 0 id -1 -1"), (2, " 5 a b -1 -1")];
+        assert_eq!(read, expected);
+        assert!(rows.iter().all(|kept| kept.leaf == rows[0].leaf && kept.leaf.ends_with(b"}")));
+
+        let parts = examine::personal(&mut tx, 0, 9).await.unwrap();
+        let parts = parts.rows().unwrap();
+        let read: Vec<_> = parts.iter().map(|row| (row.part, row.person, row.address)).collect();
+        let address = [b' '; 16];
+        let expected = [("from", None, Some(address.as_slice())), ("x?0 0  texts", Some(-1), None)];
+        assert_eq!(read, expected);
+        assert!(parts.iter().all(|row| row.sealed == b"sealed\n"));
     })
     .await;
 }

@@ -48,13 +48,13 @@ pub async fn inclusion(db: &Db, index: u64) -> Result<Proven, LogFault> {
     if !(pruned..size).contains(&index) {
         return Ok(none);
     }
-    let kept = examine::entries(&mut tx, index, index + 1).await?.pop();
-    let (Some(kept), Some(newest)) = (kept, newest) else { return Ok(none) };
+    let kept = examine::entries(&mut tx, index, index + 1).await?;
+    let (Some(kept), Some(newest)) = (kept.rows()?.pop(), newest) else { return Ok(none) };
     let tiles = load(&mut tx, Tiles::needed_for_inclusion(index, size)).await?;
     let path = tiles.inclusion(index, size)?;
-    let entry = Entry::read(&kept.leaf);
+    let entry = Entry::read(kept.leaf);
     let checkpoint = newest.note;
-    let file = Inclusion { index, entry: Some(kept.leaf), path, checkpoint };
+    let file = Inclusion { index, entry: Some(kept.leaf.to_vec()), path, checkpoint };
     Ok(Proven::Done(Box::new(Proof { file: ProofFile::Inclusion(file), entry, size })))
 }
 

@@ -223,8 +223,13 @@ impl Course<'_> {
         let mut tx = self.export.db.read().await?;
         let entries = examine::entries(&mut tx, first, end).await?;
         let personal = match self.export.personal {
-            Personal::Included => examine::personal(&mut tx, first, end).await?,
-            Personal::LeftOut => Vec::new(),
+            Personal::Included => Some(examine::personal(&mut tx, first, end).await?),
+            Personal::LeftOut => None,
+        };
+        let entries = entries.rows()?;
+        let personal = match &personal {
+            Some(personal) => personal.rows()?,
+            None => Vec::new(),
         };
         let tiles = examine::tiles(&mut tx, 0, first / WIDTH, end.div_ceil(WIDTH)).await?;
         for owner in personal.iter().filter_map(|sealed| sealed.person) {
@@ -238,7 +243,7 @@ impl Course<'_> {
         for block in entries.chunk_by(|one, next| one.index / WIDTH == next.index / WIDTH) {
             let Some(first) = block.first() else { continue };
             let (n, width) = (first.index / WIDTH, block.len() as u64);
-            let leaves = block.iter().map(|kept| kept.leaf.as_slice());
+            let leaves = block.iter().map(|kept| kept.leaf);
             let bundle = entries::write(leaves)?;
             self.put(entries_path(n, width).unwrap_or_default(), bundle).await;
             if self.export.personal == Personal::Included {
@@ -252,13 +257,13 @@ impl Course<'_> {
 
     /// The personal data of a block, a line for each part that its entries commit to. A part that cannot
     /// be read has none, and whoever checks the bundle misses it.
-    fn lines(&self, block: &[Kept], personal: &[Sealed]) -> String {
+    fn lines(&self, block: &[Kept<'_>], personal: &[Sealed<'_>]) -> String {
         let mut lines = String::new();
         for kept in block {
-            let Some(entry) = Entry::read(&kept.leaf) else { continue };
+            let Some(entry) = Entry::read(kept.leaf) else { continue };
             let start = personal.partition_point(|sealed| sealed.index < kept.index);
             let of_entry = personal.get(start..).unwrap_or_default();
-            let of_entry: Vec<&Sealed> =
+            let of_entry: Vec<&Sealed<'_>> =
                 of_entry.iter().take_while(|sealed| sealed.index == kept.index).collect();
             let parts = [(Part::From, entry.from), (Part::Texts, entry.texts)];
             for (part, _) in parts.iter().filter(|(_, commitment)| commitment.is_some()) {
@@ -273,7 +278,7 @@ impl Course<'_> {
         lines
     }
 
-    fn disclose(&self, part: Part, sealed: &Sealed) -> Option<Disclosure> {
+    fn disclose(&self, part: Part, sealed: &Sealed<'_>) -> Option<Disclosure> {
         let index = sealed.index;
         let key = match sealed.person {
             None => self.export.keys.nobody(),
@@ -283,7 +288,7 @@ impl Course<'_> {
                 Owner::Unknown => return None,
             },
         };
-        Disclosure::of(index, part, &key.open(index, part, &sealed.sealed).ok()?)
+        Disclosure::of(index, part, &key.open(index, part, sealed.sealed).ok()?)
     }
 
     async fn look_up(&mut self, tx: &mut Tx, number: i64) -> Result<(), Error> {
@@ -311,7 +316,7 @@ impl Owner {
 }
 
 /// The first entry that is not there.
-fn hole(first: u64, end: u64, entries: &[Kept]) -> Option<u64> {
+fn hole(first: u64, end: u64, entries: &[Kept<'_>]) -> Option<u64> {
     let there = entries.iter().map(|kept| Some(kept.index)).chain(std::iter::repeat(None));
     (first..end).zip(there).find(|(index, there)| *there != Some(*index)).map(|(index, _)| index)
 }

@@ -106,7 +106,7 @@ async fn kept_since(tx: &mut Tx, tree: &Tree) -> Result<Option<Time>, Error> {
         return Ok(None);
     }
     let kept = examine::entries(tx, tree.pruned, tree.pruned + 1).await?;
-    Ok(kept.first().and_then(|kept| Entry::read(&kept.leaf)).map(|entry| entry.logged))
+    Ok(kept.rows()?.first().and_then(|kept| Entry::read(kept.leaf)).map(|entry| entry.logged))
 }
 
 /// The first entry to be looked at: the first of a whole tile.

@@ -68,7 +68,8 @@ async fn signed(ask: &Ask, verdict: &Verdict, faults: &mut Faults) -> Result<(),
         return Ok(());
     }
     let first = examine::entries(&mut tx, verdict.pruned, verdict.pruned + 1).await?;
-    let since = first.first().and_then(|kept| Entry::read(&kept.leaf)).map(|entry| entry.logged);
+    let since =
+        first.rows()?.first().and_then(|kept| Entry::read(kept.leaf)).map(|entry| entry.logged);
     let is_overdue = |since: &Time| ask.now.since(*since) > AGE.saturating_mul(2);
     if let Some(since) = since.filter(is_overdue) {
         faults.add(Fault::NeverSigned { since });

@@ -1,7 +1,7 @@
 //! A range that was read is looked at: what each entry comes to, whether the columns beside it and its
 //! personal data agree with it, and what was signed. Pure work, no waiting.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::vec::IntoIter;
 
@@ -12,23 +12,23 @@ use portcullis_domain::audit::personal::{Commitment, Part};
 use portcullis_domain::audit::tile::{TileId, WIDTH};
 use portcullis_domain::audit::tiles::from_bytes;
 use portcullis_domain::audit::tree::{Hash, leaf_hash};
-use portcullis_store::audit::examine::{Kept, Sealed, beside};
-
-use serde_json::Value;
+use portcullis_store::Error;
+use portcullis_store::audit::examine::{Kept, Sealed, write_beside};
 
 use super::Pin;
 use super::begin::signed;
 use super::range::{Looked, Range, Shared, Standing};
 
 /// Looks at everything in a range.
-pub(super) fn look(shared: &Shared, range: Range) -> Looked {
+pub(super) fn look(shared: &Shared, range: Range) -> Result<Looked, Error> {
     let mut looked = Looked { first: range.first, ..Looked::default() };
     let signed = signed_in(shared, &range, &mut looked);
     let mut reading = Reading {
         shared,
         people: &range.people,
-        entries: range.entries.into_iter().peekable(),
-        personal: range.personal.into_iter().peekable(),
+        entries: range.entries.rows()?.into_iter().peekable(),
+        personal: range.personal.rows()?.into_iter().peekable(),
+        beside: String::new(),
     };
     let mut tiles: BTreeMap<TileId, Vec<u8>> = range.tiles.into_iter().collect();
     for n in range.first / WIDTH..range.end.div_ceil(WIDTH) {
@@ -49,7 +49,7 @@ pub(super) fn look(shared: &Shared, range: Range) -> Looked {
         let is_signed_within = within.iter().any(|signed| signed.head.size < end);
         looked.blocks.push((block.look(is_signed_within), within));
     }
-    looked
+    Ok(looked)
 }
 
 /// The tile may have grown since; empty if it is too short.
@@ -88,9 +88,11 @@ fn signed_in(shared: &Shared, range: &Range, looked: &mut Looked) -> Vec<Signed>
 /// The rows of a range, one entry after the other.
 struct Reading<'a> {
     shared: &'a Shared,
-    people: &'a HashMap<i64, Standing>,
-    entries: Peekable<IntoIter<Kept>>,
-    personal: Peekable<IntoIter<Sealed>>,
+    people: &'a BTreeMap<i64, Standing>,
+    entries: Peekable<IntoIter<Kept<'a>>>,
+    personal: Peekable<IntoIter<Sealed<'a>>>,
+    /// What must stand beside an entry.
+    beside: String,
 }
 
 impl Reading<'_> {
@@ -100,12 +102,12 @@ impl Reading<'_> {
         while let Some(part) = self.personal.next_if(|part| part.index == index) {
             parts.push(part);
         }
-        block.entries.push(kept.as_ref().map(|kept| leaf_hash(&kept.leaf)));
+        block.entries.push(kept.as_ref().map(|kept| leaf_hash(kept.leaf)));
         let Some(kept) = kept else { return };
-        match Entry::read(&kept.leaf) {
+        match Entry::read(kept.leaf) {
             Some(entry) if entry.index != index => block.elsewhere.push((index, entry.index)),
             Some(entry) => {
-                columns(&entry, &kept, &mut looked.faults);
+                self.columns(&entry, &kept, &mut looked.faults);
                 looked.counted.add(&entry);
                 self.personal(&entry, &parts, looked);
             }
@@ -113,8 +115,25 @@ impl Reading<'_> {
         }
     }
 
+    /// The columns by which an entry is found.
+    fn columns(&mut self, entry: &Entry, kept: &Kept<'_>, faults: &mut Faults) {
+        let number = |person: Option<Person>| person.map(Person::number);
+        let (actor, subject) = (number(entry.actor), number(entry.subject));
+        self.beside.clear();
+        write_beside(&mut self.beside, &entry.id, entry.at, &entry.event, actor, subject);
+        if self.beside == kept.beside {
+            return;
+        }
+        let (right, wrong) = (named(&self.beside), named(kept.beside));
+        for ((column, right), (_, wrong)) in right.into_iter().zip(wrong) {
+            if right != wrong {
+                faults.add(Fault::Column { index: kept.index, column });
+            }
+        }
+    }
+
     /// The personal data that the entry commits to, and nothing else.
-    fn personal(&self, entry: &Entry, parts: &[Sealed], looked: &mut Looked) {
+    fn personal(&self, entry: &Entry, parts: &[Sealed<'_>], looked: &mut Looked) {
         let index = entry.index;
         for (part, commitment) in [(Part::From, entry.from), (Part::Texts, entry.texts)] {
             let owner = part.owner(entry.actor, entry.subject);
@@ -132,7 +151,7 @@ impl Reading<'_> {
                 }
             }
         }
-        if parts.iter().any(|sealed| Part::parse(&sealed.part).is_none()) {
+        if parts.iter().any(|sealed| Part::parse(sealed.part).is_none()) {
             looked.faults.add(Fault::PersonalStray { index, part: "another" });
         }
     }
@@ -142,7 +161,7 @@ impl Reading<'_> {
         index: u64,
         part: Part,
         commitment: Commitment,
-        sealed: &Sealed,
+        sealed: &Sealed<'_>,
         looked: &mut Looked,
     ) {
         let keys = &self.shared.keys;
@@ -160,39 +179,20 @@ impl Reading<'_> {
             }
             Some(Some(Standing::Unknown) | None) => None,
         };
-        let opened = key.and_then(|key| key.open(index, part, &sealed.sealed).ok());
+        let opened = key.and_then(|key| key.open(index, part, sealed.sealed).ok());
         let Some(opened) = opened.filter(|opened| opened.commitment() == commitment) else {
             looked.faults.add(Fault::PersonalAltered { index, part: part.as_str() });
             return;
         };
         // By it the entries of an address are found.
-        let members = opened.members().unwrap_or_default();
-        let ip = members.get("ip").and_then(Value::as_str).filter(|_| part == Part::From);
-        if sealed.address.as_deref()
-            != ip.map(|ip| keys.address_mac(ip)).as_ref().map(<[u8; 16]>::as_slice)
-        {
+        let ip = opened.ip().filter(|_| part == Part::From);
+        if sealed.address != ip.map(|ip| keys.address_mac(&ip)).as_ref().map(<[u8; 16]>::as_slice) {
             looked.faults.add(Fault::Column { index, column: "address" });
         }
     }
 }
 
-/// The columns by which an entry is found.
-fn columns(entry: &Entry, kept: &Kept, faults: &mut Faults) {
-    let number = |person: Option<Person>| person.map(Person::number);
-    let (actor, subject) = (number(entry.actor), number(entry.subject));
-    let right = beside(&entry.id, entry.at, &entry.event, actor, subject);
-    if right == kept.beside {
-        return;
-    }
-    let (right, wrong) = (named(&right), named(&kept.beside));
-    for ((column, right), (_, wrong)) in right.into_iter().zip(wrong) {
-        if right != wrong {
-            faults.add(Fault::Column { index: kept.index, column });
-        }
-    }
-}
-
-/// What [`beside`] wrote, column by column. A name may have spaces where somebody wrote them in.
+/// What [`write_beside`] wrote, column by column. A name may have spaces where somebody wrote them in.
 fn named(beside: &str) -> [(&'static str, &str); 5] {
     let (id, rest) = beside.split_once(' ').unwrap_or((beside, ""));
     let (at, rest) = rest.split_once(' ').unwrap_or((rest, ""));

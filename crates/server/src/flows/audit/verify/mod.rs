@@ -30,7 +30,7 @@ use counts::Counted;
 use range::Looked;
 
 /// So many entries are read and looked at together: whole tiles.
-const TOGETHER: u64 = 16 * WIDTH;
+const TOGETHER: u64 = 2 * WIDTH;
 /// So far the clocks of nodes may differ.
 pub(super) const TOLERANCE: Duration = Duration::from_secs(10);
 
@@ -203,5 +203,5 @@ async fn unsigned_since(ask: &Ask, verdict: &Verdict) -> Result<Option<Time>, Er
     let signed = verdict.signed.map_or(verdict.pruned, |pin| pin.size);
     let mut tx = ask.db.read_once().await?;
     let first = examine::entries(&mut tx, signed, signed + 1).await?;
-    Ok(first.first().and_then(|kept| Entry::read(&kept.leaf)).map(|entry| entry.logged))
+    Ok(first.rows()?.first().and_then(|kept| Entry::read(kept.leaf)).map(|entry| entry.logged))
 }

@@ -1,7 +1,7 @@
 //! One range of entries: read with its tiles, its personal data and what was signed in it, then looked
 //! at on a thread that may be busy.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portcullis_domain::audit::entry::{Entry, Person};
@@ -14,7 +14,7 @@ use portcullis_domain::audit::tile::WIDTH;
 use portcullis_domain::audit::tiles::Tiles;
 use portcullis_domain::time::Time;
 use portcullis_store::audit::checkpoints::Checkpoint;
-use portcullis_store::audit::examine::{self, Kept, Sealed, Somebody};
+use portcullis_store::audit::examine::{self, Entries, Personal, Somebody};
 use portcullis_store::audit::{log, pending, tree};
 use portcullis_store::{Db, Error};
 
@@ -41,11 +41,11 @@ pub(super) struct Shared {
 pub(super) struct Range {
     pub(super) first: u64,
     pub(super) end: u64,
-    pub(super) entries: Vec<Kept>,
-    pub(super) personal: Vec<Sealed>,
+    pub(super) entries: Entries,
+    pub(super) personal: Personal,
     pub(super) tiles: Vec<(TileId, Vec<u8>)>,
     pub(super) checkpoints: Vec<Checkpoint>,
-    pub(super) people: HashMap<i64, Standing>,
+    pub(super) people: BTreeMap<i64, Standing>,
 }
 
 /// What was found in it.
@@ -102,7 +102,7 @@ pub(super) async fn look(shared: Arc<Shared>, first: u64, end: u64) -> Result<Lo
     let range = read(&shared, first, end).await?;
     let busy = Arc::clone(&shared);
     let looked = tokio::task::spawn_blocking(move || look::look(&busy, range)).await;
-    let mut looked = looked.map_err(|_| Error::Unavailable)?;
+    let mut looked = looked.map_err(|_| Error::Unavailable)??;
     let absent = std::mem::take(&mut looked.absent);
     let floor = if absent.is_empty() { 0 } else { shared.personal_floor().await? };
     let mut erased = HashMap::new();
@@ -137,7 +137,7 @@ async fn read(shared: &Shared, first: u64, end: u64) -> Result<Range, Error> {
     let tiles = examine::tiles(&mut tx, 0, first / WIDTH, end.div_ceil(WIDTH)).await?;
     let checkpoints = examine::checkpoints(&mut tx, first, end).await?;
     drop(tx);
-    let mut owners: Vec<i64> = personal.iter().filter_map(|sealed| sealed.person).collect();
+    let mut owners: Vec<i64> = personal.rows()?.iter().filter_map(|sealed| sealed.person).collect();
     owners.sort_unstable();
     owners.dedup();
     let mut people = shared.people.those(&owners);
@@ -187,7 +187,7 @@ impl Shared {
 }
 
 impl People {
-    fn those(&self, numbers: &[i64]) -> HashMap<i64, Standing> {
+    fn those(&self, numbers: &[i64]) -> BTreeMap<i64, Standing> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let of = |number: &i64| Some((*number, known.get(number)?.clone()));
         numbers.iter().filter_map(of).collect()
