@@ -41,6 +41,7 @@
 //! - [`trusted_device`]: devices where nobody is asked for the second factor.
 //! - [`webhook`]: messages to other systems, and how they are signed.
 
+pub mod access_token;
 pub mod account;
 pub mod activity;
 pub mod administration;
@@ -77,6 +78,7 @@ mod sealed;
 pub mod second_factor;
 pub mod secret;
 pub mod session;
+pub mod signing_key;
 pub mod step_up;
 pub mod text;
 pub mod throttle;

@@ -5,6 +5,7 @@
 use aws_lc_rs::{hkdf, hmac};
 use zeroize::Zeroizing;
 
+use crate::access_token::TokenId;
 use crate::audit::personal::AuditKeys;
 use crate::backup::BackupKey;
 use crate::backup_code::BackupCode;
@@ -14,6 +15,7 @@ use crate::id::SessionHandle;
 use crate::one_time_code::Code;
 use crate::probe::ProbeKey;
 use crate::remember::RememberKey;
+use crate::signing_key::KeySeal;
 use crate::totp::FactorKey;
 
 /// The generation of the keys. It is part of every label, so that a later generation shares nothing
@@ -67,8 +69,9 @@ pub struct Keys {
     pub backup: BackupKey,
     /// For the secrets of second factors.
     pub factor: FactorKey,
+    /// For the private keys that sign access tokens.
+    pub signing: KeySeal,
     seal_check: [u8; 32],
-    signing_seed: Zeroizing<[u8; 32]>,
 }
 
 /// The cryptographic library refused to derive a key. It has no reason to.
@@ -96,8 +99,8 @@ impl Keys {
             probe: ProbeKey::new(hmac_key(&root, "probe")?),
             backup: BackupKey::new(hmac_key(&root, "backup")?),
             factor: FactorKey::new(expand(&root, "factor")?),
+            signing: KeySeal::new(expand(&root, "signing keys")?),
             seal_check: *expand(&root, "seal")?,
-            signing_seed: expand(&root, "signing")?,
         })
     }
 
@@ -105,11 +108,6 @@ impl Keys {
     /// nothing can be derived from it.
     pub fn seal_check(&self) -> [u8; 32] {
         self.seal_check
-    }
-
-    /// The seed of the Ed25519 key that signs access tokens (RFC 8032, section 5.1.5).
-    pub fn signing_seed(&self) -> &[u8; 32] {
-        &self.signing_seed
     }
 }
 
@@ -241,12 +239,16 @@ impl MacKey {
         Code::from_random(leading(&mac.sign()))
     }
 
-    /// Under what the store keeps the signed access tokens of a session: one row, because their
-    /// own signature is what proves them.
-    pub fn access_mac(&self, session: &SessionHandle) -> Mac {
+    /// What the store keeps of a signed access token: of its own name, with whose it is and on which
+    /// session it hangs, because its signature is what proves the rest. However it is spelled, it has
+    /// one row.
+    pub fn access_mac(&self, token: &TokenId, session: &SessionHandle, subject: &str) -> Mac {
         let mut mac = hmac::Context::with_key(&self.0);
         mac.update(b"jwts");
+        // The first two have one length each, so nothing can move from one into the next.
+        mac.update(token.as_str().as_bytes());
         mac.update(session.as_str().as_bytes());
+        mac.update(subject.as_bytes());
         Mac(leading(&mac.sign()))
     }
 }
@@ -366,9 +368,23 @@ mod tests {
     fn keys_come_from_the_master_secret_alone_and_differ() {
         let (one, again, two) = (keys(1), keys(1), keys(2));
         assert_eq!(one.seal_check(), again.seal_check());
-        assert_eq!(one.signing_seed(), again.signing_seed());
         assert_ne!(one.seal_check(), two.seal_check());
-        assert_ne!(&one.seal_check(), one.signing_seed());
+    }
+
+    #[test]
+    fn an_access_token_is_kept_under_its_name_its_session_and_its_owner() {
+        let mac = |token: u8, session: u8, subject: &str| {
+            let token = TokenId::from_random([token; 16]);
+            keys(1).credential.access_mac(
+                &token,
+                &SessionHandle::from_random([session; 12]),
+                subject,
+            )
+        };
+        assert_eq!(mac(1, 1, "ada"), mac(1, 1, "ada"), "control");
+        for other in [mac(2, 1, "ada"), mac(1, 2, "ada"), mac(1, 1, "bob")] {
+            assert_ne!(other, mac(1, 1, "ada"));
+        }
     }
 
     /// RFC 5869 by hand: extract is an HMAC, and one block of expand is another.

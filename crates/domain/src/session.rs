@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-/// A sign-in by username is renewed up to this long after it.
+/// What a sign-in by username or by an API gave is renewed up to this long after it.
 const RENEWED_UP_TO: Duration = Duration::from_hours(90 * 24);
 
 /// The way somebody signed in.
@@ -114,10 +114,9 @@ impl Lifetimes {
     pub fn terms(&self, form: SignInForm, shows_browser: bool, now: Time) -> Terms {
         let fixed = |life, idle| Life { expires_at: now.plus(life), idle, renew_until: None };
         let web = fixed(self.absolute, Some(self.idle));
-        let long = self
-            .username_login
-            .map(|life| Life { renew_until: Some(now.plus(RENEWED_UP_TO)), ..fixed(life, None) });
-        let access = Some(fixed(self.access, None));
+        let renew_until = Some(now.plus(RENEWED_UP_TO));
+        let long = self.username_login.map(|life| Life { renew_until, ..fixed(life, None) });
+        let access = Some(Life { renew_until, ..fixed(self.access, None) });
         let none = Terms { cookie: None, api_token: None, mobile_token: None, access: None };
         match form {
             SignInForm::Username => Terms { cookie: Some(long.unwrap_or(web)), access, ..none },
@@ -215,6 +214,13 @@ pub fn renewal(
         .filter(|renewed| *renewed > expires_at)
 }
 
+/// The life of an access token that takes the place of one with this life: it, too, is replaced up to
+/// the same moment, and never lives beyond it. `None` if there is nothing left to live.
+pub fn refreshed(old: Life, access: Duration, now: Time) -> Option<Life> {
+    let until = old.renew_until?;
+    (until > now).then(|| Life { expires_at: until.min(now.plus(access)), ..old })
+}
+
 /// How old `last_active` may be before it is written again: a minute, or less where the idle bound is
 /// short, so that the stored time errs by a tenth of the bound at most, and early.
 pub fn touch_after(idle: Option<Duration>) -> Duration {
@@ -241,7 +247,7 @@ mod tests {
             Some(Life { expires_at: NOW.plus(life), idle, renew_until })
         };
         let web = life(2 * DAY / 24, Some(DAY / 48), None);
-        let access = life(DAY, None, None);
+        let access = life(DAY, None, Some(90 * DAY));
         let check = |settings: Lifetimes, form, browser, expected: [Option<Life>; 4]| {
             let [cookie, api_token, mobile_token, access] = expected;
             let expected = Terms { cookie, api_token, mobile_token, access };
@@ -312,6 +318,22 @@ mod tests {
         check(DAY, Some(3 * DAY), Some(3 * DAY));
         check(DAY, Some(DAY), None);
         check(DAY, None, None);
+    }
+
+    #[test]
+    fn an_access_token_is_refreshed_up_to_its_bound() {
+        let check = |bound: Option<Duration>, expected: Option<Duration>| {
+            let renew_until = bound.map(|bound| NOW.plus(bound));
+            let old = Life { expires_at: NOW.plus(DAY / 24), idle: None, renew_until };
+            let life = refreshed(old, DAY, NOW);
+            let end = life.map(|life| (life.expires_at, life.renew_until));
+            assert_eq!(end, expected.map(|end| (NOW.plus(end), renew_until)), "{bound:?}");
+        };
+        check(Some(90 * DAY), Some(DAY));
+        check(Some(DAY), Some(DAY));
+        check(Some(DAY / 24), Some(DAY / 24));
+        check(Some(Duration::ZERO), None);
+        check(None, None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ use crate::mail::{Mailer, MailerFault};
 use crate::probe::Probes;
 use crate::random::Random;
 use crate::record::Recorder;
+use crate::signing_keys;
 use crate::spend::Spender;
 use crate::telemetry::Telemetry;
 use crate::tls::{Tls, TlsFault};
@@ -59,6 +60,8 @@ pub struct Parts {
     pub hasher: Hasher,
     pub verifier: Arc<Verifier>,
     pub access_tokens: AccessTokens,
+    /// How it stands with the keys of access tokens.
+    pub signing_keys: signing_keys::Standing,
     pub spender: Spender,
     pub recorder: Recorder,
     pub audit: AuditLog,
@@ -110,8 +113,6 @@ pub enum BuildError {
     Upstream(#[from] BadUpstream),
     #[error("the password threads could not be started")]
     Threads(#[source] std::io::Error),
-    #[error("the signing key could not be made")]
-    Signing,
     #[error("mail cannot be sent by this configuration")]
     Mail(#[from] MailerFault),
     #[error(transparent)]
@@ -169,8 +170,8 @@ impl App {
         let parts = Parts {
             hasher: hasher.map_err(BuildError::Threads)?,
             verifier,
-            access_tokens: AccessTokens::new(keys.signing_seed(), &issuer)
-                .map_err(|_| BuildError::Signing)?,
+            access_tokens: AccessTokens::new(&issuer, config.tokens.access, &keys),
+            signing_keys: signing_keys::Standing::default(),
             limits: LiveLimits::new(config.limits.configured),
             limiter: RequestLimiter::new(),
             account_limiter: RequestLimiter::new(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use portcullis_store::Error;
 
 use crate::hasher::Busy;
+use crate::verify::access_token::NotSigned;
 
 /// The same failure for each of the requests that waited for one piece of work. What cannot be
 /// copied has been logged by then and is told as unavailable.
@@ -40,5 +41,5 @@ pub enum Failure {
     Busy(#[from] Busy),
     /// A token could not be signed.
     #[error("a token could not be signed")]
-    Signing(#[from] jsonwebtoken::errors::Error),
+    Signing(#[from] NotSigned),
 }

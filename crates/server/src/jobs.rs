@@ -6,8 +6,8 @@ use std::time::Duration;
 use portcullis_domain::time::Time;
 use portcullis_store::{
     Db, Error, Tx, credentials, csrf_spent, factors, invalidations, lockouts, nodes as node_rows,
-    one_time_codes, one_time_links, outbox, remember, sessions, sign_in_tickets, throttle,
-    trusted_devices,
+    one_time_codes, one_time_links, outbox, remember, sessions, sign_in_tickets,
+    signing_keys as signing_key_rows, throttle, trusted_devices,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +17,7 @@ use crate::flows::audit;
 use crate::live_limits;
 use crate::mail;
 use crate::nodes;
+use crate::signing_keys;
 use crate::verify::follow;
 use crate::webhooks;
 
@@ -49,6 +50,7 @@ pub fn start(app: &App) {
     app.spawn(follow::run(app.clone()));
     app.spawn(live_limits::follow(app.clone()));
     app.spawn(backups::run(app.clone()));
+    app.spawn(signing_keys::run(app.clone()));
 }
 
 async fn sweep_regularly(app: App) {
@@ -148,11 +150,12 @@ enum Rows {
     SignInTickets,
     PendingFactors,
     Nodes,
+    SigningKeys,
 }
 
 impl Rows {
     /// A session goes after its credentials.
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Throttle,
         Self::Lockouts,
         Self::SpentTokens,
@@ -167,6 +170,7 @@ impl Rows {
         Self::SignInTickets,
         Self::PendingFactors,
         Self::Nodes,
+        Self::SigningKeys,
     ];
 
     /// Deletes at most [`SLICE`] rows by one statement; how many.
@@ -187,6 +191,7 @@ impl Rows {
             Self::SignInTickets => sign_in_tickets::sweep(tx, over, SLICE).await,
             Self::PendingFactors => factors::sweep(tx, over, SLICE).await,
             Self::Nodes => node_rows::sweep(tx, over, SLICE).await,
+            Self::SigningKeys => signing_key_rows::sweep(tx, kept, SLICE).await,
         }
     }
 }

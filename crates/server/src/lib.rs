@@ -24,6 +24,7 @@ pub mod random;
 pub mod record;
 pub mod secret_file;
 pub mod serve;
+pub mod signing_keys;
 pub mod spend;
 pub mod telemetry;
 pub mod tls;

@@ -36,8 +36,10 @@ pub use state::{
 pub use write::{Stopped, Written, write};
 
 /// Tables whose rows mean nothing in another database, or later: who is running, mail that has long
-/// gone out (with links that could still be used), and one-time tokens of sessions that a restore ends.
-pub const LEFT_OUT: [&str; 3] = ["csrf_spent", "nodes", "outbox"];
+/// gone out (with links that could still be used), one-time tokens of sessions that a restore ends, and
+/// the keys that sign access tokens: a restore ends every token that they signed, and a key that was
+/// withdrawn after the backup, because somebody had it, must not come back.
+pub const LEFT_OUT: [&str; 4] = ["csrf_spent", "nodes", "outbox", "signing_keys"];
 
 /// What a backup is made with.
 pub struct About<'a> {

@@ -1,6 +1,7 @@
 //! What a session handed out: cookies, tokens and their children, found by keyed MAC.
 
 mod found;
+mod refreshed;
 mod touched;
 
 use portcullis_domain::id::{SessionId, UserId};
@@ -14,6 +15,7 @@ use crate::invalidations::Invalidation;
 use crate::sessions;
 
 pub use found::{Credential, Found, Grounds, SessionFacts, SessionGrounds, find};
+pub use refreshed::replace_access;
 pub use touched::{TOUCHES, touch};
 
 /// What the client holds.
@@ -27,7 +29,7 @@ pub enum CredentialKind {
     Mobile,
     /// A token that lives no longer than the one it was made with.
     Child,
-    /// A JWT; the MAC is derived from the session.
+    /// A JWT; the MAC is of its name, not of its bytes.
     Access,
 }
 

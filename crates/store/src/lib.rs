@@ -38,6 +38,7 @@ pub mod scratch;
 pub mod sessions;
 pub mod settings;
 pub mod sign_in_tickets;
+pub mod signing_keys;
 pub mod throttle;
 pub mod trusted_devices;
 pub mod user_grants;

@@ -283,6 +283,10 @@ pub enum Event {
         taken_at: Time,
         sessions: u64,
     },
+    /// There is a new key for access tokens.
+    SigningKeyMade { kid: Text, algorithm: &'static str },
+    /// Keys were taken out of use at once, with every access token that they had signed.
+    SigningKeysWithdrawn { count: u64 },
     /// Somebody takes entries of the log along: those from one index on and before another, as far as
     /// they were asked for.
     ActivityExported { format: &'static str, first: u64, end: u64 },

@@ -342,6 +342,8 @@ const MAPPINGS: &[Mapping] = &[
     line("audit_checkpoint_refused", Always, Log, ApiActivity, Other("Sign the log")),
     line("audit_anchor_replaced", Always, Log, ApiActivity, Other("Go on without the anchor")),
     line("audit_verify_failed", Always, Log, ApiActivity, Other("Verify the log")),
+    line("sys_signing_key_made", Always, Server, ApiActivity, Other("Make a signing key")),
+    line("sys_signing_keys_withdrawn", Always, Server, ApiActivity, Other("Withdraw signing keys")),
     line("backup_created", Always, Server, ApiActivity, Other("Back up")),
     line("backup_failed", Always, Server, ApiActivity, Other("Back up")),
     line("backup_restored", Always, Server, ApiActivity, Other("Restore")),

@@ -167,6 +167,8 @@ fn servers() -> Vec<Event> {
         Event::BackupCreated { file: text("backup.zst"), bytes: 4096, rows: 7 },
         Event::BackupFailed { reason: BackupFailure::Full },
         Event::BackupRestored { taken_at: LATER, sessions: 2 },
+        Event::SigningKeyMade { kid: text("k"), algorithm: "EdDSA" },
+        Event::SigningKeysWithdrawn { count: 2 },
         Event::ActivityExported { format: "csv", first: 0, end: 7 },
         Event::Started { version: "0.1.0", binary_sha256: text("ab") },
         Event::Stopped,

@@ -20,6 +20,7 @@ pub mod report;
 pub mod role;
 pub mod serve;
 pub mod session;
+pub mod signing_key;
 pub mod user;
 pub mod webhook;
 
@@ -67,6 +68,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Session(args) => {
             output::log_trouble();
             Box::pin(session::run(args)).await
+        }
+        Command::SigningKey(args) => {
+            output::log_trouble();
+            Box::pin(signing_key::run(args)).await
         }
         Command::Limits(args) => {
             output::log_trouble();
@@ -150,6 +155,9 @@ enum Command {
     Role(role::Args),
     /// Lists who is signed in, and ends it, also beside a running server.
     Session(session::Args),
+    /// Lists the keys that access tokens are signed with, and makes a new one, also beside a running
+    /// server.
+    SigningKey(signing_key::Args),
     /// Lists the limits and changes one, also beside a running server.
     Limits(limits::Args),
     /// Lists what happened, and takes it along, also beside a running server.

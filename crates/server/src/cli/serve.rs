@@ -14,7 +14,7 @@ use super::open::{self, Opened};
 use super::output;
 use crate::app::{App, Outside};
 use crate::telemetry::{listener, log};
-use crate::{jobs, serve};
+use crate::{jobs, serve, signing_keys};
 
 /// What `serve` takes.
 #[derive(Debug, clap::Args)]
@@ -58,6 +58,7 @@ pub async fn start(opened: Opened) -> anyhow::Result<Running> {
     };
     let app = App::build(Outside { config, db, secret, clock, listening: address })?;
     Box::pin(app.limits.refresh(&app.db)).await?;
+    Box::pin(signing_keys::keep(&app)).await?;
     app.telemetry.spans.export(open::environment()).context("traces cannot be exported")?;
     Ok(Running { app, address, listener, metrics })
 }

@@ -32,6 +32,7 @@ use portcullis_domain::password::Params;
 use portcullis_domain::place::Confirming;
 use portcullis_domain::rule::{DefaultRule, RuleTable};
 use portcullis_domain::session::Lifetimes;
+use portcullis_domain::signing_key::{Algorithm, KeyPlan};
 use portcullis_domain::step_up::StepUp;
 use portcullis_domain::text::{Email, Host};
 use url::Url;
@@ -126,6 +127,10 @@ pub struct Tokens {
     pub mobile_idle: Option<Duration>,
     pub access: Duration,
     pub one_api_token: bool,
+    /// What new keys sign with.
+    pub signing: Algorithm,
+    /// `None`: a key signs until somebody says otherwise.
+    pub rotate_every: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -287,6 +292,15 @@ impl Config {
         // A test loads the defaults; without them there would be no server.
         let defaults = Self::load(None, std::iter::empty());
         defaults.map(|defaults| defaults.limits.configured).unwrap_or_default()
+    }
+
+    /// What is wanted of the keys of access tokens.
+    pub fn key_plan(&self) -> KeyPlan {
+        KeyPlan {
+            algorithm: self.tokens.signing,
+            every: self.tokens.rotate_every,
+            longest: self.tokens.access,
+        }
     }
 
     /// How long what a sign-in gives lives.

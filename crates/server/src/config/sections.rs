@@ -11,6 +11,7 @@ use portcullis_domain::csrf::{AnonymousWithSession, BearerCsrf, FetchedToken, Jw
 use portcullis_domain::origin::Origin;
 use portcullis_domain::password::Params;
 use portcullis_domain::place::Confirming;
+use portcullis_domain::signing_key::Algorithm;
 use portcullis_domain::text::Host;
 use url::Url;
 
@@ -172,12 +173,18 @@ fn tokens(r: &mut Reader<'_>) -> Result<Tokens, Reported> {
     let mobile_idle = r.one_or_off("mobile_idle", values::duration);
     let access = r.one("access", values::duration);
     let one_api_token = r.one("one_api_token", values::switch);
+    let signing = r.one("signing", Algorithm::parse);
+    let rotate_every = r.one_or_off("rotate_every", |text| {
+        values::duration(text).filter(|every| *every >= Duration::from_hours(1))
+    });
     Ok(Tokens {
         api: api?,
         mobile: mobile?,
         mobile_idle: mobile_idle?,
         access: access?,
         one_api_token: one_api_token?,
+        signing: signing?,
+        rotate_every: rotate_every?,
     })
 }
 

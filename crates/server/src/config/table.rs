@@ -156,6 +156,18 @@ const TOKENS: &[Key] = &[
         Is("false"),
         "With true, a sign-in by e-mail revokes the account's earlier API token.",
     ),
+    text(
+        "signing",
+        Is("EdDSA"),
+        "EdDSA, ES256 or RS256",
+        "What new keys sign access tokens and assertions with. Another value makes a new key.",
+    ),
+    text(
+        "rotate_every",
+        Is("90d"),
+        "a duration of at least 1h, or off",
+        "How long a key signs before a new one takes its place.",
+    ),
 ];
 
 const CSRF: &[Key] = &[

@@ -52,6 +52,10 @@ fn meaning(word: &str) -> (&'static str, &'static str) {
         "webhook_down" => {
             ("a webhook takes nothing", "portcullis webhook list says which, and why")
         }
+        "signing_keys" => (
+            "no new key for access tokens could be made; the old one goes on signing",
+            "portcullis signing-key list, and the log of the server",
+        ),
         "mail_down" => ("mail cannot be sent", "see the check mail, and the log of the server"),
         "geo_database" => ("the file of places cannot be used", "see the check of that file"),
         _ => ("not everything works", "see GET /readyz in the handbook"),

@@ -1,6 +1,7 @@
 //! Making the session and the credentials that a sign-in gives: everything that one sign-in hands
 //! out hangs on one session, with its own expiry, and ends with it.
 
+use portcullis_domain::access_token::{Claims, TokenId};
 use portcullis_domain::csrf::{Binding, Kind};
 use portcullis_domain::event::{Context, Event, Text, TokenKind};
 use portcullis_domain::id::{SessionHandle, SessionId};
@@ -17,7 +18,6 @@ use super::record;
 use super::remember::Origin;
 use crate::app::App;
 use crate::fault::Failure;
-use crate::verify::access_token::Claims;
 
 /// What a client says of the device it runs on.
 #[derive(Debug, Clone, Default)]
@@ -36,8 +36,8 @@ pub struct Issued {
     pub cookie: Option<(Opaque, Life)>,
     pub api_token: Option<(Opaque, Life)>,
     pub mobile_token: Option<(Opaque, Life)>,
-    /// The access token's expiry; see [`sign_access_token`].
-    pub access: Option<Life>,
+    /// The access token's name and life; see [`sign_access_token`].
+    pub access: Option<(TokenId, Life)>,
 }
 
 /// How a sign-in came about, and what it gives.
@@ -71,7 +71,7 @@ pub async fn issue(
         mobile_token: terms
             .mobile_token
             .map(|life| (Opaque::from_random(app.random.bytes()), life)),
-        access: terms.access,
+        access: terms.access.map(|life| (TokenId::from_random(app.random.bytes()), life)),
     };
     let context = Context {
         actor: Some(user.id),
@@ -81,7 +81,7 @@ pub async fn issue(
     };
     sessions::insert(tx, &session_row(&issued, user, occasion, &context), now).await?;
     record(tx, app.random, &Event::SessionCreated { form }, &context, now).await?;
-    for (kind, mac, life) in rows(app, &issued) {
+    for (kind, mac, life) in rows(app, user, &issued) {
         credentials::insert(tx, &credential_row(&issued, kind, mac, life, device), now).await?;
         // The cookie is what the session's own event tells of.
         if kind != CredentialKind::Cookie {
@@ -92,27 +92,38 @@ pub async fn issue(
     Ok(issued)
 }
 
-/// The signed access token of a session.
+/// Whom an access token is about.
+#[derive(Clone, Copy)]
+pub struct About<'a> {
+    pub user: &'a User,
+    /// His role, by name.
+    pub role: &'a str,
+    pub session: &'a SessionHandle,
+}
+
+/// A signed access token of this name and life.
 pub fn sign_access_token(
     app: &App,
-    user: &User,
-    role: &str,
-    issued: &Issued,
+    about: About<'_>,
+    id: &TokenId,
     life: Life,
+    now: Time,
 ) -> Result<String, Failure> {
+    let About { user, role, session } = about;
     let claims = Claims {
         iss: app.access_tokens.issuer().to_owned(),
         aud: app.access_tokens.issuer().to_owned(),
         sub: user.uuid.clone(),
-        sid: issued.handle.as_str().to_owned(),
-        jti: hex::encode(app.random.bytes::<16>()),
-        iat: issued.at.secs(),
+        sid: session.as_str().to_owned(),
+        jti: id.as_str().to_owned(),
+        iat: now.secs(),
+        nbf: Claims::good_from(now),
         exp: life.expires_at.secs(),
         email: user.email.as_str().to_owned(),
         role: role.to_owned(),
         organization_id: None,
     };
-    Ok(app.access_tokens.sign(&claims)?)
+    Ok(app.access_tokens.sign(&claims, now)?)
 }
 
 /// A CSRF token for a session that has just begun; good with every credential of it.
@@ -160,14 +171,19 @@ fn session_row(
     }
 }
 
-fn rows(app: &App, issued: &Issued) -> impl Iterator<Item = (CredentialKind, Mac, Life)> {
+fn rows(
+    app: &App,
+    user: &User,
+    issued: &Issued,
+) -> impl Iterator<Item = (CredentialKind, Mac, Life)> {
     let mac = |purpose, secret: &Opaque| app.keys.credential.credential_mac(purpose, secret);
     let opaque = |kind, purpose, made: &Option<(Opaque, Life)>| {
         made.as_ref().map(|(secret, life)| (kind, mac(purpose, secret), *life))
     };
-    let access = issued
-        .access
-        .map(|life| (CredentialKind::Access, app.keys.credential.access_mac(&issued.handle), life));
+    let access = issued.access.as_ref().map(|(id, life)| {
+        let mac = app.keys.credential.access_mac(id, &issued.handle, &user.uuid);
+        (CredentialKind::Access, mac, *life)
+    });
     [
         opaque(CredentialKind::Cookie, Purpose::Cookie, &issued.cookie),
         opaque(CredentialKind::Api, Purpose::Bearer, &issued.api_token),

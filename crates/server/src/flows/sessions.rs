@@ -81,6 +81,23 @@ pub struct Own<'a> {
     pub session: &'a SessionId,
 }
 
+/// Ends every session of a user, with everything that they gave; how many that were alive.
+pub async fn end_all(app: &App, user: UserId, context: &Context) -> Result<u64, Error> {
+    let (now, reason) = (app.clock.now(), EndReason::Logout);
+    let mut tx = app.db.write().await?;
+    let ended = alive_of(&mut tx, user, now).await?;
+    sessions::end_all_of_user(&mut tx, user, None, reason, now).await?;
+    let context = Context { subject: Some(user), ..context.clone() };
+    record(&mut tx, app.random, &Event::SessionEnded { reason }, &context, now).await?;
+    if let others @ 1.. = ended.saturating_sub(1) {
+        let event = Event::OtherSessionsEnded { reason, others };
+        record(&mut tx, app.random, &event, &context, now).await?;
+    }
+    tx.commit().await?;
+    barrier::felt_everywhere(app).await;
+    Ok(ended)
+}
+
 /// Ends every session of the caller's but the current one, with the browsers that stay signed in; how
 /// many that were alive.
 pub async fn end_others(app: &App, own: Own<'_>, context: &Context) -> Result<u64, Error> {

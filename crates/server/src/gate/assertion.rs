@@ -11,7 +11,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use serde::Serialize;
 
-use crate::verify::access_token::AccessTokens;
+use crate::verify::access_token::{self, AccessTokens};
 use crate::web::caller::Caller;
 
 /// How long an assertion is good, in seconds.
@@ -42,6 +42,8 @@ struct Made {
     role: String,
     grants: Grants,
     expires: i64,
+    /// Of the key that signed it.
+    generation: i64,
     header: HeaderValue,
 }
 
@@ -96,19 +98,22 @@ impl Assertions {
         let handle = found.handle().to_owned();
         let key = Key { handle, audience: Arc::clone(audience) };
         let (email, role) = (found.user.email.as_str(), found.role.name.as_str());
-        let now = now.secs();
+        let (moment, now) = (now, now.secs());
         if let Some(made) = self.made.get(&key) {
             let says_the_same =
                 made.grants == found.role.grants && made.role == role && made.email == email;
-            if says_the_same && (LEFT..=LIFE).contains(&(made.expires - now)) {
+            // A key that was withdrawn is published no more.
+            let signed_now = tokens.generation(moment) == Some(made.generation);
+            if says_the_same && signed_now && (LEFT..=LIFE).contains(&(made.expires - now)) {
                 return Ok(made.header.clone());
             }
         }
         let permissions: Vec<_> = found.role.grants.iter().map(ToString::to_string).collect();
         let length: usize = permissions.iter().map(|key| key.len() + 1).sum();
         let fits = length <= MOST_PERMISSIONS;
-        let header = sign(
+        let (header, generation) = sign(
             tokens,
+            moment,
             &Claims {
                 iss: tokens.issuer(),
                 aud: audience,
@@ -127,6 +132,7 @@ impl Assertions {
             role: role.to_owned(),
             grants: found.role.grants.clone(),
             expires: now + LIFE,
+            generation,
             header: header.clone(),
         };
         self.made.insert(key, Arc::new(made));
@@ -138,13 +144,18 @@ impl Assertions {
 #[derive(Debug, thiserror::Error)]
 pub enum NotSigned {
     #[error("an assertion could not be signed")]
-    Signing(#[from] jsonwebtoken::errors::Error),
+    Signing(#[from] access_token::NotSigned),
     #[error("an assertion is no header")]
     Header(#[from] http::header::InvalidHeaderValue),
 }
 
-fn sign(tokens: &AccessTokens, claims: &Claims<'_>) -> Result<HeaderValue, NotSigned> {
-    let mut header = HeaderValue::from_str(&tokens.sign_assertion(claims)?)?;
+fn sign(
+    tokens: &AccessTokens,
+    now: Time,
+    claims: &Claims<'_>,
+) -> Result<(HeaderValue, i64), NotSigned> {
+    let (assertion, generation) = tokens.sign_assertion(claims, now)?;
+    let mut header = HeaderValue::from_str(&assertion)?;
     header.set_sensitive(true);
-    Ok(header)
+    Ok((header, generation))
 }

@@ -102,14 +102,12 @@ async fn by_cookie(app: &App, facts: &Facts, secret: &Opaque) -> Result<Who, Err
     Ok(who)
 }
 
-async fn by_access_token(app: &App, token: &str) -> Result<Who, Error> {
-    let Some(claims) = app.access_tokens.verify(token, app.clock.now()) else {
-        return Ok(Err("access_token_invalid"));
-    };
-    let Some(handle) = portcullis_domain::id::SessionHandle::parse(&claims.sid) else {
-        return Ok(Err("access_token_invalid"));
-    };
-    look_up(app, AuthKind::Jwt, app.keys.credential.access_mac(&handle)).await
+/// Whom an access token stands for, wherever it was found.
+pub async fn by_access_token(app: &App, token: &str) -> Result<Who, Error> {
+    match app.access_tokens.verify(&app.db, &app.clock, token).await.map_err(Error::store)? {
+        Ok(mac) => look_up(app, AuthKind::Jwt, mac).await,
+        Err(code) => Ok(Err(code)),
+    }
 }
 
 /// What the verifier says of a credential that came in this way.

@@ -3,11 +3,13 @@
 use http::Method;
 
 use super::api::console::password_tokens as tokens;
+use super::api::oauth::{introspect, revoke};
 use super::api::{
-    account_sessions, activity_log, change_password, console, csrf, email, first_user, health,
-    limits, login, logout, logout_user, magic_link, me, mobile_auth, openapi, own_permissions,
-    own_profile, password_reset, permissions, places, probe, profile, roles, second_factor,
-    security_report, session_acts, sessions, trusted_devices, two_factor, users, verify_place,
+    access_token, account_sessions, activity_log, change_password, console, csrf, email,
+    first_user, health, limits, login, logout, logout_user, magic_link, me, mobile_auth, oauth,
+    openapi, own_permissions, own_profile, password_reset, permissions, places, probe, profile,
+    roles, second_factor, security_report, session_acts, sessions, trusted_devices, two_factor,
+    users, verify_place,
 };
 use super::pages;
 use super::table::{Row, row};
@@ -42,6 +44,10 @@ fn api_rows() -> Vec<Row> {
         row(Method::GET, "/api/auth/me", me::SHOW, me::show),
         row(Method::POST, "/api/auth/logout", logout::POST, logout::post),
         row(Method::DELETE, "/api/auth/logout", logout::DELETE, logout::delete),
+        row(Method::POST, "/api/auth/logout-all", logout::ALL, logout::post_all),
+        row(Method::GET, "/api/auth/sessions/count", logout::COUNT, logout::count),
+        row(Method::GET, "/api/auth/profile", access_token::PROFILE, access_token::profile),
+        row(Method::POST, "/api/auth/refresh", access_token::REFRESH, access_token::post),
         row(Method::POST, "/api/security/mobile-auth", mobile_auth::POST, mobile_auth::post),
         row(Method::DELETE, "/api/security/mobile-auth", mobile_auth::DELETE, mobile_auth::delete),
         row(Method::GET, "/api/security/sessions", sessions::READ, sessions::read),
@@ -161,7 +167,10 @@ fn own_rows() -> Vec<Row> {
         row(Method::GET, "/healthz", health::ALIVE, health::alive),
         row(Method::GET, "/readyz", health::READY, health::ready),
         row(Method::GET, "/-/openapi.json", openapi::SHOW, openapi::show),
-        row(Method::GET, "/.well-known/jwks.json", openapi::KEY_SET, openapi::key_set),
+        row(Method::GET, oauth::KEY_SET_PATH, oauth::KEY_SET, oauth::key_set),
+        row(Method::GET, oauth::METADATA_PATH, oauth::METADATA, oauth::metadata),
+        row(Method::POST, oauth::INTROSPECT_PATH, introspect::POST, introspect::post),
+        row(Method::POST, oauth::REVOKE_PATH, revoke::POST, revoke::post),
         row(Method::GET, probe::PATH, probe::SHOW, probe::show),
         row(Method::GET, OWN_SESSIONS, account_sessions::LIST, account_sessions::list),
         row(

@@ -39,4 +39,5 @@ mod sign_in;
 mod smoke;
 mod telemetry;
 mod tidy;
+mod tokens;
 mod trusted_devices;

@@ -66,6 +66,7 @@ fn is_ready(app: &App) -> Value {
         ("audit_verify", app.audit.verified().is_some_and(|kept| kept.faults > 0)),
         ("webhook_down", app.webhooks.is_failing()),
         ("mail_down", app.mailer.condition.down_since().is_some()),
+        ("signing_keys", app.signing_keys.is_in_trouble(&app.config, app.clock.now())),
         ("backup_failed", backups == Some(Trouble::Failed)),
         ("backup_late", backups == Some(Trouble::Late)),
     ]

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::fault::Failure;
-use crate::flows::credentials::{Device, first_csrf_token, sign_access_token};
+use crate::flows::credentials::{About, Device, first_csrf_token, sign_access_token};
 use crate::flows::limits;
 use crate::flows::sign_in::{self, Asked, Attempt, Before, Outcome, SignedIn};
 use crate::web::caller::Anyone;
@@ -272,8 +272,9 @@ pub fn body(app: &App, signed_in: &SignedIn) -> Result<Value, Failure> {
         },
     });
     let Value::Object(keys) = &mut body else { return Ok(body) };
-    if let Some(life) = issued.access {
-        let token = sign_access_token(app, user, &role.name, issued, life)?;
+    if let Some((id, life)) = &issued.access {
+        let about = About { user, role: &role.name, session: &issued.handle };
+        let token = sign_access_token(app, about, id, *life, issued.at)?;
         let expires_in = life.expires_at.since(issued.at).as_secs();
         keys.insert("accessToken".to_owned(), token.as_str().into());
         keys.insert("access_token".to_owned(), token.into());

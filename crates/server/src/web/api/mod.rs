@@ -1,6 +1,7 @@
 //! The JSON endpoints, one file a noun. A handler reads its fields, calls one flow and words the
 //! outcome; what is right or wrong is decided below it.
 
+pub mod access_token;
 pub mod account_sessions;
 pub mod activity_log;
 pub mod blacklist;
@@ -17,6 +18,7 @@ pub mod logout_user;
 pub mod magic_link;
 pub mod me;
 pub mod mobile_auth;
+pub mod oauth;
 pub mod openapi;
 pub mod own_permissions;
 pub mod own_profile;

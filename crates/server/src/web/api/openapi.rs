@@ -1,5 +1,5 @@
 //! The description of the API, made from the table of routes, so that it cannot say anything that
-//! the server does not do; and the public keys.
+//! the server does not do.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -23,18 +23,6 @@ pub const SHOW: Doc = Doc {
 pub async fn show(call: Call, _: Anyone) -> Answer {
     let (server, cookie) = (call.app.public_url.to_string(), call.app.cookies.session_name());
     Ok(json_reply(StatusCode::OK, &document(&server, cookie, call.app.routes.rows())))
-}
-
-pub const KEY_SET: Doc = Doc {
-    id: "list_keys",
-    summary: "The public keys that access tokens are verified with (RFC 7517).",
-    answer: (200, r#"{"keys":[]}"#),
-    ..Doc::USUAL
-};
-
-/// `GET /.well-known/jwks.json`.
-pub async fn key_set(call: Call, _: Anyone) -> Answer {
-    Ok(json_reply(StatusCode::OK, &call.app.access_tokens.key_set()))
 }
 
 /// The OpenAPI 3.1 document of these rows.

@@ -16,6 +16,7 @@ permissions! {
     SessionsList = "api.security.sessions.list",
     SessionsManage = "api.security.sessions.manage",
     SessionsTerminate = "api.security.sessions.terminate",
+    TokensIntrospectUse = "api.tokens.introspect.use",
     UserLogoutManage = "api.users.logout_user.manage",
     UserManagementPolicyManage = "api.admin.user_management_policy.manage",
     UserPermissionsManage = "api.users.permissions.manage",

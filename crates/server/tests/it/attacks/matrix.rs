@@ -101,6 +101,10 @@ async fn a50_each_person_at_each_route() {
                     None if row.doc.id == "revoke_mobile_token" && visitor.word == "cookie" => {
                         assert_eq!(verdict, "401 bearer_required", "{why}");
                     }
+                    // Only a JWT is refreshed.
+                    None if row.doc.id == "refresh_access_token" && visitor.word != "jwt" => {
+                        assert_eq!(verdict, "401 access_token_needed", "{why}");
+                    }
                     // Open to everyone while there is nobody.
                     None if row.doc.id == "create_initial_user" => {
                         assert_eq!(verdict, "403 users_exist", "{why}");

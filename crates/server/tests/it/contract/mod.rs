@@ -49,7 +49,7 @@ fn assert_p(answer: &Answer, status: u16, error: &str) {
 
 /// What clients of S read in a refusal.
 #[track_caller]
-fn assert_s(answer: &Answer, status: u16, message: impl Into<Value>) {
+pub(crate) fn assert_s(answer: &Answer, status: u16, message: impl Into<Value>) {
     let body = answer.json();
     assert_eq!(answer.status.as_u16(), status, "{answer:?}");
     assert_eq!(body["statusCode"], status, "{body}");
@@ -76,7 +76,7 @@ fn assert_signed_out(answer: &Answer) {
 }
 
 /// The documents' sample of a request that changes something, without its CSRF token.
-fn post_job(client: &Client) -> Sending<'_> {
+pub(crate) fn post_job(client: &Client) -> Sending<'_> {
     let job = json!({"title": "Boiler repair", "priority": "high"});
     client.post("/api/jobs/manage").json(&job)
 }
@@ -84,7 +84,7 @@ fn post_job(client: &Client) -> Sending<'_> {
 /// The status of `GET /api/auth/me`: whether this client is somebody.
 /// A text of an answer's body.
 #[track_caller]
-fn text(body: &Value, pointer: &str) -> String {
+pub(crate) fn text(body: &Value, pointer: &str) -> String {
     let found = body.pointer(pointer).and_then(Value::as_str);
     found.unwrap_or_else(|| panic!("no text at {pointer} in {body}")).to_owned()
 }

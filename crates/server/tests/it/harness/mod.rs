@@ -26,7 +26,7 @@ use portcullis_domain::time::Time;
 use portcullis_server::app::{App, Outside};
 use portcullis_server::clock::Clock;
 use portcullis_server::config::Config;
-use portcullis_server::{jobs, serve};
+use portcullis_server::{jobs, serve, signing_keys};
 use portcullis_store::events::{self, EventFilter, StoredEvent};
 use portcullis_store::{Db, migrate, roles};
 use tokio::net::TcpListener;
@@ -118,6 +118,7 @@ impl TestApp {
         let data_dir = database.directory();
         let app = App::build(Outside { config, db, secret, clock, listening: address }).unwrap();
         app.limits.refresh(&app.db).await.unwrap();
+        signing_keys::keep(&app).await.unwrap();
         if setup.is_served {
             jobs::start(&app);
         }

@@ -1,0 +1,87 @@
+//! The keys that sign access tokens, on this node: hearing of those that others made, and seeing that
+//! there is a new one when it is time. Not here: making one (`flows::signing_keys`), and what a key
+//! signs (`verify::access_token`).
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use portcullis_domain::event::Context;
+use portcullis_domain::signing_key::KeyLife;
+use portcullis_domain::time::Time;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::flows::signing_keys::{self, Failure, Making};
+
+/// How often a node looks for keys that others made. A new one is published for much longer than that
+/// before it signs.
+const EVERY: Duration = Duration::from_secs(2);
+/// How often a node looks whether it is time for a new one.
+const KEPT_EVERY: Duration = Duration::from_mins(1);
+
+/// How it stands with the keys, as this node knows.
+#[derive(Default)]
+pub struct Standing(Mutex<Seen>);
+
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    newest: Option<KeyLife>,
+    has_failed: bool,
+}
+
+impl Standing {
+    /// Whether a new key could not be made, or should have been long ago.
+    pub fn is_in_trouble(&self, config: &Config, now: Time) -> bool {
+        let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_late = seen.newest.is_some_and(|newest| config.key_plan().is_late(&newest, now));
+        seen.has_failed || is_late
+    }
+
+    fn learn(&self, seen: Seen) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    }
+}
+
+/// Sees that there is a key to sign with, and that a new one is made when it is time; then reads what
+/// there is. Before a server takes its first request, and from time to time.
+pub async fn keep(app: &App) -> Result<(), Failure> {
+    let context = Context::default();
+    let making = Making {
+        db: &app.db,
+        keys: &app.keys,
+        plan: app.config.key_plan(),
+        random: app.random,
+        now: app.clock.now(),
+        context: &context,
+    };
+    let kept = Box::pin(signing_keys::keep(&making)).await;
+    app.access_tokens.refresh(&app.db, &app.clock).await?;
+    let known = signing_keys::list(&app.db).await?;
+    let newest = known.first().map(|key| key.life);
+    app.signing_keys.learn(Seen { newest, has_failed: kept.is_err() });
+    kept
+}
+
+/// Looks again and again until the server stops. What is known stays in use while the store cannot be
+/// read.
+pub async fn run(app: App) {
+    let mut kept_at = app.clock.monotonic();
+    loop {
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+        let now = app.clock.monotonic();
+        let looked = if now.saturating_sub(kept_at) < KEPT_EVERY {
+            app.access_tokens.refresh(&app.db, &app.clock).await.map_err(Failure::from)
+        } else {
+            kept_at = now;
+            keep(&app).await
+        };
+        if let Err(error) = looked {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the signing keys cannot be read or replaced");
+        }
+    }
+}
