@@ -34,5 +34,6 @@ mod schema;
 mod seals;
 mod sessions;
 mod settings;
+mod signing_keys;
 mod trusted_devices;
 mod users;

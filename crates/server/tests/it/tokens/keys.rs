@@ -40,7 +40,9 @@ fn beside(server: &TestApp, config: &str) -> Setup {
 }
 
 async fn published(server: &TestApp) -> Vec<String> {
-    let keys = server.client().get("/.well-known/jwks.json").send().await.json();
+    let host = server.app.public_url.to_string();
+    let client = server.client().naming(host.trim_start_matches("http://"));
+    let keys = client.get("/.well-known/jwks.json").send().await.json();
     let kid = |key: &Value| key["kid"].as_str().unwrap().to_owned();
     keys["keys"].as_array().unwrap().iter().map(kid).collect()
 }
