@@ -97,7 +97,8 @@ macro_rules! class {
             Self::BackupRestored { .. } => ("backup_restored", Success, Critical),
             Self::SigningKeyMade { .. } => ("sys_signing_key_made", Success, Info),
             Self::SigningKeysWithdrawn { .. } => ("sys_signing_keys_withdrawn", Success, Critical),
-            Self::BundleExported { .. } | Self::ActivityExported { .. } => ("audit_exported", Success, Warning),
+            Self::BundleExported { .. } => ("audit_exported", Success, Warning),
+            Self::ActivityExported { .. } => ("audit_exported", Success, Warning),
             Self::Started { .. } => ("sys_startup", Success, Info),
             Self::Stopped => ("sys_shutdown", Success, Info),
         }

@@ -124,7 +124,7 @@ async fn keep_new(
         kid: new.kid.clone(),
         algorithm: new.algorithm,
         public_jwk: new.public_jwk.clone(),
-        private_key: sealed.map_err(|_| Failure::Making)?,
+        private_key: sealed.ok_or(Failure::Making)?,
         life,
     };
     Ok(signing_keys::insert(tx, &row).await?)

@@ -158,11 +158,9 @@ fn sources() -> Vec<PathBuf> {
     ];
     let mut files: Vec<_> =
         domain.iter().map(|file| root().join("crates/domain/src").join(file)).collect();
-    for folder in ["web", "gate", "cli", "flows"] {
+    for folder in ["web", "gate", "cli", "flows", "verify"] {
         collect(&root().join("crates/server/src").join(folder), "rs", &mut files);
     }
-    let verify = root().join("crates/server/src/verify/presented.rs");
-    files.push(verify);
     files.retain(|file| !file.ends_with("tests.rs"));
     files
 }

@@ -80,7 +80,7 @@ impl SigningKey {
             |column| Error::Corrupt { table: "signing_keys", column, id: row.kid.clone() };
         let private = seal
             .open(&row.kid, row.algorithm, &row.private_key)
-            .map_err(|_| corrupt("private_key"))?;
+            .ok_or_else(|| corrupt("private_key"))?;
         let pair = Pair::open(row.algorithm, &private).map_err(|_| corrupt("private_key"))?;
         let public = pair.parsed().map_err(|_| corrupt("private_key"))?;
         if kid_of(pair.public()) != row.kid {

@@ -63,12 +63,21 @@ pub enum NotSigned {
     Key(#[from] aws_lc_rs::error::Unspecified),
 }
 
-/// What a token is, as far as it tells itself.
-enum Judged {
-    Good(Claims, Mac),
+/// Why a token is not good, as far as it tells itself.
+enum Flaw {
     Expired,
     UnknownKey,
-    Bad,
+    Other,
+}
+
+impl Flaw {
+    /// The stable word for it.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Expired => "access_token_expired",
+            Self::UnknownKey | Self::Other => "access_token_invalid",
+        }
+    }
 }
 
 impl AccessTokens {
@@ -138,10 +147,10 @@ impl AccessTokens {
                 return Ok(Ok(good.mac));
             }
             let judged = self.judge(&ring, &parts, now);
-            if let Judged::Good(claims, mac) = &judged {
+            if let Ok((claims, mac)) = &judged {
                 self.good.insert(digest, Good { mac: *mac, ends: claims.exp, ring: ring.number });
             }
-            return Ok(word(judged).map(|(_, mac)| mac));
+            return Ok(judged.map(|(_, mac)| mac).map_err(Flaw::code));
         }
         let read = Box::pin(self.read_claims(db, clock, token)).await?;
         Ok(read.map(|(_, mac)| mac))
@@ -157,11 +166,11 @@ impl AccessTokens {
         let now = clock.now();
         let Some(parts) = Compact::parse(token) else { return Ok(Err("access_token_invalid")) };
         let mut judged = self.judge(&self.ring(), &parts, now);
-        if matches!(judged, Judged::UnknownKey) {
+        if matches!(judged, Err(Flaw::UnknownKey)) {
             self.look(db, clock).await?;
             judged = self.judge(&self.ring(), &parts, now);
         }
-        Ok(word(judged))
+        Ok(judged.map_err(Flaw::code))
     }
 
     /// What others verify with (RFC 7517).
@@ -181,24 +190,24 @@ impl AccessTokens {
     }
 
     /// The signature first: of what is not signed nothing is believed, and nothing is told apart.
-    fn judge(&self, ring: &Ring, token: &Compact<'_>, now: Time) -> Judged {
+    fn judge(&self, ring: &Ring, token: &Compact<'_>, now: Time) -> Result<(Claims, Mac), Flaw> {
         let key = match ring.named(token, now) {
             Named::Key(key) => key,
-            Named::Unknown => return Judged::UnknownKey,
-            Named::Nothing => return Judged::Bad,
+            Named::Unknown => return Err(Flaw::UnknownKey),
+            Named::Nothing => return Err(Flaw::Other),
         };
         if !key.has_signed(token) {
-            return Judged::Bad;
+            return Err(Flaw::Other);
         }
         let claims = decode(token.claims).and_then(|json| Claims::parse(&json));
-        let Some(claims) = claims else { return Judged::Bad };
+        let claims = claims.ok_or(Flaw::Other)?;
         match claims.count(&self.issuer, self.longest, now) {
             Ok((session, id)) => {
                 let mac = self.mac.access_mac(&id, &session, &claims.sub);
-                Judged::Good(claims, mac)
+                Ok((claims, mac))
             }
-            Err(NotCounted::Expired) => Judged::Expired,
-            Err(NotCounted::NotOurs) => Judged::Bad,
+            Err(NotCounted::Expired) => Err(Flaw::Expired),
+            Err(NotCounted::NotOurs) => Err(Flaw::Other),
         }
     }
 
@@ -220,14 +229,6 @@ impl AccessTokens {
             self.good.clear();
         }
         Ok(())
-    }
-}
-
-fn word(judged: Judged) -> Result<(Claims, Mac), &'static str> {
-    match judged {
-        Judged::Good(claims, mac) => Ok((claims, mac)),
-        Judged::Expired => Err("access_token_expired"),
-        Judged::UnknownKey | Judged::Bad => Err("access_token_invalid"),
     }
 }
 

@@ -8,7 +8,7 @@ use portcullis_server::flows::signing_keys::{self, Making, Rotated};
 use portcullis_server::signing_keys::keep;
 use serde_json::Value;
 
-use super::{part, token, verdict};
+use super::{asking, part, token, verdict};
 use crate::harness::people::STAFF;
 use crate::harness::{Setup, TestApp, on_each_database, on_each_database_with};
 
@@ -40,9 +40,7 @@ fn beside(server: &TestApp, config: &str) -> Setup {
 }
 
 async fn published(server: &TestApp) -> Vec<String> {
-    let host = server.app.public_url.to_string();
-    let client = server.client().naming(host.trim_start_matches("http://"));
-    let keys = client.get("/.well-known/jwks.json").send().await.json();
+    let keys = asking(server).get("/.well-known/jwks.json").send().await.json();
     let kid = |key: &Value| key["kid"].as_str().unwrap().to_owned();
     keys["keys"].as_array().unwrap().iter().map(kid).collect()
 }
@@ -80,7 +78,7 @@ async fn a_new_key_is_published_signs_retires_and_goes() {
         }
         assert_eq!(stages(server).await, [Stage::Signing, Stage::Retired]);
         // The last that it signed runs out before it is gone.
-        server.advance(DAY - PUBLISHED_BEFORE);
+        server.advance(DAY.saturating_sub(PUBLISHED_BEFORE));
         assert_eq!(verdict(server, &meanwhile).await, "401 access_token_expired");
         server.advance(PUBLISHED_BEFORE + Duration::from_mins(5));
         assert_eq!(published(server).await, [second]);
@@ -99,7 +97,7 @@ async fn a_key_that_somebody_may_have_is_withdrawn_with_all_that_it_signed() {
         let old = token(server, &STAFF).await;
         assert_eq!(verdict(&other, &old).await, "200", "control");
         let Rotated::Made { kid: new, .. } = rotate(server, Pace::AtOnce).await else { panic!() };
-        assert_eq!(published(server).await, [new.clone()]);
+        assert_eq!(published(server).await, std::slice::from_ref(&new));
         assert_eq!(verdict(server, &old).await, "401 access_token_invalid");
         // A node that has not heard of the keys refuses within the bound all the same.
         other.advance(Duration::from_secs(3));

@@ -12,24 +12,30 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_domain::signing_key::{Algorithm, KeyLife};
 use portcullis_store::signing_keys::{self, StoredKey};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::TestApp;
-use crate::harness::people::Person;
+use crate::harness::client::Client;
+use crate::harness::people::{PASSWORD, Person};
 
 const ME: &str = "/api/auth/me";
 
 /// A token of a fresh sign-in.
 async fn token(server: &TestApp, person: &Person) -> String {
-    let login = server.login_by_email(person).await.json();
+    let body = json!({ "email": person.email, "password": PASSWORD });
+    let login = asking(server).post("/api/auth/login").json(&body).send().await.json();
     login["accessToken"].as_str().unwrap_or_else(|| panic!("{login}")).to_owned()
+}
+
+/// A client that names the server by its public address, which a second node shares with the first.
+fn asking(server: &TestApp) -> Client {
+    let host = server.app.public_url.to_string();
+    server.client().naming(host.trim_start_matches("http://"))
 }
 
 /// What is answered to this token, as status and code; `200` where it is good.
 async fn verdict(server: &TestApp, token: &str) -> String {
-    let host = server.app.public_url.to_string();
-    let client = server.client().naming(host.trim_start_matches("http://"));
-    client.bearer(token).get(ME).send().await.verdict()
+    asking(server).bearer(token).get(ME).send().await.verdict()
 }
 
 fn encode(text: &str) -> String {
