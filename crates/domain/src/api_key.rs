@@ -6,6 +6,92 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::secret::Opaque;
+use crate::time::Time;
+
+/// What every key begins with, so that people and scanners for secrets know one.
+const MARK: &str = "sk_";
+/// How many of its characters are shown afterwards. They tell which key it is, and the rest is still 220
+/// bits.
+const SHOWN: usize = 12;
+
+/// Reads a key: `sk_` and 64 lower-case hex digits, the one spelling that it has.
+pub fn parse(text: &str) -> Option<Opaque> {
+    Opaque::parse(text.strip_prefix(MARK)?)
+}
+
+/// The key for its owner: shown once, and kept nowhere.
+pub fn reveal(secret: &Opaque) -> String {
+    format!("{MARK}{}", secret.reveal())
+}
+
+/// What is shown of it afterwards.
+pub fn prefix(secret: &Opaque) -> String {
+    reveal(secret).chars().take(SHOWN).collect()
+}
+
+/// How it stands with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// It can be used, as far as its owner can sign in.
+    Active,
+    /// Somebody took it back.
+    Revoked,
+    /// Its time is over.
+    Expired,
+    /// It came back with a backup, and waits for somebody to say that it is still wanted.
+    Suspended,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Active, Self::Revoked, Self::Expired, Self::Suspended];
+
+    /// By the times of its row.
+    pub fn of(
+        revoked: Option<Time>,
+        suspended: Option<Time>,
+        expires: Option<Time>,
+        now: Time,
+    ) -> Self {
+        if revoked.is_some() {
+            Self::Revoked
+        } else if expires.is_some_and(|end| now >= end) {
+            Self::Expired
+        } else if suspended.is_some() {
+            Self::Suspended
+        } else {
+            Self::Active
+        }
+    }
+
+    /// The documented word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Revoked => "REVOKED",
+            Self::Expired => "EXPIRED",
+            Self::Suspended => "SUSPENDED",
+        }
+    }
+
+    /// Reads back what [`Self::as_str`] gave; `None` for any other word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+}
+
+/// The days before the end of a key at which its owner is told.
+pub const TOLD_DAYS: [i64; 2] = [7, 1];
+
+/// Which of [`TOLD_DAYS`] its owner is to be told of now, if he was not yet. `told` is the last of them.
+pub fn days_to_tell(expires: Time, told: Option<i64>, now: Time) -> Option<i64> {
+    const DAY: i64 = 24 * 60 * 60 * 1000;
+    let left = expires.0 - now.0;
+    let nearest = TOLD_DAYS.into_iter().rev().find(|days| left <= days * DAY)?;
+    (left > 0 && told.is_none_or(|told| nearest < told)).then_some(nearest)
+}
+
 /// What a key may do, by the method of a request. It is a bound and gives nothing: what its owner may
 /// not do, no key of his may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -176,6 +262,61 @@ mod tests {
         check("read,delete", "GET HEAD OPTIONS DELETE");
         check("admin", "GET HEAD OPTIONS POST PUT PATCH DELETE PURGE");
         assert!(!Scopes::parse("read,write,delete").unwrap().cover("get"), "methods know case");
+    }
+
+    #[test]
+    fn a_key_has_one_spelling() {
+        let secret = Opaque::from_random([0xab; 32]);
+        let text = reveal(&secret);
+        assert_eq!(text, format!("sk_{}", "ab".repeat(32)));
+        assert_eq!(prefix(&secret), "sk_ababababa");
+        assert!(parse(&text).is_some());
+        let digits = "ab".repeat(32);
+        for other in [
+            digits.clone(),
+            format!("SK_{digits}"),
+            format!("sk_{}", digits.to_uppercase()),
+            format!("sk_{digits}0"),
+            format!("sk_{}", &digits[1..]),
+            format!(" sk_{digits}"),
+            format!("sk_{digits} "),
+            format!("sk_sk_{digits}"),
+            String::new(),
+        ] {
+            assert!(parse(&other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn how_it_stands_with_a_key() {
+        let (past, now, later) = (Some(Time(1)), Time(5), Some(Time(9)));
+        let check = |revoked, suspended, expires, expected: State| {
+            assert_eq!(State::of(revoked, suspended, expires, now), expected);
+            assert_eq!(State::parse(expected.as_str()), Some(expected));
+        };
+        check(None, None, None, State::Active);
+        check(None, None, later, State::Active);
+        check(None, None, Some(now), State::Expired);
+        check(None, past, None, State::Suspended);
+        check(None, past, past, State::Expired);
+        check(past, past, past, State::Revoked);
+    }
+
+    #[test]
+    fn owners_are_told_of_the_end_once_a_week_and_once_a_day_before() {
+        let check = |hours_left: i64, told, expected| {
+            let now = Time(1_795_309_323_000);
+            let expires = Time(now.0 + hours_left * 3_600_000);
+            assert_eq!(days_to_tell(expires, told, now), expected, "{hours_left} {told:?}");
+        };
+        check(24 * 8, None, None);
+        check(24 * 7, None, Some(7));
+        check(24 * 3, Some(7), None);
+        check(24, Some(7), Some(1));
+        check(24, None, Some(1));
+        check(1, Some(1), None);
+        check(0, None, None);
+        check(-1, None, None);
     }
 
     #[test]

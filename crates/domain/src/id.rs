@@ -129,6 +129,7 @@ handle! {
 }
 
 handle! {
+    #[derive(Copy)]
     /// An API key as clients may name it: `key_` and 24 lower-case hex digits. It opens nothing.
     KeyId, "key_"
 }

@@ -167,6 +167,16 @@ impl RuleTable {
 pub struct CallerFacts<'a> {
     pub account_type: AccountType,
     pub grants: &'a Grants,
+    pub scope: KeyScope,
+}
+
+/// Whether what the caller came with may be used for a request with this method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyScope {
+    /// An API key whose scopes cover it, or no API key.
+    Covers,
+    /// An API key with other scopes.
+    FallsShort,
 }
 
 /// Whether the request may pass; otherwise why not, with the id of the rule that says so (`None`
@@ -190,6 +200,7 @@ pub enum DenyReason {
     NoRule,
     PermissionMissing,
     AccountType,
+    ScopeMissing,
 }
 
 impl DenyReason {
@@ -199,6 +210,7 @@ impl DenyReason {
             Self::NoRule => "no_rule",
             Self::PermissionMissing => "permission_missing",
             Self::AccountType => "account_type",
+            Self::ScopeMissing => "scope_missing",
         }
     }
 }
@@ -223,8 +235,10 @@ pub fn decide<'a>(
         (None, DefaultRule::Deny) => return deny(DenyReason::NoRule),
     };
     match (allow, caller) {
-        (Allow::Anyone, _) | (Allow::SignedIn, Some(_)) => Decision::Allow,
+        (Allow::Anyone, _) => Decision::Allow,
         (_, None) => Decision::SignIn { rule: id },
+        (_, Some(caller)) if caller.scope == KeyScope::FallsShort => deny(DenyReason::ScopeMissing),
+        (Allow::SignedIn, Some(_)) => Decision::Allow,
         (Allow::Permission(key), Some(caller)) if caller.grants.allows(key) => Decision::Allow,
         (Allow::Permission(_), Some(_)) => deny(DenyReason::PermissionMissing),
         (Allow::AccountType(kind), Some(caller)) if caller.account_type == *kind => Decision::Allow,

@@ -180,6 +180,8 @@ pub enum Purpose {
     MagicLink,
     /// The mark of a browser in which one was asked for, which the code of the link is bound to.
     AskingBrowser,
+    /// An API key.
+    ApiKey,
 }
 
 /// The key of [`Mac`]s.
@@ -199,6 +201,7 @@ impl MacKey {
             Purpose::SecondFactorTicket => b"2fat",
             Purpose::PasswordResetLink => b"rset",
             Purpose::VerifyEmailLink => b"veml",
+            Purpose::ApiKey => b"akey",
             Purpose::TrustedDevice => b"tdev",
             Purpose::MagicLink => b"mgcl",
             Purpose::AskingBrowser => b"mgcb",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use portcullis_domain::client_address::Network;
 use portcullis_domain::csrf::{self, Binding, Kind};
-use portcullis_domain::id::UserId;
+use portcullis_domain::id::{KeyId, UserId};
 use portcullis_domain::origin::{self, Origin};
 use portcullis_domain::redirect::Next;
 use portcullis_domain::secret::{KeyFault, Keys, MasterSecret};
@@ -24,6 +24,7 @@ use crate::gate::forward::Forwarder;
 use crate::gate::{Assertions, BadUpstream, Upstreams};
 use crate::geo::Geo;
 use crate::hasher::Hasher;
+use crate::key_usage::KeyUsage;
 use crate::live_limits::LiveLimits;
 use crate::mail::{Mailer, MailerFault};
 use crate::probe::Probes;
@@ -73,6 +74,9 @@ pub struct Parts {
     /// The same limit for each account.
     pub account_limiter: RequestLimiter<UserId>,
     pub upstream_limiter: RequestLimiter,
+    /// Each API key's own limit.
+    pub key_limiter: RequestLimiter<KeyId>,
+    pub key_usage: KeyUsage,
     /// How many refusals of one stranger are written down; what nobody signed in for must not
     /// fill the store.
     pub stranger_limiter: RequestLimiter,
@@ -174,6 +178,8 @@ impl App {
             signing_keys: signing_keys::Standing::default(),
             limits: LiveLimits::new(config.limits.configured),
             limiter: RequestLimiter::new(),
+            key_limiter: RequestLimiter::new(),
+            key_usage: KeyUsage::default(),
             account_limiter: RequestLimiter::new(),
             upstream_limiter: RequestLimiter::new(),
             stranger_limiter: RequestLimiter::new(),

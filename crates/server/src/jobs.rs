@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use portcullis_domain::time::Time;
 use portcullis_store::{
-    Db, Error, Tx, credentials, csrf_spent, factors, invalidations, lockouts, nodes as node_rows,
-    one_time_codes, one_time_links, outbox, remember, sessions, sign_in_tickets,
-    signing_keys as signing_key_rows, throttle, trusted_devices,
+    Db, Error, Tx, api_keys as key_rows, credentials, csrf_spent, factors, invalidations, lockouts,
+    nodes as node_rows, one_time_codes, one_time_links, outbox, remember, sessions,
+    sign_in_tickets, signing_keys as signing_key_rows, throttle, trusted_devices,
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::backups;
-use crate::flows::audit;
+use crate::flows::{api_keys, audit};
+use crate::key_usage;
 use crate::live_limits;
 use crate::mail;
 use crate::nodes;
@@ -51,6 +52,7 @@ pub fn start(app: &App) {
     app.spawn(live_limits::follow(app.clone()));
     app.spawn(backups::run(app.clone()));
     app.spawn(signing_keys::run(app.clone()));
+    app.spawn(key_usage::run(app.clone()));
 }
 
 async fn sweep_regularly(app: App) {
@@ -61,6 +63,10 @@ async fn sweep_regularly(app: App) {
         }
         if let Err(error) = sweep(&app.db, app.clock.now(), &app.stopping).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "the store was not swept");
+        }
+        if let Err(error) = api_keys::tell_of_ends(&app).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "nobody was told of API keys that end soon");
         }
         if let Err(error) = audit::expire::sweep(&app, app.clock.now()).await {
             let error = &error as &dyn std::error::Error;
@@ -151,11 +157,14 @@ enum Rows {
     PendingFactors,
     Nodes,
     SigningKeys,
+    KeyValues,
+    KeyUses,
+    KeyHours,
 }
 
 impl Rows {
     /// A session goes after its credentials.
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 18] = [
         Self::Throttle,
         Self::Lockouts,
         Self::SpentTokens,
@@ -171,6 +180,9 @@ impl Rows {
         Self::PendingFactors,
         Self::Nodes,
         Self::SigningKeys,
+        Self::KeyValues,
+        Self::KeyUses,
+        Self::KeyHours,
     ];
 
     /// Deletes at most [`SLICE`] rows by one statement; how many.
@@ -190,6 +202,9 @@ impl Rows {
             Self::TrustedDevices => trusted_devices::sweep(tx, kept, SLICE).await,
             Self::SignInTickets => sign_in_tickets::sweep(tx, over, SLICE).await,
             Self::PendingFactors => factors::sweep(tx, over, SLICE).await,
+            Self::KeyValues => key_rows::sweep_values(tx, kept, SLICE).await,
+            Self::KeyUses => key_rows::usage::sweep(tx, kept, SLICE).await,
+            Self::KeyHours => key_rows::usage::sweep_hours(tx, kept.minus(MARGIN)).await,
             Self::Nodes => node_rows::sweep(tx, over, SLICE).await,
             Self::SigningKeys => signing_key_rows::sweep(tx, kept, SLICE).await,
         }

@@ -15,6 +15,7 @@ pub mod gate;
 pub mod geo;
 pub mod hasher;
 pub mod jobs;
+pub mod key_usage;
 pub mod live_limits;
 pub mod mail;
 pub mod nodes;

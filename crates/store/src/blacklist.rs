@@ -11,6 +11,7 @@ use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
+use crate::invalidations::Invalidation;
 use crate::{remember, users};
 
 /// Somebody who was put on the list.
@@ -76,6 +77,8 @@ pub async fn add(
 /// Takes a user off the list; `false` if he was not on it. What he had stays ended.
 pub async fn remove(tx: &mut Tx, user: UserId) -> Result<bool> {
     hold(tx, user).await?;
+    // His API keys come back with him.
+    tx.invalidate(Invalidation::User(user));
     tx.changed("DELETE FROM blacklist WHERE user_id = $1", params![user]).await
 }
 

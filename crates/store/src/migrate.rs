@@ -121,6 +121,7 @@ static MIGRATIONS: &[Migration] = &[
     migration!(29, "0029_magic_link"),
     migration!(30, "0030_trusted_devices"),
     migration!(31, "0031_signing_keys"),
+    migration!(32, "0032_api_keys"),
 ];
 
 /// From here on what waits for its place in the audit log is sealed.

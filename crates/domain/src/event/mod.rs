@@ -18,7 +18,7 @@ use crate::account::{AccountStatus, AccountType};
 use crate::audit::entry::Person;
 use crate::csrf;
 use crate::delivery::Undelivered;
-use crate::id::UserId;
+use crate::id::{KeyId, UserId};
 use crate::one_time_link::LinkPurpose;
 use crate::session::SignInForm;
 use crate::time::Time;
@@ -115,6 +115,16 @@ pub enum Event {
     TokenRevoked { kind: TokenKind },
     /// A token that is used once came again: two have it. What hung on it was ended.
     TokenReused { kind: TokenKind },
+    /// An API key was made. `prefix`: the beginning of it, which is shown.
+    ApiKeyCreated { key: KeyId, prefix: Text, scopes: Text },
+    /// What an API key is called, or may do, was changed.
+    ApiKeyChanged { key: KeyId },
+    /// An API key has another value; the one before goes on for so many seconds.
+    ApiKeyRegenerated { key: KeyId, prefix: Text, overlap_s: u64 },
+    /// An API key was taken back.
+    ApiKeyRevoked { key: KeyId },
+    /// An API key that came back with a backup is used again.
+    ApiKeyResumed { key: KeyId },
     /// A one-time link was made; it can be used until then.
     LinkCreated {
         purpose: LinkPurpose,

@@ -9,6 +9,7 @@ use crate::account::{AccountStatus, AccountType};
 use crate::audit::entry::Person;
 use crate::csrf;
 use crate::delivery::Undelivered;
+use crate::id::KeyId;
 use crate::one_time_link::LinkPurpose;
 use crate::session::SignInForm;
 use crate::time::Time;
@@ -50,7 +51,7 @@ fn factors() -> Vec<Event> {
 }
 
 fn tokens() -> Vec<Event> {
-    let purpose = LinkPurpose::PasswordReset;
+    let (purpose, key) = (LinkPurpose::PasswordReset, KeyId::from_random([7; 12]));
     vec![
         Event::TokenCreated {
             kind: TokenKind::Mobile,
@@ -60,6 +61,11 @@ fn tokens() -> Vec<Event> {
         },
         Event::TokenRevoked { kind: TokenKind::Api },
         Event::TokenReused { kind: TokenKind::Remember },
+        Event::ApiKeyCreated { key, prefix: text("sk_0123456789"), scopes: text("read") },
+        Event::ApiKeyChanged { key },
+        Event::ApiKeyRegenerated { key, prefix: text("sk_0123456789"), overlap_s: 60 },
+        Event::ApiKeyRevoked { key },
+        Event::ApiKeyResumed { key },
         Event::LinkCreated { purpose, until: LATER },
         Event::LinkUsed { purpose },
         Event::LinkRevoked { purpose },

@@ -231,6 +231,8 @@ words! {
         Refusals = "refusals",
         /// Requests to the application.
         Upstream = "upstream",
+        /// Requests by one API key.
+        ApiKey = "api_key",
     }
 }
 

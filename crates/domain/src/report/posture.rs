@@ -65,6 +65,8 @@ pub struct Standing {
     pub unused_sessions: (Bounded, Bounded),
     pub long_sessions: Bounded,
     pub unused_api_tokens: Bounded,
+    /// API keys that nobody used for the second of [`UNUSED_DAYS`].
+    pub unused_keys: Bounded,
     pub unused_browsers: Bounded,
     pub mail_given_up: Bounded,
     pub mail_waiting: Bounded,
@@ -325,6 +327,17 @@ fn credentials(now: &Standing) -> Vec<Line> {
             "A token that no program needs is one that only a thief uses. End its session.",
             SESSIONS,
         ),
+        Line {
+            command: Some("portcullis key list"),
+            ..line(
+                "api_keys_unused",
+                now.unused_keys,
+                Concern::Warning,
+                "API keys that nobody used for 90 days",
+                "A key that no program needs is one that only a thief uses. Revoke it.",
+                None,
+            )
+        },
         line(
             "browsers_unused",
             now.unused_browsers,

@@ -119,7 +119,8 @@ fn csrf_is_off_only_where_anyone_may_pass() {
 #[test]
 fn decisions() {
     let grants: Grants = [Grant::parse("api.jobs.*").unwrap()].into_iter().collect();
-    let agent = CallerFacts { account_type: AccountType::Agent, grants: &grants };
+    let agent =
+        CallerFacts { account_type: AccountType::Agent, grants: &grants, scope: KeyScope::Covers };
     let check = |allow: Allow, caller: Option<CallerFacts<'_>>, expected: Decision<'_>| {
         let rule = Rule { allow, ..rule("r * / *") };
         // The default is only for requests without a rule.
@@ -141,12 +142,20 @@ fn decisions() {
     check(Allow::AccountType(AccountType::Agent), None, sign_in);
     check(Allow::AccountType(AccountType::Agent), Some(agent), Decision::Allow);
     check(Allow::AccountType(AccountType::Staff), Some(agent), deny(DenyReason::AccountType));
+
+    let reader = CallerFacts { scope: KeyScope::FallsShort, ..agent };
+    let short = deny(DenyReason::ScopeMissing);
+    check(Allow::Anyone, Some(reader), Decision::Allow);
+    check(Allow::SignedIn, Some(reader), short);
+    check(permission("api.jobs.manage.manage"), Some(reader), short);
+    check(Allow::AccountType(AccountType::Agent), Some(reader), short);
 }
 
 #[test]
 fn without_a_rule_the_default_decides() {
     let grants = Grants::default();
-    let caller = CallerFacts { account_type: AccountType::Tenant, grants: &grants };
+    let caller =
+        CallerFacts { account_type: AccountType::Tenant, grants: &grants, scope: KeyScope::Covers };
     let check = |default: DefaultRule, caller: Option<CallerFacts<'_>>, expected: Decision<'_>| {
         assert_eq!(decide(None, default, caller), expected, "{default:?}");
     };

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod doctor;
 pub mod import;
 pub mod init;
+pub mod key;
 pub mod limits;
 pub mod mail;
 pub mod open;
@@ -64,6 +65,10 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Role(args) => {
             output::log_trouble();
             Box::pin(role::run(args)).await
+        }
+        Command::Key(args) => {
+            output::log_trouble();
+            Box::pin(key::run(args)).await
         }
         Command::Session(args) => {
             output::log_trouble();
@@ -153,6 +158,8 @@ enum Command {
     User(user::Args),
     /// Makes roles and changes what they permit, also beside a running server.
     Role(role::Args),
+    /// Makes, lists and revokes API keys, also beside a running server.
+    Key(key::Args),
     /// Lists who is signed in, and ends it, also beside a running server.
     Session(session::Args),
     /// Lists the keys that access tokens are signed with, and makes a new one, also beside a running

@@ -7,11 +7,11 @@
 use portcullis_domain::account::{AccountStatus, AccountType};
 use portcullis_domain::administration::{self, Act, Actor, Refusal, Target};
 use portcullis_domain::event::{Context, Event};
-use portcullis_domain::id::{RoleId, SessionHandle, UserId};
+use portcullis_domain::id::{KeyId, RoleId, SessionHandle, UserId};
 use portcullis_domain::role::{Authority, Role};
 use portcullis_domain::time::Time;
 use portcullis_store::users::{User, directory};
-use portcullis_store::{Db, Error, Tx, blacklist, roles, sessions, user_grants, users};
+use portcullis_store::{Db, Error, Tx, api_keys, blacklist, roles, sessions, user_grants, users};
 
 use super::roles::Acting;
 use super::{email, record};
@@ -158,12 +158,15 @@ pub(super) async fn actor(tx: &mut Tx, context: &Context) -> Result<Option<Actor
     Ok(Some(Actor { id: Some(id), authority, account_type: user.account_type }))
 }
 
-/// Whether he may act at all, in the session if he acts in one.
+/// Whether he may act at all, in the session or by the API key if he acts through one.
 async fn is_in(tx: &mut Tx, user: &User, session: Option<&str>) -> Result<bool, Error> {
     if user.status != AccountStatus::Active || blacklist::is_listed(tx, user.id).await? {
         return Ok(false);
     }
     let Some(handle) = session else { return Ok(true) };
+    if let Some(key) = KeyId::parse(handle) {
+        return api_keys::is_live(tx, key, user.id).await;
+    }
     let Some(handle) = SessionHandle::parse(handle) else { return Ok(false) };
     let session = sessions::by_handle(tx, &handle).await?;
     Ok(session.is_some_and(|session| {

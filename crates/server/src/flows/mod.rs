@@ -5,6 +5,7 @@
 
 pub mod activity;
 pub mod administration;
+pub mod api_keys;
 pub mod audit;
 pub mod backup;
 pub mod barrier;

@@ -10,7 +10,7 @@ use portcullis_domain::rule::{self, Allow, CallerFacts, CsrfMode, Decision, Rule
 use super::body_token::{self, Replay};
 use super::upgrade;
 use crate::app::App;
-use crate::web::caller::Caller;
+use crate::web::caller::{Caller, scope};
 use crate::web::door;
 use crate::web::error::{Error, Forbidden};
 use crate::web::identify::{Who, by_now, identify, identify_if_ours};
@@ -64,7 +64,7 @@ pub async fn pass<'a>(
         Some(caller) if wants_token => door::check_csrf(app, facts, caller, signal, &token).await?,
         Some(_) | None => Accepted::Reusable,
     };
-    if let Err(error) = permit(app, rule, &who) {
+    if let Err(error) = permit(app, rule, &who, facts.method.as_str()) {
         return Err(door::record_denial(app, facts, caller, error).await);
     }
     if let Some(caller) = caller {
@@ -104,7 +104,15 @@ async fn approach(
         && !door::is_safe(&facts.method)
         && who.as_ref().is_ok_and(|caller| caller.auth == AuthKind::Cookie)
         && !is_proven();
-    Ok((if is_forged { Err("csrf_origin") } else { who }, signal))
+    // Anyone may pass, and a key that may not do this says nothing of who does it.
+    let falls_short =
+        is_open && who.as_ref().is_ok_and(|caller| caller.must_reach(&facts.method).is_err());
+    let who = match (is_forged, falls_short) {
+        (true, _) => Err("csrf_origin"),
+        (false, true) => Err("scope_missing"),
+        (false, false) => who,
+    };
+    Ok((who, signal))
 }
 
 fn csrf_mode(rule: Option<&Rule>) -> CsrfMode {
@@ -120,10 +128,11 @@ fn looks_into_body(app: &App, facts: &Facts, caller: &Caller, held: Held) -> boo
 }
 
 /// The decision of the rules, as an error where it is no.
-fn permit(app: &App, rule: Option<&Rule>, who: &Who) -> Result<(), Error> {
+fn permit(app: &App, rule: Option<&Rule>, who: &Who, method: &str) -> Result<(), Error> {
     let caller = who.as_ref().ok().map(|caller| CallerFacts {
         account_type: caller.found().user.account_type,
         grants: caller.grants(),
+        scope: scope(caller.found(), method),
     });
     match rule::decide(rule, app.config.gate.default, caller) {
         Decision::Allow => Ok(()),

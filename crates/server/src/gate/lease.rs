@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_domain::rule::{CallerFacts, Decision, decide};
-use portcullis_domain::secret::Mac;
 
 use crate::app::{App, Parts};
-use crate::verify::Verified;
-use crate::web::caller::Caller;
+use crate::verify::{Proof, Verified};
+use crate::web::caller::{Caller, scope};
 use crate::web::request::Facts;
 
 /// A lease is not asked about more often than this, even where every request reads the store.
@@ -21,13 +20,13 @@ const SHORTEST: Duration = Duration::from_millis(500);
 pub struct Lease {
     app: App,
     facts: Arc<Facts>,
-    mac: Mac,
+    proof: Proof,
 }
 
 impl Lease {
     /// Of a caller who was let in.
     pub fn new(app: &App, facts: &Arc<Facts>, caller: &Caller) -> Self {
-        Self { app: app.clone(), facts: Arc::clone(facts), mac: caller.mac }
+        Self { app: app.clone(), facts: Arc::clone(facts), proof: caller.proof() }
     }
 
     /// How often to ask, and how long to wait for the answer. With an answer that may be twice as
@@ -39,7 +38,7 @@ impl Lease {
     /// Whether it may go on. What cannot be found out, or not soon, is no.
     pub async fn holds(self) -> bool {
         let Parts { verifier, db, clock, .. } = &*self.app;
-        let asked = verifier.verify_within(self.every() * 2, db, clock, &self.mac);
+        let asked = verifier.verify_within(self.every() * 2, db, clock, self.proof);
         let holds = match tokio::time::timeout(self.every(), asked).await {
             Ok(Ok(Verified::Live(live))) => {
                 let found = live.found();
@@ -50,6 +49,7 @@ impl Lease {
                 let caller = CallerFacts {
                     account_type: found.user.account_type,
                     grants: &found.role.grants,
+                    scope: scope(found, method),
                 };
                 decide(rule, gate.default, Some(caller)) == Decision::Allow
             }

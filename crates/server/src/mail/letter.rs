@@ -5,6 +5,7 @@ mod device;
 mod factor;
 
 use askama::Template;
+use portcullis_domain::text::visible;
 use portcullis_domain::time::Time;
 
 use super::cap::Cap;
@@ -88,7 +89,7 @@ impl Letter {
     pub fn password_changed(at: Time) -> Self {
         let what = format!(
             "The password of your account was changed at {}. Whoever was signed in to it was signed \
-             out.",
+             out. API keys go on working until they are revoked.",
             at.to_the_minute()
         );
         let advice = "If this was not you, set a new password at once by \"Forgot password?\" on the \
@@ -169,6 +170,43 @@ impl Letter {
         let advice = "If it was you, nothing needs to be done. If it was not, somebody knows your \
                       password: set a new one now, which signs everybody out.";
         Self::notice("New sign-in to your account", [what, &facts.in_words(), advice])
+    }
+
+    /// The account has a new API key.
+    pub fn api_key_created(name: &str, at: Time) -> Self {
+        let what = format!(
+            "The API key \"{}\" was made for your account at {}. Programs that have it act as you, \
+             until you revoke it.",
+            visible(name),
+            at.to_the_minute()
+        );
+        let advice = "If this was not you, revoke it on your account page under \"API keys\", and set \
+                      a new password.";
+        Self::notice("A new API key for your account", [&what, advice])
+    }
+
+    /// Somebody else took an API key of the account back.
+    pub fn api_key_revoked(name: &str, at: Time) -> Self {
+        let what = format!(
+            "The API key \"{}\" of your account was revoked by whoever runs this service, at {}. \
+             Programs that use it are refused from now on.",
+            visible(name),
+            at.to_the_minute()
+        );
+        Self::notice("An API key of your account was revoked", [&what])
+    }
+
+    /// An API key ends soon.
+    pub fn api_key_ends(name: &str, at: Time) -> Self {
+        let what = format!(
+            "The API key \"{}\" of your account ends at {}. Programs that use it are refused from \
+             then on.",
+            visible(name),
+            at.to_the_minute()
+        );
+        let advice = "If it is still needed, give it a later end, or make a new one, on your account \
+                      page under \"API keys\".";
+        Self::notice("An API key of your account ends soon", [&what, advice])
     }
 
     /// The operator tries out whether mail arrives.

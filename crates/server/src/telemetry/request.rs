@@ -15,9 +15,11 @@ use super::spans::RequestSpan;
 use crate::app::App;
 use crate::config::LoggedRequests;
 use crate::gate::forward::ForwardError;
+use crate::key_usage::Answered;
 use crate::web::error::Error;
 use crate::web::forward_auth;
 use crate::web::request::Facts;
+use crate::web::table::Match;
 
 /// A request that is being answered.
 pub struct Observed {
@@ -63,6 +65,7 @@ impl Observed {
         let telemetry = &app.telemetry;
         let took = telemetry.now().saturating_sub(self.started);
         telemetry.metrics.answered(known.surface, response.status(), took);
+        note_key(app, known, response.status(), took);
         let code = response.extensions().get::<Reason>().map(|reason| reason.0);
         if let Some(code) = code {
             telemetry.metrics.refused(code);
@@ -120,6 +123,25 @@ impl Observed {
             ..unread
         }
     }
+}
+
+/// Counts a request that came by an API key. What it asked for is chosen once more, as below.
+fn note_key(app: &App, known: &Known, status: StatusCode, took: Duration) {
+    let Some((facts, key)) = known.facts.as_ref().and_then(|facts| Some((facts, facts.key()?)))
+    else {
+        return;
+    };
+    let (path, method) = (facts.target.path(), facts.method.as_str());
+    let endpoint = match (known.surface, app.routes.find(&facts.method, path.as_str())) {
+        (Surface::Own, Match::Row(row)) => row.path,
+        (Surface::Own | Surface::Gate | Surface::ForwardAuth, _) => {
+            let rule = app.config.gate.rules.choose(&facts.host, path, method);
+            rule.map_or("no rule", |rule| &rule.id)
+        }
+    };
+    let at = app.clock.now();
+    app.key_usage
+        .note(app.random, &Answered { key, at, endpoint, method, status: status.as_u16(), took });
 }
 
 impl Telemetry {

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use portcullis_domain::csrf::AuthKind;
 use portcullis_domain::id::{RoleId, UserId};
 use portcullis_domain::role::Role;
 use portcullis_domain::secret::Mac;
@@ -32,7 +33,7 @@ use portcullis_domain::time::Time;
 use portcullis_store::credentials::Found;
 use portcullis_store::invalidations::Invalidation;
 use portcullis_store::users::User;
-use portcullis_store::{Db, Error, credentials};
+use portcullis_store::{Db, Error, api_keys, credentials};
 use quick_cache::sync::Cache;
 
 use self::flights::{Flight, Flights};
@@ -85,6 +86,14 @@ struct Entry {
 /// What one read brought, for all who waited for it.
 type Read = Result<Option<Arc<Entry>>, Arc<Error>>;
 
+/// What a request shows: how, which tells where the store looks, and the MAC. Those of one way are never
+/// those of another.
+#[derive(Clone, Copy)]
+pub struct Proof {
+    pub auth: AuthKind,
+    pub mac: Mac,
+}
+
 /// A live credential, as the store knew it.
 #[derive(Clone)]
 pub struct Live(Arc<Entry>);
@@ -132,9 +141,9 @@ impl Verifier {
         self: &Arc<Self>,
         db: &Db,
         clock: &Clock,
-        mac: &Mac,
+        proof: Proof,
     ) -> Result<Verified, Error> {
-        self.verify_within(self.bound, db, clock, mac).await
+        self.verify_within(self.bound, db, clock, proof).await
     }
 
     /// The same, from what the store said at most this long ago.
@@ -143,15 +152,15 @@ impl Verifier {
         within: Duration,
         db: &Db,
         clock: &Clock,
-        mac: &Mac,
+        proof: Proof,
     ) -> Result<Verified, Error> {
-        let now = clock.now();
+        let (now, mac) = (clock.now(), &proof.mac);
         let is_usable = |entry: &Arc<Entry>| self.is_usable(entry, within, clock, now);
         let remembered = self.cache.get(mac).filter(is_usable);
         let (entry, good) = match remembered {
             Some(entry) => (entry, &self.counts.hit),
             // Boxed, so that a hit need not carry the room for a miss.
-            None => match Box::pin(self.read_once(within, db, clock, mac)).await? {
+            None => match Box::pin(self.read_once(within, db, clock, proof)).await? {
                 Some(entry) => (entry, &self.counts.read),
                 None => return Ok(Verified::Unknown),
             },
@@ -160,7 +169,8 @@ impl Verifier {
         if let Err(dead) = session::alive(&facts, now) {
             return Ok(Verified::Dead(dead));
         }
-        if session::touch_due(facts.last_active, facts.idle, now) {
+        let is_session = entry.found.session().is_some();
+        if is_session && session::touch_due(facts.last_active, facts.idle, now) {
             Box::pin(self.toucher.touch(mac, &entry, &facts, now)).await?;
         }
         good.inc();
@@ -231,9 +241,9 @@ impl Verifier {
         within: Duration,
         db: &Db,
         clock: &Clock,
-        mac: &Mac,
+        proof: Proof,
     ) -> Result<Option<Arc<Entry>>, Error> {
-        let asked = clock.monotonic();
+        let (asked, mac) = (clock.monotonic(), &proof.mac);
         let within = self.within_trust(within, asked);
         if self.unknown.get(mac).is_some_and(|at| asked.saturating_sub(at) < UNKNOWN_FOR) {
             return Ok(None);
@@ -245,7 +255,7 @@ impl Verifier {
                 || self.cache.get(mac).filter(|entry| self.is_good_for(entry, within, asked));
             let fetch = || match landed() {
                 Some(entry) => Box::pin(std::future::ready(Ok(Some(entry)))),
-                None => self.read(db, *mac, read_at),
+                None => self.read(db, proof, read_at),
             };
             let read = self.flights.join(*mac, fetch).await;
             match read.map_err(|error| shared(&error))? {
@@ -268,11 +278,11 @@ impl Verifier {
 
     /// The generation is that of before the read starts, like the time. The answer is in the cache
     /// before the flight is over, so nobody can come too late for both.
-    fn read(self: &Arc<Self>, db: &Db, mac: Mac, read_at: Duration) -> Flight<Read> {
+    fn read(self: &Arc<Self>, db: &Db, proof: Proof, read_at: Duration) -> Flight<Read> {
         let (verifier, db) = (Arc::clone(self), db.clone());
         let generation = self.generations.now();
         Box::pin(async move {
-            let load = verifier.spans.around("read credential", load(&db, &mac));
+            let load = verifier.spans.around("read credential", load(&db, proof));
             let Some(mut found) = in_time(load).await.map_err(Arc::new)? else { return Ok(None) };
             found.user = verifier.users.share(found.user.id, found.user);
             // Whoever was given more beside his role shares it only with himself.
@@ -281,7 +291,7 @@ impl Verifier {
             let touched = AtomicI64::new(found.facts().last_active.0);
             let read_nanos = u64::try_from(read_at.as_nanos()).unwrap_or(u64::MAX);
             let entry = Arc::new(Entry { found, read_nanos, generation, touched });
-            verifier.remember(mac, &entry);
+            verifier.remember(proof.mac, &entry);
             Ok(Some(entry))
         })
     }
@@ -312,9 +322,14 @@ impl Live {
     }
 }
 
-async fn load(db: &Db, mac: &Mac) -> Result<Option<Found>, Error> {
+async fn load(db: &Db, proof: Proof) -> Result<Option<Found>, Error> {
     let mut tx = db.read_once().await?;
-    credentials::find(&mut tx, mac).await
+    match proof.auth {
+        AuthKind::Cookie | AuthKind::Bearer | AuthKind::Jwt => {
+            credentials::find(&mut tx, &proof.mac).await
+        }
+        AuthKind::Key => api_keys::find(&mut tx, &proof.mac).await,
+    }
 }
 
 /// What decides whether the credential is alive, with the use that was last written down from here.

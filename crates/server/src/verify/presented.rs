@@ -3,6 +3,7 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
+use portcullis_domain::api_key;
 use portcullis_domain::secret::Opaque;
 
 use crate::web::cookies::CookieStyle;
@@ -20,6 +21,8 @@ pub enum Presented {
     Bearer(Opaque),
     /// `Authorization: Bearer` with a compact JWS (RFC 7515, section 7.1).
     AccessToken(String),
+    /// `X-API-Key` with `sk_` and 64 lower-case hex digits.
+    ApiKey(Opaque),
     /// Something that is no credential of ours: 401.
     Unusable(&'static str),
     /// More than one, or a header that cannot be read in one way: 400.
@@ -35,13 +38,18 @@ pub fn present(headers: &HeaderMap, cookies: &CookieStyle) -> Presented {
     if authorizations.next().is_some() {
         return Presented::Malformed("several_credentials");
     }
-    let has_key = headers.contains_key(API_KEY_HEADER);
-    match authorization {
-        Some(_) if has_key => Presented::Malformed("several_credentials"),
-        Some(value) => value.to_str().map_or(Presented::Malformed("bad_authorization"), bearer),
-        // Explicit, and of a kind that this release does not issue.
-        None if has_key => Presented::Unusable("credential_unknown"),
-        None => session_cookie(headers, cookies),
+    let mut keys = headers.get_all(API_KEY_HEADER).iter();
+    match (authorization, keys.next()) {
+        (Some(_), Some(_)) => Presented::Malformed("several_credentials"),
+        (None, Some(_)) if keys.next().is_some() => Presented::Malformed("several_credentials"),
+        (Some(value), None) => {
+            value.to_str().map_or(Presented::Malformed("bad_authorization"), bearer)
+        }
+        (None, Some(value)) => {
+            let key = value.to_str().ok().and_then(api_key::parse);
+            key.map_or(Presented::Unusable("credential_unknown"), Presented::ApiKey)
+        }
+        (None, None) => session_cookie(headers, cookies),
     }
 }
 
@@ -92,6 +100,7 @@ mod tests {
             Presented::Cookie(_) => "cookie",
             Presented::Bearer(_) => "bearer",
             Presented::AccessToken(_) => "access token",
+            Presented::ApiKey(_) => "key",
             Presented::Unusable(code) | Presented::Malformed(code) => code,
             Presented::Tossed => "tossed",
         };
@@ -115,6 +124,18 @@ mod tests {
         check(&[("authorization", &bearer(&hex)), ("authorization", "x")], "several_credentials");
         check(&[("authorization", &bearer(&hex)), ("x-api-key", "x")], "several_credentials");
         check(&[("x-api-key", "x")], "credential_unknown");
+        let key = format!("sk_{hex}");
+        check(&[("x-api-key", &key)], "key");
+        check(&[("X-Api-Key", &key)], "key");
+        check(&[("x-api-key", &key), ("cookie", &format!("sessionid={hex}"))], "key");
+        check(&[("x-api-key", &hex)], "credential_unknown");
+        check(&[("x-api-key", &format!("sk_{upper}"))], "credential_unknown");
+        check(&[("x-api-key", &key.to_uppercase())], "credential_unknown");
+        check(&[("x-api-key", &format!("{key}, {key}"))], "credential_unknown");
+        check(&[("x-api-key", &key), ("x-api-key", &key)], "several_credentials");
+        check(&[("x-api-key", &key), ("x-api-key", "")], "several_credentials");
+        check(&[("authorization", &bearer(&key))], "credential_unknown");
+        check(&[("authorization", "Basic YTpi"), ("x-api-key", &key)], "several_credentials");
         check(&[("cookie", &format!("sessionid={hex}"))], "cookie");
         check(&[("cookie", "sessionid=chosen")], "session_unknown");
         check(&[("cookie", &format!("sessionid={hex}; sessionid={hex}"))], "cookie");

@@ -129,6 +129,11 @@ async fn sign_in(tx: &mut Tx, number: u8, kind: CredentialKind, idle: Option<Dur
     user_id
 }
 
+/// A session cookie.
+fn proof(number: u8) -> Proof {
+    Proof { auth: AuthKind::Cookie, mac: mac(number) }
+}
+
 fn mac(number: u8) -> Mac {
     Mac::from_bytes(&[number; 32]).unwrap()
 }
@@ -146,7 +151,7 @@ fn live(verified: Result<Verified, Error>) -> Arc<Entry> {
 async fn an_answer_is_used_again_up_to_the_bound_and_never_after_it() {
     let people = SignedIn::open().await;
     let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
-    let verify = async || verifier.verify(&people.db, &clock, &mac(1)).await;
+    let verify = async || verifier.verify(&people.db, &clock, proof(1)).await;
     let first = live(verify().await);
     clock.advance(ALMOST);
     assert!(Arc::ptr_eq(&first, &live(verify().await)));
@@ -166,7 +171,7 @@ async fn a_younger_answer_can_be_asked_for() {
     let people = SignedIn::open().await;
     let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let verify =
-        async |within| live(verifier.verify_within(within, &people.db, &clock, &mac(1)).await);
+        async |within| live(verifier.verify_within(within, &people.db, &clock, proof(1)).await);
     let first = verify(BOUND).await;
     clock.advance(BOUND / 2);
     assert!(Arc::ptr_eq(&first, &verify(BOUND).await));
@@ -186,7 +191,7 @@ async fn with_no_bound_every_answer_is_read() {
     let (verifier, clock) = (people.verifier(Duration::ZERO), Clock::fake(NOW));
     let mut seen = Vec::new();
     for _ in 0..3 {
-        seen.push(live(verifier.verify(&people.db, &clock, &mac(1)).await));
+        seen.push(live(verifier.verify(&people.db, &clock, proof(1)).await));
         clock.advance(MILLISECOND);
     }
     assert_eq!(reads(&seen), 3);
@@ -198,7 +203,7 @@ async fn a_change_through_this_process_is_felt_at_once_by_those_it_is_about() {
     let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let told = Arc::clone(&verifier);
     people.db.on_invalidation(move |changes| changes.iter().for_each(|c| told.invalidate(*c)));
-    let verify = async |number| verifier.verify(&people.db, &clock, &mac(number)).await;
+    let verify = async |number| verifier.verify(&people.db, &clock, proof(number)).await;
     let (_, other) = (live(verify(1).await), live(verify(2).await));
     // By another node: known after the bound. By this one: known now.
     people.end_session(&people.elsewhere().await, 0).await;
@@ -217,7 +222,7 @@ async fn without_a_lease_every_answer_is_read() {
     let people = SignedIn::open().await;
     let (clock, elsewhere) = (Clock::fake(NOW), people.elsewhere().await);
     let verifier = people.verifier(BOUND);
-    let verify = async || verifier.verify(&people.db, &clock, &mac(1)).await;
+    let verify = async || verifier.verify(&people.db, &clock, proof(1)).await;
     let lease_ends = clock.monotonic() + MILLISECOND * 2;
     verifier.trust_until(lease_ends);
     let first = live(verify().await);
@@ -230,7 +235,7 @@ async fn without_a_lease_every_answer_is_read() {
     clock.advance(MILLISECOND);
     assert!(matches!(verify().await.unwrap(), Verified::Dead(Dead::Ended)), "at once");
 
-    let other = async || live(verifier.verify(&people.db, &clock, &mac(2)).await);
+    let other = async || live(verifier.verify(&people.db, &clock, proof(2)).await);
     let first = other().await;
     clock.advance(MILLISECOND);
     let second = other().await;
@@ -244,7 +249,7 @@ async fn without_a_lease_every_answer_is_read() {
 async fn what_nobody_knows_is_remembered_apart_and_shortly() {
     let people = SignedIn::open().await;
     let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
-    let verify = async || verifier.verify(&people.db, &clock, &mac(9)).await;
+    let verify = async || verifier.verify(&people.db, &clock, proof(9)).await;
     assert!(matches!(verify().await, Ok(Verified::Unknown)));
     assert_eq!(verifier.cache.len(), 0);
     people.db.close().await;
@@ -259,7 +264,7 @@ async fn while_the_log_is_followed_answers_are_used_for_longer_than_the_bound() 
     let people = SignedIn::open().await;
     let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let mut follower = Follower::default();
-    let verify = async |number| verifier.verify(&people.db, &clock, &mac(number)).await;
+    let verify = async |number| verifier.verify(&people.db, &clock, proof(number)).await;
     follower.look(&people.db, &clock, &verifier).await.unwrap();
     let (first, other) = (live(verify(1).await), live(verify(2).await));
     for _ in 0..3 {
@@ -283,7 +288,7 @@ async fn when_the_log_cannot_be_followed_nothing_outlives_the_bound() {
     let people = SignedIn::open().await;
     let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let mut follower = Follower::default();
-    let verify = async || verifier.verify(&people.db, &clock, &mac(2)).await;
+    let verify = async || verifier.verify(&people.db, &clock, proof(2)).await;
     live(verify().await);
     follower.look(&people.db, &clock, &verifier).await.unwrap();
     let kept = live(verify().await);
@@ -301,7 +306,7 @@ async fn a_log_that_does_not_go_on_where_it_was_left_dates_everything() {
     let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let mut follower = Follower::default();
     let elsewhere = people.elsewhere().await;
-    let verify = async || live(verifier.verify(&people.db, &clock, &mac(2)).await);
+    let verify = async || live(verifier.verify(&people.db, &clock, proof(2)).await);
     people.end_session(&elsewhere, 0).await;
     follower.look(&people.db, &clock, &verifier).await.unwrap();
     let mut kept = verify().await;
@@ -326,7 +331,7 @@ async fn who_looks_dead_from_here_is_asked_for_before_he_is_refused() {
     let people = SignedIn::open().await;
     let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
     let mut follower = Follower::default();
-    let verify = async || verifier.verify(&people.db, &clock, &mac(1)).await;
+    let verify = async || verifier.verify(&people.db, &clock, proof(1)).await;
     follower.look(&people.db, &clock, &verifier).await.unwrap();
     live(verify().await);
     let elsewhere = people.elsewhere().await;
@@ -351,7 +356,7 @@ async fn of_parallel_requests_one_reads() {
         let mut requests = JoinSet::new();
         for _ in 0..50 {
             let (db, verifier, clock) = (db.clone(), Arc::clone(&verifier), Arc::clone(&clock));
-            requests.spawn(async move { live(verifier.verify(&db, &clock, &mac(2)).await) });
+            requests.spawn(async move { live(verifier.verify(&db, &clock, proof(2)).await) });
         }
         assert_eq!(reads(&requests.join_all().await), 1, "round {round}");
         if round % 2 == 0 {
@@ -370,7 +375,7 @@ fn reads(seen: &[Arc<Entry>]) -> usize {
 async fn who_is_late_does_not_replace_what_was_read_since() {
     let people = SignedIn::open().await;
     let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
-    let read = async || live(verifier.verify(&people.db, &clock, &mac(1)).await);
+    let read = async || live(verifier.verify(&people.db, &clock, proof(1)).await);
     let stale = read().await;
     clock.advance(BOUND);
     let fresh = read().await;
@@ -382,7 +387,7 @@ async fn who_is_late_does_not_replace_what_was_read_since() {
 async fn sessions_of_one_user_share_what_is_known_of_him() {
     let people = SignedIn::open().await;
     let (verifier, clock) = (people.verifier(BOUND), Clock::fake(NOW));
-    let read = async |number| live(verifier.verify(&people.db, &clock, &mac(number)).await);
+    let read = async |number| live(verifier.verify(&people.db, &clock, proof(number)).await);
     let first = read(1).await;
     clock.advance(BOUND);
     let (again, other) = (read(1).await, read(2).await);
@@ -398,7 +403,7 @@ async fn sessions_of_one_user_share_what_is_known_of_him() {
 async fn a_good_credential_is_not_refused_for_a_use_that_cannot_be_written_down() {
     let people = SignedIn::open().await;
     let (verifier, clock) = (people.verifier(Duration::from_hours(2)), Clock::fake(NOW));
-    let verify = async |number| verifier.verify(&people.db, &clock, &mac(number)).await;
+    let verify = async |number| verifier.verify(&people.db, &clock, proof(number)).await;
     live(verify(1).await);
     live(verify(2).await);
     let writer = people.db.write().await.unwrap();

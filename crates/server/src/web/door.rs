@@ -82,7 +82,7 @@ where
         Ok(_) | Err(_) => Accepted::Reusable,
     };
     let caller = who.as_ref().ok().cloned();
-    let access = match A::admit(who) {
+    let access = match within_scope::<A>(&facts, &who).and_then(|()| A::admit(who)) {
         Ok(access) => access,
         Err(error) => {
             return Err(Box::pin(record_denial(&app, &facts, caller.as_ref(), error)).await);
@@ -95,6 +95,14 @@ where
         spend(&app, &facts, caller, accepted).await?;
     }
     handler(Call { app, facts, fields, signal }, access).await
+}
+
+/// A key whose scopes do not cover the method; where keys do not pass at all, that is said instead.
+fn within_scope<A: Access>(facts: &Facts, who: &Who) -> Result<(), Error> {
+    match who {
+        Ok(caller) if A::TAKES_KEYS => caller.must_reach(&facts.method),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Whoever proved too long ago who they are must do so again. Nobody at all has proved nothing.

@@ -286,7 +286,7 @@ fn after_headers(app: &App, facts: &Facts, headers: &mut HeaderMap) {
     let limit = || app.limits.in_force().requests;
     let usual = || app.limiter.peek(limit(), facts.client.network(), app.clock.now());
     let told = after.standing.is_none() && limits::are_set(headers);
-    if let Some(standing) = after.standing.or_else(usual).filter(|_| !told) {
+    if let Some(standing) = after.key_standing.or(after.standing).or_else(usual).filter(|_| !told) {
         limits::set_headers(headers, standing);
     }
     if let Some(token) = after.csrf_token.and_then(|token| HeaderValue::from_str(&token).ok()) {

@@ -11,11 +11,12 @@ use portcullis_store::credentials::{self, SessionGrounds};
 use super::caller::Caller;
 use super::door;
 use super::error::Error;
+use super::key_use;
 use super::request::Facts;
 use crate::app::App;
 use crate::flows::record;
-use crate::verify::Verified;
 use crate::verify::presented::{Presented, present};
+use crate::verify::{Proof, Verified};
 
 /// The caller, or the stable word for why there is none.
 pub type Who = Result<Caller, &'static str>;
@@ -52,6 +53,7 @@ async fn look_for(app: &App, facts: &Facts) -> Result<Who, Error> {
         Presented::Cookie(secret) => by_cookie(app, facts, &secret).await,
         Presented::Bearer(secret) => explicit(look_up_bearer(app, &secret).await?),
         Presented::AccessToken(token) => explicit(by_access_token(app, &token).await?),
+        Presented::ApiKey(secret) => by_key(app, facts, &secret).await,
         Presented::Unusable("session_unknown") => Ok(Err("session_unknown")),
         Presented::Unusable(code) => Err(Error::SignIn(code)),
         Presented::Malformed(code) => Err(Error::Malformed(code)),
@@ -102,6 +104,16 @@ async fn by_cookie(app: &App, facts: &Facts, secret: &Opaque) -> Result<Who, Err
     Ok(who)
 }
 
+/// A key counts where it may be used from, and as often as it may be.
+async fn by_key(app: &App, facts: &Facts, secret: &Opaque) -> Result<Who, Error> {
+    let mac = app.keys.credential.credential_mac(Purpose::ApiKey, secret);
+    let who = look_up(app, AuthKind::Key, mac).await?;
+    if let Ok(caller) = &who {
+        key_use::admit(app, facts, caller).await?;
+    }
+    explicit(who.map_err(key_use::code))
+}
+
 /// Whom an access token stands for, wherever it was found.
 pub async fn by_access_token(app: &App, token: &str) -> Result<Who, Error> {
     match app.access_tokens.verify(&app.db, &app.clock, token).await.map_err(Error::store)? {
@@ -113,7 +125,7 @@ pub async fn by_access_token(app: &App, token: &str) -> Result<Who, Error> {
 /// What the verifier says of a credential that came in this way.
 pub(super) async fn look_up(app: &App, auth: AuthKind, mac: Mac) -> Result<Who, Error> {
     let (verifier, telemetry) = (&app.verifier, &app.telemetry);
-    let verify = verifier.verify(&app.db, &app.clock, &mac);
+    let verify = verifier.verify(&app.db, &app.clock, Proof { auth, mac });
     let verified = telemetry.spans.around("verify credential", verify).await;
     telemetry.metrics.verification.note(&verified);
     match verified.map_err(Error::store)? {

@@ -212,7 +212,7 @@ pub async fn count_account(app: &App, facts: &Facts, caller: &Caller) -> Result<
 /// What becomes of a request that is refused.
 pub async fn refuse(app: &App, facts: &Facts, refused: Refused, limit: LimitName) -> Error {
     let Refused { standing, retry_after, is_first } = refused;
-    facts.after().standing = Some(standing);
+    facts.tell_of_refusal(standing);
     if is_first {
         let event = Event::LimitExceeded { limit };
         app.recorder.record(event, facts.context(), app.clock.now()).await;

@@ -15,6 +15,7 @@ pub mod front;
 pub mod hosts;
 pub mod identify;
 pub mod input;
+pub mod key_use;
 pub mod limits;
 pub mod pages;
 pub mod query;

@@ -66,6 +66,7 @@ fn is_without_credential(app: &App, facts: &Facts) -> bool {
         Presented::Nothing | Presented::Cookie(_) | Presented::Unusable("session_unknown") => true,
         Presented::Bearer(_)
         | Presented::AccessToken(_)
+        | Presented::ApiKey(_)
         | Presented::Unusable(_)
         | Presented::Malformed(_)
         | Presented::Tossed => false,

@@ -1,12 +1,12 @@
 //! What is known of a request before anybody looks at who sent it, and what a handler is given.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use http::{HeaderMap, Method};
 use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Text};
-use portcullis_domain::id::UserId;
+use portcullis_domain::id::{KeyId, UserId};
 use portcullis_domain::origin::{Scheme, Signal};
 use portcullis_domain::request_path::RequestTarget;
 use portcullis_domain::text::Host;
@@ -33,6 +33,8 @@ pub struct Facts {
     after: Mutex<After>,
     /// Who sent it, as far as is known; nobody has the id 0.
     user: AtomicI64,
+    /// The API key that came with it, once that is known.
+    key: OnceLock<KeyId>,
 }
 
 /// What is gathered on the way for the answer, whether it becomes one or a refusal.
@@ -40,6 +42,8 @@ pub struct Facts {
 pub struct After {
     /// What the limit headers will say.
     pub standing: Option<Standing>,
+    /// The same of the API key that was used, which programs go by before any other.
+    pub key_standing: Option<Standing>,
     /// Lines to send as `Set-Cookie`.
     pub cookies: Vec<String>,
     /// A fresh one-time CSRF token to hand back.
@@ -63,8 +67,19 @@ impl Facts {
         head: Head,
     ) -> Self {
         let Head { method, headers, authority } = head;
-        let (watch, after, user) = (None, Mutex::default(), AtomicI64::new(0));
-        Self { id, method, target, headers, client, host, authority, watch, after, user }
+        Self {
+            id,
+            method,
+            target,
+            headers,
+            client,
+            host,
+            authority,
+            watch: None,
+            after: Mutex::default(),
+            user: AtomicI64::new(0),
+            key: OnceLock::new(),
+        }
     }
 
     /// What is gathered for the answer.
@@ -75,6 +90,16 @@ impl Facts {
     /// Notes who sent it, for whoever reads the log.
     pub fn note_user(&self, user: UserId) {
         self.user.store(user.0, Ordering::Relaxed);
+    }
+
+    /// Notes by which API key it came; `false` if that was known.
+    pub fn note_key(&self, key: KeyId) -> bool {
+        self.key.set(key).is_ok()
+    }
+
+    /// By which API key it came, if by one.
+    pub fn key(&self) -> Option<KeyId> {
+        self.key.get().copied()
     }
 
     /// Who sent it, if that was found out.
@@ -123,6 +148,12 @@ impl Facts {
             Some(mode) => mode == "navigate",
             None => self.header("accept").is_some_and(|accept| accept.contains("text/html")),
         }
+    }
+
+    /// The limit headers speak of the limit that is used up.
+    pub fn tell_of_refusal(&self, standing: Standing) {
+        let mut after = self.after();
+        (after.standing, after.key_standing) = (Some(standing), None);
     }
 
     /// From now on the limit headers speak of this limit, if there is one.

@@ -33,6 +33,8 @@ pub struct Row {
     pub level: Level,
     /// Whether it asks for a fresh proof of who is calling.
     pub fresh: bool,
+    /// Whether API keys pass.
+    pub takes_keys: bool,
     pub doc: Doc,
     run: Run,
 }
@@ -86,7 +88,7 @@ where
     let csrf = doc.csrf;
     let run: Run =
         Box::new(move |app, facts, body| Box::pin(door::pass(app, facts, body, csrf, handler)));
-    Row { method, path, level: A::LEVEL, fresh: A::FRESH, doc, run }
+    Row { method, path, level: A::LEVEL, fresh: A::FRESH, takes_keys: A::TAKES_KEYS, doc, run }
 }
 
 /// What the table says of a target.

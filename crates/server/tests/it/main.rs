@@ -9,6 +9,7 @@
 
 mod activity;
 mod administration;
+mod api_keys;
 mod applications;
 mod attacks;
 mod audit;

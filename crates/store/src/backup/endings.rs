@@ -6,6 +6,7 @@
 use portcullis_domain::event::EndReason;
 use portcullis_domain::time::Time;
 
+use crate::api_keys;
 use crate::driver::{Tx, params};
 use crate::error::Result;
 use crate::invalidations::Invalidation;
@@ -17,6 +18,9 @@ pub struct Ended {
     pub sessions: u64,
     /// Links and codes that nobody had used.
     pub one_time: u64,
+    /// API keys that wait until somebody says that they are still wanted: any of them may have been
+    /// revoked after the backup.
+    pub keys: u64,
 }
 
 /// Ends all of it. The new epochs are beyond every one that was in use after the backup, so that what
@@ -51,6 +55,11 @@ pub async fn end_everything(tx: &mut Tx, now: Time) -> Result<Ended> {
     tx.execute(BACKUP_CODES, params![now]).await?;
     let links = tx.execute(LINKS, params![now]).await?;
     let codes = tx.execute(CODES, params![now]).await?;
+    let keys = api_keys::suspend_all(tx, now).await?;
     tx.invalidate(Invalidation::Everybody);
-    Ok(Ended { sessions: u64::try_from(sessions).unwrap_or_default(), one_time: links + codes })
+    Ok(Ended {
+        sessions: u64::try_from(sessions).unwrap_or_default(),
+        one_time: links + codes,
+        keys,
+    })
 }

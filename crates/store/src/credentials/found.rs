@@ -91,8 +91,9 @@ impl Found {
                 ended: key.has_ended,
                 expires_at: key.expires_at,
                 idle: None,
-                last_active: key.last_active,
-                user_active,
+                // How its use is written down is another matter (`api_keys::usage`).
+                last_active: Time(0),
+                user_active: user_active && !key.is_kept_out,
                 // A new password does not stop integrations.
                 session_epoch: user_epoch,
                 user_epoch,
@@ -105,6 +106,14 @@ impl Found {
         match &self.grounds {
             Grounds::Session(grounds) => Some(grounds),
             Grounds::Key(_) => None,
+        }
+    }
+
+    /// The API key; none where the credential is a session's.
+    pub fn key(&self) -> Option<&KeyFacts> {
+        match &self.grounds {
+            Grounds::Session(_) => None,
+            Grounds::Key(key) => Some(key),
         }
     }
 

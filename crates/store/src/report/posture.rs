@@ -47,6 +47,7 @@ pub async fn standing(tx: &mut Tx, lockout: Option<Limit>, now: Time) -> Result<
         unused_sessions: unused_sessions(tx, now).await?,
         long_sessions: bounded(tx, LONG_SESSIONS, &[now, days(LONG_DAYS)]).await?,
         unused_api_tokens: looked_at(tx, UNUSED_API_TOKENS, now, days(UNUSED_DAYS.0)).await?,
+        unused_keys: bounded(tx, UNUSED_KEYS, &[now, days(UNUSED_DAYS.1)]).await?,
         unused_browsers: looked_at(tx, UNUSED_BROWSERS, now, days(UNUSED_BROWSER_DAYS)).await?,
         mail_given_up: bounded(tx, MAIL_GIVEN_UP, &[days(MAIL_DAYS)]).await?,
         mail_waiting: bounded(tx, MAIL_WAITING, &[now.minus(MAIL_WAITS)]).await?,
@@ -184,6 +185,12 @@ const UNUSED_API_TOKENS: &str = concat!(
     FROM (SELECT c.session_id, c.last_active, c.expires_at FROM credentials c
         WHERE c.kind = 'api' AND c.ended_at IS NULL AND c.created_at < $2
         ORDER BY c.created_at LIMIT $3) old"
+);
+
+const UNUSED_KEYS: &str = up_to!(
+    "$3",
+    "api_keys k WHERE k.revoked_at IS NULL AND k.active_at < $2
+        AND (k.expires_at IS NULL OR k.expires_at > $1)"
 );
 
 /// They live equally long, so those that end first are the oldest.

@@ -21,8 +21,10 @@ pub async fn erase(tx: &mut Tx, id: UserId, names: &[String], now: Time) -> Resu
             phone = NULL, avatar_url = NULL, erased_at = $2, updated_at = $2
         WHERE id = $1 AND status = $3 AND erased_at IS NULL";
     // A session goes before the series that it belongs to. Its credentials go with it.
-    const ROWS: [&str; 11] = [
+    const ROWS: [&str; 12] = [
         "DELETE FROM sessions WHERE user_id = $1",
+        // With their values and what was written down of their use.
+        "DELETE FROM api_keys WHERE user_id = $1",
         "DELETE FROM remember_series WHERE user_id = $1",
         "DELETE FROM places WHERE user_id = $1",
         "DELETE FROM one_time_links WHERE user_id = $1",

@@ -106,19 +106,23 @@ fn filled(output: Output, restored: &Restored, anchor: &Path) -> anyhow::Result<
         "rows": rows.total(),
         "ended_sessions": ended.sessions,
         "ended_links_and_codes": ended.one_time,
+        "suspended_keys": ended.keys,
         "audit_log_size": log,
         "audit_log_signed_size": signed,
     });
     let sentence = format!(
         "The database is as it was at {at}: {} rows.\n\
          Everybody has to sign in again. Ended: {} sessions with their tokens, every browser that stays \
-         signed in; {} links and codes.\n\
+         signed in; {} links and codes. {} API keys wait until they are said to be still wanted, because \
+         some may have been revoked since: their owners do so on their account pages, or you do with \
+         portcullis key resume.\n\
          What was done after {at} is lost: new users and roles, new passwords (the old ones are good \
          again), who was put on the blacklist or taken off it, whose data was erased. Go through that \
          before you let people in.{}",
         rows.total(),
         ended.sessions,
         ended.one_time,
+        ended.keys,
         signed.filter(|signed| signed > log).map_or(String::new(), |signed| format!(
             "\nThe audit log has {log} entries, and this machine has signed {signed} of it ({}). Until you run \
                  portcullis audit accept nothing more is signed, so that nobody brings back an older \

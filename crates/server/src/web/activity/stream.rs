@@ -11,13 +11,12 @@ use http_body_util::StreamBody;
 use hyper::body::Frame;
 use portcullis_domain::account::AccountType;
 use portcullis_domain::permission::Key;
-use portcullis_domain::secret::Mac;
 
 use crate::app::App;
 use crate::flows::activity::Reader;
 use crate::flows::activity::export::{Export, Format};
 use crate::gate::forward::{BoxError, ResponseBody};
-use crate::verify::Verified;
+use crate::verify::{Proof, Verified};
 use crate::web::caller::{ActivityLogManage, Caller, Permission as _};
 
 /// Pieces are sent once they are so large, in bytes, or whole.
@@ -40,7 +39,7 @@ enum Broken {
 pub fn body(app: &App, caller: &Caller, export: Box<Export>, format: Format) -> ResponseBody {
     let making = Making {
         app: app.clone(),
-        mac: caller.mac,
+        proof: caller.proof(),
         asked_at: app.clock.monotonic(),
         export,
         format,
@@ -63,7 +62,7 @@ pub fn body(app: &App, caller: &Caller, export: Box<Export>, format: Format) -> 
 /// An export on its way.
 struct Making {
     app: App,
-    mac: Mac,
+    proof: Proof,
     asked_at: Duration,
     export: Box<Export>,
     format: Format,
@@ -97,7 +96,7 @@ impl Making {
         }
         self.asked_at = now;
         let bound = app.config.session.revocation_bound;
-        let asked = app.verifier.verify_within(bound, &app.db, &app.clock, &self.mac).await?;
+        let asked = app.verifier.verify_within(bound, &app.db, &app.clock, self.proof).await?;
         let Verified::Live(live) = asked else { return Err(Broken::Ended) };
         let found = live.found();
         let holds =

@@ -4,6 +4,7 @@
 pub mod access_token;
 pub mod account_sessions;
 pub mod activity_log;
+pub mod api_keys;
 pub mod blacklist;
 pub mod change_password;
 pub mod console;

@@ -48,6 +48,7 @@ pub fn document<'r>(server: &str, cookie: &str, rows: impl Iterator<Item = &'r R
         "components": {"securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer"},
             "session": {"type": "apiKey", "in": "cookie", "name": cookie},
+            "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
         }},
     })
 }
@@ -76,7 +77,7 @@ fn operation(row: &Row) -> Value {
     });
     let Value::Object(keys) = &mut operation else { return operation };
     if row.level.wants_credential() {
-        keys.insert("security".into(), json!([{"bearer": []}, {"session": []}]));
+        keys.insert("security".into(), security(row));
     }
     if let Some(permission) = row.level.permission() {
         keys.insert("x-permission".into(), permission.into());
@@ -101,6 +102,16 @@ fn operation(row: &Row) -> Value {
         keys.insert("requestBody".into(), request_body(row));
     }
     operation
+}
+
+/// The ways to show who calls: an API key is not one of them where the account or the session is what it
+/// is about.
+fn security(row: &Row) -> Value {
+    if row.takes_keys {
+        json!([{"bearer": []}, {"session": []}, {"key": []}])
+    } else {
+        json!([{"bearer": []}, {"session": []}])
+    }
 }
 
 /// What stands in the path, and in the query of a request that changes nothing.

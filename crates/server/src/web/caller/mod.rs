@@ -7,17 +7,20 @@ mod permission;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use http::Method;
 use portcullis_domain::account::AccountType;
+use portcullis_domain::api_key::Scope;
 use portcullis_domain::csrf::AuthKind;
 use portcullis_domain::id::UserId;
 use portcullis_domain::permission::{Grant, Grants, Key};
 use portcullis_domain::role::Authority;
+use portcullis_domain::rule::KeyScope;
 use portcullis_domain::secret::Mac;
 use portcullis_store::credentials::{Credential, Found, SessionFacts, SessionGrounds};
 
 use super::error::{Error, Forbidden};
 use super::identify::Who;
-use crate::verify::Live;
+use crate::verify::{Live, Proof};
 
 pub use permission::*;
 
@@ -47,6 +50,21 @@ impl Caller {
         self.found().session().map(|grounds| &grounds.session)
     }
 
+    /// What the request showed.
+    pub fn proof(&self) -> Proof {
+        Proof { auth: self.auth, mac: self.mac }
+    }
+
+    /// Refuses a key whose scopes do not cover a request with this method.
+    pub fn must_reach(&self, method: &Method) -> Result<(), Error> {
+        match scope(self.found(), method.as_str()) {
+            KeyScope::Covers => Ok(()),
+            KeyScope::FallsShort => {
+                Err(denied("scope_missing", Scope::of_method(method.as_str()).as_str()))
+            }
+        }
+    }
+
     /// The user's id.
     pub fn user_id(&self) -> UserId {
         self.found().user.id
@@ -71,6 +89,14 @@ impl Caller {
     /// How far the user's word reaches over roles and accounts.
     pub fn authority(&self) -> Authority {
         Authority { level: self.found().role.level, grants: self.grants().clone() }
+    }
+}
+
+/// Whether the scopes of what was found cover a method; what has none covers all.
+pub fn scope(found: &Found, method: &str) -> KeyScope {
+    match found.key() {
+        Some(key) if !key.scopes.cover(method) => KeyScope::FallsShort,
+        Some(_) | None => KeyScope::Covers,
     }
 }
 

@@ -8,6 +8,7 @@ pub trait Permission: Send + 'static {
 
 permissions! {
     ActivityLogManage = "api.admin.activity_log.manage",
+    ApiKeysManage = "api.keys.manage",
     ApiPermissionsManage = "api.admin.api_permissions.manage",
     LimitsManage = "api.admin.limits.manage",
     MobileAuthUse = "api.security.mobile_auth.use",

@@ -57,7 +57,7 @@ pub async fn answer(app: &App, facts: &mut Facts, body: Incoming) -> Reply {
         Ok(passed) => allow(app, &passed),
         Err(error) => refuse(app, kind, facts, &error),
     };
-    reply.headers_mut().insert(VARY, HeaderValue::from_static("Cookie, Authorization"));
+    reply.headers_mut().insert(VARY, HeaderValue::from_static("Cookie, Authorization, X-API-Key"));
     reply
 }
 

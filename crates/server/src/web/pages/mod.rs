@@ -7,6 +7,7 @@ mod account;
 mod admin;
 mod docs;
 mod first_run;
+mod keys;
 mod magic_link;
 mod password;
 mod problem;
@@ -78,6 +79,8 @@ fn own_rows() -> Vec<Row> {
         row(Method::GET, admin::sessions::PATH, admin::sessions::SHOW, admin::sessions::show),
         row(Method::POST, "/-/account/places", account::REMOVE_PLACE, account::remove_place),
         row(Method::POST, account::DEVICES, account::DISTRUST, account::distrust),
+        row(Method::GET, keys::PATH, keys::SHOW, keys::show),
+        row(Method::POST, keys::PATH, keys::SUBMIT, keys::submit),
         row(Method::GET, "/-/docs", docs::SHOW, docs::show),
         row(Method::GET, admin::PATH, admin::SHOW, admin::show),
         row(Method::GET, admin::activity::PATH, admin::activity::SHOW, admin::activity::show),

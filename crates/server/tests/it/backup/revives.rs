@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use http::Method;
 use portcullis_domain::id::UserId;
 use portcullis_domain::secret::{Keys, MasterSecret};
 use portcullis_server::flows::backup::restore::{self, Restored, Restoring};
@@ -272,4 +273,51 @@ async fn another_secret_is_refused_with_the_sentence_of_a_start() {
     assert!(good.is_ok_and(|good| good.log.is_none_or(|log| log.faults.is_clean())), "control");
     db.close().await;
     server.finish().await;
+}
+
+/// Whether a key was revoked after the backup nobody knows, so each waits until somebody says that it is
+/// still wanted. What was revoked before stays so.
+#[tokio::test]
+async fn keys_wait_after_a_restore_and_revoked_ones_are_not_good_again() {
+    for kind in database::kinds() {
+        let server = TestApp::start(kind, &Setup::default()).await;
+        server.add(&Z1).await;
+        let owner = server.mobile(&Z1).await;
+        let mut keys = Vec::new();
+        for name in ["before", "after", "kept"] {
+            let made =
+                owner.act(Method::POST, "/api/api-keys", &json!({"name": name})).await.json();
+            let text = |member: &str| made[member].as_str().unwrap().to_owned();
+            keys.push((text("id"), text("key")));
+        }
+        let revoke = async |key: &(String, String)| {
+            let path = format!("/api/api-keys/{}/revoke", key.0);
+            assert_eq!(owner.act(Method::POST, &path, &json!({})).await.status, 201);
+        };
+        let verdict = async |server: &TestApp, key: &(String, String)| {
+            client(server).get("/").header("x-api-key", &key.1).send().await.verdict()
+        };
+        revoke(&keys[0]).await;
+        let file = made_in(&server, &server.data_dir).await;
+        revoke(&keys[1]).await;
+        let (unsafe_one, _) = over(kind, &file, &server, How::PutIn).await;
+        assert_eq!(verdict(&unsafe_one, &keys[1]).await, "200", "control: it would be good again");
+        unsafe_one.finish().await;
+        let (restored, told) = over(kind, &file, &server, How::Restored).await;
+        assert_eq!(told.unwrap().ended.keys, 2);
+        for key in &keys {
+            assert_eq!(verdict(&restored, key).await, "401 key_revoked");
+        }
+        let again = client(&restored);
+        people::sign_in(&again, "Fredkiss3", PASSWORD).await;
+        let resume = async |key: &(String, String)| {
+            let path = format!("/api/api-keys/{}", key.0);
+            again.act(Method::PATCH, &path, &json!({"status": "ACTIVE"})).await.verdict()
+        };
+        assert_eq!(resume(&keys[2]).await, "200");
+        assert_eq!(verdict(&restored, &keys[2]).await, "200");
+        assert_eq!(resume(&keys[0]).await, "409 key_revoked");
+        restored.finish().await;
+        server.finish().await;
+    }
 }

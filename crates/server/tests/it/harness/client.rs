@@ -53,6 +53,12 @@ impl Client {
         client
     }
 
+    /// A program at the same server that sends this API key with every request, and nothing else.
+    pub(crate) fn key(&self, key: &str) -> Self {
+        let headers = vec![("x-api-key", key.to_owned())];
+        Self { address: self.address, jar: Arc::default(), headers }
+    }
+
     /// The same client, which names this host in every request. It shares the jar.
     pub(crate) fn naming(&self, host: &str) -> Self {
         let mut client = self.clone();

@@ -114,7 +114,7 @@ async fn yes_brings_who_it_is_and_nothing_else() {
             assert_eq!(answer.header("x-auth-email"), Some("staff@example.com"), "{kind}");
             assert_eq!(answer.header("x-auth-permissions"), Some("*"), "{kind}");
             assert_eq!(answer.header("cache-control"), Some("no-store"), "{kind}");
-            assert_eq!(answer.header("vary"), Some("Cookie, Authorization"), "{kind}");
+            assert_eq!(answer.header("vary"), Some("Cookie, Authorization, X-API-Key"), "{kind}");
             let nobody = get(kind, "/public/x").ask(&server.client(), &[]).await;
             assert_eq!(nobody.status, 200, "{kind}: {nobody:?}");
             let named = nobody.headers.keys().find(|name| name.as_str().starts_with("x-auth-"));
@@ -136,7 +136,7 @@ async fn no_is_401_for_scripts_and_the_way_to_sign_in_for_people() {
             assert_eq!(script.verdict(), "401 credential_missing", "{kind}");
             assert_eq!(script.header("x-auth-code"), Some("credential_missing"), "{kind}");
             assert_eq!(script.header("x-auth-sign-in"), None, "{kind}");
-            assert_eq!(script.header("vary"), Some("Cookie, Authorization"), "{kind}");
+            assert_eq!(script.header("vary"), Some("Cookie, Authorization, X-API-Key"), "{kind}");
             for line in [("sec-fetch-mode", "navigate"), ("accept", "text/html")] {
                 let person = asked.ask(&stranger, &[line]).await;
                 if kind == "nginx" {

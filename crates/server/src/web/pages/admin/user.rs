@@ -5,6 +5,7 @@ use askama::Template;
 use http::StatusCode;
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::event::Context;
+use portcullis_domain::id::KeyId;
 use portcullis_domain::text::{Username, visible};
 use portcullis_store::events::history::{self, Line};
 use portcullis_store::users::User;
@@ -14,9 +15,12 @@ use portcullis_store::{factors, user_grants};
 use super::choice::{Choice, roles, types};
 use super::users::one;
 use super::{Frame, problem, users};
-use crate::flows::administration::Halt;
+use crate::app::App;
+use crate::flows::administration::{Desk, Halt};
+use crate::flows::api_keys::{self, Reach};
 use crate::flows::audit::erase::by_request;
 use crate::flows::audit::settle;
+use crate::flows::barrier;
 use crate::flows::roles::list;
 use crate::flows::users::own_grants::{self, Change};
 use crate::flows::users::{Wanted, delete, reset_factor_of, sign_out, update};
@@ -28,7 +32,7 @@ use crate::web::caller::{
     UserPermissionsManage, UsersManage,
 };
 use crate::web::error::{Error, Fault};
-use crate::web::pages::{show as show_page, shown_name};
+use crate::web::pages::{keys, show as show_page, shown_name};
 use crate::web::refusal::sentence;
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
@@ -54,7 +58,7 @@ pub(in crate::web::pages) async fn show(
 pub(in crate::web::pages) const SUBMIT: Doc = Doc {
     id: "submit_user",
     summary: "Does something to an account, from the page: update, role, status, sign_out, \
-              reset_2fa, grant, revoke, delete or erase.",
+              reset_2fa, grant, revoke, revoke_key, delete or erase.",
     fields: &[
         ("action", true, "One of the actions."),
         ("uuid", true, "Whose account."),
@@ -69,6 +73,7 @@ pub(in crate::web::pages) const SUBMIT: Doc = Doc {
         ("account_status_id", false, "1 opens the account, 2 closes it."),
         ("permissions", false, "The permission keys, with spaces between."),
         ("basis", false, "Why somebody is erased."),
+        ("key", false, "The API key that is revoked."),
         ("sure", false, "1: he is to be erased, and it cannot be taken back."),
         ("csrf_token", true, "The token of the form."),
     ],
@@ -121,6 +126,11 @@ async fn act(
         "delete" => return Ok(delete(app, &context, uuid).await),
         "reset_2fa" => return Ok(reset_factor_of(app, &context, uuid).await.map(drop)),
         "erase" => return erase_person(call, &context, uuid).await,
+        "revoke_key" => {
+            must_hold::<UserLogoutManage>(call, caller).await?;
+            let id = call.fields.text("key").and_then(KeyId::parse).ok_or(Error::NotFound)?;
+            return Ok(revoke_key(app, &context, id).await);
+        }
         "sign_out" => {
             must_hold::<UserLogoutManage>(call, caller).await?;
             return Ok(sign_out(app, &context, uuid).await);
@@ -135,6 +145,14 @@ async fn act(
         _ => return Err(Error::NotFound),
     };
     Ok(update(app, &context, &[uuid.to_owned()], &wanted).await.map(drop))
+}
+
+async fn revoke_key(app: &App, context: &Context, id: KeyId) -> Result<(), Halt> {
+    let mut desk = Desk::open(app, context).await?;
+    api_keys::revoke_of_other(&mut desk, app, id).await?;
+    desk.close().await?;
+    barrier::felt_everywhere(app).await;
+    Ok(())
 }
 
 /// Once somebody has said that he is sure, and why.
@@ -173,6 +191,7 @@ struct Shown<'a> {
     own: Vec<String>,
     /// The keys that a field proposes.
     known: Vec<String>,
+    keys: Vec<keys::Line>,
     /// `None` for those who may not read the log.
     history: Option<Vec<Happened>>,
     may: May,
@@ -227,6 +246,8 @@ async fn page(
     };
     drop(tx);
     let user = &listed.user;
+    let now = call.app.clock.now();
+    let all_keys = api_keys::list(&call.app.db, Reach::Own(user.id)).await?;
     let known = matrix::keys(&call.app, &list(&call.app.db).await?);
     let page = Shown {
         frame: Frame::of(call, caller, users::PATH),
@@ -242,6 +263,11 @@ async fn page(
         types: types(user.account_type.id()),
         roles: roles(call, caller, |role| role.id == user.role_id).await?,
         own: own.iter().map(ToString::to_string).collect(),
+        keys: all_keys
+            .iter()
+            .map(|key| keys::Line::of(key, now))
+            .filter(keys::Line::is_usable)
+            .collect(),
         known: known.keys().map(ToString::to_string).collect(),
         history: history.map(|lines| lines.iter().map(Happened::of).collect()),
         may: May {
