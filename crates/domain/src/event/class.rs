@@ -29,9 +29,9 @@ macro_rules! class {
             Self::FactorEnabled { .. } => ("authn_factor_enabled", Success, Warning),
             Self::FactorRemoved { .. } => ("authn_factor_removed", Success, Critical),
             Self::BackupCodesRenewed { .. } => ("authn_backup_codes_renewed", Success, Warning),
-            Self::TokenCreated { .. } | Self::TokenRevoked { .. } | Self::TokenReused { .. }
-            | Self::ApiKeyCreated { .. } | Self::ApiKeyChanged { .. } | Self::ApiKeyRegenerated { .. }
-            | Self::ApiKeyRevoked { .. } | Self::ApiKeyResumed { .. } => self.of_credentials(),
+            Self::TokenCreated { .. } => ("authn_token_created", Success, Info),
+            Self::TokenRevoked { .. } => ("authn_token_revoked", Success, Info),
+            Self::TokenReused { .. } => ("authn_token_reuse", Failure, Critical),
             Self::LinkCreated { .. } => ("authn_link_created", Success, Warning),
             Self::LinkRevoked { .. } => ("authn_link_revoked", Success, Info),
             Self::LinkUsed { .. } => ("authn_link_used", Success, Info),

@@ -17,7 +17,7 @@ use crate::flows::api_keys::{self, Change, Keeper, No, Reach};
 use crate::flows::barrier;
 use crate::flows::roles::Acting;
 use crate::web::acting::Actor;
-use crate::web::caller::{ApiKeysManage, Fresh, InSession, SignedIn};
+use crate::web::caller::{Allowed, ApiKeysManage, Fresh, InSession, SignedIn};
 use crate::web::error::{Documented, Error, Fault};
 use crate::web::refusal::Family;
 use crate::web::reply::json_reply;
@@ -244,8 +244,7 @@ const TOTALS_DOC: Doc = Doc {
 };
 
 /// `GET /api/api-keys/stats` (S32).
-async fn totals(call: Call, SignedIn(caller): SignedIn) -> Answer {
-    super::session_acts::must_hold::<ApiKeysManage>(&call, &caller).await?;
+async fn totals(call: Call, _: Allowed<ApiKeysManage, InSession>) -> Answer {
     let (keys, requests) = api_keys::totals(&call.app.db, call.app.clock.now()).await?;
     let body = json!({
         "keys": {

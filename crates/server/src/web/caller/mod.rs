@@ -232,7 +232,7 @@ pub struct SignedIn(pub InSession);
 pub struct Leaving(pub InSession);
 
 /// Somebody signed in who holds the permission `P`.
-pub struct Allowed<P>(pub Caller, pub PhantomData<P>);
+pub struct Allowed<P, K = Caller>(pub K, pub PhantomData<P>);
 
 /// A staff account.
 pub struct StaffMember<K = Caller>(pub K);
@@ -306,15 +306,15 @@ impl Access for Leaving {
     }
 }
 
-impl<P: Permission> Access for Allowed<P> {
+impl<P: Permission, K: CallerKind> Access for Allowed<P, K> {
     const LEVEL: Level = Level::Allowed(P::KEY);
     const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
-    const TAKES_KEYS: bool = true;
+    const TAKES_KEYS: bool = K::TAKES_KEYS;
 
     fn admit(who: Who) -> Result<Self, Error> {
         let caller = who.map_err(Error::SignIn)?;
         caller.must_hold(P::KEY)?;
-        Ok(Self(caller, PhantomData))
+        Ok(Self(K::of(caller)?, PhantomData))
     }
 }
 
