@@ -27,19 +27,22 @@ pub struct Standing(Mutex<Seen>);
 #[derive(Clone, Copy, Default)]
 struct Seen {
     newest: Option<KeyLife>,
-    has_failed: bool,
+    /// One was to be made, and could not be.
+    is_not_made: bool,
+    /// They could not be read.
+    is_not_read: bool,
 }
 
 impl Standing {
-    /// Whether a new key could not be made, or should have been long ago.
+    /// Whether a new key could not be made, or should have been long ago; or what there is cannot be read.
     pub fn is_in_trouble(&self, config: &Config, now: Time) -> bool {
         let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_late = seen.newest.is_some_and(|newest| config.key_plan().is_late(&newest, now));
-        seen.has_failed || is_late
+        seen.is_not_made || seen.is_not_read || is_late
     }
 
-    fn learn(&self, seen: Seen) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+    fn learn(&self, what: impl FnOnce(&mut Seen)) {
+        what(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -56,11 +59,19 @@ pub async fn keep(app: &App) -> Result<(), Failure> {
         context: &context,
     };
     let kept = Box::pin(signing_keys::keep(&making)).await;
-    app.access_tokens.refresh(&app.db, &app.clock).await?;
-    let known = signing_keys::list(&app.db).await?;
-    let newest = known.first().map(|key| key.life);
-    app.signing_keys.learn(Seen { newest, has_failed: kept.is_err() });
-    kept
+    app.signing_keys.learn(|seen| seen.is_not_made = kept.is_err());
+    let heard = hear(app).await;
+    kept.and(heard)
+}
+
+/// Reads what there is.
+async fn hear(app: &App) -> Result<(), Failure> {
+    let heard = app.access_tokens.refresh(&app.db, &app.clock).await;
+    app.signing_keys.learn(|seen| {
+        seen.is_not_read = heard.is_err();
+        seen.newest = app.access_tokens.newest();
+    });
+    heard.map_err(Failure::from)
 }
 
 /// Looks again and again until the server stops. What is known stays in use while the store cannot be
@@ -74,7 +85,7 @@ pub async fn run(app: App) {
         }
         let now = app.clock.monotonic();
         let looked = if now.saturating_sub(kept_at) < KEPT_EVERY {
-            app.access_tokens.refresh(&app.db, &app.clock).await.map_err(Failure::from)
+            hear(&app).await
         } else {
             kept_at = now;
             keep(&app).await

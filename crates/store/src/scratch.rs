@@ -8,7 +8,7 @@ use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection,
 };
 
-use crate::driver::Db;
+use crate::driver::{Db, Tx};
 use crate::error::Result;
 use crate::meta;
 use crate::migrate::{self, MigrateOptions};
@@ -66,6 +66,16 @@ pub async fn deafen(database_url: &str) -> Result<()> {
         WHERE application_name = 'portcullis listener' AND datname = current_database()";
     connection.execute(sql).await?;
     Ok(connection.close().await?)
+}
+
+/// From now on a second signing key of an algorithm cannot be kept.
+pub async fn refuse_signing_keys(tx: &mut Tx) -> Result<()> {
+    tx.run_script("CREATE UNIQUE INDEX one_of_an_algorithm ON signing_keys (algorithm)").await
+}
+
+/// Undoes [`refuse_signing_keys`].
+pub async fn take_signing_keys(tx: &mut Tx) -> Result<()> {
+    tx.run_script("DROP INDEX one_of_an_algorithm").await
 }
 
 /// Every row of every table of the database at this address, as the server writes it: a line a

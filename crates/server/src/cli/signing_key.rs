@@ -10,7 +10,7 @@ use portcullis_store::signing_keys::StoredKey;
 use serde_json::{Value, json};
 
 use super::output::Output;
-use super::{Common, UNREACHABLE, open};
+use super::{Common, open};
 use crate::flows::signing_keys::{self, Making, Rotated};
 
 /// `portcullis signing-key …`
@@ -107,8 +107,8 @@ async fn rotate(args: Rotate) -> anyhow::Result<ExitCode> {
                 Ok(output.refuse("signing_key_waiting", &sentence))
             }
             Rotated::Overtaken => {
-                output.refuse("signing_key_overtaken", "Somebody made a key at the same moment.");
-                Ok(ExitCode::from(UNREACHABLE))
+                let sentence = "Somebody made a key at the same moment.";
+                Ok(output.unreachable("signing_key_overtaken", sentence))
             }
         }
     })

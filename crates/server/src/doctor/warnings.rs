@@ -53,7 +53,7 @@ fn meaning(word: &str) -> (&'static str, &'static str) {
             ("a webhook takes nothing", "portcullis webhook list says which, and why")
         }
         "signing_keys" => (
-            "no new key for access tokens could be made; the old one goes on signing",
+            "the keys of access tokens cannot be replaced or read; the one that is known goes on signing",
             "portcullis signing-key list, and the log of the server",
         ),
         "mail_down" => ("mail cannot be sent", "see the check mail, and the log of the server"),

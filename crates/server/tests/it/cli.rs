@@ -10,6 +10,7 @@ mod limits;
 mod report;
 mod revoking;
 mod roles;
+mod signing_key;
 mod start;
 mod users;
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_domain::access_token::{Claims, Compact, Kind, NotCounted, decode};
 use portcullis_domain::secret::{Keys, Mac, MacKey};
-use portcullis_domain::signing_key::KeySeal;
+use portcullis_domain::signing_key::{KeyLife, KeySeal};
 use portcullis_domain::time::Time;
 use portcullis_store::{Db, Error, signing_keys};
 use quick_cache::sync::Cache;
@@ -25,7 +25,7 @@ use crate::fault::in_time;
 
 pub use self::key::NewKey;
 
-/// How many good tokens are remembered at most; each takes about 100 bytes.
+/// How many good tokens are remembered at most; each takes about 220 bytes.
 const CAPACITY: usize = 1 << 18;
 /// How often a token that names a key that nobody knows makes this node look for it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -183,6 +183,11 @@ impl AccessTokens {
         let mut names: Vec<Value> = self.ring().algorithms(now).into_iter().cloned().collect();
         names.dedup();
         names.into()
+    }
+
+    /// The life of the newest key that is known.
+    pub fn newest(&self) -> Option<KeyLife> {
+        self.ring().newest()
     }
 
     fn ring(&self) -> Arc<Ring> {

@@ -1,7 +1,7 @@
 //! The keys that are known at a moment, as one value that is replaced when they change.
 
 use portcullis_domain::access_token::{Compact, Header};
-use portcullis_domain::signing_key::{KeySeal, Stage, signer};
+use portcullis_domain::signing_key::{KeyLife, KeySeal, Stage, signer};
 use portcullis_domain::time::Time;
 use portcullis_store::Error;
 use portcullis_store::signing_keys::StoredKey;
@@ -42,6 +42,11 @@ impl Ring {
     /// The key that signs now.
     pub(super) fn signer(&self, now: Time) -> Option<&SigningKey> {
         signer(&self.keys, |key| key.life, now)
+    }
+
+    /// The life of the newest key.
+    pub(super) fn newest(&self) -> Option<KeyLife> {
+        self.rows.first().map(|row| row.life)
     }
 
     /// The key that a token names.

@@ -21,7 +21,7 @@ use crate::harness::people::{PASSWORD, Person};
 const ME: &str = "/api/auth/me";
 
 /// A token of a fresh sign-in.
-async fn token(server: &TestApp, person: &Person) -> String {
+pub(crate) async fn token(server: &TestApp, person: &Person) -> String {
     let body = json!({ "email": person.email, "password": PASSWORD });
     let login = asking(server).post("/api/auth/login").json(&body).send().await.json();
     login["accessToken"].as_str().unwrap_or_else(|| panic!("{login}")).to_owned()
@@ -34,8 +34,19 @@ fn asking(server: &TestApp) -> Client {
 }
 
 /// What is answered to this token, as status and code; `200` where it is good.
-async fn verdict(server: &TestApp, token: &str) -> String {
+pub(crate) async fn verdict(server: &TestApp, token: &str) -> String {
     asking(server).bearer(token).get(ME).send().await.verdict()
+}
+
+/// What this node does anyway, every two seconds.
+pub(crate) async fn hear_of_keys(server: &TestApp) {
+    server.app.access_tokens.refresh(&server.app.db, &server.app.clock).await.unwrap();
+}
+
+/// The name of the key that signed a token.
+pub(crate) fn kid(token: &str) -> String {
+    let header: Value = serde_json::from_str(&part(token, 0)).unwrap();
+    header["kid"].as_str().unwrap().to_owned()
 }
 
 fn encode(text: &str) -> String {
