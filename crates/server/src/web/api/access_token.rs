@@ -56,6 +56,7 @@ pub const REFRESH: Doc = Doc {
 
 /// `POST /api/auth/refresh`.
 pub async fn post(call: Call, SignedIn(caller): SignedIn) -> Answer {
+    call.fields.must_be_among(&[])?;
     if caller.auth != AuthKind::Jwt {
         return Err(Error::SignIn("access_token_needed"));
     }

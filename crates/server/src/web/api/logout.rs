@@ -48,6 +48,7 @@ pub const ALL: Doc = Doc {
 
 /// `POST /api/auth/logout-all`.
 pub async fn post_all(call: Call, Leaving(caller): Leaving) -> Answer {
+    call.fields.must_be_among(&[])?;
     let context = call.facts.context_of(&caller);
     let count = sessions::end_all(&call.app, caller.user_id(), &context).await?;
     call.facts.after().cookies = call.app.cookies.forget_session();

@@ -106,6 +106,11 @@ async fn a36_two_credentials_are_none() {
             assert_challenge(&answer, "400 several_credentials", BAD_REQUEST, path);
             assert!(send().send().await.status.is_success(), "control");
         }
+        let login = server.login_by_email(&STAFF).await.json();
+        let access = server.client().bearer(login["accessToken"].as_str().unwrap());
+        let both = access.post(JOBS).header("x-api-key", "sk_0000").json(&json!({}));
+        refused(server, both, "400 several_credentials", "an access token and a key").await;
+        reaches(server, access.post(JOBS).json(&json!({})), "control").await;
         // A key alone is explicit, too: no cookie helps it.
         let browser = server.sign_in(&STAFF).await;
         let answer = browser.get("/api/auth/me").header("x-api-key", "sk_0000").send().await;

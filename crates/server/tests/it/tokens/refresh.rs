@@ -10,6 +10,7 @@ use crate::harness::on_each_database;
 use crate::harness::people::{STAFF, TENANT};
 
 const REFRESH: &str = "/api/auth/refresh";
+const LOGOUT_ALL: &str = "/api/auth/logout-all";
 const DAY: Duration = Duration::from_hours(24);
 
 #[tokio::test]
@@ -49,6 +50,38 @@ async fn s13_a_refreshed_token_takes_the_place_of_the_old_one_and_the_session_st
 }
 
 #[tokio::test]
+async fn c36_bodies_with_other_fields_are_refused_and_nothing_happens() {
+    on_each_database(async |server| {
+        server.add(&STAFF).await;
+        let login = server.login_by_email(&STAFF).await.json();
+        let old = text(&login, "/accessToken");
+        let client = server.client().bearer(&old);
+        for path in [REFRESH, LOGOUT_ALL] {
+            for name in ["refresh_token", "organizationId", "\u{202e}x"] {
+                let answer = client.post(path).json(&json!({(name): "x"})).send().await;
+                let name = name.trim_start_matches('\u{202e}');
+                assert_s(&answer, 400, json!([format!("property {name} should not exist")]));
+            }
+            assert_eq!(verdict(server, &old).await, "200", "{path}");
+        }
+        // Without a body, with an empty one, and with the token that is allowed everywhere.
+        let csrf = json!({"csrf_token": text(&login, "/csrf_token")});
+        let mut token = old;
+        for body in [None, Some(json!({})), Some(csrf)] {
+            let client = server.client().bearer(&token);
+            let request = client.post(REFRESH);
+            let request = if let Some(body) = &body { request.json(body) } else { request };
+            let answer = request.send().await;
+            assert_eq!(answer.status, 201, "{body:?}: {answer:?}");
+            token = text(&answer.json(), "/access_token");
+        }
+        let client = server.client().bearer(&token);
+        assert_eq!(client.post(LOGOUT_ALL).json(&json!({})).send().await.status, 201);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn of_parallel_refreshes_one_wins() {
     on_each_database(async |server| {
         server.add(&STAFF).await;
@@ -61,6 +94,37 @@ async fn of_parallel_refreshes_one_wins() {
         assert!(answers.iter().all(|answer| answer.status == 201 || answer.status == 401));
         assert_eq!(verdict(server, &text(&won[0].json(), "/access_token")).await, "200");
         assert_eq!(verdict(server, &old).await, "401 session_ended");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_beside_logging_out_everywhere_leaves_nothing_alive() {
+    on_each_database(async |server| {
+        server.add(&STAFF).await;
+        for round in 0..10 {
+            let old = token(server, &STAFF).await;
+            let client = server.client().bearer(&old);
+            let out = client.post(LOGOUT_ALL);
+            let again = async {
+                let answers = (0..4).map(|_| client.post(REFRESH).send());
+                futures_util::future::join_all(answers).await
+            };
+            let (out, again) = tokio::join!(out.send(), again);
+            let made = again.iter().filter(|answer| answer.status == 201);
+            let made: Vec<String> =
+                made.map(|answer| text(&answer.json(), "/access_token")).collect();
+            assert!(made.len() <= 1, "round {round}: {again:?}");
+            // Whoever is replaced before he is served has nothing to sign out with.
+            if out.status == 201 {
+                for token in made.iter().chain([&old]) {
+                    assert_eq!(verdict(server, token).await, "401 session_ended", "round {round}");
+                }
+            } else {
+                assert_eq!(out.verdict(), "401 session_ended", "round {round}");
+                assert_eq!(verdict(server, &made[0]).await, "200", "round {round}");
+            }
+        }
     })
     .await;
 }
@@ -114,7 +178,7 @@ async fn ts29_s15_s16_logging_out_everywhere_ends_every_kind_of_credential() {
         let script = server.client().bearer(&text(&one, "/accessToken"));
         let count = script.get("/api/auth/sessions/count").send().await;
         assert_eq!(count.json(), json!({"activeSessionCount": 3}));
-        let answer = script.post("/api/auth/logout-all").send().await;
+        let answer = script.post(LOGOUT_ALL).send().await;
         assert_eq!(answer.status, 201, "{answer:?}");
         let message = "Successfully logged out from 3 session(s)";
         let expected = json!({"success": true, "message": message, "sessionsRevoked": 3});

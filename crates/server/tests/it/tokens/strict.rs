@@ -1,4 +1,4 @@
-//! A38–A44 and the vulnerabilities of other libraries (peers D4, 60 and 61). Each refusal is of a token
+//! A34, A35 and A38–A44 for access tokens, and the vulnerabilities of other libraries (peers D4, 60 and 61). Each refusal is of a token
 //! whose signature is good, or would be to a lenient reader, and has a control.
 
 use std::time::Duration;
@@ -17,6 +17,44 @@ const INVALID: &str = "401 access_token_invalid";
 
 async fn check(server: &TestApp, what: &str, token: &str) {
     assert_eq!(verdict(server, token).await, INVALID, "{what}: {token}");
+}
+
+#[tokio::test]
+async fn a34_a35_a_token_counts_in_one_header_alone() {
+    on_each_database(async |server| {
+        server.add(&STAFF).await;
+        let good = token(server, &STAFF).await;
+        let client = server.client();
+        let me = || client.get(super::ME);
+        let bearer = format!("Bearer {good}");
+        for (name, value) in
+            [("authorization", &bearer), ("Authorization", &format!("bEARER {good}"))]
+        {
+            assert_eq!(me().header(name, value).send().await.status, 200, "control: {value}");
+        }
+        for (name, value, expected) in [
+            ("authorization", format!("Bearer  {good}"), INVALID),
+            ("authorization", format!("Bearer {good}, {good}"), "401 credential_unknown"),
+            ("authorization", format!("JWT {good}"), "401 credential_unknown"),
+            ("authorization", good.clone(), "401 credential_unknown"),
+            ("cookie", format!("sessionid={good}"), "401 session_unknown"),
+            ("cookie", format!("access_token={good}"), "401 credential_missing"),
+            ("x-access-token", good.clone(), "401 credential_missing"),
+            ("x-api-key", good.clone(), "401 credential_unknown"),
+        ] {
+            assert_eq!(
+                me().header(name, &value).send().await.verdict(),
+                expected,
+                "{name}: {value}"
+            );
+        }
+        let twice = me().header("authorization", &bearer).header("authorization", &bearer);
+        assert_eq!(twice.send().await.verdict(), "400 several_credentials");
+        let asked = server.client();
+        let asked = asked.get(&format!("{}?access_token={good}&token={good}", super::ME));
+        assert_eq!(asked.send().await.verdict(), "401 credential_missing");
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -145,6 +183,25 @@ async fn a41_claims_count_only_as_we_write_them() {
         }
         server.advance(Duration::from_hours(24));
         assert_eq!(verdict(server, &good).await, "401 access_token_expired");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a41_what_an_application_is_told_opens_no_door_of_ours() {
+    on_each_database(async |server| {
+        let browser = server.by_cookie(&STAFF).await;
+        browser.get("/page").send().await;
+        let seen = server.upstream.last();
+        let assertion = seen.headers["x-auth-assertion"].to_str().unwrap();
+        assert!(part(assertion, 0).contains("fwd+jwt"));
+        check(server, "an assertion", assertion).await;
+        // Not even under the header of an access token.
+        let good = token(server, &STAFF).await;
+        assert_eq!(verdict(server, &good).await, "200", "control");
+        let mut parts: Vec<&str> = assertion.split('.').collect();
+        parts[0] = good.split('.').next().unwrap();
+        check(server, "under another header", &parts.join(".")).await;
     })
     .await;
 }
