@@ -1,6 +1,8 @@
 //! What credential a request carries: exactly one, in exactly one spelling. An explicit credential
 //! is never overridden by a cookie, and a bad one never falls back to a cookie.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
 use portcullis_domain::api_key;
@@ -53,6 +55,24 @@ pub fn present(headers: &HeaderMap, cookies: &CookieStyle) -> Presented {
     }
 }
 
+/// The same where an API key may also come as the password of HTTP Basic: servers that ask after tokens
+/// know no other way (RFC 6749, section 2.3.1). Whatever stands as the name is not looked at.
+pub fn present_or_basic(headers: &HeaderMap, cookies: &CookieStyle) -> Presented {
+    let presented = present(headers, cookies);
+    if let Presented::Unusable(_) = presented {
+        return basic_key(headers).map_or(presented, Presented::ApiKey);
+    }
+    presented
+}
+
+/// RFC 7617. There is one header of this name, or the request is not understood at all.
+fn basic_key(headers: &HeaderMap) -> Option<Opaque> {
+    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let (_, password) = decoded.split_once(':')?;
+    scheme.eq_ignore_ascii_case("basic").then(|| api_key::parse(password))?
+}
+
 /// RFC 6750, section 2.1. Only the scheme's case is free.
 fn bearer(value: &str) -> Presented {
     let Some((scheme, token)) = value.split_once(' ') else {
@@ -90,12 +110,20 @@ mod tests {
     use crate::config::{Cookies, Profile};
 
     fn check(lines: &[(&'static str, &str)], expected: &str) {
+        check_as(present, lines, expected);
+    }
+
+    fn check_as(
+        read: impl Fn(&HeaderMap, &CookieStyle) -> Presented,
+        lines: &[(&'static str, &str)],
+        expected: &str,
+    ) {
         let style = CookieStyle::new(&Cookies { profile: Profile::Compat, domain: None }, false);
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, value.parse().unwrap());
         }
-        let found = match present(&headers, &style) {
+        let found = match read(&headers, &style) {
             Presented::Nothing => "nothing",
             Presented::Cookie(_) => "cookie",
             Presented::Bearer(_) => "bearer",
@@ -142,5 +170,36 @@ mod tests {
         check(&[("cookie", &format!("sessionid={hex}; sessionid={upper}"))], "tossed");
         let both = [("authorization", "Bearer x"), ("cookie", &*format!("sessionid={hex}"))];
         check(&both, "credential_unknown");
+    }
+
+    #[test]
+    fn a_key_as_a_password_has_one_spelling_too() {
+        let key = format!("sk_{}", "0f".repeat(32));
+        let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
+        let check = |lines: &[(&'static str, &str)], expected: &str| {
+            check_as(present_or_basic, lines, expected);
+        };
+        for name in ["a", "", "sk_0f0f0f0f0", "\u{e9}"] {
+            check(&[("authorization", &basic(&format!("{name}:{key}")))], "key");
+        }
+        let good = basic(&format!("a:{key}"));
+        check(&[("authorization", &good.replace("Basic", "bASIC"))], "key");
+        check_as(present, &[("authorization", &good)], "credential_unknown");
+        for pair in [key.as_str(), &format!("{key}:"), &format!("a:{key} "), &format!("a:b:{key}")]
+        {
+            check(&[("authorization", &basic(pair))], "credential_unknown");
+        }
+        for other in [good.replace("Basic", "Bearer"), good.replace(' ', "  "), format!("{good}=")]
+        {
+            check(&[("authorization", &other)], "credential_unknown");
+        }
+        check(&[("authorization", &good), ("x-api-key", &key)], "several_credentials");
+        check(&[("authorization", &good), ("authorization", &good)], "several_credentials");
+        // Everything else is as it always is.
+        let hex = "0f".repeat(32);
+        check(&[], "nothing");
+        check(&[("authorization", &format!("Bearer {hex}"))], "bearer");
+        check(&[("x-api-key", &key)], "key");
+        check(&[("cookie", "sessionid=chosen")], "session_unknown");
     }
 }

@@ -17,7 +17,7 @@ use portcullis_store::credentials::SessionFacts as SessionRow;
 
 use super::caller::{Access, Caller, IfRemembered, Level};
 use super::error::{Error, Forbidden};
-use super::identify::{Who, by_now, identify};
+use super::identify::{Who, by_now, identify, identify_or_basic};
 use super::input::{self, Fields};
 use super::limits::{self, STRANGERS};
 use super::remember;
@@ -50,7 +50,7 @@ where
         | Level::SignedIn
         | Level::Allowed(_)
         | Level::Staff(_)
-        | Level::Superuser => identify(&app, &facts).await?,
+        | Level::Superuser => identified::<A>(&app, &facts).await?,
     };
     let who = match (A::IF_REMEMBERED, who) {
         (IfRemembered::BroughtBack, who) => remember::bring_back(&app, &facts, who).await?,
@@ -95,6 +95,10 @@ where
         spend(&app, &facts, caller, accepted).await?;
     }
     handler(Call { app, facts, fields, signal }, access).await
+}
+
+async fn identified<A: Access>(app: &App, facts: &Facts) -> Result<Who, Error> {
+    if A::TAKES_BASIC { identify_or_basic(app, facts).await } else { identify(app, facts).await }
 }
 
 /// A key whose scopes do not cover the method; where keys do not pass at all, that is said instead.

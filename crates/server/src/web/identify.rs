@@ -15,7 +15,7 @@ use super::key_use;
 use super::request::Facts;
 use crate::app::App;
 use crate::flows::record;
-use crate::verify::presented::{Presented, present};
+use crate::verify::presented::{Presented, present, present_or_basic};
 use crate::verify::{Proof, Verified};
 
 /// The caller, or the stable word for why there is none.
@@ -23,7 +23,16 @@ pub type Who = Result<Caller, &'static str>;
 
 /// Finds out who sent the request. A credential that is refused is written down.
 pub async fn identify(app: &App, facts: &Facts) -> Result<Who, Error> {
-    let found = find(app, facts).await;
+    identify_by(app, facts, present(&facts.headers, &app.cookies)).await
+}
+
+/// The same where an API key may come as the password of HTTP Basic.
+pub async fn identify_or_basic(app: &App, facts: &Facts) -> Result<Who, Error> {
+    identify_by(app, facts, present_or_basic(&facts.headers, &app.cookies)).await
+}
+
+async fn identify_by(app: &App, facts: &Facts, presented: Presented) -> Result<Who, Error> {
+    let found = find(app, facts, presented).await;
     if let Err(Error::SignIn(code)) = found {
         let event = Event::CredentialRefused { code };
         Box::pin(door::record_of_stranger(app, facts, event)).await;
@@ -33,22 +42,22 @@ pub async fn identify(app: &App, facts: &Facts) -> Result<Who, Error> {
 
 /// The same where everybody may pass: a credential that is not ours is somebody else's business.
 pub async fn identify_if_ours(app: &App, facts: &Facts) -> Result<Who, Error> {
-    match find(app, facts).await {
+    match find(app, facts, present(&facts.headers, &app.cookies)).await {
         Err(Error::SignIn(code) | Error::Malformed(code)) => Ok(Err(code)),
         found => found,
     }
 }
 
-async fn find(app: &App, facts: &Facts) -> Result<Who, Error> {
-    let found = look_for(app, facts).await;
+async fn find(app: &App, facts: &Facts, presented: Presented) -> Result<Who, Error> {
+    let found = look_for(app, facts, presented).await;
     if let Ok(Ok(caller)) = &found {
         facts.note_user(caller.found().user.id);
     }
     found
 }
 
-async fn look_for(app: &App, facts: &Facts) -> Result<Who, Error> {
-    match present(&facts.headers, &app.cookies) {
+async fn look_for(app: &App, facts: &Facts, presented: Presented) -> Result<Who, Error> {
+    match presented {
         Presented::Nothing => Ok(Err("credential_missing")),
         Presented::Cookie(secret) => by_cookie(app, facts, &secret).await,
         Presented::Bearer(secret) => explicit(look_up_bearer(app, &secret).await?),

@@ -35,6 +35,8 @@ pub struct Row {
     pub fresh: bool,
     /// Whether API keys pass.
     pub takes_keys: bool,
+    /// Whether one may come as the password of HTTP Basic.
+    pub takes_basic: bool,
     pub doc: Doc,
     run: Run,
 }
@@ -88,7 +90,9 @@ where
     let csrf = doc.csrf;
     let run: Run =
         Box::new(move |app, facts, body| Box::pin(door::pass(app, facts, body, csrf, handler)));
-    Row { method, path, level: A::LEVEL, fresh: A::FRESH, takes_keys: A::TAKES_KEYS, doc, run }
+    let (level, fresh) = (A::LEVEL, A::FRESH);
+    let (takes_keys, takes_basic) = (A::TAKES_KEYS, A::TAKES_BASIC);
+    Row { method, path, level, fresh, takes_keys, takes_basic, doc, run }
 }
 
 /// What the table says of a target.

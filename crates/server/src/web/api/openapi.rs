@@ -49,6 +49,8 @@ pub fn document<'r>(server: &str, cookie: &str, rows: impl Iterator<Item = &'r R
             "bearer": {"type": "http", "scheme": "bearer"},
             "session": {"type": "apiKey", "in": "cookie", "name": cookie},
             "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            "basic": {"type": "http", "scheme": "basic",
+                "description": "Any name; the password is an API key."},
         }},
     })
 }
@@ -107,11 +109,14 @@ fn operation(row: &Row) -> Value {
 /// The ways to show who calls: an API key is not one of them where the account or the session is what it
 /// is about.
 fn security(row: &Row) -> Value {
+    let mut ways = vec![json!({"bearer": []}), json!({"session": []})];
     if row.takes_keys {
-        json!([{"bearer": []}, {"session": []}, {"key": []}])
-    } else {
-        json!([{"bearer": []}, {"session": []}])
+        ways.push(json!({"key": []}));
     }
+    if row.takes_basic {
+        ways.push(json!({"basic": []}));
+    }
+    ways.into()
 }
 
 /// What stands in the path, and in the query of a request that changes nothing.

@@ -163,7 +163,7 @@ pub enum Level {
     Anyone,
     /// A credential is read if there is one, and not asked for.
     Visitor,
-    /// A live session.
+    /// A live credential.
     SignedIn,
     /// A live credential whose user holds the key.
     Allowed(&'static str),
@@ -214,6 +214,8 @@ pub trait Access: Sized + Send + 'static {
     const FRESH: bool = false;
     /// Whether API keys pass.
     const TAKES_KEYS: bool = false;
+    /// Whether an API key may come as the password of HTTP Basic.
+    const TAKES_BASIC: bool = false;
 
     /// The value, for whoever the door found.
     fn admit(who: Who) -> Result<Self, Error>;
@@ -252,6 +254,35 @@ impl Access for Superuser {
         let caller = who.map_err(Error::SignIn)?;
         let holds = caller.grants().covers(&Grant::All);
         if holds { Ok(Self(caller)) } else { Err(denied("permission_missing", "*")) }
+    }
+}
+
+/// Somebody with a live credential, an API key or another.
+pub struct Somebody(pub Caller);
+
+impl Access for Somebody {
+    const LEVEL: Level = Level::SignedIn;
+    const IF_REMEMBERED: IfRemembered = IfRemembered::BroughtBack;
+    const TAKES_KEYS: bool = true;
+
+    fn admit(who: Who) -> Result<Self, Error> {
+        who.map(Self).map_err(Error::SignIn)
+    }
+}
+
+/// Somebody who passes as `A`, with an API key also as the password of HTTP Basic: other servers, whose
+/// libraries know no header of ours.
+pub struct OrBasic<A>(pub A);
+
+impl<A: Access> Access for OrBasic<A> {
+    const LEVEL: Level = A::LEVEL;
+    const IF_REMEMBERED: IfRemembered = A::IF_REMEMBERED;
+    const FRESH: bool = A::FRESH;
+    const TAKES_KEYS: bool = A::TAKES_KEYS;
+    const TAKES_BASIC: bool = true;
+
+    fn admit(who: Who) -> Result<Self, Error> {
+        A::admit(who).map(Self)
     }
 }
 

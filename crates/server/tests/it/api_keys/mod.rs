@@ -17,7 +17,7 @@ use crate::harness::people::Person;
 const KEYS: &str = "/api/api-keys";
 
 /// Makes a key as the document does, and gives the answer.
-async fn create(owner: &Client, body: &Value) -> Value {
+pub(crate) async fn create(owner: &Client, body: &Value) -> Value {
     let answer = owner.act(Method::POST, KEYS, body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.json()

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -56,6 +58,13 @@ impl Client {
     /// A program at the same server that sends this API key with every request, and nothing else.
     pub(crate) fn key(&self, key: &str) -> Self {
         let headers = vec![("x-api-key", key.to_owned())];
+        Self { address: self.address, jar: Arc::default(), headers }
+    }
+
+    /// The same with HTTP Basic, as servers send it that know OAuth and nothing else.
+    pub(crate) fn basic(&self, name: &str, password: &str) -> Self {
+        let pair = STANDARD.encode(format!("{name}:{password}"));
+        let headers = vec![("authorization", format!("Basic {pair}"))];
         Self { address: self.address, jar: Arc::default(), headers }
     }
 

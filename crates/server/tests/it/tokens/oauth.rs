@@ -1,12 +1,14 @@
 //! What resource servers ask: introspection (RFC 7662), revocation (RFC 7009), metadata (RFC 8414), and
 //! the keys with their time to live.
 
+use http::Method;
 use serde_json::json;
 
 use super::{claims, token, verdict};
+use crate::api_keys::create;
 use crate::harness::client::{Answer, Client};
 use crate::harness::on_each_database;
-use crate::harness::people::{STAFF, STAFF0, TENANT};
+use crate::harness::people::{PASSWORD, Person, STAFF, STAFF0, TENANT};
 
 const INTROSPECT: &str = "/-/oauth/introspect";
 const REVOKE: &str = "/-/oauth/revoke";
@@ -58,7 +60,7 @@ async fn introspection_tells_the_good_from_everything_else() {
 }
 
 #[tokio::test]
-async fn revocation_ends_one_token_and_answers_alike_for_none() {
+async fn a37_revocation_ends_one_token_and_answers_alike_for_none() {
     on_each_database(async |server| {
         server.add(&STAFF).await;
         server.add(&STAFF0).await;
@@ -87,6 +89,82 @@ async fn revocation_ends_one_token_and_answers_alike_for_none() {
         for _ in 0..2 {
             assert_eq!(ask(&asker, REVOKE, &other).await.status, 200);
             assert_eq!(verdict(server, &other).await, "401 session_ended");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_asks_in_its_header_or_as_the_password_of_basic() {
+    on_each_database(async |server| {
+        server.add(&STAFF).await;
+        server.add(&STAFF0).await;
+        server.add(&TENANT).await;
+        let jwt = token(server, &TENANT).await;
+        let key = async |person: &Person, scopes: &[&str]| {
+            let owner = server.mobile(person).await;
+            let made = create(&owner, &json!({"name": "program", "scopes": scopes})).await;
+            (made["id"].as_str().unwrap().to_owned(), made["key"].as_str().unwrap().to_owned())
+        };
+        let (id, writer) = key(&STAFF, &["write"]).await;
+        let (_, reader) = key(&STAFF, &["read"]).await;
+        let (_, other) = key(&STAFF0, &["write"]).await;
+        let ways = |key: &str| {
+            [
+                server.client().key(key),
+                server.client().basic("resource-server", key),
+                server.client().basic("", key),
+            ]
+        };
+        for way in ways(&writer) {
+            let answer = ask(&way, INTROSPECT, &jwt).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.json()["active"].clone()),
+                (200, json!(true))
+            );
+        }
+        for (key, expected) in [
+            (reader.as_str(), "403 scope_missing"),
+            (&other, "403 permission_missing"),
+            (&format!("sk_{}", "0".repeat(64)), "401 credential_unknown"),
+            (&writer[..66], "401 credential_unknown"),
+            (PASSWORD, "401 credential_unknown"),
+        ] {
+            for way in ways(key) {
+                for path in [INTROSPECT, REVOKE] {
+                    assert_eq!(ask(&way, path, &jwt).await.verdict(), expected, "{path}");
+                }
+            }
+        }
+        assert_eq!(
+            ask(&server.client().basic(STAFF.email, PASSWORD), INTROSPECT, &jwt).await.status,
+            401
+        );
+        let with_basic = server.client().basic("x", &writer);
+        let twice = with_basic.post(INTROSPECT).header("x-api-key", &writer);
+        let answer = twice.form(&[("token", jwt.as_str())]).send().await;
+        assert_eq!(answer.verdict(), "400 several_credentials");
+        // Nowhere else.
+        for path in [super::ME, "/api/leads", "/api/api-keys"] {
+            let answer = server.client().basic("x", &writer).get(path).send().await;
+            assert_eq!(answer.verdict(), "401 credential_unknown", "{path}");
+        }
+
+        // A key does not speak for its owner's own account.
+        let own = token(server, &STAFF0).await;
+        let [by_key, by_basic, _] = ways(&other);
+        for way in [by_key, by_basic] {
+            assert_eq!(ask(&way, REVOKE, &own).await.verdict(), "403 permission_missing");
+        }
+        assert_eq!(verdict(server, &own).await, "200");
+        assert_eq!(ask(&server.client().basic("x", &writer), REVOKE, &jwt).await.status, 200);
+        assert_eq!(verdict(server, &jwt).await, "401 session_ended");
+
+        let owner = server.mobile(&STAFF).await;
+        let path = format!("/api/api-keys/{id}/revoke");
+        assert_eq!(owner.act(Method::POST, &path, &json!({})).await.status, 201);
+        for way in ways(&writer) {
+            assert_eq!(ask(&way, INTROSPECT, &jwt).await.verdict(), "401 key_revoked");
         }
     })
     .await;

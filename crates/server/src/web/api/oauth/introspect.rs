@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{holder, refused, token};
 use crate::app::App;
-use crate::web::caller::{Allowed, Caller, TokensIntrospectUse};
+use crate::web::caller::{Allowed, Caller, OrBasic, TokensIntrospectUse};
 use crate::web::error::Error;
 use crate::web::reply::json_reply;
 use crate::web::request::Call;
@@ -28,7 +28,7 @@ pub const POST: Doc = Doc {
 };
 
 /// `POST /-/oauth/introspect`.
-pub async fn post(call: Call, _: Allowed<TokensIntrospectUse>) -> Answer {
+pub async fn post(call: Call, _: OrBasic<Allowed<TokensIntrospectUse>>) -> Answer {
     let Some(token) = token(&call.fields) else {
         return Ok(refused("invalid_request", "token is missing"));
     };

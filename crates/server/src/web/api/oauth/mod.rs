@@ -57,9 +57,9 @@ pub async fn metadata(call: Call, _: Anyone) -> Answer {
         "issuer": issuer,
         "jwks_uri": format!("{issuer}{KEY_SET_PATH}"),
         "introspection_endpoint": format!("{issuer}{INTROSPECT_PATH}"),
-        "introspection_endpoint_auth_methods_supported": ["Bearer"],
+        "introspection_endpoint_auth_methods_supported": ["Bearer", "client_secret_basic"],
         "revocation_endpoint": format!("{issuer}{REVOKE_PATH}"),
-        "revocation_endpoint_auth_methods_supported": ["Bearer"],
+        "revocation_endpoint_auth_methods_supported": ["Bearer", "client_secret_basic"],
         // Tokens are given by signing in, not by a grant of OAuth.
         "response_types_supported": [],
         "grant_types_supported": [],

@@ -9,7 +9,7 @@ use crate::flows::barrier;
 use crate::flows::credentials::token_kind;
 use crate::flows::sign_out;
 use crate::web::api::session_acts::must_hold;
-use crate::web::caller::{SignedIn, TokensIntrospectUse};
+use crate::web::caller::{OrBasic, Somebody, TokensIntrospectUse};
 use crate::web::reply::empty_reply;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Csrf, Doc};
@@ -28,7 +28,7 @@ pub const POST: Doc = Doc {
 };
 
 /// `POST /-/oauth/revoke`.
-pub async fn post(call: Call, SignedIn(caller): SignedIn) -> Answer {
+pub async fn post(call: Call, OrBasic(Somebody(caller)): OrBasic<Somebody>) -> Answer {
     let Some(token) = token(&call.fields) else {
         return Ok(refused("invalid_request", "token is missing"));
     };
@@ -38,7 +38,9 @@ pub async fn post(call: Call, SignedIn(caller): SignedIn) -> Answer {
     }
     let app = &call.app;
     let Some(holder) = holder(app, token).await? else { return Ok(empty_reply(StatusCode::OK)) };
-    if holder.user_id() != caller.user_id() {
+    // A key does not speak for its owner's own account.
+    let is_own = caller.session().is_some() && holder.user_id() == caller.user_id();
+    if !is_own {
         must_hold::<TokensIntrospectUse>(&call, &caller).await?;
     }
     let kind = holder.found().session().map(|grounds| token_kind(grounds.credential.kind));
