@@ -174,7 +174,7 @@ async fn ask_until_stopped(load: &Load, number: usize, tally: &RefCell<Tally>) -
             tally.latencies.push(micros);
         }
         drop(tally);
-        turn.next(&load.script, brief.token);
+        turn.next(&load.script, brief.token)?;
     }
     Ok(())
 }

@@ -23,6 +23,7 @@ mod run;
 mod script;
 mod sessions;
 mod sign_ins;
+mod tokens;
 mod upstream;
 mod yardstick;
 
@@ -41,11 +42,19 @@ enum Command {
         /// Repeat this recorded answer, headers and body, instead of two bytes of text.
         #[arg(long)]
         like: Option<PathBuf>,
+        /// Check the signature of access tokens with this public key.
+        #[arg(long)]
+        key: Option<String>,
     },
     /// The application behind the gate; prints its port.
     Upstream,
     /// The bare hash function; prints hashes per CPU second.
     Hash {
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
+    /// The bare signature check; prints checks per CPU second.
+    Check {
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
@@ -57,8 +66,9 @@ async fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Run(options) => Box::pin(run::run(options)).await,
         Command::Upstream => upstream::serve().await,
-        Command::Yardstick { like } => yardstick::serve(like.as_deref()).await,
+        Command::Yardstick { like, key } => yardstick::serve(like.as_deref(), key.as_deref()).await,
         Command::Hash { seconds } => hash::measure(seconds),
+        Command::Check { seconds } => tokens::check::measure(seconds),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,6 @@
-//! Portcullis as the thing measured: a configuration with the limits off, this machine as a trusted
-//! proxy and everything else at its defaults (SQLite with `synchronous = FULL`), one user, and the
-//! ways to start and to sign in.
+//! Portcullis as the thing measured: a configuration with the limits and the log of requests off, this
+//! machine as a trusted proxy and everything else at its defaults (SQLite with `synchronous = FULL`),
+//! one user, and the ways to start and to sign in.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -113,6 +113,14 @@ pub(crate) async fn sign_in(address: SocketAddr) -> Result<Credentials> {
     })
 }
 
+/// An access token of a sign-in by e-mail address.
+pub(crate) async fn access_token(address: SocketAddr) -> Result<String> {
+    let answer = Connection::open(address).await?.ask(&sign_in_request()).await?;
+    let value: serde_json::Value = serde_json::from_slice(&answer.body)?;
+    let token = value.get("accessToken").and_then(serde_json::Value::as_str);
+    Ok(token.with_context(|| told("the sign-in gave no access token", &answer))?.to_owned())
+}
+
 /// A one-time token of the session.
 pub(crate) async fn csrf_token(connection: &mut Connection, who: &Credentials) -> Result<String> {
     let answer = connection.ask(&request("GET", CSRF_TOKEN, &who.cookie, "")).await?;
@@ -141,6 +149,7 @@ fn configuration(folder: &Path, upstream: SocketAddr) -> String {
         "[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = '{data}'\n\
          trusted_proxies = [\"127.0.0.1/32\"]\n\n\
          [limits]\nlogin = \"off\"\nrequests = \"off\"\nlockout = \"off\"\n\n\
+         [log]\nrequests = \"off\"\n\n\
          [gate]\nupstream = \"http://{upstream}\"\n\n\
          [[gate.rule]]\nid = \"all\"\npath = \"/\"\nallow = \"signed_in\"\n"
     )

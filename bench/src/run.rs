@@ -13,7 +13,9 @@ use crate::peers::{self, Peer};
 use crate::portcullis::{self, Credentials, Portcullis};
 use crate::process::{Server, memory_mb};
 use crate::report::{self, Figure, Findings, Row};
-use crate::{audit, bodies, checks, forward_auth, hash, million, proxy, sessions, sign_ins};
+use crate::{
+    audit, bodies, checks, forward_auth, hash, million, proxy, sessions, sign_ins, tokens,
+};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -60,6 +62,8 @@ pub(crate) enum Group {
     Proxy,
     /// Large bodies through the gate.
     Bodies,
+    /// Access tokens: the same again, another each time, and a million bad ones.
+    Tokens,
     /// Checks while people sign in.
     SignIns,
     /// Checks over a million sessions.
@@ -101,6 +105,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     }
     if bench.wants(Group::Bodies) {
         bodies::measure(&gate, &mut findings).await?;
+    }
+    if bench.wants(Group::Tokens) {
+        Box::pin(tokens::measure(&bench, &gate, &mut findings)).await?;
     }
     if bench.wants(Group::SignIns) {
         sign_ins::measure(&bench, &gate, &mut findings).await?;
@@ -227,6 +234,11 @@ impl Bench {
     /// Both cores, for what is measured on the whole machine.
     pub(crate) fn both_cores(&self) -> String {
         format!("{},{}", self.options.server_core, self.options.load_core)
+    }
+
+    /// The data of Portcullis, except where a group has a database of its own.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     pub(crate) fn kept(&self, name: &str) -> PathBuf {

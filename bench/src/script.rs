@@ -1,11 +1,14 @@
 //! How one connection makes its next request.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 
 use crate::forward_auth::{ASKED, DECIDE};
 use crate::http::{Connection, request};
 use crate::million::secret_text;
-use crate::portcullis::{Credentials, JSON, csrf_token};
+use crate::portcullis::{Credentials, JSON, ME, csrf_token};
+use crate::tokens::forge::{Forge, line};
 
 /// What the connections of a case ask.
 #[derive(Clone)]
@@ -16,6 +19,8 @@ pub(crate) enum Script {
     TokenEach { target: &'static str, who: Credentials },
     /// A cookie of one of so many sessions, anew for every request and at random.
     Walk { sessions: u64 },
+    /// An access token that there never was before, for every request.
+    Tokens(Arc<Forge>),
 }
 
 /// The request whose turn it is.
@@ -36,6 +41,7 @@ impl Turn {
         let bytes = match script {
             Script::Same(bytes) => bytes.clone(),
             Script::Walk { .. } => of_session(chance),
+            Script::Tokens(forge) => another(forge)?,
             Script::TokenEach { who, .. } => {
                 with_token(script, &csrf_token(connection, who).await?)
             }
@@ -48,14 +54,17 @@ impl Turn {
     }
 
     /// After an answer, and the token that came with it.
-    pub(crate) fn next(&mut self, script: &Script, token: Option<String>) {
+    pub(crate) fn next(&mut self, script: &Script, token: Option<String>) -> Result<()> {
         if let Script::Walk { sessions } = script {
             // A multiplicative generator; its upper bits are good enough to choose a session.
             self.chance = self.chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             self.bytes = of_session((self.chance >> 20) % sessions);
+        } else if let Script::Tokens(forge) = script {
+            self.bytes = another(forge)?;
         } else if let Some(token) = token {
             self.bytes = with_token(script, &token);
         }
+        Ok(())
     }
 }
 
@@ -65,6 +74,10 @@ pub(crate) fn of_session(session: u64) -> Vec<u8> {
     request("GET", DECIDE, &headers, "")
 }
 
+fn another(forge: &Forge) -> Result<Vec<u8>> {
+    Ok(request("GET", ME, &line(&forge.another()?), ""))
+}
+
 fn with_token(script: &Script, token: &str) -> Vec<u8> {
     match script {
         Script::TokenEach { target, who } => {
@@ -72,6 +85,6 @@ fn with_token(script: &Script, token: &str) -> Vec<u8> {
             request("POST", target, &headers, "{}")
         }
         Script::Same(bytes) => bytes.clone(),
-        Script::Walk { .. } => Vec::new(),
+        Script::Walk { .. } | Script::Tokens(_) => Vec::new(),
     }
 }

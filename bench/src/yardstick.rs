@@ -1,8 +1,10 @@
 //! The bare server: axum on one thread, one handler, no work. With a recorded answer it sends the
-//! same headers and body as Portcullis does, so that only the checking is left as a difference.
+//! same headers and body as Portcullis does, so that only the checking is left as a difference; with a
+//! key it checks the signature of an access token, and nothing else.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
@@ -11,15 +13,22 @@ use axum::http::{HeaderMap, HeaderName};
 use axum::routing::any;
 
 use crate::http::Answer;
+use crate::tokens::check::Checked;
 
 /// Serves until the process is ended. Prints `{"listening":"127.0.0.1:PORT"}` first.
-pub(crate) async fn serve(like: Option<&Path>) -> Result<()> {
+pub(crate) async fn serve(like: Option<&Path>, key: Option<&str>) -> Result<()> {
     let (headers, body) = match like {
         Some(file) => recorded(file)?,
         None => (HeaderMap::new(), Bytes::from_static(b"ok")),
     };
-    let answer = move || async move { (headers, body) };
-    let app = Router::new().fallback(any(answer));
+    let app = match key {
+        Some(key) => {
+            let key = Arc::new(Checked::parse(key)?);
+            let answer = move |asked: HeaderMap| async move { (key.answer(&asked), body) };
+            Router::new().fallback(any(answer))
+        }
+        None => Router::new().fallback(any(move || async move { (headers, body) })),
+    };
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     announce(&listener.local_addr()?.to_string());
     axum::serve(listener, app).await?;

@@ -11,7 +11,7 @@ pub(super) fn preface() -> Result<String> {
         "# Benchmarks\n\n\
          Written by `make bench`; run it to get the figures of your machine.\n\n\
          Machine: {}. Portcullis {}, release profile, SQLite with `synchronous = FULL`, limits \
-         off.\n\n{HOW}\n",
+         off, no lines of the log about requests.\n\n{HOW}\n",
         machine()?,
         env!("CARGO_PKG_VERSION"),
     ))
@@ -31,6 +31,14 @@ that is let through.
 or not earlier ones have been answered. A latency counts from the sending, or from the moment the \
 request was due if its connection was still waiting for an answer. What the gate adds is the \
 difference between the application asked directly and through the gate, in turns.
+
+**Access tokens** are signed by the key of the server, which the load generator opened for itself, so \
+that each can be another one: they are of one session that is signed in, and differ in a word. The one \
+that is sent again and again is answered from memory; the bare handler is asked with the same request. \
+One that never came before is verified in full; the bare handler beside it takes the signature from the \
+request and checks it with the same library, and nothing else. A million bad ones, no two alike, are \
+sent to a server that was just started: signed by nobody, naming a key that nobody has, changed after \
+they were signed, and good but over.
 
 **A million sessions**: the database holds 100,000 users with ten sessions each. Forward-auth \
 is asked about every session once; then each request brings the cookie of one of them at random, in \
