@@ -10,6 +10,7 @@ mod checks;
 mod forward_auth;
 mod hash;
 mod http;
+mod keys;
 mod load;
 mod million;
 mod pace;

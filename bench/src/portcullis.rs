@@ -18,6 +18,8 @@ const PASSWORD: &str = "a long password for the benchmark";
 pub(crate) const JSON: &str = "content-type: application/json\r\n";
 /// Who is signed in: the smallest of our own answers that needs a check.
 pub(crate) const ME: &str = "/api/auth/me";
+/// The limit of an API key that never meets it.
+const OFTEN: &str = "1000000000/1h";
 /// Gives a CSRF token.
 pub(crate) const CSRF_TOKEN: &str = "/api/security/csrf-token";
 
@@ -84,6 +86,19 @@ impl Portcullis {
         drop(input);
         ensure!(child.wait().await?.success(), "`portcullis user create` failed");
         Ok(())
+    }
+
+    /// Makes an API key of the user that may be used as often as it is measured, and gives it.
+    pub(crate) async fn make_key(&self) -> Result<String> {
+        let output = pinned(&self.cores, &self.binary)
+            .args(["key", "create", "--config", &self.config, "--user", EMAIL, "--name", "bench"])
+            .args(["--limit", OFTEN, "--json"])
+            .output()
+            .await?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let made: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        let key = made.get("key").and_then(serde_json::Value::as_str);
+        Ok(key.context("no key was printed")?.to_owned())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::portcullis::{self, Credentials, Portcullis};
 use crate::process::{Server, memory_mb};
 use crate::report::{self, Figure, Findings, Row};
 use crate::{
-    audit, bodies, checks, forward_auth, hash, million, proxy, sessions, sign_ins, tokens,
+    audit, bodies, checks, forward_auth, hash, keys, million, proxy, sessions, sign_ins, tokens,
 };
 
 #[derive(Args)]
@@ -64,6 +64,8 @@ pub(crate) enum Group {
     Bodies,
     /// Access tokens: the same again, another each time, and a million bad ones.
     Tokens,
+    /// API keys: the same again, and a million bad ones.
+    Keys,
     /// Checks while people sign in.
     SignIns,
     /// Checks over a million sessions.
@@ -108,6 +110,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     }
     if bench.wants(Group::Tokens) {
         Box::pin(tokens::measure(&bench, &gate, &mut findings)).await?;
+    }
+    if bench.wants(Group::Keys) {
+        Box::pin(keys::measure(&bench, &gate, &mut findings)).await?;
     }
     if bench.wants(Group::SignIns) {
         sign_ins::measure(&bench, &gate, &mut findings).await?;

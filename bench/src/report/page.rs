@@ -40,6 +40,10 @@ request and checks it with the same library, and nothing else. A million bad one
 sent to a server that was just started: signed by nobody, naming a key that nobody has, changed after \
 they were signed, and good but over.
 
+**An API key** asks forward-auth what Caddy asks, and each request is counted against the limit of the key \
+and as a use of it, which is written down once a second; the bare handler is asked with the same headers. \
+A million that nobody has, no two alike, are sent to a server that was just started.
+
 **A million sessions**: the database holds 100,000 users with ten sessions each. Forward-auth \
 is asked about every session once; then each request brings the cookie of one of them at random, in \
 turns with the bare handler. That sessions were used is written down meanwhile, and these writes are \

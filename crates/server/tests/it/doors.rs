@@ -8,6 +8,7 @@ use portcullis_domain::permission::Key;
 use portcullis_server::web::routes;
 use serde_json::json;
 
+use crate::api_keys;
 use crate::harness::client::Client;
 use crate::harness::people::{AGENT, Person, STAFF, STAFF0, TENANT, Z1};
 use crate::harness::{TestApp, on_each_database};
@@ -27,10 +28,12 @@ enum By {
     /// A bearer token, without a CSRF token and with one.
     Bearer(&'static Person),
     BearerToken(&'static Person),
+    /// An API key with every scope, of somebody who may do everything.
+    Key,
 }
 
 /// The columns of the table.
-const CALLERS: [(&str, By); 11] = [
+const CALLERS: [(&str, By); 12] = [
     ("nobody", By::Nobody),
     ("cookie", By::Cookie(&Z1)),
     ("foreign token", By::ForeignToken(&Z1)),
@@ -42,6 +45,7 @@ const CALLERS: [(&str, By); 11] = [
     ("owner", By::Token(&STAFF)),
     ("bearer", By::Bearer(&Z1)),
     ("bearer+token", By::BearerToken(&Z1)),
+    ("owner's key", By::Key),
 ];
 
 #[tokio::test]
@@ -50,6 +54,9 @@ async fn who_may_pass_which_door() {
         for person in [&Z1, &TENANT, &STAFF0, &AGENT, &STAFF] {
             server.add(person).await;
         }
+        let body = json!({"name": "doors", "scopes": ["admin"]});
+        let made = api_keys::create(&server.mobile(&STAFF).await, &body).await;
+        let key = server.client().key(made["key"].as_str().unwrap());
         let names: Vec<_> = CALLERS.iter().map(|(name, _)| *name).collect();
         let mut table = format!("{:<40} | {}\n", "door", names.join(" | "));
         for (method, path) in doors() {
@@ -58,7 +65,7 @@ async fn who_may_pass_which_door() {
             for (_, by) in CALLERS {
                 // `/readyz` compares clocks with the database.
                 server.catch_up();
-                let verdict = knock(server, &method, &path, by).await;
+                let verdict = knock(server, &key, &method, &path, by).await;
                 write!(line, " | {verdict}").unwrap();
             }
             table += &line;
@@ -118,8 +125,8 @@ fn whatever_administers_asks_for_a_fresh_sign_in() {
     }
 }
 
-async fn knock(server: &TestApp, method: &Method, path: &str, by: By) -> String {
-    let (client, token) = caller(server, by).await;
+async fn knock(server: &TestApp, key: &Client, method: &Method, path: &str, by: By) -> String {
+    let (client, token) = caller(server, key, by).await;
     let mut sending = client.request(method.clone(), path).header("accept", "application/json");
     if let Some(token) = token {
         sending = sending.header("x-csrf-token", &token);
@@ -133,8 +140,8 @@ async fn knock(server: &TestApp, method: &Method, path: &str, by: By) -> String 
     sending.send().await.verdict()
 }
 
-/// A caller with a session of their own, because some doors end it.
-async fn caller(server: &TestApp, by: By) -> (Client, Option<String>) {
+/// A caller with a session of their own, because some doors end it; none ends a key.
+async fn caller(server: &TestApp, key: &Client, by: By) -> (Client, Option<String>) {
     match by {
         By::Nobody => (server.client(), None),
         By::Cookie(person) => (server.sign_in(person).await, None),
@@ -153,6 +160,7 @@ async fn caller(server: &TestApp, by: By) -> (Client, Option<String>) {
             let token = client.fetch_csrf().await;
             (client, Some(token))
         }
+        By::Key => (key.clone(), None),
     }
 }
 

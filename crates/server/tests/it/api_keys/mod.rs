@@ -1,8 +1,10 @@
 //! API keys: the documented endpoints, what a key may do and where, how it ends, and what must not be done
 //! with one.
 
+mod attacks;
 mod gate;
 mod life;
+mod nodes;
 mod owners;
 mod people;
 mod scopes;

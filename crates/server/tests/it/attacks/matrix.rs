@@ -8,7 +8,9 @@ use portcullis_domain::rule::{Allow, Methods, Rule};
 use portcullis_server::web::caller::Level;
 use portcullis_server::web::routes;
 use portcullis_store::roles;
+use serde_json::json;
 
+use crate::api_keys;
 use crate::harness::client::Client;
 use crate::harness::people::{AGENT, Person, STAFF, STAFF0, TENANT, Z1};
 use crate::harness::{Setup, TestApp, on_each_database, on_each_database_with};
@@ -46,11 +48,24 @@ async fn visitor(
     Visitor { who, client, word }
 }
 
+/// A program of each person, with a key of every scope. No route ends one, and there are only so many.
+async fn programs(server: &TestApp) -> Vec<Visitor> {
+    let mut programs = Vec::new();
+    for person in PEOPLE {
+        let body = json!({"name": "program", "scopes": ["admin"]});
+        let made = api_keys::create(&server.mobile(person).await, &body).await;
+        let client = server.client().key(made["key"].as_str().unwrap());
+        programs.push(Visitor { who: Some(person), client, word: "key" });
+    }
+    programs
+}
+
 async fn visitors(server: &TestApp) -> Vec<Visitor> {
     let mut visitors = Vec::new();
     for way in ways() {
         visitors.push(visitor(server, way).await);
     }
+    visitors.extend(programs(server).await);
     visitors
 }
 
@@ -67,10 +82,10 @@ async fn is_superuser(server: &TestApp, person: &Person) -> bool {
     role.grants.covers(&Grant::All)
 }
 
-/// The verdict of a request with a good token, where somebody is signed in.
+/// The verdict of a request with a good token, where somebody is signed in. Keys need none.
 async fn knock(visitor: &Visitor, method: &Method, path: &str) -> String {
     let mut request = visitor.client.request(method.clone(), path);
-    if visitor.who.is_some() && *method != Method::GET {
+    if visitor.who.is_some() && visitor.word != "key" && *method != Method::GET {
         request = request.header("x-csrf-token", &visitor.client.fetch_csrf().await);
     }
     request.send().await.verdict()
@@ -129,6 +144,37 @@ async fn a50_each_person_at_each_route() {
                 }
             }
         }
+    })
+    .await;
+}
+
+/// A key is as good as its owner where keys are taken, and nothing where somebody must be signed in.
+#[tokio::test]
+async fn a50_a_key_of_each_person_at_each_route() {
+    on_each_database(async |server| {
+        for person in PEOPLE {
+            server.add(person).await;
+        }
+        let (mut taken, mut not) = (0, 0);
+        for program in programs(server).await {
+            for row in routes::rows().iter().filter(|row| row.level.wants_credential()) {
+                let verdict = knock(&program, &row.method, row.path).await;
+                let who = program.who.map(|person| person.email);
+                let why = format!("{} {} by a key of {who:?}: {verdict}", row.method, row.path);
+                let is_refused = verdict.starts_with("401") || verdict.starts_with("403");
+                match (row.takes_keys, refusal(server, row.level, program.who).await) {
+                    (false, None) if row.path.starts_with("/-/") => {
+                        assert!(verdict.starts_with("403"), "{why}");
+                    }
+                    (false, None) => assert_eq!(verdict, "403 session_needed", "{why}"),
+                    (false, Some(_)) => assert!(verdict.starts_with("403"), "{why}"),
+                    (true, Some(refusal)) => assert_eq!(verdict, refusal, "{why}"),
+                    (true, None) => assert!(!is_refused, "{why}"),
+                }
+                *(if row.takes_keys { &mut taken } else { &mut not }) += 1;
+            }
+        }
+        assert!(taken > 50 && not > 50, "{taken} {not}");
     })
     .await;
 }

@@ -77,6 +77,21 @@ impl Served {
         fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
 
+    /// Signs the visitor in.
+    pub(super) async fn signed_in(&self) -> Client {
+        let client = self.client();
+        let form = json!({"username": "ada", "password": PASSWORD});
+        let answer = client.post("/api/auth/login").json(&form).send().await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        client
+    }
+
+    /// Every file that it has written, its log among them, one after the other.
+    pub(super) fn written(&self) -> Vec<u8> {
+        let files = fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap().path());
+        files.filter(|path| path.is_file()).flat_map(|path| fs::read(path).unwrap()).collect()
+    }
+
     /// Signs in and out, guesses, and sends a secret wherever one can stand. How many requests that
     /// were, and every secret of them.
     pub(super) async fn visit(&self) -> (usize, Vec<String>) {
