@@ -5,6 +5,7 @@
 //! processes of their own so that their CPU time can be told from the load generator's.
 
 mod audit;
+mod bad;
 mod bodies;
 mod checks;
 mod forward_auth;

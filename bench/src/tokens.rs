@@ -5,6 +5,7 @@ mod bad;
 pub(crate) mod check;
 pub(crate) mod forge;
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -56,7 +57,8 @@ pub(crate) async fn measure(
     findings.rows.append(&mut rows);
     checking.stop().await?;
     server.stop().await?;
-    bad::measure(gate, &forge, findings).await
+    let lines = move |number| Ok(forge::line(&bad::token(&forge, number)?));
+    crate::bad::measure(gate, ("access tokens", ME), Rc::new(lines), findings).await
 }
 
 /// What is asked in turns.
