@@ -1,20 +1,32 @@
 //! The first code of a second factor: from then on it is asked for. The step of that code counts as
 //! used, so that it signs nobody in.
 
+use portcullis_domain::backup_code::BackupCode;
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::totp::{Step, TotpCode};
-use portcullis_store::{Error, factors, users};
+use portcullis_store::{Error, Tx, factors, users};
 
 use super::change::begin_anew;
 use super::check::unreadable;
+use super::set_up::draw_codes;
 use crate::app::App;
 use crate::flows::proof::{Holder, Renewed};
 use crate::flows::{barrier, record};
 use crate::mail::{self, Letter};
 
+/// Where its owner has the codes for a lost phone from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Codes {
+    /// They were shown when it was begun, as the documented clients expect.
+    Shown,
+    /// Others are drawn, to be shown when nothing can go wrong any more.
+    Drawn,
+}
+
 /// What came of it.
 pub enum Enabled {
-    Done(Renewed),
+    /// With the codes that are shown now.
+    Done(Renewed, Vec<BackupCode>),
     /// Nothing was begun, or it is over.
     NotBegun,
     Wrong,
@@ -26,18 +38,23 @@ pub enum Enabled {
 pub async fn enable(
     app: &App,
     holder: &Holder,
-    code: &str,
+    (code, codes): (&str, Codes),
     context: &Context,
 ) -> Result<Enabled, Error> {
-    let enabled = put(app, holder, code, context).await?;
-    if let Enabled::Done(_) = enabled {
+    let enabled = put(app, holder, (code, codes), context).await?;
+    if let Enabled::Done(..) = enabled {
         // What else was signed in began without the factor.
         barrier::felt_everywhere(app).await;
     }
     Ok(enabled)
 }
 
-async fn put(app: &App, holder: &Holder, code: &str, context: &Context) -> Result<Enabled, Error> {
+async fn put(
+    app: &App,
+    holder: &Holder,
+    (code, codes): (&str, Codes),
+    context: &Context,
+) -> Result<Enabled, Error> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
     let Some(user) = users::by_id(&mut tx, holder.user).await? else { return Ok(Enabled::Gone) };
@@ -55,10 +72,25 @@ async fn put(app: &App, holder: &Holder, code: &str, context: &Context) -> Resul
     if !factors::enable(&mut tx, &pending.id, step, now).await? {
         return Ok(Enabled::NotBegun);
     }
+    let codes = show_codes(app, &mut tx, &pending.id, codes).await?;
     let context = Context { subject: Some(user.id), ..context.clone() };
     let event = Event::FactorEnabled { sessions: anew.sessions };
     record(&mut tx, app.random, &event, &context, now).await?;
     mail::send(app, &mut tx, &user.email, &Letter::factor_enabled(now), now).await?;
     tx.commit().await?;
-    Ok(Enabled::Done(anew.renewed))
+    Ok(Enabled::Done(anew.renewed, codes))
+}
+
+async fn show_codes(
+    app: &App,
+    tx: &mut Tx,
+    factor: &str,
+    codes: Codes,
+) -> Result<Vec<BackupCode>, Error> {
+    if codes == Codes::Shown {
+        return Ok(Vec::new());
+    }
+    let (codes, macs) = draw_codes(app, factor);
+    factors::renew(tx, factor, &macs).await?;
+    Ok(codes)
 }

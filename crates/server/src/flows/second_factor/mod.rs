@@ -16,7 +16,7 @@ pub(super) use check::{check, lock_key};
 pub use disable::{
     Disabled, Guessed, by_code as disable_by_code, by_password as disable_by_password,
 };
-pub use enable::{Enabled, enable};
-pub use set_up::{Begun, SetUp, set_up};
+pub use enable::{Codes, Enabled, enable};
+pub use set_up::{Begun, Key, SetUp, begun_key, set_up};
 pub use status::{Status, status};
 pub use verify::verify;

@@ -7,8 +7,9 @@ use portcullis_domain::second_factor::PENDING_FOR;
 use portcullis_domain::secret::Mac;
 use portcullis_domain::time::Time;
 use portcullis_domain::totp::TotpSecret;
+use portcullis_store::Error;
 use portcullis_store::factors::{self, NewFactor};
-use portcullis_store::{Error, users};
+use portcullis_store::users::{self, User};
 use zeroize::Zeroizing;
 
 use super::check::unreadable;
@@ -25,13 +26,26 @@ pub enum SetUp {
 
 /// What its owner needs, and nobody else sees. No `Debug`.
 pub struct Begun {
-    /// For an app, in base32.
-    pub secret: Zeroizing<String>,
-    /// The same for an app to read from a QR code.
-    pub otpauth_url: Zeroizing<String>,
+    pub key: Key,
     pub backup_codes: Vec<BackupCode>,
     /// Until when the first code must come.
     pub until: Time,
+}
+
+/// What an app makes codes from.
+pub struct Key {
+    /// In base32.
+    pub secret: Zeroizing<String>,
+    /// The same for an app to read from a QR code.
+    pub otpauth_url: Zeroizing<String>,
+}
+
+impl Key {
+    fn of(app: &App, secret: &TotpSecret, user: &User) -> Self {
+        let issuer = app.public_url.host().to_string();
+        let otpauth_url = secret.otpauth_url(&issuer, user.email.as_str());
+        Self { secret: secret.reveal(), otpauth_url }
+    }
 }
 
 /// Begins anew, whatever was begun before.
@@ -55,9 +69,18 @@ pub async fn set_up(app: &App, user: UserId) -> Result<SetUp, Error> {
         return Ok(SetUp::Enabled);
     }
     tx.commit().await?;
-    let issuer = app.public_url.host().to_string();
-    let otpauth_url = secret.otpauth_url(&issuer, user.email.as_str());
-    Ok(SetUp::Begun(Begun { secret: secret.reveal(), otpauth_url, backup_codes, until }))
+    Ok(SetUp::Begun(Begun { key: Key::of(app, &secret, &user), backup_codes, until }))
+}
+
+/// The key of what was begun, once more for whoever began it; `None` if that is over.
+pub async fn begun_key(app: &App, user: UserId) -> Result<Option<Key>, Error> {
+    let mut tx = app.db.read().await?;
+    let Some(user) = users::by_id(&mut tx, user).await? else { return Ok(None) };
+    let pending = factors::pending(&mut tx, user.id, app.clock.now()).await?;
+    let Some(pending) = pending else { return Ok(None) };
+    let secret = app.keys.factor.open((user.id, &pending.id), &pending.secret);
+    let secret = secret.map_err(|_| unreadable(&pending.id))?;
+    Ok(Some(Key::of(app, &secret, &user)))
 }
 
 /// New codes for a lost phone, and what is kept of them.

@@ -16,7 +16,7 @@ use super::change_password::WRONG as WRONG_PASSWORD;
 use super::login::{FACTOR_EXHAUSTED, WRONG_FACTOR};
 use super::trusted_devices::NO_FACTOR;
 use crate::flows::second_factor::{
-    self as flow, BackupCodes, Begun, Checked, Disabled, Enabled, Guessed, SetUp,
+    self as flow, BackupCodes, Begun, Checked, Codes, Disabled, Enabled, Guessed, SetUp,
 };
 use crate::qr;
 use crate::web::caller::{Fresh, SignedIn};
@@ -58,14 +58,14 @@ const ENABLED: Documented = Documented {
 
 /// Every name that the documents have for it.
 fn shown(begun: &Begun) -> Value {
-    let picture = qr::png_data_url(&begun.otpauth_url);
+    let picture = qr::png_data_url(&begun.key.otpauth_url);
     json!({
         "qrCode": picture,
         "qrCodeDataUrl": picture,
         "qrCodeUrl": picture,
-        "qrCodeSvg": qr::svg(&begun.otpauth_url),
-        "otpauthUrl": begun.otpauth_url.as_str(),
-        "secret": begun.secret.as_str(),
+        "qrCodeSvg": qr::svg(&begun.key.otpauth_url),
+        "otpauthUrl": begun.key.otpauth_url.as_str(),
+        "secret": begun.key.secret.as_str(),
         "backupCodes": revealed(&begun.backup_codes),
         "expiresAt": begun.until.iso(),
     })
@@ -84,8 +84,8 @@ pub const ENABLE: Doc = Doc {
 pub async fn enable(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
     let code = code(&call)?;
     let claim = claim(&call, &caller, "");
-    match flow::enable(&call.app, &claim.holder, code, &claim.context).await? {
-        Enabled::Done(renewed) => {
+    match flow::enable(&call.app, &claim.holder, (code, Codes::Shown), &claim.context).await? {
+        Enabled::Done(renewed, _) => {
             hand_over(&call, &renewed);
             Ok(done("Two-factor authentication enabled successfully"))
         }

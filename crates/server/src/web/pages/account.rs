@@ -4,11 +4,9 @@ use askama::Template;
 use http::StatusCode;
 use portcullis_domain::csrf::Kind;
 use portcullis_domain::role::Role;
-use portcullis_domain::text::visible;
 use portcullis_store::factors;
 use portcullis_store::places::{self, Verified};
 use portcullis_store::sessions::{self, Session};
-use portcullis_store::trusted_devices::{self, Device};
 use portcullis_store::users::{self, User};
 
 use super::sessions::Line;
@@ -38,7 +36,6 @@ pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let verified_at = users::email_verified_at(&mut tx, found.user.id).await?;
     let places = places::list(&mut tx, caller.user_id()).await?;
     let factor = factors::active(&mut tx, caller.user_id()).await?;
-    let devices = trusted_devices::list(&mut tx, caller.user_id(), call.app.clock.now()).await?;
     drop(tx);
     let own = super::sessions::own(&call, &caller).await?;
     let page = Account {
@@ -53,7 +50,6 @@ pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
         others: own.others,
         lines: own.lines,
         factor: factor.map(|factor| factor.enabled_at.to_the_minute()),
-        devices: devices.iter().map(DeviceRow::of).collect(),
         places: places.iter().map(PlaceRow::of).collect(),
         may_administer: admin::is_open_to(&caller),
         csrf_token: door::mint(&call.app, caller.session(), Kind::Session),
@@ -78,7 +74,6 @@ struct Account<'a> {
     lines: Vec<Line>,
     /// Since when there is a second factor; `None` where there is none.
     factor: Option<String>,
-    devices: Vec<DeviceRow<'a>>,
     places: Vec<PlaceRow<'a>>,
     /// Whether there is a page for staff that would open.
     may_administer: bool,
@@ -101,49 +96,6 @@ impl<'a> PlaceRow<'a> {
             last_seen: place.last_seen.to_the_minute(),
         }
     }
-}
-
-struct DeviceRow<'a> {
-    id: &'a str,
-    name: String,
-    ip: &'a str,
-    since: String,
-    until: String,
-    used: Option<String>,
-}
-
-impl<'a> DeviceRow<'a> {
-    fn of(device: &'a Device) -> Self {
-        let name = if device.name.is_empty() { "Unknown device" } else { &device.name };
-        Self {
-            id: &device.id,
-            name: visible(name),
-            ip: &device.ip,
-            since: device.created_at.to_the_minute(),
-            until: device.expires_at.to_the_minute(),
-            used: device.last_used_at.map(portcullis_domain::time::Time::to_the_minute),
-        }
-    }
-}
-
-/// Where a device is trusted no more.
-pub(super) const DEVICES: &str = "/-/account/trusted-devices";
-
-pub(super) const DISTRUST: Doc = Doc {
-    id: "submit_device_distrust",
-    summary: "Asks for the second factor again on one of your trusted devices, from the page.",
-    fields: &[("id", true, "The device."), ("csrf_token", true, "The token of the form.")],
-    answer: (303, ""),
-    ..Doc::USUAL
-};
-
-/// `POST /-/account/trusted-devices`.
-pub(super) async fn distrust(call: Call, SignedIn(caller): SignedIn) -> Answer {
-    let id = call.fields.text("id").unwrap_or_default();
-    let context = call.facts.context_of(&caller);
-    // What is not there need not be removed.
-    flows::trusted_devices::remove(&call.app, caller.user_id(), id, &context).await?;
-    Ok(redirect_reply(StatusCode::SEE_OTHER, "/-/account"))
 }
 
 pub(super) const REMOVE_PLACE: Doc = Doc {

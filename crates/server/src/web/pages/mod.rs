@@ -16,6 +16,7 @@ mod second_factor;
 mod sessions;
 mod sign_in;
 mod sign_out;
+mod trusted_devices;
 mod verify_place;
 
 use std::sync::LazyLock;
@@ -60,6 +61,7 @@ pub fn rows() -> Vec<Row> {
     let mut rows = own_rows();
     rows.extend(password::rows());
     rows.extend(magic_link::rows());
+    rows.extend(second_factor::rows());
     rows
 }
 
@@ -68,7 +70,6 @@ fn own_rows() -> Vec<Row> {
         row(Method::GET, SIGN_IN, sign_in::SHOW, sign_in::show),
         row(Method::POST, SIGN_IN, sign_in::SUBMIT, sign_in::submit),
         row(Method::POST, VERIFY_PLACE, verify_place::SUBMIT, verify_place::submit),
-        row(Method::POST, SECOND_FACTOR, second_factor::SUBMIT, second_factor::submit),
         row(Method::GET, FIRST_RUN, first_run::SHOW, first_run::show),
         row(Method::POST, FIRST_RUN, first_run::SUBMIT, first_run::submit),
         row(Method::POST, SIGN_OUT, sign_out::SUBMIT, sign_out::submit),
@@ -78,7 +79,6 @@ fn own_rows() -> Vec<Row> {
         row(Method::POST, sessions::END_OTHERS_PATH, sessions::END_OTHERS, sessions::end_others),
         row(Method::GET, admin::sessions::PATH, admin::sessions::SHOW, admin::sessions::show),
         row(Method::POST, "/-/account/places", account::REMOVE_PLACE, account::remove_place),
-        row(Method::POST, account::DEVICES, account::DISTRUST, account::distrust),
         row(Method::GET, keys::PATH, keys::SHOW, keys::show),
         row(Method::POST, keys::PATH, keys::SUBMIT, keys::submit),
         row(Method::GET, "/-/docs", docs::SHOW, docs::show),

@@ -1,20 +1,43 @@
 //! The second form of a sign-in by somebody who has a second factor. It works without scripts, and what
-//! is typed there is judged as by API.
+//! is typed there is judged as by API. Below it are the pages of one's own factor: `overview`, `set_up`,
+//! `backup_codes`.
+
+mod backup_codes;
+mod overview;
+mod set_up;
 
 use askama::Template;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use portcullis_domain::redirect::Next;
 use portcullis_domain::second_factor::MAX_CODE;
 use portcullis_domain::trusted_device;
 
+use super::problem::Problem as FormProblem;
 use super::sign_in::{self, Problem};
+use super::trusted_devices as devices;
 use super::{SECOND_FACTOR, in_words};
 use crate::flows::sign_in::{Asked, Finished, Outcome};
 use crate::web::api::second_factor;
 use crate::web::caller::Anyone;
 use crate::web::door;
 use crate::web::request::Call;
-use crate::web::table::{Answer, Csrf, Doc};
+use crate::web::table::{Answer, Csrf, Doc, Row, row};
+
+/// How it stands with one's own.
+pub(super) const OVERVIEW: &str = "/-/account/second-factor";
+
+/// The rows of these pages.
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        row(Method::POST, SECOND_FACTOR, SUBMIT, submit),
+        row(Method::GET, OVERVIEW, overview::SHOW, overview::show),
+        row(Method::POST, overview::TURN_OFF_PATH, overview::TURN_OFF, overview::turn_off),
+        row(Method::POST, set_up::PATH, set_up::SUBMIT, set_up::submit),
+        row(Method::POST, set_up::ENABLE_PATH, set_up::ENABLE, set_up::enable),
+        row(Method::POST, backup_codes::PATH, backup_codes::SUBMIT, backup_codes::submit),
+        row(Method::POST, devices::PATH, devices::DISTRUST, devices::distrust),
+    ]
+}
 
 pub(super) const SUBMIT: Doc = Doc {
     id: "submit_second_factor",
@@ -143,4 +166,13 @@ fn show(call: &Call, status: StatusCode, next: &Next, filled: &Filled<'_>) -> An
     let mut reply = super::show(status, &page)?;
     super::let_forms_lead_to(&mut reply, next);
     Ok(reply)
+}
+
+/// A code of an app that is being set up is none of its codes.
+fn wrong_code() -> FormProblem {
+    let lines = [
+        "That code is not right.",
+        "Type the one that the app shows now. If none is taken, look at the clock of your phone.",
+    ];
+    FormProblem::new(StatusCode::BAD_REQUEST, "second_factor_wrong", lines).at("code")
 }

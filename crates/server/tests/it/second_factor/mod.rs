@@ -4,6 +4,7 @@
 mod attacks;
 mod contract;
 mod counting;
+mod pages;
 mod races;
 mod setting_up;
 mod ways_in;
