@@ -30,6 +30,7 @@
 //! - [`request_path`]: the one canonical reading of a request target.
 //! - [`role`]: levels, and who may give what to whom.
 //! - [`rule`]: the gate's table and its decision.
+//! - [`required_factor`]: who must have a second factor, and from when.
 //! - [`second_factor`]: what may be typed as a second factor, how often and how long.
 //! - [`secret`]: keys and credentials that are made, shown once and compared by MAC.
 //! - [`session`]: how long each credential lives, and why it is dead.
@@ -71,6 +72,7 @@ pub mod redirect;
 pub mod remember;
 pub mod report;
 pub mod request_path;
+pub mod required_factor;
 pub mod revocation;
 pub mod role;
 pub mod rule;

@@ -170,6 +170,8 @@ pub enum Purpose {
     NewPlaceTicket,
     /// A sign-in that waits for its second factor.
     SecondFactorTicket,
+    /// A sign-in that waits for a second factor to be set up.
+    FactorSetUpTicket,
     /// A link to set a new password with.
     PasswordResetLink,
     /// A link that proves an address.
@@ -199,6 +201,7 @@ impl MacKey {
             Purpose::PasswordResetTicket => b"prst",
             Purpose::NewPlaceTicket => b"nplc",
             Purpose::SecondFactorTicket => b"2fat",
+            Purpose::FactorSetUpTicket => b"2fas",
             Purpose::PasswordResetLink => b"rset",
             Purpose::VerifyEmailLink => b"veml",
             Purpose::ApiKey => b"akey",

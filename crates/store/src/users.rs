@@ -5,6 +5,7 @@ mod change;
 pub mod directory;
 mod email;
 mod erase;
+mod factor_told;
 mod first_password;
 mod password;
 
@@ -25,6 +26,7 @@ pub use change::{
 };
 pub use email::{doubt_email, email_is_free, email_verified_at, set_email, verify_email};
 pub use erase::{erase, is_erased};
+pub use factor_told::{tell_of_factor, told_of_factor_at};
 pub use first_password::{
     FirstPassword, any, any_but, role_has_password, set_first_password, without_password,
 };

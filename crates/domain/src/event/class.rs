@@ -22,6 +22,7 @@ macro_rules! class {
             Self::PasswordChanged { .. } => ("authn_password_change", Success, Info),
             Self::PasswordDisabled => ("authn_password_disabled", Failure, Critical),
             Self::FactorAsked { .. } => ("authn_factor_asked", Success, Info),
+            Self::FactorSetUpAsked { .. } => ("authn_factor_setup_asked", Success, Info),
             Self::FactorPassed { .. } => ("authn_factor_success", Success, Info),
             Self::FactorRefused { .. } => ("authn_factor_fail", Failure, Warning),
             Self::FactorLocked { .. } => ("authn_factor_lock", Failure, Warning),

@@ -80,6 +80,8 @@ pub enum Event {
     PasswordDisabled,
     /// Somebody with the password, or a link, has to give a second factor.
     FactorAsked { form: SignInForm },
+    /// Somebody with the password, or a link, has to set a second factor up first: his role asks for it.
+    FactorSetUpAsked { form: SignInForm },
     /// A second factor was given, and was right. `left`: codes for a lost phone that were not used.
     FactorPassed {
         method: FactorMethod,

@@ -278,6 +278,7 @@ const MAPPINGS: &[Mapping] = &[
     line("authn_password_change", Always, User, AccountChange, Known(3)),
     line("authn_password_disabled", Always, User, Authentication, Other("Close to passwords")),
     line("authn_factor_asked", Always, User, Authentication, Known(6)),
+    line("authn_factor_setup_asked", Always, User, Authentication, Known(6)),
     line("authn_factor_success", Always, User, Authentication, Known(6)),
     line("authn_factor_fail", Always, User, Authentication, Known(6)),
     line("authn_factor_lock", Always, User, Authentication, Other("Lock out")),

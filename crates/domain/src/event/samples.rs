@@ -40,6 +40,7 @@ fn sign_ins() -> Vec<Event> {
 fn factors() -> Vec<Event> {
     vec![
         Event::FactorAsked { form: SignInForm::Page },
+        Event::FactorSetUpAsked { form: SignInForm::Mobile },
         Event::FactorPassed { method: FactorMethod::BackupCode, left: Some(9) },
         Event::FactorRefused { reason: FactorRefusal::Wrong },
         Event::FactorLocked { until: LATER },

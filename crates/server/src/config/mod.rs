@@ -30,6 +30,7 @@ use portcullis_domain::csrf::{AnonymousWithSession, BearerCsrf, FetchedToken, Jw
 use portcullis_domain::origin::{Origin, Scheme};
 use portcullis_domain::password::Params;
 use portcullis_domain::place::Confirming;
+use portcullis_domain::required_factor::Requirement;
 use portcullis_domain::rule::{DefaultRule, RuleTable};
 use portcullis_domain::session::Lifetimes;
 use portcullis_domain::signing_key::{Algorithm, KeyPlan};
@@ -181,6 +182,8 @@ pub struct SignIn {
     pub first_user: FirstUser,
     /// Where a fresh sign-in is asked for.
     pub step_up: StepUp,
+    /// Who must have a second factor, and from when.
+    pub second_factor: Requirement,
 }
 
 /// Who may make the first user by a request.

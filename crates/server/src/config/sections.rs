@@ -11,8 +11,9 @@ use portcullis_domain::csrf::{AnonymousWithSession, BearerCsrf, FetchedToken, Jw
 use portcullis_domain::origin::Origin;
 use portcullis_domain::password::Params;
 use portcullis_domain::place::Confirming;
+use portcullis_domain::required_factor::Requirement;
 use portcullis_domain::signing_key::Algorithm;
-use portcullis_domain::text::Host;
+use portcullis_domain::text::{Host, fold};
 use url::Url;
 
 use super::fault::{Faults, Reported};
@@ -257,6 +258,10 @@ fn sign_in(r: &mut Reader<'_>) -> Result<SignIn, Reported> {
     let words = [("off", FirstUser::Off), ("local", FirstUser::Local)];
     let first_user = r.one("first_user", word(&words));
     let step_up = r.one("step_up", |text| text.parse().ok());
+    let roles = r.list("require_second_factor", |text| {
+        Some(fold(text.trim())).filter(|name| !name.is_empty())
+    });
+    let grace = r.one_or_off("second_factor_grace", values::duration);
     Ok(SignIn {
         confirm_new_place: if confirm? { Confirming::On } else { Confirming::Off },
         magic_link: magic_link?,
@@ -264,6 +269,7 @@ fn sign_in(r: &mut Reader<'_>) -> Result<SignIn, Reported> {
         redirect_origins: redirect_origins?,
         first_user: first_user?,
         step_up: step_up?,
+        second_factor: Requirement { roles: roles?, grace: grace? },
     })
 }
 

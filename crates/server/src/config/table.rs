@@ -254,6 +254,19 @@ const SIGN_IN: &[Key] = &[
         "Where what may do lasting harm asks for a sign-in of the last 15 minutes: on our pages, or \
          from API clients as well.",
     ),
+    list(
+        "require_second_factor",
+        Is(""),
+        "names of roles, such as owner",
+        "Roles whose people must have a second factor.",
+    ),
+    text(
+        "second_factor_grace",
+        Is("7d"),
+        DURATION_OR_OFF,
+        "How long they may go on without one, from their first sign-in under that rule. Then, and at \
+         once with off, signing in leads to setting one up and nowhere else.",
+    ),
 ];
 
 const LIMITS: &[Key] = &[

@@ -11,6 +11,7 @@ use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Event, LinkRefusal, PasswordChanger, Text};
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_link::LinkPurpose;
+use portcullis_domain::required_factor::Standing;
 use portcullis_domain::role::{self, OWNER, Refusal, Role};
 use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::secret::{Mac, MacKey, Opaque};
@@ -19,15 +20,15 @@ use portcullis_domain::text::{Email, Name};
 use portcullis_domain::time::Time;
 use portcullis_store::one_time_links;
 use portcullis_store::users::{self, FirstPassword, NewUser, User};
-use portcullis_store::{Error, Tx, blacklist, roles};
+use portcullis_store::{Error, Tx, blacklist, factors, roles};
 
 use super::credentials::{self, Device};
 use super::limits::{self, LimitStanding};
 use super::links::{self, Wanted};
-use super::record;
 use super::roles::Acting;
 use super::sign_in::SignedIn;
 use super::users::Accepted;
+use super::{record, required_factor};
 use crate::app::App;
 use crate::fault::Failure;
 
@@ -78,6 +79,9 @@ pub struct Attempt<'a> {
 pub enum Outcome {
     /// The owner has his password and is signed in.
     SignedIn(Box<SignedIn>),
+    /// The owner has his password, and signs in with it, because there a second factor is asked for, or
+    /// set up.
+    Ready,
     Refused(LinkRefusal),
     /// The address is another user's. The link is still good.
     EmailTaken,
@@ -208,7 +212,7 @@ async fn spend(app: &App, attempt: &Attempt<'_>, mac: &Mac, phc: String) -> Resu
     write_events(app, &mut tx, attempt, &before, now).await?;
     let signed_in = sign_in(app, &mut tx, attempt, id, now).await?;
     tx.commit().await?;
-    Ok(Outcome::SignedIn(Box::new(signed_in)))
+    Ok(signed_in.map_or(Outcome::Ready, |signed_in| Outcome::SignedIn(Box::new(signed_in))))
 }
 
 async fn write_events(
@@ -223,7 +227,6 @@ async fn write_events(
         Some(Event::LinkUsed { purpose: PURPOSE }),
         has_other_address.then_some(Event::EmailChanged),
         Some(Event::PasswordChanged { by: PasswordChanger::Link }),
-        Some(Event::SignedIn { form: SignInForm::Page }),
     ];
     let context = Context { subject: Some(before.id), ..attempt.context.clone() };
     for event in events.iter().flatten() {
@@ -232,22 +235,33 @@ async fn write_events(
     Ok(())
 }
 
-/// As on the sign-in page.
+/// As on the sign-in page; `None` where that would ask for more than a password.
 async fn sign_in(
     app: &App,
     tx: &mut Tx,
     attempt: &Attempt<'_>,
     id: UserId,
     now: Time,
-) -> Result<SignedIn, Error> {
+) -> Result<Option<SignedIn>, Error> {
     let user = users::by_id(tx, id).await?.ok_or(Error::Conflict)?;
     let role = roles::by_id(tx, user.role_id).await?.ok_or(Error::Conflict)?;
+    if factors::active(tx, user.id).await?.is_some() {
+        return Ok(None);
+    }
+    let factor_due = match required_factor::tell(app, tx, &user, &role).await? {
+        Standing::Free => None,
+        Standing::Until(due) => Some(due),
+        Standing::Overdue => return Ok(None),
+    };
     let form = SignInForm::Page;
+    let context = Context { subject: Some(user.id), ..attempt.context.clone() };
+    record(tx, app.random, &Event::SignedIn { form }, &context, now).await?;
     let terms = app.config.lifetimes().terms(form, attempt.shows_browser, now);
     let device = &Device::default();
     let second_factor = SecondFactor::NotAsked;
     let occasion = credentials::Occasion { form, second_factor, now, terms, device, origin: None };
     let issued = credentials::issue(app, tx, &user, &occasion, &attempt.context).await?;
     let device_cookie = app.keys.device.mint(user.id, app.random.bytes());
-    Ok(SignedIn { user, role, issued, device_cookie, remembered: None, trusted: None })
+    let (remembered, trusted) = (None, None);
+    Ok(Some(SignedIn { user, role, issued, device_cookie, remembered, trusted, factor_due }))
 }

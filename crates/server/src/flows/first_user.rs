@@ -10,6 +10,7 @@ use portcullis_domain::account::AccountType;
 use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Event, Text};
 use portcullis_domain::id::UserId;
+use portcullis_domain::required_factor::Standing;
 use portcullis_domain::role::{OWNER, Role};
 use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::session::SignInForm;
@@ -21,9 +22,9 @@ use portcullis_store::{Db, Error, Tx, roles};
 use super::credentials::{self, Device};
 use super::first_run::PLACEHOLDER;
 use super::limits::{self, LimitStanding};
-use super::record;
 use super::sign_in::SignedIn;
 use super::users::Accepted;
+use super::{record, required_factor};
 use crate::app::App;
 use crate::fault::Failure;
 
@@ -142,5 +143,11 @@ async fn sign_in(
         credentials::Occasion { form: FORM, second_factor, now, terms, device, origin: None };
     let issued = credentials::issue(app, tx, &user, &occasion, &attempt.context).await?;
     let device_cookie = app.keys.device.mint(user.id, app.random.bytes());
-    Ok(SignedIn { user, role, issued, device_cookie, remembered: None, trusted: None })
+    // Whoever makes the first user is signed in by that, which is documented. A factor is asked for next.
+    let factor_due = match required_factor::tell(app, tx, &user, &role).await? {
+        Standing::Until(due) => Some(due),
+        Standing::Free | Standing::Overdue => None,
+    };
+    let (remembered, trusted) = (None, None);
+    Ok(SignedIn { user, role, issued, device_cookie, remembered, trusted, factor_due })
 }

@@ -31,6 +31,7 @@ pub mod proof;
 pub mod refresh;
 pub mod remember;
 pub mod report;
+pub mod required_factor;
 pub mod reset_tokens;
 pub mod roles;
 pub mod second_factor;

@@ -4,6 +4,7 @@
 use portcullis_domain::event::{Context, EndReason, Event, TokenKind};
 use portcullis_domain::id::{SeriesId, SessionId, UserId};
 use portcullis_domain::remember::{Ticket, Verdict, judge, terms};
+use portcullis_domain::required_factor::Standing;
 use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::secret::{Mac, Opaque, Purpose};
 use portcullis_domain::session::{Dead, Life, SignInForm};
@@ -11,10 +12,10 @@ use portcullis_domain::time::Time;
 use portcullis_store::credentials::{self as credential_rows, CredentialKind, NewCredential};
 use portcullis_store::remember::{self as rows, NewSeries, Series};
 use portcullis_store::users::{self, User};
-use portcullis_store::{Error, Tx, factors, sessions};
+use portcullis_store::{Error, Tx, factors, roles, sessions};
 
 use super::credentials::{self, Device, Occasion};
-use super::record;
+use super::{record, required_factor};
 use crate::app::App;
 use crate::mail::{self, Letter};
 
@@ -139,12 +140,23 @@ async fn hold(app: &App, tx: &mut Tx, ticket: &Ticket) -> Result<Option<Held>, E
     };
     // What began without the second factor that there is now is worth nothing.
     let began_without = factor.is_some_and(|factor| series.auth_time < factor.enabled_at);
-    let verdict = if began_without {
+    // Nobody comes back by himself past what a sign-in would ask for now.
+    let is_overdue = second_factor == SecondFactor::NotAsked && is_overdue(app, tx, &user).await?;
+    let verdict = if began_without || is_overdue {
         Verdict::Dead(Dead::Epoch)
     } else {
         judge(&series.facts(&user), ticket.counter, now)
     };
     Ok(Some(Held { series, user, verdict, second_factor, now }))
+}
+
+/// Whether his role asks for a second factor and his time without is over.
+async fn is_overdue(app: &App, tx: &mut Tx, user: &User) -> Result<bool, Error> {
+    if app.config.sign_in.second_factor.roles.is_empty() {
+        return Ok(false);
+    }
+    let Some(role) = roles::by_id(tx, user.role_id).await? else { return Ok(false) };
+    Ok(required_factor::tell(app, tx, user, &role).await? == Standing::Overdue)
 }
 
 /// A new session, and the next secret in the place of this one.

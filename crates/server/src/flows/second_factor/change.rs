@@ -15,6 +15,20 @@ pub(super) struct Anew {
     pub(super) sessions: u64,
 }
 
+/// Ends everything, in the transaction of a change that nobody who is signed in asks for; how many
+/// sessions, or `None` as in [`begin_anew`].
+pub(in crate::flows) async fn end_all(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+) -> Result<Option<u64>, Error> {
+    if rotation::raise_epoch(tx, user.id, user.epoch).await?.is_none() {
+        return Ok(None);
+    }
+    let (now, reason) = (app.clock.now(), EndReason::FactorChanged);
+    sessions::end_all_of_user(tx, user.id, None, reason, now).await.map(Some)
+}
+
 /// Ends all else, in the transaction of the change. `None` if the account or the session changed
 /// meanwhile: then nothing must be committed. Of several at once one wins, because the epoch goes up
 /// once; it takes the user's row, which whoever comes next waits for.

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use portcullis_domain::event::{Context, Event, FactorRemover};
+use portcullis_domain::id::UserId;
 use portcullis_store::users::{self, User};
-use portcullis_store::{Error, Tx, factors};
+use portcullis_store::{Error, Tx, factors, roles};
 
 use super::change::begin_anew;
 use super::check::Checked;
@@ -22,6 +23,8 @@ pub enum Disabled {
     Done(Renewed),
     /// There is none.
     NotEnabled,
+    /// The owner's role asks for one.
+    Required,
     WrongPassword,
     WrongCode,
     /// There were so many wrong ones that only a backup code is taken.
@@ -50,9 +53,11 @@ pub async fn by_password(
     app: &App,
     claim: &Claim<'_>,
 ) -> Result<(Disabled, Option<LimitStanding>), Failure> {
-    if !has_one(app, &claim.holder).await? {
-        return Ok((Disabled::NotEnabled, None));
+    let mut tx = app.db.read().await?;
+    if let Some(refused) = refuse(app, &mut tx, claim.holder.user).await? {
+        return Ok((refused, None));
     }
+    drop(tx);
     let (proved, standing) = proof::check(app, claim).await?;
     let disabled = match proved {
         Ok(proved) => {
@@ -79,6 +84,11 @@ pub async fn by_code(
     code: &str,
     context: &Context,
 ) -> Result<Disabled, Error> {
+    let mut tx = app.db.read().await?;
+    if let Some(refused) = refuse(app, &mut tx, holder.user).await? {
+        return Ok(refused);
+    }
+    drop(tx);
     // In a transaction of its own: whoever signs in takes the user before his factor.
     match verify(app, holder.user, code, context).await? {
         Some(Checked::Passed) => {}
@@ -97,9 +107,15 @@ pub async fn by_code(
     }
 }
 
-async fn has_one(app: &App, holder: &Holder) -> Result<bool, Error> {
-    let mut tx = app.db.read().await?;
-    Ok(factors::active(&mut tx, holder.user).await?.is_some())
+/// Why it cannot be taken away, whatever is given.
+async fn refuse(app: &App, tx: &mut Tx, user: UserId) -> Result<Option<Disabled>, Error> {
+    if factors::active(tx, user).await?.is_none() {
+        return Ok(Some(Disabled::NotEnabled));
+    }
+    let Some(user) = users::by_id(tx, user).await? else { return Ok(Some(Disabled::Gone)) };
+    let Some(role) = roles::by_id(tx, user.role_id).await? else { return Ok(Some(Disabled::Gone)) };
+    let is_required = app.config.sign_in.second_factor.covers(&role);
+    Ok(is_required.then_some(Disabled::Required))
 }
 
 async fn remove(
@@ -113,6 +129,10 @@ async fn remove(
     let Some(anew) = begin_anew(app, &mut tx, user, holder).await? else {
         return Ok(Disabled::Gone);
     };
+    // As it is now that nobody else changes the account.
+    if let Some(refused) = refuse(app, &mut tx, user.id).await? {
+        return Ok(refused);
+    }
     if !factors::remove(&mut tx, user.id).await? {
         return Ok(Disabled::NotEnabled);
     }

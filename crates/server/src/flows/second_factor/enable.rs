@@ -4,11 +4,11 @@
 use portcullis_domain::backup_code::BackupCode;
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::totp::{Step, TotpCode};
-use portcullis_store::{Error, Tx, factors, users};
+use portcullis_store::users::{self, User};
+use portcullis_store::{Error, Tx, factors};
 
 use super::change::begin_anew;
-use super::check::unreadable;
-use super::set_up::draw_codes;
+use super::set_up::{Key, draw_codes, pending};
 use crate::app::App;
 use crate::flows::proof::{Holder, Renewed};
 use crate::flows::{barrier, record};
@@ -55,41 +55,82 @@ async fn put(
     (code, codes): (&str, Codes),
     context: &Context,
 ) -> Result<Enabled, Error> {
-    let now = app.clock.now();
     let mut tx = app.db.write().await?;
     let Some(user) = users::by_id(&mut tx, holder.user).await? else { return Ok(Enabled::Gone) };
-    let Some(pending) = factors::pending(&mut tx, user.id, now).await? else {
-        return Ok(Enabled::NotBegun);
+    let (id, step) = match look(app, &mut tx, &user, code).await? {
+        FirstCode::Right { id, step } => (id, step),
+        FirstCode::Wrong(_) => return Ok(Enabled::Wrong),
+        FirstCode::NotBegun => return Ok(Enabled::NotBegun),
     };
-    let secret = app.keys.factor.open((user.id, &pending.id), &pending.secret);
-    let secret = secret.map_err(|_| unreadable(&pending.id))?;
-    let accepted = TotpCode::parse(code).and_then(|code| secret.accept(code, now, Step(0)));
-    let Some(step) = accepted else { return Ok(Enabled::Wrong) };
     // First: whoever signs in takes the user before his factor, too.
     let Some(anew) = begin_anew(app, &mut tx, &user, holder).await? else {
         return Ok(Enabled::Gone);
     };
-    if !factors::enable(&mut tx, &pending.id, step, now).await? {
+    if !switch_on(app, &mut tx, &user, (&id, step), anew.sessions, context).await? {
         return Ok(Enabled::NotBegun);
     }
-    let codes = show_codes(app, &mut tx, &pending.id, codes).await?;
-    let context = Context { subject: Some(user.id), ..context.clone() };
-    let event = Event::FactorEnabled { sessions: anew.sessions };
-    record(&mut tx, app.random, &event, &context, now).await?;
-    mail::send(app, &mut tx, &user.email, &Letter::factor_enabled(now), now).await?;
+    let codes = match codes {
+        Codes::Shown => Vec::new(),
+        Codes::Drawn => draw(app, &mut tx, &id).await?,
+    };
     tx.commit().await?;
     Ok(Enabled::Done(anew.renewed, codes))
 }
 
-async fn show_codes(
+/// What the first code of an app comes to.
+pub(in crate::flows) enum FirstCode {
+    /// It is of the factor with this id, and of this step.
+    Right {
+        id: String,
+        step: Step,
+    },
+    /// It is another than the app shows that has this key.
+    Wrong(Key),
+    NotBegun,
+}
+
+/// Looks at the first code of what was begun. Nothing is guessed at: whoever asks has seen the key.
+pub(in crate::flows) async fn look(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    code: &str,
+) -> Result<FirstCode, Error> {
+    let Some((id, secret)) = pending(app, tx, user).await? else { return Ok(FirstCode::NotBegun) };
+    let now = app.clock.now();
+    let accepted = TotpCode::parse(code).and_then(|code| secret.accept(code, now, Step(0)));
+    Ok(match accepted {
+        Some(step) => FirstCode::Right { id, step },
+        None => FirstCode::Wrong(Key::of(app, &secret, user)),
+    })
+}
+
+/// Has the factor asked for from now on; `false` if it was completed or replaced, or is over. What began
+/// without it has ended in the same transaction.
+pub(in crate::flows) async fn switch_on(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+    (id, step): (&str, Step),
+    sessions: u64,
+    context: &Context,
+) -> Result<bool, Error> {
+    let now = app.clock.now();
+    if !factors::enable(tx, id, step, now).await? {
+        return Ok(false);
+    }
+    let context = Context { subject: Some(user.id), ..context.clone() };
+    record(tx, app.random, &Event::FactorEnabled { sessions }, &context, now).await?;
+    mail::send(app, tx, &user.email, &Letter::factor_enabled(now), now).await?;
+    Ok(true)
+}
+
+/// Codes for a lost phone in the place of those that were drawn when it was begun.
+pub(in crate::flows) async fn draw(
     app: &App,
     tx: &mut Tx,
     factor: &str,
-    codes: Codes,
 ) -> Result<Vec<BackupCode>, Error> {
-    if codes == Codes::Shown {
-        return Ok(Vec::new());
-    }
     let (codes, macs) = draw_codes(app, factor);
     factors::renew(tx, factor, &macs).await?;
     Ok(codes)

@@ -2,11 +2,11 @@
 //! asks for one (`sign_in/factor`), and taking away that of others (`users/reset_factor`).
 
 mod backup_codes;
-mod change;
+pub(super) mod change;
 pub(super) mod check;
 mod disable;
-mod enable;
-mod set_up;
+pub(super) mod enable;
+pub(super) mod set_up;
 mod status;
 mod verify;
 

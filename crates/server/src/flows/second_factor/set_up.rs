@@ -7,9 +7,9 @@ use portcullis_domain::second_factor::PENDING_FOR;
 use portcullis_domain::secret::Mac;
 use portcullis_domain::time::Time;
 use portcullis_domain::totp::TotpSecret;
-use portcullis_store::Error;
 use portcullis_store::factors::{self, NewFactor};
 use portcullis_store::users::{self, User};
+use portcullis_store::{Error, Tx};
 use zeroize::Zeroizing;
 
 use super::check::unreadable;
@@ -41,7 +41,7 @@ pub struct Key {
 }
 
 impl Key {
-    fn of(app: &App, secret: &TotpSecret, user: &User) -> Self {
+    pub(super) fn of(app: &App, secret: &TotpSecret, user: &User) -> Self {
         let issuer = app.public_url.host().to_string();
         let otpauth_url = secret.otpauth_url(&issuer, user.email.as_str());
         Self { secret: secret.reveal(), otpauth_url }
@@ -50,9 +50,20 @@ impl Key {
 
 /// Begins anew, whatever was begun before.
 pub async fn set_up(app: &App, user: UserId) -> Result<SetUp, Error> {
-    let now = app.clock.now();
     let mut tx = app.db.write().await?;
     let Some(user) = users::by_id(&mut tx, user).await? else { return Ok(SetUp::Gone) };
+    let Some(begun) = begin(app, &mut tx, &user).await? else { return Ok(SetUp::Enabled) };
+    tx.commit().await?;
+    Ok(SetUp::Begun(begun))
+}
+
+/// The same in a transaction of the caller's; `None` if there is one that is asked for.
+pub(in crate::flows) async fn begin(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+) -> Result<Option<Begun>, Error> {
+    let now = app.clock.now();
     let (id, until) = (app.random.row_id(now), now.plus(PENDING_FOR));
     let secret = TotpSecret::from_random(app.random.bytes());
     let sealed = app.keys.factor.seal((user.id, &id), &secret, app.random.bytes());
@@ -65,22 +76,31 @@ pub async fn set_up(app: &App, user: UserId) -> Result<SetUp, Error> {
         backup_codes: &macs,
         expires_at: until,
     };
-    if !factors::begin(&mut tx, &new, now).await? {
-        return Ok(SetUp::Enabled);
+    if !factors::begin(tx, &new, now).await? {
+        return Ok(None);
     }
-    tx.commit().await?;
-    Ok(SetUp::Begun(Begun { key: Key::of(app, &secret, &user), backup_codes, until }))
+    Ok(Some(Begun { key: Key::of(app, &secret, user), backup_codes, until }))
 }
 
 /// The key of what was begun, once more for whoever began it; `None` if that is over.
 pub async fn begun_key(app: &App, user: UserId) -> Result<Option<Key>, Error> {
     let mut tx = app.db.read().await?;
     let Some(user) = users::by_id(&mut tx, user).await? else { return Ok(None) };
-    let pending = factors::pending(&mut tx, user.id, app.clock.now()).await?;
+    let begun = pending(app, &mut tx, &user).await?;
+    Ok(begun.map(|(_, secret)| Key::of(app, &secret, &user)))
+}
+
+/// What was begun, by its id and with its secret.
+pub(super) async fn pending(
+    app: &App,
+    tx: &mut Tx,
+    user: &User,
+) -> Result<Option<(String, TotpSecret)>, Error> {
+    let pending = factors::pending(tx, user.id, app.clock.now()).await?;
     let Some(pending) = pending else { return Ok(None) };
     let secret = app.keys.factor.open((user.id, &pending.id), &pending.secret);
     let secret = secret.map_err(|_| unreadable(&pending.id))?;
-    Ok(Some(Key::of(app, &secret, &user)))
+    Ok(Some((pending.id, secret)))
 }
 
 /// New codes for a lost phone, and what is kept of them.

@@ -4,9 +4,11 @@
 use portcullis_domain::account::AccountStatus;
 use portcullis_domain::event::{Context, EndReason, Event, SignInFailure, TokenKind};
 use portcullis_domain::id::UserId;
+use portcullis_domain::required_factor::Standing;
 use portcullis_domain::role::Role;
 use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::session::SignInForm;
+use portcullis_domain::time::Time;
 use portcullis_store::users::{self, User};
 use portcullis_store::{
     Error, Tx, blacklist, credentials as credential_rows, factors, remember as series_rows, roles,
@@ -15,6 +17,7 @@ use portcullis_store::{
 
 use super::factor::{self, Stepped};
 use super::place::{self, Looked};
+use super::set_up;
 use super::{Attempt, Outcome, Proved, SignedIn, about};
 use crate::app::App;
 use crate::fault::Failure;
@@ -22,6 +25,7 @@ use crate::flows::credentials::{self, Issued};
 use crate::flows::guess::Guess;
 use crate::flows::record;
 use crate::flows::remember::{self, Origin};
+use crate::flows::required_factor;
 
 /// The right password, in one transaction: the account as it is now, the session and all that
 /// hangs on it, and what it replaces.
@@ -56,6 +60,16 @@ pub(super) async fn admit(
         return Ok(outcome);
     }
     let second_factor = match factor::step(app, &mut tx, attempt, &proved, &context).await? {
+        Stepped::NotAsked if !set_up::leads_to_a_page(attempt.form) => {
+            // A program sets nothing up: it is told before its place is looked at.
+            let standing = required_factor::tell(app, &mut tx, &proved.user, &proved.role).await?;
+            if standing == Standing::Overdue {
+                let outcome = set_up::ask(app, &mut tx, attempt, &proved, &context).await?;
+                tx.commit().await?;
+                return Ok(outcome);
+            }
+            SecondFactor::NotAsked
+        }
         Stepped::NotAsked => SecondFactor::NotAsked,
         Stepped::Spared => SecondFactor::Passed,
         Stepped::Passed => return begin_with_factor(app, tx, attempt, proved, &context).await,
@@ -72,8 +86,38 @@ pub(super) async fn admit(
             return Ok(outcome);
         }
     };
-    let admitted = Admitted::new(attempt, proved, second_factor, device_cookie);
-    begin(app, tx, attempt, admitted, &context).await
+    match second_factor {
+        SecondFactor::NotAsked => {
+            begin_without_factor(app, tx, attempt, proved, device_cookie, &context).await
+        }
+        SecondFactor::Passed => {
+            let admitted = Admitted::new(attempt, proved, second_factor, device_cookie);
+            begin(app, tx, attempt, admitted, &context).await
+        }
+    }
+}
+
+/// Whoever has no second factor, at a place of his own: does his role ask for one?
+pub(super) async fn begin_without_factor(
+    app: &App,
+    mut tx: Tx,
+    attempt: &Attempt<'_>,
+    proved: Proved,
+    device_cookie: String,
+    context: &Context,
+) -> Result<Outcome, Error> {
+    let factor_due = match required_factor::tell(app, &mut tx, &proved.user, &proved.role).await? {
+        Standing::Free => None,
+        Standing::Until(due) => Some(due),
+        // Here and not before: whoever only knows the password sets up no factor in his stead.
+        Standing::Overdue => {
+            let outcome = set_up::ask(app, &mut tx, attempt, &proved, context).await?;
+            tx.commit().await?;
+            return Ok(outcome);
+        }
+    };
+    let admitted = Admitted::new(attempt, proved, SecondFactor::NotAsked, device_cookie);
+    begin(app, tx, attempt, Admitted { factor_due, ..admitted }, context).await
 }
 
 /// Whoever passed a second factor is not asked about the place: it is his own from now on.
@@ -96,6 +140,7 @@ pub(super) struct Admitted {
     pub(super) event: Event,
     pub(super) second_factor: SecondFactor,
     pub(super) device_cookie: String,
+    pub(super) factor_due: Option<Time>,
 }
 
 impl Admitted {
@@ -107,7 +152,7 @@ impl Admitted {
     ) -> Self {
         let Proved { user, role, failures } = proved;
         let event = success_event(attempt.form, failures);
-        Self { user, role, event, second_factor, device_cookie }
+        Self { user, role, event, second_factor, device_cookie, factor_due: None }
     }
 }
 
@@ -120,7 +165,7 @@ pub(super) async fn begin(
     admitted: Admitted,
     context: &Context,
 ) -> Result<Outcome, Error> {
-    let Admitted { user, role, event, second_factor, device_cookie } = admitted;
+    let Admitted { user, role, event, second_factor, device_cookie, factor_due } = admitted;
     let now = app.clock.now();
     record(&mut tx, app.random, &event, context, now).await?;
     let terms = app.config.lifetimes().terms(attempt.form, attempt.shows_browser, now);
@@ -150,6 +195,7 @@ pub(super) async fn begin(
         device_cookie,
         remembered,
         trusted: None,
+        factor_due,
     })))
 }
 

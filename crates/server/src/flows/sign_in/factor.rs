@@ -1,6 +1,8 @@
 //! The second factor of a sign-in whose password, or link, was right: asked of everybody who has one, by
 //! whatever form. Who gives none gets a ticket; what the ticket and a code let go on is in `finish`.
 
+use std::time::Duration;
+
 use portcullis_domain::event::{Context, Event, FactorMethod};
 use portcullis_domain::second_factor::TICKET_LIFE;
 use portcullis_domain::secret::{Mac, Opaque, Purpose};
@@ -102,8 +104,6 @@ pub(super) fn mac(app: &App, ticket: &Opaque) -> Mac {
     app.keys.credential.credential_mac(Purpose::SecondFactorTicket, ticket)
 }
 
-/// Makes a ticket. Others that were made stay good: somebody may sign in at two machines at once, and
-/// wrong codes are counted for the user.
 async fn wait(
     app: &App,
     tx: &mut Tx,
@@ -111,6 +111,22 @@ async fn wait(
     proved: &Proved,
     context: &Context,
 ) -> Result<Outcome, Error> {
+    let kind = (Purpose::SecondFactorTicket, TICKET_LIFE);
+    let asked = issue(app, tx, attempt, proved, kind).await?;
+    let event = Event::FactorAsked { form: attempt.form };
+    record(tx, app.random, &event, context, app.clock.now()).await?;
+    Ok(Outcome::NeedsFactor(asked))
+}
+
+/// Makes a ticket. Others that were made stay good: somebody may sign in at two machines at once, and
+/// wrong codes are counted for the user.
+pub(super) async fn issue(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &Attempt<'_>,
+    proved: &Proved,
+    (purpose, life): (Purpose, Duration),
+) -> Result<Asked, Error> {
     let (now, user) = (app.clock.now(), &proved.user);
     let device = attempt.device.clone();
     let waiting = Waiting {
@@ -124,14 +140,13 @@ async fn wait(
     };
     let ticket = Opaque::from_random(app.random.bytes());
     let new = NewTicket {
-        mac: mac(app, &ticket),
+        mac: app.keys.credential.credential_mac(purpose, &ticket),
         user: user.id,
         user_epoch: user.epoch,
         // A value of ours, which can always be written.
         detail: &serde_json::to_string(&waiting).unwrap_or_default(),
-        expires_at: now.plus(TICKET_LIFE),
+        expires_at: now.plus(life),
     };
     sign_in_tickets::insert(tx, &new, now).await?;
-    record(tx, app.random, &Event::FactorAsked { form: attempt.form }, context, now).await?;
-    Ok(Outcome::NeedsFactor(Asked { ticket, life: TICKET_LIFE }))
+    Ok(Asked { ticket, life })
 }

@@ -117,7 +117,7 @@ async fn trust(
 }
 
 /// The account as it is now and what of its sign-in waits, if the ticket is good.
-async fn held(
+pub(super) async fn held(
     app: &App,
     tx: &mut Tx,
     mac: &Mac,
@@ -144,7 +144,7 @@ async fn over(app: &App, tx: Option<Tx>, given: &Given<'_>) -> Result<Finished, 
 }
 
 /// What is known of a sign-in where its second factor is given; the rest is in its ticket.
-fn attempt<'a>(given: &'a Given<'_>, form: SignInForm) -> Attempt<'a> {
+pub(super) fn attempt<'a>(given: &'a Given<'_>, form: SignInForm) -> Attempt<'a> {
     Attempt {
         form,
         name: "",

@@ -8,6 +8,7 @@ mod done;
 mod factor;
 mod finish;
 mod place;
+mod set_up;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use portcullis_domain::role::Role;
 use portcullis_domain::secret::Mac;
 use portcullis_domain::session::SignInForm;
 use portcullis_domain::text::Identifier;
+use portcullis_domain::time::Time;
 use portcullis_store::Tx;
 use portcullis_store::users::User;
 
@@ -35,6 +37,7 @@ pub use confirm::{ConfirmAnswer, Confirmed, Typed, confirm, send_again};
 pub use finish::{FinishAnswer, Finished, Given, finish};
 pub use place::Asked;
 pub(super) use place::facts_of;
+pub use set_up::{SetUpAsked, SetUpFinished, set_up};
 
 /// One attempt to sign in.
 pub struct Attempt<'a> {
@@ -83,6 +86,9 @@ pub enum Outcome {
     NewPlace(Asked),
     /// The password was right, and the second factor is needed.
     NeedsFactor(Asked),
+    /// The password was right, and the role asks for a second factor that there is not: a page sets one
+    /// up.
+    MustSetUp(Option<Box<SetUpAsked>>),
     /// The password was right, and what was given as a second factor is not.
     WrongFactor,
     /// Too many wrong second factors for this account.
@@ -111,6 +117,7 @@ impl Outcome {
             Self::Blacklisted => "blacklisted",
             Self::NewPlace(_) => "new_place",
             Self::NeedsFactor(_) => "needs_factor",
+            Self::MustSetUp(_) => "must_set_up",
             Self::WrongFactor => "wrong_factor",
             Self::FactorLocked { .. } => "factor_locked",
             Self::FactorExhausted => "factor_exhausted",
@@ -137,6 +144,8 @@ pub struct SignedIn {
     pub remembered: Option<Remembered>,
     /// For a device that is trusted from now on.
     pub trusted: Option<Trusted>,
+    /// By when the role asks for a second factor, if it does and there is none.
+    pub factor_due: Option<Time>,
 }
 
 /// Somebody who proved who he is: by a password, or by a link that was mailed to him.

@@ -55,6 +55,17 @@ impl Letter {
         Self::notice("Your second factor is switched on", [&what, NOT_YOU])
     }
 
+    /// The role asks for one, and there is none.
+    pub fn factor_due(by: Time, place: &str) -> Self {
+        let what = format!(
+            "Your role needs a second factor: a code of an authenticator app beside your password. \
+             Please set one up on your account page, {place}/-/account/second-factor, before {}.",
+            by.to_the_minute()
+        );
+        let then = "After that, signing in leads to setting it up first.";
+        Self::notice("Please set up a second factor", [&what, then])
+    }
+
     /// Its owner took the second factor away.
     pub fn factor_removed(at: Time) -> Self {
         let what = format!(

@@ -110,6 +110,7 @@ pub fn signed_in(outcome: Outcome) -> Result<Box<SignedIn>, Error> {
         Outcome::SignedIn(signed_in) => Ok(signed_in),
         Outcome::NewPlace(asked) => Err(Error::NewPlace(unfinished(&asked))),
         Outcome::NeedsFactor(asked) => Err(Error::NeedsFactor(unfinished(&asked))),
+        Outcome::MustSetUp(_) => Err(Error::Documented(SETUP_NEEDED)),
         Outcome::WrongFactor => Err(Error::Documented(WRONG_FACTOR)),
         Outcome::FactorExhausted => Err(Error::Documented(FACTOR_EXHAUSTED)),
         Outcome::FactorLocked { retry_after } => {
@@ -131,6 +132,12 @@ pub const WRONG_FACTOR: Documented = Documented {
     status: StatusCode::UNAUTHORIZED,
     code: "second_factor_wrong",
     text: "Invalid verification code",
+};
+
+const SETUP_NEEDED: Documented = Documented {
+    status: StatusCode::FORBIDDEN,
+    code: "second_factor_setup_needed",
+    text: "Your role needs a second factor. Sign in on the page /-/sign-in to set one up",
 };
 
 pub const FACTOR_EXHAUSTED: Documented = Documented {
@@ -246,6 +253,12 @@ pub fn set_cookies(call: &Call, signed_in: &SignedIn) {
     }
 }
 
+/// By when the role asks for a second factor that there is not, as a key beside the documented ones.
+pub fn factor_due(signed_in: &SignedIn) -> Option<(String, Value)> {
+    let due = signed_in.factor_due?;
+    Some(("twoFactorRequiredBy".to_owned(), due.iso().into()))
+}
+
 /// The superset of the documented bodies (C2).
 pub fn body(app: &App, signed_in: &SignedIn) -> Result<Value, Failure> {
     let SignedIn { user, role, issued, .. } = signed_in;
@@ -272,6 +285,9 @@ pub fn body(app: &App, signed_in: &SignedIn) -> Result<Value, Failure> {
         },
     });
     let Value::Object(keys) = &mut body else { return Ok(body) };
+    if let Some((key, due)) = factor_due(signed_in) {
+        keys.insert(key, due);
+    }
     if let Some((id, life)) = &issued.access {
         let about = About { user, role: &role.name, session: &issued.handle };
         let token = sign_access_token(app, about, id, *life, issued.at)?;

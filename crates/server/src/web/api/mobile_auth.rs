@@ -127,6 +127,9 @@ pub fn issued(signed_in: &SignedInUser) -> Answer {
     if let (Some(trusted), Some(keys)) = (&signed_in.trusted, data.as_object_mut()) {
         keys.insert("deviceToken".to_owned(), trusted.secret.reveal().into());
     }
+    if let (Some((key, due)), Some(keys)) = (login::factor_due(signed_in), data.as_object_mut()) {
+        keys.insert(key, due);
+    }
     let message = "Mobile authentication token issued";
     let body = json!({"success": true, "data": data, "message": message});
     Ok(json_reply(StatusCode::OK, &body))

@@ -157,6 +157,7 @@ pub async fn disable(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> An
             Ok(done("Two-factor authentication disabled"))
         }
         Disabled::NotEnabled => Err(Error::Documented(NO_FACTOR)),
+        Disabled::Required => Err(Error::Documented(REQUIRED)),
         Disabled::WrongPassword => Err(Error::Documented(WRONG_PASSWORD)),
         Disabled::WrongCode => Err(Error::Documented(WRONG_FACTOR)),
         Disabled::Exhausted => Err(Error::Documented(FACTOR_EXHAUSTED)),
@@ -166,6 +167,12 @@ pub async fn disable(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> An
         Disabled::Gone => Err(Error::SignIn("session_ended")),
     }
 }
+
+const REQUIRED: Documented = Documented {
+    status: StatusCode::FORBIDDEN,
+    code: "second_factor_required",
+    text: "Your role needs a second factor: it cannot be switched off",
+};
 
 /// What shows that it is the owner who asks.
 enum Proof<'f> {

@@ -49,6 +49,7 @@ pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
         idle: life.idle.map(in_words),
         others: own.others,
         lines: own.lines,
+        factor_due: super::second_factor::due(&call, &caller).await?,
         factor: factor.map(|factor| factor.enabled_at.to_the_minute()),
         places: places.iter().map(PlaceRow::of).collect(),
         may_administer: admin::is_open_to(&caller),
@@ -72,6 +73,8 @@ struct Account<'a> {
     /// How many sessions beside this one.
     others: u64,
     lines: Vec<Line>,
+    /// What is said to somebody whose role asks for a second factor, and who has none.
+    factor_due: Option<String>,
     /// Since when there is a second factor; `None` where there is none.
     factor: Option<String>,
     places: Vec<PlaceRow<'a>>,

@@ -72,6 +72,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
             login::set_cookies(&call, &signed_in);
             Ok(redirect_reply(StatusCode::SEE_OTHER, Next::home().as_str()))
         }
+        Outcome::Ready => Ok(redirect_reply(StatusCode::SEE_OTHER, super::SIGN_IN)),
         Outcome::Refused(reason) => {
             let event = Event::LinkRefused { purpose: LinkPurpose::FirstRun, reason };
             door::record_of_stranger(&call.app, &call.facts, event).await;

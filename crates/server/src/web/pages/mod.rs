@@ -53,6 +53,8 @@ const SIGN_OUT: &str = "/-/sign-out";
 const VERIFY_PLACE: &str = "/-/verify-place";
 /// Where they give their second factor.
 const SECOND_FACTOR: &str = "/-/second-factor";
+/// Where they set one up before they are let in.
+const SET_UP_FACTOR: &str = "/-/second-factor/set-up";
 
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 

@@ -1,10 +1,11 @@
 //! The second form of a sign-in by somebody who has a second factor. It works without scripts, and what
 //! is typed there is judged as by API. Below it are the pages of one's own factor: `overview`, `set_up`,
-//! `backup_codes`.
+//! `backup_codes`; and `set_up_first` for whoever must have one to be let in.
 
 mod backup_codes;
 mod overview;
 mod set_up;
+mod set_up_first;
 
 use askama::Template;
 use http::{Method, StatusCode};
@@ -12,10 +13,12 @@ use portcullis_domain::redirect::Next;
 use portcullis_domain::second_factor::MAX_CODE;
 use portcullis_domain::trusted_device;
 
+pub(super) use self::overview::due;
+pub(super) use self::set_up_first::ask as ask_to_set_up;
 use super::problem::Problem as FormProblem;
 use super::sign_in::{self, Problem};
 use super::trusted_devices as devices;
-use super::{SECOND_FACTOR, in_words};
+use super::{SECOND_FACTOR, SET_UP_FACTOR, in_words};
 use crate::flows::sign_in::{Asked, Finished, Outcome};
 use crate::web::api::second_factor;
 use crate::web::caller::Anyone;
@@ -30,6 +33,7 @@ pub(super) const OVERVIEW: &str = "/-/account/second-factor";
 pub(super) fn rows() -> Vec<Row> {
     vec![
         row(Method::POST, SECOND_FACTOR, SUBMIT, submit),
+        row(Method::POST, SET_UP_FACTOR, set_up_first::SUBMIT, set_up_first::submit),
         row(Method::GET, OVERVIEW, overview::SHOW, overview::show),
         row(Method::POST, overview::TURN_OFF_PATH, overview::TURN_OFF, overview::turn_off),
         row(Method::POST, set_up::PATH, set_up::SUBMIT, set_up::submit),

@@ -19,6 +19,7 @@ use crate::flows::sign_in::{Attempt, Before, Outcome, SignedIn, sign_in};
 use crate::web::api::login;
 use crate::web::caller::{Anyone, InSession, Visitor};
 use crate::web::door;
+use crate::web::error::Error;
 use crate::web::remember;
 use crate::web::reply::{Reply, redirect_reply, set_header};
 use crate::web::request::Call;
@@ -99,6 +100,9 @@ pub(super) fn end(
         Outcome::SignedIn(signed_in) => Ok(go_on(call, &signed_in, next)),
         Outcome::NewPlace(asked) => verify_place::ask(call, &asked, next),
         Outcome::NeedsFactor(asked) => second_factor::ask(call, &asked, next),
+        Outcome::MustSetUp(Some(asked)) => second_factor::ask_to_set_up(call, &asked, next),
+        // Pages are always led on.
+        Outcome::MustSetUp(None) => Err(Error::Internal),
         Outcome::WrongFactor => again(StatusCode::UNAUTHORIZED, Problem::WRONG_FACTOR),
         Outcome::FactorExhausted => again(StatusCode::UNAUTHORIZED, Problem::FACTOR_EXHAUSTED),
         Outcome::FactorLocked { retry_after } => {

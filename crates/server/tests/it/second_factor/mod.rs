@@ -6,6 +6,7 @@ mod contract;
 mod counting;
 mod pages;
 mod races;
+mod required;
 mod setting_up;
 mod ways_in;
 

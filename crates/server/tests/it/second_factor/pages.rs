@@ -160,14 +160,24 @@ async fn owner_with_browser(server: &TestApp) -> (Owner, Client) {
 }
 
 /// Looks at a page, and sends one of its forms.
-async fn press(client: &Client, page: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
+pub(super) async fn press(
+    client: &Client,
+    page: &str,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> Answer {
     let page = client.get(page).header("accept", "text/html").send().await;
     assert_eq!(page.status, 200, "{page:?}");
     send(client, &page, path, fields).await
 }
 
 /// Sends a form of a page.
-async fn send(client: &Client, page: &Answer, path: &str, fields: &[(&str, &str)]) -> Answer {
+pub(super) async fn send(
+    client: &Client,
+    page: &Answer,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> Answer {
     let text = page.text();
     let (_, rest) = text.rsplit_once("name=\"csrf_token\" value=\"").unwrap();
     let token = rest.split_once('"').unwrap().0;
@@ -176,13 +186,13 @@ async fn send(client: &Client, page: &Answer, path: &str, fields: &[(&str, &str)
     sent.header("accept", "text/html").form(&fields).send().await
 }
 
-fn shown_key(page: &Answer) -> String {
+pub(super) fn shown_key(page: &Answer) -> String {
     let text = page.text();
     let (_, rest) = text.split_once("<code class=\"secret\">").unwrap();
     rest.split_once('<').unwrap().0.replace(' ', "")
 }
 
-fn shown_codes(page: &Answer) -> Vec<String> {
+pub(super) fn shown_codes(page: &Answer) -> Vec<String> {
     let text = page.text();
     let codes = text.split("<li><code>").skip(1);
     codes.map(|rest| rest.split_once('<').unwrap().0.to_owned()).collect()

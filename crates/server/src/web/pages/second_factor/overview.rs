@@ -5,11 +5,12 @@ use askama::Template;
 use http::StatusCode;
 use portcullis_domain::csrf::Kind;
 use portcullis_domain::password::is_too_long;
+use portcullis_domain::required_factor::Standing;
 use portcullis_domain::time::Time;
 
 use super::{OVERVIEW, backup_codes, set_up};
 use crate::flows::second_factor::{self as flow, Disabled, Guessed};
-use crate::flows::trusted_devices;
+use crate::flows::{required_factor, trusted_devices};
 use crate::web::caller::{InSession, SignedIn};
 use crate::web::door;
 use crate::web::error::Error;
@@ -65,6 +66,10 @@ pub(super) async fn turn_off(call: Call, SignedIn(caller): SignedIn) -> Answer {
             return Ok(redirect_reply(StatusCode::SEE_OTHER, OVERVIEW));
         }
         Disabled::NotEnabled => return Ok(redirect_reply(StatusCode::SEE_OTHER, OVERVIEW)),
+        Disabled::Required => {
+            let lines = ["Your role needs a second factor: it cannot be switched off."];
+            Problem::new(StatusCode::FORBIDDEN, "second_factor_required", lines)
+        }
         Disabled::WrongPassword => Problem::wrong_password(),
         Disabled::Locked { of: Guessed::Password, retry_after } => Problem::locked(retry_after),
         Disabled::TooMany { retry_after } => Problem::too_many(retry_after),
@@ -93,11 +98,16 @@ struct Page<'a> {
     is_exhausted: bool,
     codes_left: i64,
     devices: Vec<DeviceRow<'a>>,
+    /// Whether the role asks for one.
+    is_required: bool,
+    /// What is said to somebody whose role asks for one, and who has none.
+    due: Option<String>,
     problem: Option<&'a Problem>,
 }
 
 async fn page(call: &Call, caller: &InSession, problem: Option<&Problem>) -> Answer {
-    let (app, user) = (&call.app, &caller.found().user);
+    let (app, found) = (&call.app, caller.found());
+    let user = &found.user;
     let status = flow::status(app, user.id).await?;
     let trusted = trusted_devices::list(&app.db, user.id, app.clock.now()).await?;
     let page = Page {
@@ -111,7 +121,28 @@ async fn page(call: &Call, caller: &InSession, problem: Option<&Problem>) -> Ans
         is_exhausted: status.is_exhausted,
         codes_left: status.backup_codes_left,
         devices: trusted.iter().map(DeviceRow::of).collect(),
+        is_required: app.config.sign_in.second_factor.covers(&found.role),
+        due: due(call, caller).await?,
         problem,
     };
     show_form(&page, problem)
+}
+
+/// What is said to somebody whose role asks for a second factor, and who has none.
+pub(in crate::web::pages) async fn due(
+    call: &Call,
+    caller: &InSession,
+) -> Result<Option<String>, Error> {
+    let found = caller.found();
+    let standing = required_factor::standing(&call.app, &found.user, &found.role).await?;
+    Ok(match standing {
+        Standing::Free => None,
+        Standing::Until(due) => Some(format!(
+            "Your role needs a second factor. Please set one up before {}.",
+            due.to_the_minute()
+        )),
+        Standing::Overdue => {
+            Some("Your role needs a second factor. The next sign-in will ask for one.".to_owned())
+        }
+    })
 }

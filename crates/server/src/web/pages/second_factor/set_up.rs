@@ -7,7 +7,7 @@ use portcullis_domain::csrf::Kind;
 use zeroize::Zeroizing;
 
 use super::backup_codes::{self, Occasion};
-use super::{OVERVIEW, wrong_code};
+use super::{OVERVIEW, SET_UP_FACTOR, wrong_code};
 use crate::flows::second_factor::{self as flow, Codes, Enabled, Key, SetUp};
 use crate::qr;
 use crate::web::caller::{Fresh, InSession, SignedIn};
@@ -32,7 +32,7 @@ pub(super) const SUBMIT: Doc = Doc {
 /// `POST /-/account/second-factor/set-up`.
 pub(super) async fn submit(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
     match flow::set_up(&call.app, caller.user_id()).await? {
-        SetUp::Begun(begun) => form(&call, &caller, &begun.key, None),
+        SetUp::Begun(begun) => form(&call, Way::Account(&caller), &begun.key, None),
         // In another window, perhaps.
         SetUp::Enabled => Ok(redirect_reply(StatusCode::SEE_OTHER, OVERVIEW)),
         SetUp::Gone => Err(Error::SignIn("session_ended")),
@@ -61,7 +61,7 @@ pub(super) async fn enable(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>)
             backup_codes::page(&call, &codes, email, Occasion::Enabled { next: OVERVIEW })
         }
         Enabled::Wrong => match flow::begun_key(&call.app, caller.user_id()).await? {
-            Some(key) => form(&call, &caller, &key, Some(&wrong_code())),
+            Some(key) => form(&call, Way::Account(&caller), &key, Some(&wrong_code())),
             None => super::overview::with_problem(&call, &caller, &not_begun()).await,
         },
         Enabled::NotBegun => super::overview::with_problem(&call, &caller, &not_begun()).await,
@@ -74,11 +74,23 @@ fn not_begun() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "second_factor_not_begun", lines)
 }
 
+/// Where somebody is who sets one up.
+#[derive(Clone, Copy)]
+pub(super) enum Way<'a> {
+    /// On the account pages.
+    Account(&'a InSession),
+    /// On the way in.
+    In { ticket: &'a str, next: &'a str },
+}
+
 #[derive(Template)]
 #[template(path = "second_factor/set_up.html")]
 struct Form<'a> {
     action: &'static str,
     csrf_token: String,
+    /// Of a sign-in that goes on, and where to.
+    ticket: Option<&'a str>,
+    next: &'a str,
     qr: Option<String>,
     otpauth_url: &'a str,
     /// In groups, for whoever types it.
@@ -86,16 +98,34 @@ struct Form<'a> {
     problem: Option<&'a Problem>,
 }
 
-fn form(call: &Call, caller: &InSession, key: &Key, problem: Option<&Problem>) -> Answer {
+/// The second form, with the key.
+pub(super) fn form(call: &Call, way: Way<'_>, key: &Key, problem: Option<&Problem>) -> Answer {
+    let (action, csrf_token, ticket, next) = match way {
+        Way::Account(caller) => {
+            let csrf_token = door::mint(&call.app, caller.session(), Kind::Session);
+            (ENABLE_PATH, csrf_token, None, OVERVIEW)
+        }
+        Way::In { ticket, next } => {
+            let csrf_token = door::mint_anonymous(&call.app, &call.facts);
+            (SET_UP_FACTOR, csrf_token, Some(ticket), next)
+        }
+    };
     let page = Form {
-        action: ENABLE_PATH,
-        csrf_token: door::mint(&call.app, caller.session(), Kind::Session),
+        action,
+        csrf_token,
+        ticket,
+        next,
         qr: qr::svg(&key.otpauth_url),
         otpauth_url: &key.otpauth_url,
         secret: &in_groups(&key.secret),
         problem,
     };
-    show_form(&page, problem)
+    let mut reply = show_form(&page, problem)?;
+    if ticket.is_some() && problem.is_none() {
+        // Nobody is signed in yet.
+        *reply.status_mut() = StatusCode::UNAUTHORIZED;
+    }
+    Ok(reply)
 }
 
 /// Four characters at a time.
