@@ -13,7 +13,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 pub use foreign::{ForeignFault, Imported};
-pub use policy::{MAX_BYTES, Policy, PolicyFault, check_policy, is_too_long};
+pub use policy::{Lengths, MAX_BYTES, Policy, PolicyFault, check_policy, is_too_long};
 
 use foreign::Foreign;
 

@@ -122,7 +122,7 @@ static MIGRATIONS: &[Migration] = &[
     migration!(30, "0030_trusted_devices"),
     migration!(31, "0031_signing_keys"),
     migration!(32, "0032_api_keys"),
-    migration!(33, "0033_factor_told"),
+    migration!(33, "0033_second_factor"),
 ];
 
 /// From here on what waits for its place in the audit log is sealed.

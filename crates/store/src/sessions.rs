@@ -93,8 +93,9 @@ macro_rules! columns {
 pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
     const SQL: &str = "INSERT INTO sessions (
             id, handle, user_id, user_epoch, form, csrf_epoch, created_at, auth_time, ip, peer,
-            user_agent, platform, device_type, app_version, remember_series, live_until)
-        SELECT $1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14, (
+            user_agent, platform, device_type, app_version, remember_series, second_factor,
+            live_until)
+        SELECT $1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16, (
             SELECT $6 FROM users u WHERE u.id = $3 AND u.epoch = $4 AND u.status = $15)
         WHERE NOT EXISTS (SELECT 1 FROM blacklist WHERE user_id = $3)
             AND ($16 OR NOT EXISTS (
@@ -118,6 +119,12 @@ pub async fn insert(tx: &mut Tx, new: &NewSession, now: Time) -> Result<()> {
         new.second_factor == SecondFactor::Passed,
     ];
     if tx.changed(SQL, row).await? { Ok(()) } else { Err(Error::Conflict) }
+}
+
+/// Notes that whoever has the session gave a second factor.
+pub async fn passed_factor(tx: &mut Tx, id: &SessionId) -> Result<()> {
+    const SQL: &str = "UPDATE sessions SET second_factor = TRUE WHERE id = $1";
+    tx.execute(SQL, params![id]).await.map(drop)
 }
 
 /// The session of an id.

@@ -31,8 +31,9 @@ pub use first_password::{
     FirstPassword, any, any_but, role_has_password, set_first_password, without_password,
 };
 pub use password::{
-    Password, PasswordPhc, disable_password, password, password_disabled, password_failed,
-    password_succeeded, rehash, set_password, unlock,
+    Password, PasswordPhc, Strength, disable_password, password, password_disabled,
+    password_failed, password_strength, password_succeeded, rehash, set_password,
+    set_password_strength, unlock,
 };
 
 /// A user to be made. He starts active.

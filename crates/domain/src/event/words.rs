@@ -100,6 +100,10 @@ words! {
         LockedOut = "locked_out",
         /// The password is right, and the account changed while it was being checked.
         AccountChanged = "account_changed",
+        /// The password was right, and the second factor was not.
+        WrongFactor = "wrong_second_factor",
+        /// The password was right, and the second factor was not looked at, because too many were wrong.
+        FactorLocked = "second_factor_locked",
         /// The password is right, and the account is disabled.
         AccountDisabled = "account_disabled",
         /// The password is right, and the user is on the blacklist.

@@ -40,6 +40,15 @@ impl PolicyFault {
     }
 }
 
+/// How long new passwords must be, in Unicode code points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lengths {
+    /// One that stands alone.
+    pub alone: usize,
+    /// One beside a second factor; not more.
+    pub with_factor: usize,
+}
+
 /// What a new password is measured by.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy<'a> {

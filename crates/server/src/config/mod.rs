@@ -28,7 +28,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use portcullis_domain::csrf::{AnonymousWithSession, BearerCsrf, FetchedToken, JwtCsrf};
 use portcullis_domain::origin::{Origin, Scheme};
-use portcullis_domain::password::Params;
+use portcullis_domain::password::{Lengths, Params};
 use portcullis_domain::place::Confirming;
 use portcullis_domain::required_factor::Requirement;
 use portcullis_domain::rule::{DefaultRule, RuleTable};
@@ -146,7 +146,16 @@ pub struct Csrf {
 pub struct Password {
     /// Unicode code points.
     pub min_length: usize,
+    /// The same for people with a second factor; not more.
+    pub min_length_with_second_factor: usize,
     pub argon2: Params,
+}
+
+impl Password {
+    /// How long new ones must be.
+    pub fn lengths(&self) -> Lengths {
+        Lengths { alone: self.min_length, with_factor: self.min_length_with_second_factor }
+    }
 }
 
 #[derive(Debug, Clone)]

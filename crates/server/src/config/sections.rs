@@ -212,8 +212,9 @@ fn csrf(r: &mut Reader<'_>) -> Result<Csrf, Reported> {
 }
 
 fn password(r: &mut Reader<'_>) -> Result<Password, Reported> {
-    let min_length =
-        r.one("min_length", |text| values::whole_number(text).filter(|n| (8..=64).contains(n)));
+    let length = |text: &str| values::whole_number(text).filter(|n| (8..=64).contains(n));
+    let min_length = r.one("min_length", length);
+    let with_factor = r.one("min_length_with_second_factor", length);
     let memory_kib = r.one("argon2_memory_kib", |text| {
         values::whole_number(text).filter(|n| (12_288..=1_048_576).contains(n))
     });
@@ -233,7 +234,12 @@ fn password(r: &mut Reader<'_>) -> Result<Password, Reported> {
         );
         return Err(r.refuse("argon2_memory_kib", &found, &format!("{floor} or more")));
     }
-    Ok(Password { min_length: min_length?, argon2 })
+    let (full, with_factor) = (min_length?, with_factor?);
+    if with_factor > full {
+        let found = format!("{with_factor} is more than min_length");
+        return Err(r.refuse("min_length_with_second_factor", &found, &format!("{full} or less")));
+    }
+    Ok(Password { min_length: full, min_length_with_second_factor: with_factor, argon2 })
 }
 
 /// The least memory by OWASP's Password Storage Cheat Sheet and ASVS 5.0 appendix C.

@@ -206,6 +206,12 @@ const PASSWORD: &[Key] = &[
         "The shortest password, in characters.",
     ),
     number(
+        "min_length_with_second_factor",
+        Is("8"),
+        "a whole number from 8 to 64, min_length at most",
+        "The same for people with a second factor.",
+    ),
+    number(
         "argon2_memory_kib",
         Is("19456"),
         "a whole number from 12288 to 1048576; with 1 iteration at least 47104, with 2 at least 19456",

@@ -6,8 +6,8 @@
 use portcullis_domain::event::{Context, EndReason, Event, PasswordChanger};
 use portcullis_domain::id::SessionId;
 use portcullis_domain::time::Time;
-use portcullis_store::users::{self, User};
-use portcullis_store::{Error, Tx, outbox, rotation, sessions};
+use portcullis_store::users::{self, Strength, User};
+use portcullis_store::{Error, Tx, factors, outbox, rotation, sessions};
 
 use super::first_run::PLACEHOLDER;
 use super::record;
@@ -19,6 +19,8 @@ pub(super) struct Fresh<'a> {
     /// As its epoch was when this was allowed.
     pub user: &'a User,
     pub phc: &'a str,
+    /// What it is good for by its length.
+    pub strength: Strength,
     pub by: PasswordChanger,
     /// The session that goes on; its caller carries it over to the new epoch.
     pub kept: Option<&'a SessionId>,
@@ -28,8 +30,8 @@ pub(super) struct Fresh<'a> {
 }
 
 impl Fresh<'_> {
-    /// Puts it in place. The new epoch, or `None` if the account has changed meanwhile: then nothing must
-    /// be committed. Of several at once one wins, because the epoch goes up once.
+    /// Puts it in place. The new epoch, or `None` if the account has changed meanwhile, and be it that
+    /// the second factor is gone that the password is too short without: then nothing must be committed. Of several at once one wins, because the epoch goes up once.
     pub(super) async fn put(
         &self,
         tx: &mut Tx,
@@ -42,7 +44,12 @@ impl Fresh<'_> {
         let Some(epoch) = rotation::raise_epoch(tx, user.id, user.epoch).await? else {
             return Ok(None);
         };
+        let is_alone = factors::active(tx, user.id).await?.is_none();
+        if self.strength == Strength::WithFactor && is_alone {
+            return Ok(None);
+        }
         users::set_password(tx, user.id, self.phc, now).await?;
+        users::set_password_strength(tx, user.id, self.strength).await?;
         let reason = EndReason::PasswordChanged;
         let ended = sessions::end_all_of_user(tx, user.id, self.kept, reason, now).await?;
         let context = Context { subject: Some(user.id), ..self.context.clone() };

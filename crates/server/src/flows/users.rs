@@ -17,11 +17,11 @@ use portcullis_domain::account::{AccountStatus, AccountType};
 use portcullis_domain::administration::{self, Act};
 use portcullis_domain::event::{Event, PasswordChanger, Text};
 use portcullis_domain::id::{RoleId, UserId};
-use portcullis_domain::password::{self, HashError, Memory, Params, PolicyFault};
+use portcullis_domain::password::{self, HashError, Lengths, Memory, Params, PolicyFault};
 use portcullis_domain::permission::Grants;
 use portcullis_domain::role;
 use portcullis_domain::text::{Email, Identifier, Name, Username};
-use portcullis_store::users::User;
+use portcullis_store::users::{Strength, User};
 use portcullis_store::{Db, Error, Tx, roles, users};
 
 pub use arrival::{Newcomer, arrive};
@@ -52,7 +52,10 @@ pub struct NewAccount {
 }
 
 /// A new password that meets the policy.
-pub struct Accepted<'a>(&'a str);
+pub struct Accepted<'a> {
+    text: &'a str,
+    strength: Strength,
+}
 
 /// The hash of a new password that met the policy. It has no `Debug` and no `Display`.
 pub struct NewPassword(String);
@@ -96,17 +99,31 @@ impl<'a> Accepted<'a> {
     /// Checks a new password; `min_chars` counts Unicode code points.
     pub fn check(password: &'a str, min_chars: usize) -> Result<Self, PolicyFault> {
         password::check_policy(password, min_chars)?;
-        Ok(Self(password))
+        Ok(Self { text: password, strength: Strength::Alone })
+    }
+
+    /// Checks a new password of somebody who may have a second factor. Whoever puts it in place looks
+    /// whether there is one.
+    pub fn check_either(password: &'a str, lengths: Lengths) -> Result<Self, PolicyFault> {
+        password::check_policy(password, lengths.with_factor)?;
+        let is_short = password::check_policy(password, lengths.alone).is_err();
+        let strength = if is_short { Strength::WithFactor } else { Strength::Alone };
+        Ok(Self { text: password, strength })
+    }
+
+    /// What it is good for by its length.
+    pub(super) fn strength(&self) -> Strength {
+        self.strength
     }
 
     /// The text, to be hashed elsewhere.
     pub(super) fn as_str(&self) -> &str {
-        self.0
+        self.text
     }
 
     /// Hashes it on this thread, which takes tens of milliseconds.
     pub fn hash(&self, params: &Params, salt: &[u8; 16]) -> Result<NewPassword, HashError> {
-        password::hash(params, &mut Memory::default(), self.0, salt).map(NewPassword)
+        password::hash(params, &mut Memory::default(), self.text, salt).map(NewPassword)
     }
 }
 
@@ -208,7 +225,8 @@ pub async fn set_password(
         Err(halt) => return undone(halt),
     };
     let (phc, context) = (new.0.as_str(), acting.context);
-    let fresh = Fresh { user: &account.user, phc, by, kept: None, context, place };
+    let strength = Strength::Alone;
+    let fresh = Fresh { user: &account.user, phc, strength, by, kept: None, context, place };
     let put = fresh.put(&mut desk.tx, desk.random, desk.now).await?;
     put.ok_or(Error::Conflict)?;
     desk.tx.commit().await?;

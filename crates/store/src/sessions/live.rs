@@ -63,6 +63,8 @@ pub struct LiveSession {
     pub platform: Option<String>,
     pub device_type: Option<String>,
     pub app_version: Option<String>,
+    /// It began with a second factor, or set one up.
+    pub second_factor: bool,
     /// Its browser comes back by itself when the session is over.
     pub is_remembered: bool,
     pub created_at: Time,
@@ -290,6 +292,7 @@ fn live_session(row: &Row) -> Result<LiveSession> {
         platform: row.get("platform")?,
         device_type: row.get("device_type")?,
         app_version: row.get("app_version")?,
+        second_factor: row.get("second_factor")?,
         is_remembered: row.get("is_remembered")?,
         created_at: Time(row.get("created_at")?),
         last_active: Time(row.get("last_active")?),

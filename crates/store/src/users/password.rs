@@ -45,8 +45,33 @@ pub async fn password(tx: &mut Tx, id: UserId) -> Result<Option<Password>> {
 /// such user.
 pub async fn set_password(tx: &mut Tx, id: UserId, phc: &str, now: Time) -> Result<bool> {
     const SQL: &str = "UPDATE users SET password_phc = $2, password_disabled = FALSE,
-        password_failures = 0, password_set_at = $3, updated_at = $3 WHERE id = $1";
+        password_failures = 0, password_set_at = $3, password_needs_factor = FALSE,
+        updated_at = $3 WHERE id = $1";
     tx.changed(SQL, params![id, phc, now]).await
+}
+
+/// What a password is good for by its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// It stands alone.
+    Alone,
+    /// It is good beside a second factor.
+    WithFactor,
+}
+
+/// Notes what the password that was just set is good for.
+pub async fn set_password_strength(tx: &mut Tx, id: UserId, strength: Strength) -> Result<()> {
+    const SQL: &str = "UPDATE users SET password_needs_factor = $2 WHERE id = $1";
+    tx.execute(SQL, params![id, strength == Strength::WithFactor]).await.map(drop)
+}
+
+/// What the password of a user is good for.
+pub async fn password_strength(tx: &mut Tx, id: UserId) -> Result<Strength> {
+    const SQL: &str = "SELECT password_needs_factor FROM users WHERE id = $1";
+    let Some(row) = tx.fetch_optional(SQL, params![id]).await? else {
+        return Ok(Strength::Alone);
+    };
+    Ok(if row.get("password_needs_factor")? { Strength::WithFactor } else { Strength::Alone })
 }
 
 /// Stores the same password under newer parameters, unless it was changed since `old` was read.
@@ -87,7 +112,10 @@ pub async fn password_disabled(tx: &mut Tx, limit: i64) -> Result<Vec<User>> {
 /// Forgives everything: the row of wrong passwords, the switch, and every lock-out of this user.
 /// `false` if there was nothing to forgive.
 pub async fn unlock(tx: &mut Tx, id: UserId) -> Result<bool> {
-    const USER: &str = "UPDATE users SET password_disabled = FALSE, password_failures = 0
+    // What is too short to stand alone stays closed while it would.
+    const USER: &str = "UPDATE users SET password_failures = 0,
+            password_disabled = (password_needs_factor = TRUE AND NOT EXISTS (
+                SELECT 1 FROM factors WHERE user_id = $1 AND state = 'active'))
         WHERE id = $1 AND (password_disabled = TRUE OR password_failures > 0)";
     const LOCKOUTS: &str = "DELETE FROM lockouts WHERE key LIKE $1";
     // In the order of a sign-in, lock-outs before users: two that cross do not wait for each other.

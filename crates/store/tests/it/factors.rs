@@ -5,12 +5,14 @@ use std::time::Duration;
 use portcullis_domain::id::UserId;
 use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::totp::Step;
+use portcullis_store::credentials::CredentialKind;
 use portcullis_store::factors::{self, NewFactor};
-use portcullis_store::sessions::{self, NewSession};
+use portcullis_store::sessions::{self, Filter, NewSession, Page};
 use portcullis_store::sign_in_tickets::{self, NewTicket};
+use portcullis_store::users::Strength;
 use portcullis_store::{Error, Tx, users};
 
-use crate::harness::{NOW, ada, each, mac, new_session};
+use crate::harness::{NOW, ada, credential, each, mac, new_session, session};
 
 const LIFE: Duration = Duration::from_mins(10);
 
@@ -130,6 +132,74 @@ async fn a_ticket_is_good_once_in_its_time_and_epoch() {
         users::bump_epoch(&mut tx, user).await.unwrap();
         assert_eq!(held(&mut tx, 2, NOW).await, None);
         assert_eq!(sign_in_tickets::sweep(&mut tx, NOW.plus(LIFE * 2), 9).await.unwrap(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_was_told_is_told_once() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let user = ada(&mut tx).await;
+        assert_eq!(users::told_of_factor_at(&mut tx, user).await.unwrap(), None);
+        assert!(users::tell_of_factor(&mut tx, user, NOW).await.unwrap());
+        assert!(!users::tell_of_factor(&mut tx, user, NOW.plus(LIFE)).await.unwrap());
+        assert_eq!(users::told_of_factor_at(&mut tx, user).await.unwrap(), Some(NOW));
+        assert_eq!(users::told_of_factor_at(&mut tx, UserId(999)).await.unwrap(), None);
+        assert!(!users::tell_of_factor(&mut tx, UserId(999), NOW).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_password_that_needs_a_factor_is_not_unlocked_without() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let user = ada(&mut tx).await;
+        let strength = async |tx: &mut Tx| users::password_strength(tx, user).await.unwrap();
+        assert_eq!(strength(&mut tx).await, Strength::Alone);
+        users::set_password(&mut tx, user, "phc", NOW).await.unwrap();
+        users::set_password_strength(&mut tx, user, Strength::WithFactor).await.unwrap();
+        assert_eq!(strength(&mut tx).await, Strength::WithFactor);
+        begin(&mut tx, user, "one").await;
+        factors::enable(&mut tx, "one", Step(7), NOW).await.unwrap();
+        let is_closed = async |tx: &mut Tx| {
+            users::disable_password(tx, user).await.unwrap();
+            users::unlock(tx, user).await.unwrap();
+            users::password(tx, user).await.unwrap().unwrap().disabled
+        };
+        assert!(!is_closed(&mut tx).await, "control");
+        factors::remove(&mut tx, user).await.unwrap();
+        assert!(is_closed(&mut tx).await);
+        users::set_password(&mut tx, user, "longer", NOW).await.unwrap();
+        assert_eq!(strength(&mut tx).await, Strength::Alone);
+        assert!(!is_closed(&mut tx).await);
+        assert_eq!(users::password_strength(&mut tx, UserId(999)).await.unwrap(), Strength::Alone);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_says_whether_it_has_a_factor() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let user = ada(&mut tx).await;
+        let passed = NewSession { second_factor: SecondFactor::Passed, ..new_session(2, user) };
+        sessions::insert(&mut tx, &passed, NOW).await.unwrap();
+        let without = session(&mut tx, 1, user).await;
+        for (number, id) in [(1, &without), (2, &passed.id)] {
+            credential(&mut tx, number, id, CredentialKind::Cookie).await;
+        }
+        let filter = Filter { user: Some(user), ..Filter::default() };
+        let page = Page { limit: 9, skip: 0, after: None };
+        let told = async |tx: &mut Tx| {
+            let search = sessions::search(tx, &filter).await.unwrap();
+            let list = sessions::list(tx, &search, &page, 2, NOW).await.unwrap();
+            list.iter().filter(|session| session.second_factor).count()
+        };
+        assert_eq!(told(&mut tx).await, 1);
+        sessions::passed_factor(&mut tx, &without).await.unwrap();
+        assert_eq!(told(&mut tx).await, 2);
     })
     .await;
 }

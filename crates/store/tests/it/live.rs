@@ -281,6 +281,7 @@ async fn what_is_listed_says_whose_it_is_and_how_long() {
             platform: Some("ios".to_owned()),
             device_type: None,
             app_version: Some("1.2".to_owned()),
+            second_factor: false,
             is_remembered: false,
             created_at: later(1),
             last_active: later(1),

@@ -10,14 +10,14 @@ use portcullis_domain::one_time_link::LinkPurpose;
 use portcullis_domain::password::PolicyFault;
 use portcullis_domain::secret::{Mac, ResetToken};
 use portcullis_store::one_time_links::{self, Spent};
-use portcullis_store::users::{self, User};
+use portcullis_store::users::{self, Strength, User};
 use portcullis_store::{Error, Tx};
 
 use super::PURPOSE;
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::barrier;
-use crate::flows::change_password::faults;
+use crate::flows::change_password::{faults, min_length_in};
 use crate::flows::limits::{self, LimitStanding};
 use crate::flows::links;
 use crate::flows::password::Fresh;
@@ -95,7 +95,8 @@ async fn spend(
     // Somebody may have been faster, here and wherever nothing is found.
     let Some(spent) = one_time_links::spend(&mut tx, purpose, mac, now).await? else { return used };
     let Some(user) = users::by_id(&mut tx, spent.user_id).await? else { return used };
-    let weak = faults(app, &user, wanted.password.as_str());
+    let min_chars = min_length_in(app, &mut tx, user.id).await?;
+    let weak = faults(&user, wanted.password.as_str(), min_chars);
     if !weak.is_empty() {
         return Ok(ResetOutcome::Weak(weak));
     }
@@ -105,7 +106,8 @@ async fn spend(
     }
     let context = Context { subject: Some(user.id), ..wanted.context.clone() };
     record(&mut tx, app.random, &Event::LinkUsed { purpose }, &context, now).await?;
-    if !put(app, &mut tx, &user, &spent, &context, phc).await? {
+    let new = (phc, wanted.password.strength());
+    if !put(app, &mut tx, &user, &spent, &context, new).await? {
         return used;
     }
     tx.commit().await?;
@@ -120,12 +122,13 @@ async fn put(
     user: &User,
     spent: &Spent,
     context: &Context,
-    phc: &str,
+    (phc, strength): (&str, Strength),
 ) -> Result<bool, Error> {
     let now = app.clock.now();
     let fresh = Fresh {
         user,
         phc,
+        strength,
         by: PasswordChanger::Link,
         kept: None,
         context,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis_domain::event::{Context, Event, FactorRemover};
 use portcullis_domain::id::UserId;
-use portcullis_store::users::{self, User};
+use portcullis_store::users::{self, Strength, User};
 use portcullis_store::{Error, Tx, factors, roles};
 
 use super::change::begin_anew;
@@ -25,6 +25,8 @@ pub enum Disabled {
     NotEnabled,
     /// The owner's role asks for one.
     Required,
+    /// The password is too short to stand alone.
+    ShortPassword,
     WrongPassword,
     WrongCode,
     /// There were so many wrong ones that only a backup code is taken.
@@ -132,6 +134,9 @@ async fn remove(
     // As it is now that nobody else changes the account.
     if let Some(refused) = refuse(app, &mut tx, user.id).await? {
         return Ok(refused);
+    }
+    if users::password_strength(&mut tx, user.id).await? == Strength::WithFactor {
+        return Ok(Disabled::ShortPassword);
     }
     if !factors::remove(&mut tx, user.id).await? {
         return Ok(Disabled::NotEnabled);

@@ -5,7 +5,7 @@ use portcullis_domain::backup_code::BackupCode;
 use portcullis_domain::event::{Context, Event};
 use portcullis_domain::totp::{Step, TotpCode};
 use portcullis_store::users::{self, User};
-use portcullis_store::{Error, Tx, factors};
+use portcullis_store::{Error, Tx, factors, sessions};
 
 use super::change::begin_anew;
 use super::set_up::{Key, draw_codes, pending};
@@ -69,6 +69,7 @@ async fn put(
     if !switch_on(app, &mut tx, &user, (&id, step), anew.sessions, context).await? {
         return Ok(Enabled::NotBegun);
     }
+    sessions::passed_factor(&mut tx, &holder.session).await?;
     let codes = match codes {
         Codes::Shown => Vec::new(),
         Codes::Drawn => draw(app, &mut tx, &id).await?,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use portcullis_domain::event::{Context, Event, FactorMethod};
+use portcullis_domain::event::{Context, Event, FactorMethod, SignInFailure};
 use portcullis_domain::second_factor::TICKET_LIFE;
 use portcullis_domain::secret::{Mac, Opaque, Purpose};
 use portcullis_domain::session::SignInForm;
@@ -72,7 +72,7 @@ pub(super) async fn step(
         return Ok(Stepped::NotAsked);
     }
     match attempt.factor {
-        Some(code) => give(app, tx, user, code, context).await,
+        Some(code) => give(app, tx, user, (attempt.form, code), context).await,
         None if trusted_devices::recognise(app, tx, user.id, attempt.trusted).await? => {
             let event = Event::FactorPassed { method: FactorMethod::TrustedDevice, left: None };
             record(tx, app.random, &event, context, app.clock.now()).await?;
@@ -87,16 +87,22 @@ pub(super) async fn give(
     app: &App,
     tx: &mut Tx,
     user: &User,
-    code: &str,
+    (form, code): (SignInForm, &str),
     context: &Context,
 ) -> Result<Stepped, Error> {
-    Ok(match check(app, tx, user, code, context).await? {
-        Checked::Passed => Stepped::Passed,
-        Checked::NoFactor => Stepped::NotAsked,
-        Checked::Wrong => Stepped::Stop(Outcome::WrongFactor),
-        Checked::Exhausted => Stepped::Stop(Outcome::FactorExhausted),
-        Checked::Locked { retry_after } => Stepped::Stop(Outcome::FactorLocked { retry_after }),
-    })
+    let (reason, outcome) = match check(app, tx, user, code, context).await? {
+        Checked::Passed => return Ok(Stepped::Passed),
+        Checked::NoFactor => return Ok(Stepped::NotAsked),
+        Checked::Wrong => (SignInFailure::WrongFactor, Outcome::WrongFactor),
+        Checked::Exhausted => (SignInFailure::FactorLocked, Outcome::FactorExhausted),
+        Checked::Locked { retry_after } => {
+            (SignInFailure::FactorLocked, Outcome::FactorLocked { retry_after })
+        }
+    };
+    // What became of the code is written down already. That a sign-in failed by it is what is counted.
+    let event = Event::SignInFailed { form, reason, known: true };
+    record(tx, app.random, &event, context, app.clock.now()).await?;
+    Ok(Stepped::Stop(outcome))
 }
 
 /// Under what the store keeps a ticket.

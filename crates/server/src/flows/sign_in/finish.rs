@@ -81,7 +81,7 @@ async fn go_on(app: &App, given: &Given<'_>, mac: &Mac) -> Result<Finished, Erro
         tx.commit().await?;
         return Ok(Finished::Went(form, outcome));
     }
-    match factor::give(app, &mut tx, &proved.user, given.code, &context).await? {
+    match factor::give(app, &mut tx, &proved.user, (form, given.code), &context).await? {
         Stepped::Stop(outcome) => {
             tx.commit().await?;
             Ok(Finished::Went(form, outcome))

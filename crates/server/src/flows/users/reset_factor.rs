@@ -4,7 +4,8 @@
 use portcullis_domain::administration::Act;
 use portcullis_domain::event::{Context, EndReason, Event, FactorRemover};
 use portcullis_domain::id::UserId;
-use portcullis_store::{Error, factors, lockouts, outbox, sessions, users};
+use portcullis_store::users::{self, Strength};
+use portcullis_store::{Error, factors, lockouts, outbox, sessions};
 
 use super::{Change, undone};
 use crate::app::App;
@@ -54,12 +55,17 @@ async fn reset(
     if !factors::remove(&mut desk.tx, user.id).await? {
         return Ok(false);
     }
+    // A password that is too short to stand alone is closed until another is set by mail.
+    let strength = users::password_strength(&mut desk.tx, user.id).await?;
+    if strength == Strength::WithFactor {
+        users::disable_password(&mut desk.tx, user.id).await?;
+    }
     users::bump_epoch(&mut desk.tx, user.id).await?;
     let reason = EndReason::FactorChanged;
     let sessions = sessions::end_all_of_user(&mut desk.tx, user.id, None, reason, now).await?;
     desk.record(&Event::FactorRemoved { by, sessions }, Some(user.id)).await?;
     if user.email.as_str() != PLACEHOLDER {
-        let (id, letter) = (desk.random.row_id(now), Letter::factor_reset(now));
+        let (id, letter) = (desk.random.row_id(now), Letter::factor_reset(now, strength));
         let mail = mail::write(id, &user.email, &letter, place, now);
         outbox::insert(&mut desk.tx, &mail, now).await?;
     }

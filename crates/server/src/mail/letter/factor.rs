@@ -1,6 +1,7 @@
 //! Letters about a second factor.
 
 use portcullis_domain::time::Time;
+use portcullis_store::users::Strength;
 
 use super::Letter;
 use crate::mail::cap::Cap;
@@ -87,10 +88,17 @@ impl Letter {
     }
 
     /// Somebody who looks after accounts took the second factor away.
-    pub fn factor_reset(at: Time) -> Self {
+    pub fn factor_reset(at: Time, password: Strength) -> Self {
+        let next = match password {
+            Strength::Alone => "Your password alone signs you in now,",
+            Strength::WithFactor => {
+                "Your password is too short to stand alone: set a longer one by \"Forgot password?\" on \
+                 the sign-in page. None is taken until then,"
+            }
+        };
         let what = format!(
-            "The second factor of your account was reset at {} by whoever runs this service. Your \
-             password alone signs you in now, and whoever was signed in was signed out.",
+            "The second factor of your account was reset at {} by whoever runs this service. {next} \
+             and whoever was signed in was signed out.",
             at.to_the_minute()
         );
         let advice = "Set up another on your account page. If you asked nobody for this, set a new \

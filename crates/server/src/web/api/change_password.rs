@@ -7,7 +7,7 @@ use portcullis_domain::csrf::AuthKind;
 use portcullis_domain::password::{self, PolicyFault};
 use serde_json::json;
 
-use crate::flows::change_password::{change, faults};
+use crate::flows::change_password::{change, faults, min_length};
 use crate::flows::proof::Refusal;
 use crate::flows::users::Accepted;
 use crate::web::caller::{Caller, SignedIn};
@@ -44,7 +44,7 @@ enum Dialect {
 pub async fn post(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let dialect = dialect(&call, &caller);
     let (current, new) = read(&call, dialect).map_err(Error::Invalid)?;
-    let new = accept(&call, &caller, new, dialect.new_field())?;
+    let new = accept(&call, &caller, new, dialect.new_field()).await?;
     let answer = change(&call.app, &claim(&call, &caller, current), &new).await?;
     call.facts.set_limit_standing(answer.standing);
     match answer.outcome {
@@ -69,15 +69,15 @@ pub(super) fn weakness(field: &'static str, fault: PolicyFault) -> Fault {
     Fault { field, code: fault.code(), detail: fault.to_string().into() }
 }
 
-fn accept<'a>(
+async fn accept<'a>(
     call: &Call,
     caller: &Caller,
     new: &'a str,
     field: &'static str,
 ) -> Result<Accepted<'a>, Error> {
-    let min_length = call.app.config.password.min_length;
-    let faults = faults(&call.app, &caller.found().user, new);
-    match Accepted::check(new, min_length) {
+    let min_chars = min_length(&call.app, caller.user_id()).await?;
+    let faults = faults(&caller.found().user, new, min_chars);
+    match Accepted::check_either(new, call.app.config.password.lengths()) {
         Ok(accepted) if faults.is_empty() => Ok(accepted),
         Ok(_) | Err(_) => Err(weak(field, &faults)),
     }

@@ -219,9 +219,9 @@ async fn set(
     new: &str,
     field: &'static str,
 ) -> Result<Option<LinkRefusal>, Error> {
-    let min_length = call.app.config.password.min_length;
-    let Ok(password) = Accepted::check(new, min_length) else {
-        let policy = Policy { min_chars: min_length, own_words: &[] };
+    let lengths = call.app.config.password.lengths();
+    let Ok(password) = Accepted::check_either(new, lengths) else {
+        let policy = Policy { min_chars: lengths.alone, own_words: &[] };
         return Err(weak(field, &policy.faults(new)));
     };
     let (from, context) = (call.facts.client, call.facts.context());

@@ -37,7 +37,7 @@ pub const READ: Doc = Doc {
     ],
     answer: (
         200,
-        r#"{"success":true,"data":[{"session_id":"sess_6b9d0c1f2e3a4b5c6d7e8f90","user_id":1,"user_name":"Jane Smith","ip_address":"203.0.113.7","user_agent":"Mozilla/5.0 …","location":"London, GB","last_active":"2026-11-22T01:02:03Z","is_current":true,"kind":"page","device":"Firefox on Linux","platform":null,"device_type":null,"app_version":null,"remembered":false,"created_at":"2026-11-22T01:00:00Z","expires_at":"2026-11-22T03:00:00Z","email":"jane@example.com","username":null,"account_type":"Staff"}],"count":1}"#,
+        r#"{"success":true,"data":[{"session_id":"sess_6b9d0c1f2e3a4b5c6d7e8f90","user_id":1,"user_name":"Jane Smith","ip_address":"203.0.113.7","user_agent":"Mozilla/5.0 …","location":"London, GB","last_active":"2026-11-22T01:02:03Z","is_current":true,"kind":"page","device":"Firefox on Linux","platform":null,"device_type":null,"app_version":null,"second_factor":true,"remembered":false,"created_at":"2026-11-22T01:00:00Z","expires_at":"2026-11-22T03:00:00Z","email":"jane@example.com","username":null,"account_type":"Staff"}],"count":1}"#,
     ),
     ..Doc::USUAL
 };

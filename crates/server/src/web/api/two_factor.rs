@@ -158,6 +158,7 @@ pub async fn disable(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> An
         }
         Disabled::NotEnabled => Err(Error::Documented(NO_FACTOR)),
         Disabled::Required => Err(Error::Documented(REQUIRED)),
+        Disabled::ShortPassword => Err(Error::Documented(SHORT_PASSWORD)),
         Disabled::WrongPassword => Err(Error::Documented(WRONG_PASSWORD)),
         Disabled::WrongCode => Err(Error::Documented(WRONG_FACTOR)),
         Disabled::Exhausted => Err(Error::Documented(FACTOR_EXHAUSTED)),
@@ -172,6 +173,13 @@ const REQUIRED: Documented = Documented {
     status: StatusCode::FORBIDDEN,
     code: "second_factor_required",
     text: "Your role needs a second factor: it cannot be switched off",
+};
+
+const SHORT_PASSWORD: Documented = Documented {
+    status: StatusCode::BAD_REQUEST,
+    code: "password_too_short",
+    text: "Your password is too short to stand alone. Set a longer one before you switch the second \
+           factor off",
 };
 
 /// What shows that it is the owner who asks.

@@ -33,6 +33,8 @@ pub struct Shown {
     pub platform: Option<String>,
     pub device_type: Option<String>,
     pub app_version: Option<String>,
+    /// It began with a second factor, or set one up.
+    pub second_factor: bool,
     /// The browser comes back by itself when the session is over.
     pub remembered: bool,
     pub created_at: String,
@@ -80,6 +82,7 @@ impl<'a> Showing<'a> {
             platform: session.platform,
             device_type: session.device_type.as_deref().map(visible),
             app_version: session.app_version.as_deref().map(visible),
+            second_factor: session.second_factor,
             remembered: session.is_remembered,
             created_at: session.created_at.iso(),
             expires_at: session.expires_at.iso(),

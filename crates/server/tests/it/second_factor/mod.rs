@@ -8,6 +8,7 @@ mod pages;
 mod races;
 mod required;
 mod setting_up;
+mod short_passwords;
 mod ways_in;
 
 use std::time::Duration;
@@ -73,7 +74,7 @@ impl Owner {
 }
 
 /// RFC 6238 as an app computes it from what was shown: no code of the server's.
-fn code_at(secret: &str, at: Time) -> String {
+pub(crate) fn code_at(secret: &str, at: Time) -> String {
     use aws_lc_rs::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY, Key, sign};
     let step = (at.0 / 30_000).to_be_bytes();
     let tag = sign(&Key::new(HMAC_SHA1_FOR_LEGACY_USE_ONLY, &from_base32(secret)), &step);

@@ -12,6 +12,7 @@ use super::pages::{press, send, shown_codes, shown_key};
 use super::{LATER, assert_gives_nothing, code_at, give, login, me, sign_in, ticket};
 use crate::first_run;
 use crate::harness::client::{Answer, Client, send_form};
+use crate::harness::factors;
 use crate::harness::letters::{letters, letters_so_far};
 use crate::harness::people::{PASSWORD, Person, TENANT, Z1};
 use crate::harness::{Setup, TestApp, on_each_database_with};
@@ -338,6 +339,26 @@ async fn of_parallel_first_codes_one_signs_in() {
         let won = answers.iter().filter(|answer| answer.status == 200).count();
         assert_eq!(won, 1, "{answers:?}");
         assert_eq!(server.events("authn_factor_enabled", 1).await.len(), 1);
+    })
+    .await;
+}
+
+/// Whoever has a factor already is asked for it, and the link is used.
+#[tokio::test]
+async fn the_first_run_of_an_owner_with_a_factor_leads_to_the_sign_in_page() {
+    on_each_database_with(Setup::default(), async |server| {
+        let link = first_run::new_code(server).await;
+        let owner = server.events("user_created", 1).await[0].context.subject.unwrap();
+        factors::enable(server, owner, "factor").await;
+        let client = server.client();
+        let done = first_run::send(&client, &link, &[]).await;
+        assert_eq!((done.status.as_u16(), done.header("location")), (303, Some("/-/sign-in")));
+        assert_eq!(me(&client).await, 401);
+        let fields = [("username", first_run::EMAIL), ("password", first_run::PASSWORD)];
+        let asked = send_form(&client, "/-/sign-in", &fields).await;
+        assert!(asked.text().contains("action=\"/-/second-factor\""), "{}", asked.text());
+        let again = first_run::send(&server.client(), &link, &[]).await;
+        assert!(again.text().contains("<code>link_used</code>"), "{}", again.text());
     })
     .await;
 }

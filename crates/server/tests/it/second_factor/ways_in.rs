@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{LATER, Owner, assert_gives_nothing, give, login, me, sign_in, ticket};
 use crate::harness::client::{Answer, Client};
 use crate::harness::letters::letters;
-use crate::harness::people::{PASSWORD, Z1};
+use crate::harness::people::{PASSWORD, STAFF, Z1};
 use crate::harness::{TestApp, on_each_database};
 
 const MOBILE: &str = "/api/security/mobile-auth";
@@ -218,4 +218,43 @@ async fn submit(client: &Client, path: &str, fields: &[(String, String)]) -> Ans
 fn value_of(page: &str, name: &str) -> String {
     let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
     rest.split_once('"').unwrap().0.to_owned()
+}
+
+/// Lists of sessions say which began with the factor, and reports count what failed by it.
+#[tokio::test]
+async fn lists_and_reports_tell_of_it() {
+    on_each_database(async |server| {
+        let owner = Owner::new(server, &Z1).await;
+        let client = server.client();
+        let body = json!({
+            "email": Z1.email, "password": PASSWORD, "twoFactorCode": owner.code(server),
+        });
+        client.post("/api/auth/login").from_own_page().json(&body).send().await;
+        let told = |list: &Value, email: &str| -> Vec<bool> {
+            let of = list.as_array().unwrap().iter().filter(|one| one["email"] == email);
+            of.map(|one| one["second_factor"].as_bool().unwrap()).collect()
+        };
+        let own = client.get("/api/account/sessions").send().await.json();
+        // The one that set it up, and the one that gave it.
+        assert_eq!(told(&own, Z1.email), [true, true], "{own}");
+        let page = client.get("/-/account").send().await.text();
+        assert!(page.contains("; with second factor"), "{page}");
+        let staff = server.by_cookie(&STAFF).await;
+        let all = staff.get("/api/security/sessions").send().await.json();
+        assert_eq!(told(&all["data"], Z1.email), [true, true], "{all}");
+        assert_eq!(told(&all["data"], STAFF.email), [false], "control: {all}");
+        let page = staff.get("/-/admin/sessions").send().await.text();
+        assert_eq!(page.matches(", second factor</span>").count(), 2, "{page}");
+
+        let failed = async || server.events("authn_login_fail", 0).await.len();
+        assert_eq!(failed().await, 0, "control");
+        let wrong = login(&server.client(), &Z1, Some(&owner.wrong(server))).await;
+        assert_eq!(wrong.verdict(), "401 second_factor_wrong");
+        let asked = ticket(&login(&server.client(), &Z1, None).await);
+        give(&server.client(), &asked, &owner.wrong(server)).await;
+        let events = server.events("authn_login_fail", 2).await;
+        let reasons: Vec<_> = events.iter().map(|event| event.detail["reason"].clone()).collect();
+        assert_eq!(reasons, ["wrong_second_factor", "wrong_second_factor"]);
+    })
+    .await;
 }

@@ -146,7 +146,7 @@ macro_rules! page_sql {
         concat!(
             "SELECT s.handle, s.user_id, u.email, u.username, u.first_name, u.last_name,
                 u.account_type, s.form, s.ip, s.user_agent, s.platform, s.device_type,
-                s.app_version, s.remember_series IS NOT NULL AS is_remembered, s.created_at,
+                s.app_version, s.second_factor, s.remember_series IS NOT NULL AS is_remembered, s.created_at,
                 COALESCE((SELECT MAX(c.last_active) FROM credentials c
                     WHERE c.session_id = s.id AND c.ended_at IS NULL), s.created_at) AS last_active,
                 COALESCE((SELECT MAX(c.expires_at) FROM credentials c

@@ -5,7 +5,7 @@ use portcullis_domain::csrf::Kind;
 use portcullis_domain::password::is_too_long;
 
 use super::{CHANGE, Problem, TO_ACCOUNT, done, show_form};
-use crate::flows::change_password::{change, faults};
+use crate::flows::change_password::{change, faults, min_length};
 use crate::flows::proof::Refusal;
 use crate::flows::users::Accepted;
 use crate::web::caller::{InSession, SignedIn};
@@ -23,7 +23,7 @@ pub(super) const SHOW: Doc = Doc {
 
 /// `GET /-/account/password`.
 pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
-    form(&call, &caller, None)
+    form(&call, &caller, None).await
 }
 
 pub(super) const SUBMIT: Doc = Doc {
@@ -41,14 +41,15 @@ pub(super) const SUBMIT: Doc = Doc {
 pub(super) async fn submit(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let text = |name| call.fields.text(name).unwrap_or_default();
     let (current, new) = (text("current_password"), text("password"));
-    let again = |problem: Problem| form(&call, &caller, Some(&problem));
+    let again = async |problem: Problem| form(&call, &caller, Some(&problem)).await;
     if current.is_empty() || is_too_long(current) {
-        return again(Problem::missing("Enter your current password.", "current_password"));
+        return again(Problem::missing("Enter your current password.", "current_password")).await;
     }
-    let weak = faults(&call.app, &caller.found().user, new);
-    let new = match Accepted::check(new, call.app.config.password.min_length) {
+    let min_chars = min_length(&call.app, caller.user_id()).await?;
+    let weak = faults(&caller.found().user, new, min_chars);
+    let new = match Accepted::check_either(new, call.app.config.password.lengths()) {
         Ok(new) if weak.is_empty() => new,
-        Ok(_) | Err(_) => return again(Problem::weak(&weak)),
+        Ok(_) | Err(_) => return again(Problem::weak(&weak)).await,
     };
     let answer = change(&call.app, &claim(&call, &caller, current), &new).await?;
     call.facts.set_limit_standing(answer.standing);
@@ -64,10 +65,10 @@ pub(super) async fn submit(call: Call, SignedIn(caller): SignedIn) -> Answer {
                 TO_ACCOUNT,
             )
         }
-        Err(Refusal::Wrong) => again(Problem::wrong_password()),
+        Err(Refusal::Wrong) => again(Problem::wrong_password()).await,
         Err(Refusal::Gone) => Err(Error::SignIn("session_ended")),
-        Err(Refusal::Locked { retry_after }) => again(Problem::locked(retry_after)),
-        Err(Refusal::TooMany { retry_after }) => again(Problem::too_many(retry_after)),
+        Err(Refusal::Locked { retry_after }) => again(Problem::locked(retry_after)).await,
+        Err(Refusal::TooMany { retry_after }) => again(Problem::too_many(retry_after)).await,
     }
 }
 
@@ -82,12 +83,12 @@ struct Form<'a> {
     problem: Option<&'a Problem>,
 }
 
-fn form(call: &Call, caller: &InSession, problem: Option<&Problem>) -> Answer {
+async fn form(call: &Call, caller: &InSession, problem: Option<&Problem>) -> Answer {
     let page = Form {
         action: CHANGE,
         csrf_token: door::mint(&call.app, caller.session(), Kind::Session),
         email: caller.found().user.email.as_str(),
-        min_length: call.app.config.password.min_length,
+        min_length: min_length(&call.app, caller.user_id()).await?,
         problem,
     };
     show_form(&page, problem)

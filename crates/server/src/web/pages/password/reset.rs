@@ -4,7 +4,7 @@
 use askama::Template;
 use portcullis_domain::event::{Event, LinkRefusal};
 use portcullis_domain::one_time_link::LinkPurpose;
-use portcullis_domain::password::Policy;
+use portcullis_domain::password::{Lengths, Policy};
 use portcullis_domain::secret::ResetToken;
 
 use super::{Problem, TO_SIGN_IN, done, show_form};
@@ -48,8 +48,9 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
         return again(Problem::outdated(refusal));
     }
     let text = call.fields.text("password").unwrap_or_default();
-    let min_chars = call.app.config.password.min_length;
-    let Ok(password) = Accepted::check(text, min_chars) else {
+    let lengths = call.app.config.password.lengths();
+    let min_chars = lengths.alone;
+    let Ok(password) = Accepted::check_either(text, lengths) else {
         return again(Problem::weak(&Policy { min_chars, own_words: &[] }.faults(text)));
     };
     let (from, context) = (call.facts.client, call.facts.context());
@@ -87,7 +88,7 @@ struct Form<'a> {
     action: &'static str,
     csrf_token: String,
     code: &'a str,
-    min_length: usize,
+    lengths: Lengths,
     problem: Option<&'a Problem>,
     script: &'static str,
 }
@@ -97,7 +98,7 @@ fn form(call: &Call, code: &str, problem: Option<&Problem>) -> Answer {
         action: PAGE,
         csrf_token: door::mint_anonymous(&call.app, &call.facts),
         code,
-        min_length: call.app.config.password.min_length,
+        lengths: call.app.config.password.lengths(),
         problem,
         script: SCRIPT,
     };

@@ -70,6 +70,13 @@ pub(super) async fn turn_off(call: Call, SignedIn(caller): SignedIn) -> Answer {
             let lines = ["Your role needs a second factor: it cannot be switched off."];
             Problem::new(StatusCode::FORBIDDEN, "second_factor_required", lines)
         }
+        Disabled::ShortPassword => {
+            let lines = [
+                "Your password is too short to stand alone.",
+                "Set a longer one on your account page before you switch the second factor off.",
+            ];
+            Problem::new(StatusCode::BAD_REQUEST, "password_too_short", lines)
+        }
         Disabled::WrongPassword => Problem::wrong_password(),
         Disabled::Locked { of: Guessed::Password, retry_after } => Problem::locked(retry_after),
         Disabled::TooMany { retry_after } => Problem::too_many(retry_after),
