@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
+use super::factor::{self, Factor};
 use super::server::{Server, address_of};
 use crate::harness::client::Client;
 use crate::harness::database::Kind;
@@ -32,6 +33,8 @@ pub(super) enum Promise {
     Reset(String),
     /// One of these is the person's password, and it is the only one if there is only one.
     Password(&'static str, Vec<String>),
+    /// How it stands with the person's second factor.
+    Factor(&'static str, Factor),
     /// Whether the person is on the blacklist; `None` if the last change was not acknowledged.
     Listed(&'static str, Option<bool>),
 }
@@ -64,6 +67,7 @@ pub(super) struct Ledger {
     former: BTreeMap<&'static str, Vec<String>>,
     /// The last word about a person; `None` if it was not acknowledged.
     listed: BTreeMap<&'static str, Option<bool>>,
+    factors: BTreeMap<&'static str, Factor>,
     /// The requests whose acts are in the audit log.
     written: BTreeSet<String>,
     counts: BTreeMap<&'static str, usize>,
@@ -86,6 +90,7 @@ impl Ledger {
                     self.former.entry(person).or_default().extend(gone);
                 }
                 Promise::Listed(person, listed) => drop(self.listed.insert(person, listed)),
+                Promise::Factor(person, factor) => drop(self.factors.insert(person, factor)),
                 Promise::Written(request) => drop(self.written.insert(request)),
                 promise @ (Promise::Dead(_)
                 | Promise::Alive(_)
@@ -110,6 +115,9 @@ impl Ledger {
         let too_many = self.kept.len().saturating_sub(KEPT);
         self.kept.drain(..too_many);
         self.check_passwords(server, when).await;
+        for (person, factor) in std::mem::take(&mut self.factors) {
+            factor::check(server, person, factor, when).await;
+        }
         let missing: Vec<_> = self.written.difference(&server.written().await).cloned().collect();
         assert!(missing.is_empty(), "{when}: not in the audit log: {missing:?}");
         for (person, listed) in &self.listed {
@@ -144,6 +152,7 @@ impl Ledger {
             ("reset", 3),
             ("password", 20),
             ("listed", 10),
+            ("factor", 60),
             ("written", 60),
         ];
         for (word, enough) in enough {
@@ -174,7 +183,8 @@ async fn check(server: &Server, promise: &Promise, when: &str) {
             assert_eq!(answer.status, 400, "{when}: {answer:?}");
         }
         // Looked at together.
-        Promise::Password(..) | Promise::Listed(..) | Promise::Written(_) => {}
+        Promise::Password(..) | Promise::Listed(..) | Promise::Factor(..) | Promise::Written(_) => {
+        }
     }
 }
 
@@ -205,6 +215,7 @@ fn word(promise: &Promise) -> &'static str {
         Promise::Reset(_) => "reset",
         Promise::Password(..) => "password",
         Promise::Listed(..) => "listed",
+        Promise::Factor(..) => "factor",
         Promise::Written(_) => "written",
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! `work` is what goes on when the process dies, `ledger` what was promised until then.
 
+mod factor;
 mod ledger;
 mod server;
 mod work;

@@ -25,7 +25,7 @@ use crate::harness::program::Program;
 /// Who may do everything.
 pub(super) const OWNER: &str = "owner";
 /// Each worker has one of its own.
-const PEOPLE: [&str; 6] = ["ada", "ben", "cleo", "dan", "eve", "finn"];
+const PEOPLE: [&str; 7] = ["ada", "ben", "cleo", "dan", "eve", "finn", "pia"];
 /// Those who forget their password, one after the other.
 pub(super) const FORGETFUL: [&str; 8] = ["gus", "hal", "ida", "jim", "kay", "leo", "mae", "ned"];
 

@@ -9,10 +9,14 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use portcullis_server::clock::Clock;
+
+use super::factor::{Codes, Factor};
 use super::ledger::{Credential, Ledger, Promise, spend};
 use super::server::{FORGETFUL, OWNER, Server, address_of};
 use crate::harness::client::{Answer, Client};
 use crate::harness::people::PASSWORD;
+use crate::second_factor::code_at;
 
 /// Those who work.
 pub(super) struct Workers(JoinSet<Vec<Promise>>);
@@ -27,10 +31,11 @@ enum Work {
     ChangePassword,
     Spend,
     Reset,
+    Factor,
 }
 
 impl Work {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::SignInAndOut,
         Self::EndTokens,
         Self::Terminate,
@@ -38,6 +43,7 @@ impl Work {
         Self::ChangePassword,
         Self::Spend,
         Self::Reset,
+        Self::Factor,
     ];
 
     /// Whose account it is about: nobody else's work is. Few letters about a forgotten password go to
@@ -50,6 +56,7 @@ impl Work {
             Self::Blacklist => "dan",
             Self::ChangePassword => "eve",
             Self::Spend => "finn",
+            Self::Factor => "pia",
             Self::Reset => FORGETFUL[round % FORGETFUL.len()],
         }
     }
@@ -104,6 +111,7 @@ impl Worker {
             Work::ChangePassword => self.change_password().await,
             Work::Spend => self.spend().await,
             Work::Reset => self.reset().await,
+            Work::Factor => self.factor().await,
         }
     }
 
@@ -211,6 +219,45 @@ impl Worker {
             }
             assert_eq!(answer.verdict(), "400 link_used");
         }
+    }
+
+    /// A second factor, switched on, used and switched off.
+    async fn factor(&mut self) -> Option<()> {
+        let client = self.sign_in().await?;
+        let token = session_token(&client).await?;
+        let setup = client.post("/api/two-factor/setup").header("x-csrf-token", &token);
+        let begun = setup.try_send().await?;
+        assert_eq!(begun.status, 201, "{begun:?}");
+        let begun = begun.json();
+        let mut codes = Codes::of(&begun);
+        let code = code_at(begun["secret"].as_str().unwrap(), Clock::system().now());
+        self.told.push(Promise::Factor(self.person, Factor::MayBeOn(codes.clone())));
+        let body = json!({"code": code});
+        let path = "/api/two-factor/verify-setup";
+        let answer = post(&client, path, Some(&token), &body).await?;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        self.is_written(&answer);
+        codes.used.push(code);
+        self.told.push(Promise::Factor(self.person, Factor::On(codes.clone())));
+
+        let other = self.anybody();
+        let body = json!({
+            "email": address_of(self.person), "password": PASSWORD, "twoFactorCode": codes.backup[0],
+        });
+        let answer = post(&other, "/api/auth/login", None, &body).await?;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        self.is_written(&answer);
+        codes.used.push(codes.backup[0].clone());
+        self.told.push(Promise::Factor(self.person, Factor::On(codes.clone())));
+
+        let token = session_token(&client).await?;
+        self.told.push(Promise::Factor(self.person, Factor::MayBeOff(codes)));
+        let body = json!({"password": PASSWORD});
+        let answer = post(&client, "/api/two-factor/disable", Some(&token), &body).await?;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        self.is_written(&answer);
+        self.told.push(Promise::Factor(self.person, Factor::Off));
+        Some(())
     }
 
     /// The token of the mail to the person, which a job delivers every second.
