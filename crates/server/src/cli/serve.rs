@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::open::{self, Opened};
 use super::output;
 use crate::app::{App, Outside};
+use crate::flows::required_factor;
 use crate::telemetry::{listener, log};
 use crate::{jobs, serve, signing_keys};
 
@@ -59,6 +60,9 @@ pub async fn start(opened: Opened) -> anyhow::Result<Running> {
     let app = App::build(Outside { config, db, secret, clock, listening: address })?;
     Box::pin(app.limits.refresh(&app.db)).await?;
     Box::pin(signing_keys::keep(&app)).await?;
+    for role in required_factor::unknown_roles(&app).await? {
+        tracing::warn!(role, "sign_in.require_second_factor names a role that does not exist");
+    }
     app.telemetry.spans.export(open::environment()).context("traces cannot be exported")?;
     Ok(Running { app, address, listener, metrics })
 }

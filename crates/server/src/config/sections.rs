@@ -265,7 +265,7 @@ fn sign_in(r: &mut Reader<'_>) -> Result<SignIn, Reported> {
     let first_user = r.one("first_user", word(&words));
     let step_up = r.one("step_up", |text| text.parse().ok());
     let roles = r.list("require_second_factor", |text| {
-        Some(fold(text.trim())).filter(|name| !name.is_empty())
+        Some(fold(text.trim())).filter(|name| name.chars().any(char::is_alphanumeric))
     });
     let grace = r.one_or_off("second_factor_grace", values::duration);
     Ok(SignIn {

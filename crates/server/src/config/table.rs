@@ -1,10 +1,12 @@
 //! The table of keys: every setting that exists, with its default, what it accepts and what it is for.
 //! Data only.
 
+mod sign_in;
 mod webhook;
 
 use super::keys::{Default, Key, Kind, Section};
 use Default::{Follows, Is, Required};
+use sign_in::SIGN_IN;
 
 pub(super) use webhook::WEBHOOK;
 
@@ -224,55 +226,6 @@ const PASSWORD: &[Key] = &[
         "The passes over that memory.",
     ),
     number("argon2_parallelism", Is("1"), "a whole number from 1 to 16", "The lanes of one hash."),
-];
-
-const SIGN_IN: &[Key] = &[
-    switch(
-        "confirm_new_place",
-        Is("true"),
-        "With true, a browser at a place where the person has not signed in before needs a code from a \
-         mail; with false the person is told by mail.",
-    ),
-    text(
-        "magic_link",
-        Is("10m"),
-        "a duration from 1m to 1h, or off",
-        "How long a link that somebody had mailed to sign in with is good; off: nobody signs in so.",
-    ),
-    list(
-        "trusted_origins",
-        Is(""),
-        ORIGINS,
-        "Other sites whose pages may send us requests that change something.",
-    ),
-    list("redirect_origins", Is(""), ORIGINS, "Other sites that a sign-in may lead to."),
-    text(
-        "first_user",
-        Is("off"),
-        "off or local",
-        "With local, a program on this machine may make the first user, who is the owner, while there \
-         is no user at all.",
-    ),
-    text(
-        "step_up",
-        Is("pages"),
-        "\"pages\" or \"all\"",
-        "Where what may do lasting harm asks for a sign-in of the last 15 minutes: on our pages, or \
-         from API clients as well.",
-    ),
-    list(
-        "require_second_factor",
-        Is(""),
-        "names of roles, such as owner",
-        "Roles whose people must have a second factor.",
-    ),
-    text(
-        "second_factor_grace",
-        Is("7d"),
-        DURATION_OR_OFF,
-        "How long they may go on without one, from their first sign-in under that rule. Then, and at \
-         once with off, signing in leads to setting one up and nowhere else.",
-    ),
 ];
 
 const LIMITS: &[Key] = &[

@@ -4,7 +4,7 @@
 use portcullis_domain::required_factor::Standing;
 use portcullis_domain::role::Role;
 use portcullis_store::users::{self, User};
-use portcullis_store::{Error, Tx, factors};
+use portcullis_store::{Error, Tx, factors, roles};
 
 use crate::app::App;
 use crate::mail::{self, Letter};
@@ -45,4 +45,16 @@ pub async fn standing(app: &App, user: &User, role: &Role) -> Result<Standing, E
     let now = app.clock.now();
     let told = users::told_of_factor_at(&mut tx, user.id).await?.unwrap_or(now);
     Ok(requirement.judge(role, told, now))
+}
+
+/// The roles of the configuration that do not exist, of whose people nothing is asked.
+pub async fn unknown_roles(app: &App) -> Result<Vec<&str>, Error> {
+    let mut tx = app.db.read().await?;
+    let mut unknown = Vec::new();
+    for name in &app.config.sign_in.second_factor.roles {
+        if roles::by_name(&mut tx, name).await?.is_none() {
+            unknown.push(name.as_str());
+        }
+    }
+    Ok(unknown)
 }

@@ -105,6 +105,32 @@ fn a_value_that_is_not_accepted_is_named_with_what_is() {
 }
 
 #[test]
+fn a_factor_asks_for_no_longer_password_than_none() {
+    check("[password]\nmin_length = 12\nmin_length_with_second_factor = 12", &[], &[]);
+    check(
+        "[password]\nmin_length = 12\nmin_length_with_second_factor = 13",
+        &[],
+        &["3: password.min_length_with_second_factor: 13 is more than min_length; \
+           accepted: 12 or less"],
+    );
+}
+
+#[test]
+fn roles_that_need_a_factor_are_named_in_any_case() {
+    let config = accepted(
+        "[sign_in]\nrequire_second_factor = [\"Owner\", \" office staff \"]\n\
+         second_factor_grace = \"off\"",
+        &[],
+    );
+    let required = &config.sign_in.second_factor;
+    assert_eq!(
+        (required.roles.as_slice(), required.grace),
+        (["owner", "office staff"].map(String::from).as_slice(), None)
+    );
+    assert!(accepted("", &[]).sign_in.second_factor.roles.is_empty(), "nobody must, at first");
+}
+
+#[test]
 fn an_unknown_name_is_a_fault() {
     check(
         "[server]\nlisten_on = \"127.0.0.1:1\"\n[metric]\nlisten = \"x\"\n",

@@ -134,6 +134,7 @@ async fn a50_each_person_at_each_route() {
                                 | "submit_reset_password"
                                 | "submit_verify_email"
                                 | "submit_second_factor"
+                                | "submit_second_factor_set_up_first"
                                 | "submit_ask_magic_link"
                                 | "submit_magic_link"
                                 | "submit_magic_code"

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::Method;
 use portcullis_domain::text::Name;
+use portcullis_server::flows::required_factor::unknown_roles;
 use portcullis_store::{roles, users};
 use serde_json::{Value, json};
 
@@ -359,6 +360,16 @@ async fn the_first_run_of_an_owner_with_a_factor_leads_to_the_sign_in_page() {
         assert!(asked.text().contains("action=\"/-/second-factor\""), "{}", asked.text());
         let again = first_run::send(&server.client(), &link, &[]).await;
         assert!(again.text().contains("<code>link_used</code>"), "{}", again.text());
+    })
+    .await;
+}
+
+/// A name that is misspelled asks nothing of anybody, so the log of a start says it.
+#[tokio::test]
+async fn roles_that_do_not_exist_are_named() {
+    let config = "[sign_in]\nrequire_second_factor = [\"owner\", \"onwer\"]";
+    on_each_database_with(Setup::with(config), async |server| {
+        assert_eq!(unknown_roles(&server.app).await.unwrap(), ["onwer"]);
     })
     .await;
 }
