@@ -115,7 +115,8 @@ struct Page {
     /// The value of a key, and what it is called: shown this once.
     made: Option<(String, String)>,
     lines: Vec<Line>,
-    scopes: Vec<&'static str>,
+    /// What is often wanted of the scopes: as the form sends it, and in words.
+    choices: [(&'static str, &'static str); 5],
     /// An hour and a day, in seconds.
     overlaps: [(u64, &'static str); 3],
     csrf_token: String,
@@ -180,7 +181,13 @@ async fn page(call: &Call, caller: &InSession, status: StatusCode, told: Told) -
         problem: told.problem,
         made: told.made.map(|made| (visible(&made.key.terms.name), made.value)),
         lines: keys.iter().map(|key| Line::of(key, now)).collect(),
-        scopes: Scope::ALL.into_iter().map(Scope::as_str).collect(),
+        choices: [
+            ("read", "Look (read)"),
+            ("read write", "Look and change (read, write)"),
+            ("read write delete", "Look, change and delete (read, write, delete)"),
+            ("write", "Change without looking (write)"),
+            ("admin", "Everything (admin)"),
+        ],
         overlaps: [
             (0, "stops at once"),
             (HOUR.as_secs(), "goes on for an hour"),

@@ -7,8 +7,8 @@ use portcullis_store::{roles, users};
 use serde_json::json;
 
 use super::{KEYS, create, program};
-use crate::harness::people::{STAFF, TENANT};
-use crate::harness::{TestApp, on_each_database};
+use crate::harness::people::{STAFF, TENANT, Z1};
+use crate::harness::{Setup, TestApp, on_each_database, on_each_database_with};
 
 /// Needs a permission that only the owner's role has.
 const ADMINISTERED: &str = "/api/admin/roles";
@@ -103,11 +103,12 @@ async fn a47_scopes_beyond_the_owner_give_nothing() {
 async fn a47_a_key_is_demoted_with_its_owner_and_comes_back_with_him() {
     on_each_database(async |server| {
         let staff = server.add(&STAFF).await;
+        server.add(&Z1).await;
         let (client, _) = program(server, &STAFF, &["admin"]).await;
         let role = json!({"action": "create_role", "name": "made by a key", "level": 1});
         let act = async || client.post(ADMINISTERED).json(&role).send().await.verdict();
         assert_eq!(client.get(ADMINISTERED).send().await.status, 200, "control");
-        give_role(server, staff.id, "worker").await;
+        give_role(server, staff.id, Z1.role).await;
         assert_eq!(client.get(ADMINISTERED).send().await.verdict(), "403 permission_missing");
         assert_eq!(act().await, "403 permission_missing");
         assert_eq!(client.get("/").send().await.status, 200, "control: it is still his");
@@ -147,6 +148,25 @@ async fn a46_nothing_beside_a_key_lends_it_more() {
         assert_eq!(seen.last().unwrap().headers["x-auth-user"], tenant.id.to_string());
     })
     .await;
+}
+
+/// A key proves nobody, so where a fresh sign-in is asked of programs too it is none.
+#[tokio::test]
+async fn a47_where_programs_must_be_fresh_a_key_does_no_lasting_harm() {
+    for (config, expected) in [("", 201), ("[sign_in]\nstep_up = \"all\"", 403)] {
+        on_each_database_with(Setup::with(config), async |server| {
+            server.add(&STAFF).await;
+            let (client, _) = program(server, &STAFF, &["admin"]).await;
+            let role = json!({"action": "create_role", "name": "made by a key", "level": 1});
+            let answer = client.post(ADMINISTERED).json(&role).send().await;
+            assert_eq!(answer.status.as_u16(), expected, "{config}: {answer:?}");
+            if expected == 403 {
+                assert_eq!(answer.verdict(), "403 step_up_required");
+            }
+            assert_eq!(client.get(ADMINISTERED).send().await.status, 200, "control");
+        })
+        .await;
+    }
 }
 
 async fn give_role(server: &TestApp, user: UserId, role: &str) {
