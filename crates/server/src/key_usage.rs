@@ -3,7 +3,7 @@
 //! second is bounded, so that none fills the store: every request is counted, and the first few of each
 //! second are kept one by one.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,9 +32,24 @@ pub struct KeyUsage(Mutex<Batch>);
 
 #[derive(Default)]
 struct Batch {
-    used: HashMap<KeyId, (i64, Time)>,
-    hours: HashMap<(KeyId, Time, String), (i64, i64)>,
+    /// In order, so that nodes that write down the same keys meet in the same order.
+    keys: BTreeMap<KeyId, OfKey>,
+    /// Of all keys.
+    told_apart: usize,
     log: Vec<Use>,
+}
+
+#[derive(Default)]
+struct OfKey {
+    requests: i64,
+    last: Time,
+    hours: BTreeMap<Time, BTreeMap<String, Count>>,
+}
+
+#[derive(Default)]
+struct Count {
+    requests: i64,
+    took_ms: i64,
 }
 
 /// A request by a key that was answered.
@@ -53,19 +68,20 @@ impl KeyUsage {
     pub fn note(&self, random: Random, it: &Answered<'_>) {
         let took_ms = i64::try_from(it.took.as_millis()).unwrap_or(i64::MAX);
         let mut batch = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (requests, last) = batch.used.entry(it.key).or_insert((0, it.at));
-        *requests += 1;
-        *last = (*last).max(it.at);
-        let is_kept = *requests <= KEPT_OF_KEY && batch.log.len() < KEPT;
-        let hour = Time(it.at.0 - it.at.0.rem_euclid(HOUR));
-        let place = (it.key, hour, it.endpoint.to_owned());
-        if batch.hours.len() < TOLD_APART || batch.hours.contains_key(&place) {
-            let (requests, took) = batch.hours.entry(place).or_insert((0, 0));
-            *requests += 1;
-            *took = took.saturating_add(took_ms);
+        let Batch { keys, told_apart, log } = &mut *batch;
+        let key = keys.entry(it.key).or_default();
+        key.requests += 1;
+        key.last = key.last.max(it.at);
+        let is_kept = key.requests <= KEPT_OF_KEY && log.len() < KEPT;
+        let places = key.hours.entry(Time(it.at.0 - it.at.0.rem_euclid(HOUR))).or_default();
+        if let Some(count) = places.get_mut(it.endpoint) {
+            count.add(took_ms);
+        } else if *told_apart < TOLD_APART {
+            *told_apart += 1;
+            places.entry(it.endpoint.to_owned()).or_default().add(took_ms);
         }
         if is_kept {
-            batch.log.push(Use {
+            log.push(Use {
                 id: random.row_id(it.at),
                 key: it.key,
                 at: it.at,
@@ -81,33 +97,43 @@ impl KeyUsage {
     /// nobody, and the next second has its own.
     pub async fn write(&self, db: &Db) -> Result<(), Error> {
         let batch = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        if batch.used.is_empty() {
+        if batch.keys.is_empty() {
             return Ok(());
         }
-        let mut used: Vec<Used> = batch
-            .used
-            .into_iter()
-            .map(|(key, (requests, last))| Used { key, requests, last })
-            .collect();
-        let mut counted: Vec<Counted<'_>> = batch
-            .hours
+        let used: Vec<Used> = batch
+            .keys
             .iter()
-            .map(|((key, hour, endpoint), (requests, took_ms))| Counted {
-                key: *key,
-                hour: *hour,
-                endpoint,
-                requests: *requests,
-                took_ms: *took_ms,
-            })
+            .map(|(key, it)| Used { key: *key, requests: it.requests, last: it.last })
             .collect();
-        // Nodes that write down the same keys meet in the same order.
-        used.sort_unstable_by_key(|it| it.key);
-        counted.sort_unstable_by_key(|it| (it.key, it.hour, it.endpoint));
+        let counted: Vec<Counted<'_>> = batch.counted().collect();
         let mut tx = db.write().await?;
         usage::count(&mut tx, &used).await?;
         usage::count_hours(&mut tx, &counted).await?;
         usage::log(&mut tx, &batch.log).await?;
         tx.commit().await
+    }
+}
+
+impl Batch {
+    fn counted(&self) -> impl Iterator<Item = Counted<'_>> {
+        let hours =
+            self.keys.iter().flat_map(|(key, it)| it.hours.iter().map(move |hour| (key, hour)));
+        hours.flat_map(|(key, (hour, places))| {
+            places.iter().map(|(endpoint, count)| Counted {
+                key: *key,
+                hour: *hour,
+                endpoint,
+                requests: count.requests,
+                took_ms: count.took_ms,
+            })
+        })
+    }
+}
+
+impl Count {
+    fn add(&mut self, took_ms: i64) {
+        self.requests += 1;
+        self.took_ms = self.took_ms.saturating_add(took_ms);
     }
 }
 
