@@ -13,6 +13,29 @@ use aws_lc_rs::digest::{Context, SHA256};
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
+/// Bytes that come bit by bit.
+pub(crate) struct Hasher(Context);
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
+
+impl Hasher {
+    /// The next bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all of them.
+    pub(crate) fn finish(self) -> Digest {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(self.0.finish().as_ref());
+        Digest(bytes)
+    }
+}
+
 /// The text is not 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotADigest;
@@ -33,19 +56,16 @@ impl Digest {
 
     /// Reads to the end, in steps of 64 KiB.
     pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
-        let mut context = Context::new(&SHA256);
+        let mut hasher = Hasher::default();
         let mut buffer = vec![0; 64 * 1024];
         loop {
             match reader.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => context.update(buffer.get(..count).unwrap_or_default()),
+                Ok(0) => return Ok(hasher.finish()),
+                Ok(count) => hasher.update(buffer.get(..count).unwrap_or_default()),
                 Err(fault) if fault.kind() == ErrorKind::Interrupted => {}
                 Err(fault) => return Err(fault),
             }
         }
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(context.finish().as_ref());
-        Ok(Self(bytes))
     }
 
     /// The 32 bytes themselves.

@@ -1,8 +1,20 @@
-//! What the files are: digests of files on this machine.
+//! What the files are: what is below a root, read safely and in order; baselines as text; how the one
+//! differs from the other.
 //!
-//! It knows no database and no HTTP, and imports none of our other crates. Judging what a
-//! difference means, and remembering it, are for others.
+//! It knows no database and no HTTP, and imports none of our other crates. Who is told of a difference,
+//! and remembering it, are for others.
 
+mod compare;
 mod digest;
+mod entry;
+mod look;
+pub mod manifest;
+pub mod path;
+mod scan;
+mod walk;
 
+pub use compare::{Change, Compared, Comparison, Finding, Is};
 pub use digest::{Digest, NotADigest};
+pub use entry::{Content, Entry, NotAnEntry, Owner};
+pub use look::{Inode, Seen, Why};
+pub use scan::{Exclude, NotAPattern, NotScanned, Plan, Progress, scan};

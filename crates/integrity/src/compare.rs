@@ -1,0 +1,255 @@
+//! A scan held against a baseline, path by path: what was added, deleted, changed or moved, and what could
+//! not be checked. Nothing is deleted that was not proved to be gone. Not here: how bad that is.
+
+use std::collections::HashMap;
+use std::iter::Peekable;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Mode, OFlags, open, openat, statat};
+use rustix::io::Errno;
+
+use crate::look::{Seen, Why};
+use crate::path::order;
+use crate::{Content, Digest, Entry};
+
+/// So many that were added or deleted are looked through for moves.
+const MOST_MOVED: usize = 20_000;
+
+/// A difference from the baseline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// As the baseline has it; `None`: it has no such path.
+    pub was: Option<Entry>,
+    pub is: Is,
+    /// Where something with the same content is gone from, or has come to.
+    pub moved: Option<Vec<u8>>,
+}
+
+/// How it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Is {
+    There(Entry),
+    Gone,
+    /// It may be as it was, or not.
+    Unverifiable {
+        path: Vec<u8>,
+        why: Why,
+    },
+}
+
+/// The word for a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Change {
+    Added,
+    Deleted,
+    /// Its content, or its type.
+    Modified,
+    /// Its rights, owner or attributes alone.
+    Attributes,
+    Unverifiable,
+}
+
+impl Change {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Deleted => "deleted",
+            Self::Modified => "modified",
+            Self::Attributes => "attributes",
+            Self::Unverifiable => "unverifiable",
+        }
+    }
+}
+
+impl Finding {
+    /// Where.
+    pub fn path(&self) -> &[u8] {
+        match (&self.is, &self.was) {
+            (Is::There(entry), _) | (Is::Gone, Some(entry)) => &entry.path,
+            (Is::Unverifiable { path, .. }, _) => path,
+            (Is::Gone, None) => b"",
+        }
+    }
+
+    /// What kind of difference it is.
+    pub fn change(&self) -> Change {
+        match (&self.was, &self.is) {
+            (_, Is::Unverifiable { .. }) => Change::Unverifiable,
+            (_, Is::Gone) => Change::Deleted,
+            (None, Is::There(_)) => Change::Added,
+            (Some(was), Is::There(is)) if was.content != is.content => Change::Modified,
+            (Some(_), Is::There(_)) => Change::Attributes,
+        }
+    }
+}
+
+/// Compares. What is seen comes in the order of paths; so does the baseline.
+pub struct Comparison<B: Iterator> {
+    baseline: Peekable<B>,
+    root: Option<OwnedFd>,
+    findings: Vec<Finding>,
+    /// Folders of which nothing is known.
+    closed: Vec<(Vec<u8>, Why)>,
+    unchanged: u64,
+}
+
+/// What a comparison came to.
+#[derive(Debug)]
+pub struct Compared {
+    /// In the order of paths.
+    pub findings: Vec<Finding>,
+    /// Paths that are as the baseline has them.
+    pub unchanged: u64,
+}
+
+impl<B, E> Comparison<B>
+where
+    B: Iterator<Item = Result<Entry, E>>,
+{
+    /// Begins one; `root` is what was scanned.
+    pub fn begin(baseline: B, root: &Path) -> Self {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Self {
+            baseline: baseline.peekable(),
+            root: open(root, flags, Mode::empty()).ok(),
+            findings: Vec::new(),
+            closed: Vec::new(),
+            unchanged: 0,
+        }
+    }
+
+    /// The next that was seen. A fault is one of the baseline.
+    pub fn seen(&mut self, seen: Seen) -> Result<(), E> {
+        self.missing_before(Some(seen.path()))?;
+        let was = match self.baseline.peek() {
+            Some(Ok(entry)) if entry.path == seen.path() => self.baseline.next().transpose()?,
+            _ => None,
+        };
+        match seen {
+            Seen::Is(entry, _) => match was {
+                Some(was) if is_alike(&was, &entry) => self.unchanged += 1,
+                was => self.add(was, Is::There(entry)),
+            },
+            Seen::Unverifiable { path, why } => self.add(was, Is::Unverifiable { path, why }),
+            Seen::Closed { path, why } => {
+                self.closed.push((path.clone(), why));
+                // It may have been told of already, when it was looked at.
+                if self.findings.last().is_none_or(|last| last.path() != path) {
+                    self.add(was, Is::Unverifiable { path, why });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The rest of the baseline; then what moved is found.
+    pub fn finish(mut self) -> Result<Compared, E> {
+        self.missing_before(None)?;
+        pair_moved(&mut self.findings);
+        Ok(Compared { findings: self.findings, unchanged: self.unchanged })
+    }
+
+    /// What the baseline has before a path, and nobody saw.
+    fn missing_before(&mut self, path: Option<&[u8]>) -> Result<(), E> {
+        loop {
+            let is_before = match (self.baseline.peek(), path) {
+                (None, _) => false,
+                (Some(Ok(entry)), Some(path)) => order(&entry.path, path).is_lt(),
+                (Some(_), _) => true,
+            };
+            let Some(entry) = self.baseline.next_if(|_| is_before) else { return Ok(()) };
+            let entry = entry?;
+            let is = self.proved_gone(&entry.path);
+            self.add(Some(entry), is);
+        }
+    }
+
+    /// Whether what was not seen is gone: only if its folder could be listed, and the name is not there.
+    fn proved_gone(&self, path: &[u8]) -> Is {
+        let unverifiable = |why| Is::Unverifiable { path: path.to_vec(), why };
+        let within = |(folder, _): &&(Vec<u8>, Why)| {
+            path.strip_prefix(&folder[..]).is_some_and(|rest| rest.first() == Some(&b'/'))
+        };
+        if let Some((_, why)) = self.closed.iter().find(within) {
+            return unverifiable(*why);
+        }
+        let Some(root) = &self.root else { return unverifiable(Why::Unreadable) };
+        match is_there(root, path) {
+            Ok(false) => Is::Gone,
+            Ok(true) => unverifiable(Why::Unseen),
+            Err(errno) => unverifiable(Why::of(errno)),
+        }
+    }
+
+    fn add(&mut self, was: Option<Entry>, is: Is) {
+        self.findings.push(Finding { was, is, moved: None });
+    }
+}
+
+/// Whether there is anything under a path. Every name of it is asked for in the folder before it, so that
+/// no link leads elsewhere.
+fn is_there(root: &OwnedFd, path: &[u8]) -> Result<bool, Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let (folders, name) = match path.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => (path.get(..at).unwrap_or_default(), path.get(at + 1..).unwrap_or_default()),
+        None => (&b""[..], path),
+    };
+    let mut folder = openat(root, c".", flags | OFlags::DIRECTORY, Mode::empty())?;
+    for name in folders.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+        match openat(&folder, name, flags | OFlags::DIRECTORY, Mode::empty()) {
+            Ok(opened) => folder = opened,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(false),
+            Err(errno) => return Err(errno),
+        }
+    }
+    match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether a path is as the baseline has it. An owner that it does not tell is not asked for.
+fn is_alike(was: &Entry, is: &Entry) -> bool {
+    // The rights of a link mean nothing.
+    let is_link = matches!(is.content, Content::Link { .. });
+    was.content == is.content
+        && (was.mode == is.mode || is_link)
+        && was.owner.is_none_or(|owner| is.owner == Some(owner))
+        && was.attributes == is.attributes
+}
+
+/// Finds what was added with the content of something that is gone. Where there is more than one of
+/// either nobody can tell which moved.
+fn pair_moved(findings: &mut [Finding]) {
+    let mut places: HashMap<(u64, Digest), (Vec<usize>, Vec<usize>)> = HashMap::new();
+    let changed = findings
+        .iter()
+        .enumerate()
+        .filter(|(_, finding)| matches!(finding.change(), Change::Added | Change::Deleted));
+    for (index, finding) in changed.take(MOST_MOVED) {
+        let entry = match (&finding.was, &finding.is) {
+            (None, Is::There(entry)) | (Some(entry), Is::Gone) => entry,
+            _ => continue,
+        };
+        let Content::File { size, digest } = &entry.content else { continue };
+        if *size == 0 {
+            continue;
+        }
+        let (gone, come) = places.entry((*size, *digest)).or_default();
+        if finding.was.is_some() { gone.push(index) } else { come.push(index) }
+    }
+    for (gone, come) in places.into_values() {
+        let ([gone], [come]) = (&gone[..], &come[..]) else { continue };
+        let path = |index: usize| findings.get(index).map(|finding| finding.path().to_vec());
+        let (from, to) = (path(*gone), path(*come));
+        if let Some(finding) = findings.get_mut(*gone) {
+            finding.moved = to;
+        }
+        if let Some(finding) = findings.get_mut(*come) {
+            finding.moved = from;
+        }
+    }
+}

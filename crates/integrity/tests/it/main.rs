@@ -1,0 +1,82 @@
+//! The scanner as its users have it: trees are made, scanned and compared.
+
+mod hostile;
+mod manifests;
+mod trees;
+
+use std::fs;
+use std::num::NonZero;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use portcullis_integrity::manifest::{Body, Head, Manifest, write};
+use portcullis_integrity::{
+    Comparison, Entry, Exclude, Finding, NotScanned, Plan, Progress, Seen, path, scan,
+};
+
+fn plan(root: &Path) -> Plan {
+    let threads = NonZero::new(3).unwrap();
+    Plan { root: root.to_owned(), exclude: Exclude::default(), max_bytes: 1 << 20, threads }
+}
+
+/// Everything that a scan sees.
+fn seen(plan: &Plan) -> Vec<Seen> {
+    let mut all = Vec::new();
+    scan(plan, &Progress::default(), |seen| all.push(seen)).unwrap();
+    let is_sorted = |pair: &[Seen]| path::order(pair[0].path(), pair[1].path()).is_le();
+    assert!(all.windows(2).all(is_sorted), "{all:?}");
+    all
+}
+
+/// A manifest of what is there now.
+fn baseline(plan: &Plan) -> Vec<u8> {
+    let mut body = Body::new(Vec::new());
+    for seen in seen(plan) {
+        let Seen::Is(entry, _) = seen else { panic!("{seen:?}") };
+        body.push(&entry).unwrap();
+    }
+    let (lines, head): (_, Head) = body.finish("app", 1, None);
+    let mut manifest = Vec::new();
+    write(&mut manifest, &head, &mut &lines[..]).unwrap();
+    manifest
+}
+
+fn entries(manifest: &[u8]) -> Vec<Entry> {
+    Manifest::open(manifest).unwrap().lines.collect::<Result<_, _>>().unwrap()
+}
+
+/// How the tree differs from a manifest.
+fn findings(plan: &Plan, manifest: &[u8]) -> Vec<Finding> {
+    try_findings(plan, manifest).unwrap()
+}
+
+fn try_findings(plan: &Plan, manifest: &[u8]) -> Result<Vec<Finding>, NotScanned> {
+    let lines = Manifest::open(manifest).unwrap().lines;
+    let mut comparison = Comparison::begin(lines, &plan.root);
+    scan(plan, &Progress::default(), |seen| comparison.seen(seen).unwrap())?;
+    Ok(comparison.finish().unwrap().findings)
+}
+
+/// The findings as words: the change, the path, and from or to where it moved.
+fn told(plan: &Plan, manifest: &[u8]) -> Vec<String> {
+    let word = |finding: &Finding| {
+        let moved = finding.moved.as_deref().map(|moved| format!(" ~ {}", path::show(moved)));
+        let (change, path) = (finding.change().as_str(), path::show(finding.path()));
+        let why = match &finding.is {
+            portcullis_integrity::Is::Unverifiable { why, .. } => format!(" ({})", why.as_str()),
+            _ => String::new(),
+        };
+        format!("{change} {path}{}{why}", moved.unwrap_or_default())
+    };
+    findings(plan, manifest).iter().map(word).collect()
+}
+
+fn put(root: &Path, name: &str, bytes: impl AsRef<[u8]>) {
+    let file = root.join(name);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, bytes).unwrap();
+}
+
+fn set_mode(root: &Path, name: &str, mode: u32) {
+    fs::set_permissions(root.join(name), fs::Permissions::from_mode(mode)).unwrap();
+}
