@@ -230,9 +230,9 @@ fn pair_moved(findings: &mut [Finding]) {
         .enumerate()
         .filter(|(_, finding)| matches!(finding.change(), Change::Added | Change::Deleted));
     for (index, finding) in changed.take(MOST_MOVED) {
-        let entry = match (&finding.was, &finding.is) {
-            (None, Is::There(entry)) | (Some(entry), Is::Gone) => entry,
-            _ => continue,
+        let ((None, Is::There(entry)) | (Some(entry), Is::Gone)) = (&finding.was, &finding.is)
+        else {
+            continue;
         };
         let Content::File { size, digest } = &entry.content else { continue };
         if *size == 0 {

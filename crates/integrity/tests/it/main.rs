@@ -1,4 +1,5 @@
 //! The scanner as its users have it: trees are made, scanned and compared.
+#![cfg(test)]
 
 mod hostile;
 mod manifests;
@@ -11,7 +12,7 @@ use std::path::Path;
 
 use portcullis_integrity::manifest::{Body, Head, Manifest, write};
 use portcullis_integrity::{
-    Comparison, Entry, Exclude, Finding, NotScanned, Plan, Progress, Seen, path, scan,
+    Comparison, Entry, Exclude, Finding, Is, NotScanned, Plan, Progress, Seen, path, scan,
 };
 
 fn plan(root: &Path) -> Plan {
@@ -63,8 +64,8 @@ fn told(plan: &Plan, manifest: &[u8]) -> Vec<String> {
         let moved = finding.moved.as_deref().map(|moved| format!(" ~ {}", path::show(moved)));
         let (change, path) = (finding.change().as_str(), path::show(finding.path()));
         let why = match &finding.is {
-            portcullis_integrity::Is::Unverifiable { why, .. } => format!(" ({})", why.as_str()),
-            _ => String::new(),
+            Is::Unverifiable { why, .. } => format!(" ({})", why.as_str()),
+            Is::There(_) | Is::Gone => String::new(),
         };
         format!("{change} {path}{}{why}", moved.unwrap_or_default())
     };
