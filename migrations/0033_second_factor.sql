@@ -7,3 +7,6 @@ ALTER TABLE users ADD COLUMN password_needs_factor BOOLEAN NOT NULL DEFAULT FALS
 -- Whether the session began with a second factor, or set one up. Of those that began before this was
 -- written down it is not known.
 ALTER TABLE sessions ADD COLUMN second_factor BOOLEAN NOT NULL DEFAULT FALSE;
+
+-- Who began to set a factor up, and alone may see its key and complete it: a session, or a sign-in that waits.
+ALTER TABLE factors ADD COLUMN begun_by TEXT NOT NULL DEFAULT '';

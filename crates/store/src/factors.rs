@@ -18,6 +18,8 @@ pub use backup_codes::{BackupCodeRow, left, list, renew, spend};
 pub struct NewFactor<'a> {
     pub id: &'a str,
     pub user: UserId,
+    /// Who alone may complete it.
+    pub begun_by: &'a str,
     /// The secret, sealed for this row.
     pub secret: &'a [u8],
     /// What is kept of the codes for a lost phone.
@@ -66,11 +68,11 @@ pub async fn active(tx: &mut Tx, user: UserId) -> Result<Option<Factor>> {
 pub async fn begin(tx: &mut Tx, new: &NewFactor<'_>, now: Time) -> Result<bool> {
     const FORGET: &str = "DELETE FROM factors WHERE user_id = $1 AND state = 'pending'";
     const INSERT: &str = "INSERT INTO factors (
-            id, user_id, state, secret, last_step, failures, created_at, expires_at)
-        SELECT $1, $2, 'pending', $3, 0, 0, $4, $5
+            id, user_id, state, secret, last_step, failures, created_at, expires_at, begun_by)
+        SELECT $1, $2, 'pending', $3, 0, 0, $4, $5, $6
         WHERE NOT EXISTS (SELECT 1 FROM factors WHERE user_id = $2 AND state = 'active')";
     tx.execute(FORGET, params![new.user]).await?;
-    let row = params![new.id, new.user, new.secret, now, new.expires_at];
+    let row = params![new.id, new.user, new.secret, now, new.expires_at, new.begun_by];
     let begun = tx.changed(INSERT, row).await?;
     if begun {
         backup_codes::insert(tx, new.id, new.backup_codes).await?;
@@ -78,11 +80,16 @@ pub async fn begin(tx: &mut Tx, new: &NewFactor<'_>, now: Time) -> Result<bool> 
     Ok(begun)
 }
 
-/// What somebody began to set up, if it can still be completed.
-pub async fn pending(tx: &mut Tx, user: UserId, now: Time) -> Result<Option<Pending>> {
+/// What was begun by exactly this one, if it can still be completed.
+pub async fn pending(
+    tx: &mut Tx,
+    user: UserId,
+    begun_by: &str,
+    now: Time,
+) -> Result<Option<Pending>> {
     const SQL: &str = "SELECT id, secret FROM factors
-        WHERE user_id = $1 AND state = 'pending' AND expires_at > $2";
-    let row = tx.fetch_optional(SQL, params![user, now]).await?;
+        WHERE user_id = $1 AND begun_by = $2 AND state = 'pending' AND expires_at > $3";
+    let row = tx.fetch_optional(SQL, params![user, begun_by, now]).await?;
     row.map(|row| Ok(Pending { id: row.get("id")?, secret: row.get("secret")? })).transpose()
 }
 

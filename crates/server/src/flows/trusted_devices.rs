@@ -62,7 +62,8 @@ impl Described<'_> {
     }
 }
 
-/// Trusts a device of whoever gave the second factor in this transaction.
+/// Trusts a device of whoever gave the second factor in this transaction. The owner is told by mail:
+/// a code may have been typed where somebody else used it.
 pub(super) async fn trust(
     app: &App,
     tx: &mut Tx,
@@ -87,6 +88,8 @@ pub(super) async fn trust(
     trusted_devices::insert(tx, &new, MOST, now).await?;
     let event = Event::DeviceTrusted { id: Text::clip(&id), until };
     record(tx, app.random, &event, context, now).await?;
+    let letter = Letter::device_trusted(described.name.as_str(), until);
+    mail::send(app, tx, &user.email, &letter, now).await?;
     Ok(Trusted { id, secret, at: now, until })
 }
 
@@ -104,8 +107,6 @@ pub async fn add(
         return Ok(Add::NoFactor);
     }
     let trusted = trust(app, &mut tx, &user, described, context).await?;
-    let letter = Letter::device_trusted(described.name.as_str(), trusted.until);
-    mail::send(app, &mut tx, &user.email, &letter, trusted.at).await?;
     tx.commit().await?;
     Ok(Add::Done(trusted))
 }

@@ -18,7 +18,14 @@ const LIFE: Duration = Duration::from_mins(10);
 
 async fn begin(tx: &mut Tx, user: UserId, id: &str) -> bool {
     let (macs, expires_at) = ([mac(1), mac(2)], NOW.plus(LIFE));
-    let new = NewFactor { id, user, secret: b"sealed", backup_codes: &macs, expires_at };
+    let new = NewFactor {
+        id,
+        user,
+        begun_by: "session",
+        secret: b"sealed",
+        backup_codes: &macs,
+        expires_at,
+    };
     factors::begin(tx, &new, NOW).await.unwrap()
 }
 
@@ -30,8 +37,11 @@ async fn a_factor_is_pending_then_active_then_gone() {
         assert!(begin(&mut tx, user, "one").await && begin(&mut tx, user, "two").await);
         assert!(factors::active(&mut tx, user).await.unwrap().is_none());
         let over = NOW.plus(LIFE);
-        assert!(factors::pending(&mut tx, user, over).await.unwrap().is_none());
-        assert_eq!(factors::pending(&mut tx, user, NOW).await.unwrap().unwrap().id, "two");
+        let pending =
+            async |tx: &mut Tx, by, now| factors::pending(tx, user, by, now).await.unwrap();
+        assert!(pending(&mut tx, "session", over).await.is_none());
+        assert!(pending(&mut tx, "another", NOW).await.is_none());
+        assert_eq!(pending(&mut tx, "session", NOW).await.unwrap().id, "two");
         let enable =
             async |tx: &mut Tx, id, now| factors::enable(tx, id, Step(7), now).await.unwrap();
         assert!(!enable(&mut tx, "one", NOW).await, "replaced");

@@ -95,6 +95,7 @@ async fn second_factors_are_counted_of_those_who_can_sign_in() {
         for (number, id) in [with, begun, tenant, closed].into_iter().enumerate() {
             let id_of_factor = number.to_string();
             let new = NewFactor {
+                begun_by: "somebody",
                 id: &id_of_factor,
                 user: id,
                 secret: b"sealed",

@@ -57,8 +57,12 @@ pub async fn ask(
     life: Duration,
 ) -> Result<Asked, Error> {
     let (admission, standing) = mail_request::admit(app, &question, WORD).await?;
+    // Where no link is made a browser keeps its mark, and with it the link that it has.
+    let is_made = matches!(admission, Admission::Go);
     let (mark, errand) = match asker {
-        Asker::Browser(errand) => (Some(Opaque::from_random(app.random.bytes())), errand),
+        Asker::Browser(errand) => {
+            (is_made.then(|| Opaque::from_random(app.random.bytes())), errand)
+        }
         Asker::Program => (None, Errand::default()),
     };
     app.telemetry.metrics.magic_link(match admission {

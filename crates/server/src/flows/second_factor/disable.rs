@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use portcullis_domain::event::{Context, Event, FactorRemover};
 use portcullis_domain::id::UserId;
+use portcullis_domain::second_factor::Typed;
 use portcullis_store::users::{self, Strength, User};
 use portcullis_store::{Error, Tx, factors, roles};
 
@@ -79,7 +80,7 @@ pub async fn by_password(
     Ok((disabled, standing))
 }
 
-/// Takes it away from somebody who gave a code of it.
+/// Takes it away from somebody who gave a code of his app.
 pub async fn by_code(
     app: &App,
     holder: &Holder,
@@ -91,6 +92,10 @@ pub async fn by_code(
         return Ok(refused);
     }
     drop(tx);
+    // Whoever holds the session draws new ones without a question, so one of them proves nothing.
+    if let Typed::Backup(_) = Typed::read(code) {
+        return Ok(Disabled::WrongCode);
+    }
     // In a transaction of its own: whoever signs in takes the user before his factor.
     match verify(app, holder.user, code, context).await? {
         Some(Checked::Passed) => {}

@@ -8,7 +8,7 @@ use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, factors, sessions};
 
 use super::change::begin_anew;
-use super::set_up::{Key, draw_codes, pending};
+use super::set_up::{Beginner, draw_codes, pending};
 use crate::app::App;
 use crate::flows::proof::{Holder, Renewed};
 use crate::flows::{barrier, record};
@@ -57,11 +57,12 @@ async fn put(
 ) -> Result<Enabled, Error> {
     let mut tx = app.db.write().await?;
     let Some(user) = users::by_id(&mut tx, holder.user).await? else { return Ok(Enabled::Gone) };
-    let (id, step) = match look(app, &mut tx, &user, code).await? {
-        FirstCode::Right { id, step } => (id, step),
-        FirstCode::Wrong(_) => return Ok(Enabled::Wrong),
-        FirstCode::NotBegun => return Ok(Enabled::NotBegun),
-    };
+    let (id, step) =
+        match look(app, &mut tx, (&user, Beginner::Session(&holder.session)), code).await? {
+            FirstCode::Right { id, step } => (id, step),
+            FirstCode::Wrong => return Ok(Enabled::Wrong),
+            FirstCode::NotBegun => return Ok(Enabled::NotBegun),
+        };
     // First: whoever signs in takes the user before his factor, too.
     let Some(anew) = begin_anew(app, &mut tx, &user, holder).await? else {
         return Ok(Enabled::Gone);
@@ -86,23 +87,25 @@ pub(in crate::flows) enum FirstCode {
         step: Step,
     },
     /// It is another than the app shows that has this key.
-    Wrong(Key),
+    Wrong,
     NotBegun,
 }
 
-/// Looks at the first code of what was begun. Nothing is guessed at: whoever asks has seen the key.
+/// Looks at the first code of what was begun. Nothing is guessed at: whoever asks has seen the
+/// key.
 pub(in crate::flows) async fn look(
     app: &App,
     tx: &mut Tx,
-    user: &User,
+    (user, by): (&User, Beginner<'_>),
     code: &str,
 ) -> Result<FirstCode, Error> {
-    let Some((id, secret)) = pending(app, tx, user).await? else { return Ok(FirstCode::NotBegun) };
+    let begun = pending(app, tx, user, by).await?;
+    let Some((id, secret)) = begun else { return Ok(FirstCode::NotBegun) };
     let now = app.clock.now();
     let accepted = TotpCode::parse(code).and_then(|code| secret.accept(code, now, Step(0)));
     Ok(match accepted {
         Some(step) => FirstCode::Right { id, step },
-        None => FirstCode::Wrong(Key::of(app, &secret, user)),
+        None => FirstCode::Wrong,
     })
 }
 

@@ -17,6 +17,6 @@ pub use disable::{
     Disabled, Guessed, by_code as disable_by_code, by_password as disable_by_password,
 };
 pub use enable::{Codes, Enabled, enable};
-pub use set_up::{Begun, Key, SetUp, begun_key, set_up};
+pub use set_up::{Begun, Key, SetUp, set_up};
 pub use status::{Status, status};
 pub use verify::verify;

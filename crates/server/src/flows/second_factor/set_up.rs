@@ -2,7 +2,7 @@
 //! asks for it until its first code came (`enable`).
 
 use portcullis_domain::backup_code::{self, BackupCode};
-use portcullis_domain::id::UserId;
+use portcullis_domain::id::SessionId;
 use portcullis_domain::second_factor::PENDING_FOR;
 use portcullis_domain::secret::Mac;
 use portcullis_domain::time::Time;
@@ -14,6 +14,25 @@ use zeroize::Zeroizing;
 
 use super::check::unreadable;
 use crate::app::App;
+use crate::flows::proof::Holder;
+
+/// Who begins to set one up. Nobody else sees its key or completes it, not even another session of the
+/// same user: it may be somebody's copy.
+#[derive(Clone, Copy)]
+pub(in crate::flows) enum Beginner<'a> {
+    Session(&'a SessionId),
+    /// A sign-in that waits, by what is kept of its ticket.
+    SignIn(&'a Mac),
+}
+
+impl Beginner<'_> {
+    fn text(self) -> String {
+        match self {
+            Self::Session(session) => format!("session {}", session.as_str()),
+            Self::SignIn(ticket) => format!("ticket {}", hex::encode(ticket.as_bytes())),
+        }
+    }
+}
 
 /// What came of it.
 pub enum SetUp {
@@ -49,10 +68,11 @@ impl Key {
 }
 
 /// Begins anew, whatever was begun before.
-pub async fn set_up(app: &App, user: UserId) -> Result<SetUp, Error> {
+pub async fn set_up(app: &App, holder: &Holder) -> Result<SetUp, Error> {
     let mut tx = app.db.write().await?;
-    let Some(user) = users::by_id(&mut tx, user).await? else { return Ok(SetUp::Gone) };
-    let Some(begun) = begin(app, &mut tx, &user).await? else { return Ok(SetUp::Enabled) };
+    let Some(user) = users::by_id(&mut tx, holder.user).await? else { return Ok(SetUp::Gone) };
+    let by = Beginner::Session(&holder.session);
+    let Some(begun) = begin(app, &mut tx, &user, by).await? else { return Ok(SetUp::Enabled) };
     tx.commit().await?;
     Ok(SetUp::Begun(begun))
 }
@@ -62,6 +82,7 @@ pub(in crate::flows) async fn begin(
     app: &App,
     tx: &mut Tx,
     user: &User,
+    by: Beginner<'_>,
 ) -> Result<Option<Begun>, Error> {
     let now = app.clock.now();
     let (id, until) = (app.random.row_id(now), now.plus(PENDING_FOR));
@@ -72,6 +93,7 @@ pub(in crate::flows) async fn begin(
     let new = NewFactor {
         id: &id,
         user: user.id,
+        begun_by: &by.text(),
         secret: &sealed,
         backup_codes: &macs,
         expires_at: until,
@@ -82,21 +104,14 @@ pub(in crate::flows) async fn begin(
     Ok(Some(Begun { key: Key::of(app, &secret, user), backup_codes, until }))
 }
 
-/// The key of what was begun, once more for whoever began it; `None` if that is over.
-pub async fn begun_key(app: &App, user: UserId) -> Result<Option<Key>, Error> {
-    let mut tx = app.db.read().await?;
-    let Some(user) = users::by_id(&mut tx, user).await? else { return Ok(None) };
-    let begun = pending(app, &mut tx, &user).await?;
-    Ok(begun.map(|(_, secret)| Key::of(app, &secret, &user)))
-}
-
 /// What was begun, by its id and with its secret.
 pub(super) async fn pending(
     app: &App,
     tx: &mut Tx,
     user: &User,
+    by: Beginner<'_>,
 ) -> Result<Option<(String, TotpSecret)>, Error> {
-    let pending = factors::pending(tx, user.id, app.clock.now()).await?;
+    let pending = factors::pending(tx, user.id, &by.text(), app.clock.now()).await?;
     let Some(pending) = pending else { return Ok(None) };
     let secret = app.keys.factor.open((user.id, &pending.id), &pending.secret);
     let secret = secret.map_err(|_| unreadable(&pending.id))?;

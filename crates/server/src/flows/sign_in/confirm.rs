@@ -8,12 +8,14 @@ use portcullis_domain::one_time_code::{Code, CodePurpose};
 use portcullis_domain::place::Place;
 use portcullis_domain::remember::Ticket;
 use portcullis_domain::role::Role;
+use portcullis_domain::second_factor::SecondFactor;
 use portcullis_domain::secret::{Mac, Opaque};
 use portcullis_domain::session::SignInForm;
 use portcullis_store::one_time_codes::{self, Tried};
 use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, places, roles};
 
+use super::done::Admitted;
 use super::place::{Waiting, ask, facts_of, seen, vouching};
 use super::{Attempt, Before, Outcome, Proved, about, done, place};
 use crate::app::App;
@@ -152,9 +154,13 @@ async fn go_on(
     learn(app, &mut tx, &user, &waiting, &attempt).await?;
     let device_cookie = vouching(app, &mut tx, &user).await?;
     let proved = Proved { user, role, failures: waiting.failures };
-    // Whoever has a second factor was asked for that, and not about the place.
-    let outcome =
-        done::begin_without_factor(app, tx, &attempt, proved, device_cookie, &context).await?;
+    let outcome = if waiting.is_spared {
+        let passed = SecondFactor::Passed;
+        let admitted = Admitted::new(&attempt, proved, passed, device_cookie);
+        done::begin(app, tx, &attempt, admitted, &context).await?
+    } else {
+        done::begin_without_factor(app, tx, &attempt, proved, device_cookie, &context).await?
+    };
     Ok(Confirmed::Went(outcome))
 }
 

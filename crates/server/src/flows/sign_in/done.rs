@@ -16,7 +16,7 @@ use portcullis_store::{
 };
 
 use super::factor::{self, Stepped};
-use super::place::{self, Looked};
+use super::place::{self, Looked, Who};
 use super::set_up;
 use super::{Attempt, Outcome, Proved, SignedIn, about};
 use crate::app::App;
@@ -78,7 +78,8 @@ pub(super) async fn admit(
             return Ok(outcome);
         }
     };
-    let who = (&proved.user, proved.failures);
+    let is_spared = second_factor == SecondFactor::Passed;
+    let who = Who { user: &proved.user, failures: proved.failures, is_spared };
     let device_cookie = match place::look(app, &mut tx, attempt, who, &context).await? {
         Looked::Go { device_cookie } => device_cookie,
         Looked::Stop(outcome) => {

@@ -58,6 +58,18 @@ pub(super) struct Waiting {
     pub(super) failures: i64,
     /// The epoch of the account whose password was right.
     pub(super) epoch: i64,
+    /// Whether its device spared it the second factor. It does not spare the question about the place.
+    #[serde(default)]
+    pub(super) is_spared: bool,
+}
+
+/// Whose place is looked at.
+pub(super) struct Who<'a> {
+    pub(super) user: &'a User,
+    /// Wrong passwords before the right one.
+    pub(super) failures: i64,
+    /// Whether the device spared him the second factor.
+    pub(super) is_spared: bool,
 }
 
 /// Judges the place.
@@ -65,7 +77,7 @@ pub(super) async fn look(
     app: &App,
     tx: &mut Tx,
     attempt: &Attempt<'_>,
-    (user, failures): (&User, i64),
+    Who { user, failures, is_spared }: Who<'_>,
     context: &Context,
 ) -> Result<Looked, Error> {
     let now = app.clock.now();
@@ -80,10 +92,7 @@ pub(super) async fn look(
         Verdict::Learn => places::verify(tx, &seen, now).await?,
         Verdict::Tell => {
             places::told(tx, &seen, now).await?;
-            let event = Event::PlaceTold { network: Text::clip(&here.to_string()) };
-            record(tx, app.random, &event, context, now).await?;
-            let letter = Letter::new_sign_in(&facts(app, attempt, context, now));
-            mail::send(app, tx, &user.email, &letter, now).await?;
+            tell(app, tx, attempt, user, context).await?;
         }
         Verdict::Ask => {
             let waiting = Waiting {
@@ -93,6 +102,7 @@ pub(super) async fn look(
                 network: here.to_string(),
                 failures,
                 epoch: user.epoch,
+                is_spared,
             };
             let facts = facts(app, attempt, context, now);
             return ask(app, tx, user, &waiting, &facts, context).await.map(Looked::Stop);
@@ -109,7 +119,8 @@ pub(super) async fn look(
     Ok(Looked::Go { device_cookie })
 }
 
-/// Learns the place of somebody who is not asked about it, and gives his browser its cookie.
+/// Learns the place of somebody who is not asked about it, tells him where nobody knew it, and gives his
+/// browser its cookie.
 pub(super) async fn learn(
     app: &App,
     tx: &mut Tx,
@@ -120,8 +131,26 @@ pub(super) async fn learn(
     let now = app.clock.now();
     let id = app.random.row_id(now);
     let here = Place::of(attempt.from.ip);
+    if places::knowledge(tx, user.id, here).await? == Knowledge::New {
+        tell(app, tx, attempt, user, context).await?;
+    }
     places::verify(tx, &seen(&id, user, here, context), now).await?;
     vouching(app, tx, user).await
+}
+
+/// Tells the owner of a sign-in at a place that nobody knew.
+async fn tell(
+    app: &App,
+    tx: &mut Tx,
+    attempt: &Attempt<'_>,
+    user: &User,
+    context: &Context,
+) -> Result<(), Error> {
+    let now = app.clock.now();
+    let event = Event::PlaceTold { network: Text::clip(&Place::of(attempt.from.ip).to_string()) };
+    record(tx, app.random, &event, context, now).await?;
+    let letter = Letter::new_sign_in(&facts(app, attempt, context, now));
+    mail::send(app, tx, &user.email, &letter, now).await
 }
 
 /// The cookie of a browser at a place of the user's own.

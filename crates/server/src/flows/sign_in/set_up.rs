@@ -18,7 +18,7 @@ use crate::flows::limits::{self, LimitStanding};
 use crate::flows::second_factor::Key;
 use crate::flows::second_factor::change::end_all;
 use crate::flows::second_factor::enable::{FirstCode, draw, look, switch_on};
-use crate::flows::second_factor::set_up::begin;
+use crate::flows::second_factor::set_up::{Beginner, begin};
 use crate::flows::{barrier, record};
 
 /// What a page goes on with.
@@ -32,7 +32,7 @@ pub enum SetUpFinished {
     /// As the sign-in would have ended, with the codes for a lost phone.
     Went(Outcome, Vec<BackupCode>),
     /// It is another than the app shows that has this key. The ticket is still good.
-    Wrong(Key),
+    Wrong,
     TooMany(Duration),
     /// The ticket is used or over. Only a new sign-in helps.
     Over,
@@ -57,15 +57,16 @@ pub(super) async fn ask(
     if !leads_to_a_page(form) {
         return Ok(Outcome::MustSetUp(None));
     }
-    let Some(begun) = begin(app, tx, &proved.user).await? else {
+    let kind = (Purpose::FactorSetUpTicket, PENDING_FOR);
+    let asked = factor::issue(app, tx, attempt, proved, kind).await?;
+    let mac = mac(app, &asked.ticket);
+    let Some(begun) = begin(app, tx, &proved.user, Beginner::SignIn(&mac)).await? else {
         // Set up a moment ago, by somebody else who signed in.
         let reason = SignInFailure::AccountChanged;
         let event = Event::SignInFailed { form, reason, known: true };
         record(tx, app.random, &event, context, now).await?;
         return Ok(Outcome::Refused);
     };
-    let kind = (Purpose::FactorSetUpTicket, PENDING_FOR);
-    let asked = factor::issue(app, tx, attempt, proved, kind).await?;
     Ok(Outcome::MustSetUp(Some(Box::new(SetUpAsked { asked, key: begun.key }))))
 }
 
@@ -79,10 +80,7 @@ pub async fn set_up(
         return Ok((SetUpFinished::TooMany(retry_after), standing));
     }
     let finished = match Opaque::parse(given.ticket) {
-        Some(ticket) => {
-            let purpose = Purpose::FactorSetUpTicket;
-            go_on(app, given, &app.keys.credential.credential_mac(purpose, &ticket)).await?
-        }
+        Some(ticket) => go_on(app, given, &mac(app, &ticket)).await?,
         None => over(app, given).await?,
     };
     if let SetUpFinished::Went(outcome, _) = &finished {
@@ -109,14 +107,15 @@ async fn go_on(app: &App, given: &Given<'_>, mac: &Mac) -> Result<SetUpFinished,
         tx.commit().await?;
         return Ok(SetUpFinished::Went(outcome, Vec::new()));
     }
-    let (id, step) = match look(app, &mut tx, &proved.user, given.code).await? {
-        FirstCode::Right { id, step } => (id, step),
-        FirstCode::Wrong(key) => return Ok(SetUpFinished::Wrong(key)),
-        FirstCode::NotBegun => {
-            drop(tx);
-            return over(app, given).await;
-        }
-    };
+    let (id, step) =
+        match look(app, &mut tx, (&proved.user, Beginner::SignIn(mac)), given.code).await? {
+            FirstCode::Right { id, step } => (id, step),
+            FirstCode::Wrong => return Ok(SetUpFinished::Wrong),
+            FirstCode::NotBegun => {
+                drop(tx);
+                return over(app, given).await;
+            }
+        };
     let Some(proved) = switch(app, &mut tx, proved, (&id, step), mac, &context).await? else {
         drop(tx);
         return over(app, given).await;
@@ -145,6 +144,11 @@ async fn switch(
     // Under its new epoch.
     let user = users::by_id(tx, proved.user.id).await?;
     Ok(user.map(|user| Proved { user, ..proved }))
+}
+
+/// Under what the store keeps a ticket.
+fn mac(app: &App, ticket: &Opaque) -> Mac {
+    app.keys.credential.credential_mac(Purpose::FactorSetUpTicket, ticket)
 }
 
 /// Written down.

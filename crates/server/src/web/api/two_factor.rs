@@ -43,7 +43,7 @@ pub const SET_UP: Doc = Doc {
 /// `POST …/setup`.
 pub async fn set_up(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
     call.fields.must_be_among(&[])?;
-    match flow::set_up(&call.app, caller.user_id()).await? {
+    match flow::set_up(&call.app, &claim(&call, &caller, "").holder).await? {
         SetUp::Begun(begun) => Ok(json_reply(StatusCode::CREATED, &shown(&begun))),
         SetUp::Enabled => Err(Error::Documented(ENABLED)),
         SetUp::Gone => Err(Error::SignIn("session_ended")),

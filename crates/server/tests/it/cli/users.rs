@@ -181,6 +181,7 @@ async fn a_lost_second_factor_is_taken_away_once() {
         let (db, now) = (place.store().await, user.created_at);
         let mut tx = db.write().await.unwrap();
         let new = NewFactor {
+            begun_by: "somebody",
             id: "factor",
             user: user.id,
             secret: b"sealed",

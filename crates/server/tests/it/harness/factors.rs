@@ -24,6 +24,7 @@ pub(crate) async fn enable(server: &TestApp, user: UserId, id: &str) -> hmac::Ke
     let secret = TotpSecret::from_random(bytes);
     let sealed = server.app.keys.factor.seal((user, id), &secret, [1; 12]).unwrap();
     let new = NewFactor {
+        begun_by: "somebody",
         id,
         user,
         secret: &sealed,

@@ -5,8 +5,8 @@ use portcullis_store::{blacklist, users};
 use serde_json::json;
 
 use super::{
-    MARK, MINUTE, SECOND, TYPE, asked_by_program, asked_in, follow, me, other_than, post,
-    type_code, verify, verify_in,
+    ASK, MARK, MINUTE, SECOND, TYPE, asked_by_program, asked_in, follow, me, other_than, post,
+    post_in_browser, type_code, verify, verify_in,
 };
 use crate::harness::on_each_database;
 use crate::harness::people::{TENANT, Z1};
@@ -46,6 +46,26 @@ async fn a_link_signs_in_where_it_was_asked_for_and_nowhere_else() {
         assert_eq!(asking.cookie(MARK), None, "the mark has done its work");
         assert_eq!(type_code(&server.client(), &codes[0]).await.verdict(), "401 magic_code_over");
         assert_eq!(server.events("authn_magic_link_elsewhere", 4).await.len(), 4);
+    })
+    .await;
+}
+
+/// The fourth letter in a quarter of an hour is not written: the third link stays good where it was asked
+/// for.
+#[tokio::test]
+async fn asking_once_too_often_takes_no_link_away() {
+    on_each_database(async |server| {
+        server.add(&Z1).await;
+        let asking = server.client();
+        let mut token = String::new();
+        for _ in 0..3 {
+            token = asked_in(server, &asking, &Z1).await;
+        }
+        let mark = asking.cookie(MARK);
+        let fourth = post_in_browser(&asking, ASK, &json!({"email": Z1.email})).await;
+        assert_eq!(fourth.status, 201);
+        assert_eq!(asking.cookie(MARK), mark);
+        assert_eq!(verify_in(&asking, &token).await.status, 201);
     })
     .await;
 }

@@ -21,6 +21,7 @@ async fn with_factor(server: &TestApp, person: &Person) -> [String; 3] {
     let macs = codes.each_ref().map(|code| keys.credential.backup_code_mac(id, code));
     let secret = TotpSecret::from_random([7; 20]);
     let new = NewFactor {
+        begun_by: "somebody",
         id,
         user,
         secret: &keys.factor.seal((user, id), &secret, [1; 12]).unwrap(),

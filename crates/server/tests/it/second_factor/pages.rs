@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{LATER, Owner, code_at, give, login, me, ticket};
 use crate::harness::client::{Answer, Client, send_form};
 use crate::harness::letters::letters;
-use crate::harness::people::{PASSWORD, Z1};
+use crate::harness::people::{PASSWORD, STAFF, Z1};
 use crate::harness::{TestApp, on_each_database};
 
 const OVERVIEW: &str = "/-/account/second-factor";
@@ -28,11 +28,11 @@ async fn somebody_sets_it_up_and_is_asked_for_it() {
         assert!(page.contains("<svg xmlns") && page.contains("otpauth://totp/"), "{page}");
         assert!(!page.contains("<script"), "{page}");
 
-        // A wrong code changes nothing, and the same key is shown again.
+        // A wrong code changes nothing. The key is not shown again: a copied cookie would see it.
         let wrong = send(&client, &begun, ENABLE, &[("code", "000000")]).await;
         assert_eq!(wrong.status, 400, "{wrong:?}");
         assert!(wrong.text().contains("<code>second_factor_wrong</code>"), "{}", wrong.text());
-        assert_eq!(shown_key(&wrong), secret);
+        assert!(!wrong.text().contains("otpauth") && !wrong.text().contains("class=\"secret\""));
         assert_eq!(login(&server.client(), &Z1, None).await.status, 201, "control: not on yet");
 
         let code = code_at(&secret, server.app.clock.now());
@@ -53,6 +53,38 @@ async fn somebody_sets_it_up_and_is_asked_for_it() {
         assert!(codes.iter().all(|code| !overview.contains(code.as_str())));
         let again = press(&client, OVERVIEW, SET_UP, &[]).await;
         assert_eq!((again.status.as_u16(), again.header("location")), (303, Some(OVERVIEW)));
+    })
+    .await;
+}
+
+/// Whoever began it completes it: another session of its owner may be somebody else's.
+#[tokio::test]
+async fn what_one_session_began_is_not_there_for_another() {
+    on_each_database(async |server| {
+        let client = server.by_cookie(&Z1).await;
+        let other = server.client();
+        let body = json!({"email": Z1.email, "password": PASSWORD});
+        let answer = other.post("/api/auth/login").from_own_page().json(&body).send().await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let begun = press(&client, OVERVIEW, SET_UP, &[]).await;
+        let (secret, now) = (shown_key(&begun), server.app.clock.now());
+        let code = code_at(&secret, now);
+        let refused = press(&other, OVERVIEW, ENABLE, &[("code", &code)]).await;
+        assert!(refused.text().contains("<code>second_factor_not_begun</code>"), "{refused:?}");
+        assert!(!refused.text().contains(&secret[..8]));
+        assert_eq!(send(&client, &begun, ENABLE, &[("code", &code)]).await.status, 200, "control");
+
+        // Begun anew elsewhere: the first one's code completes nothing, and shows nothing.
+        let third = server.by_cookie(&STAFF).await;
+        let fourth = server.client();
+        let body = json!({"email": STAFF.email, "password": PASSWORD});
+        fourth.post("/api/auth/login").from_own_page().json(&body).send().await;
+        let begun = press(&third, OVERVIEW, SET_UP, &[]).await;
+        let code = code_at(&shown_key(&begun), now);
+        let theirs = shown_key(&press(&fourth, OVERVIEW, SET_UP, &[]).await);
+        let refused = send(&third, &begun, ENABLE, &[("code", &code)]).await;
+        assert!(refused.text().contains("<code>second_factor_not_begun</code>"), "{refused:?}");
+        assert!(!refused.text().contains(&theirs[..8]));
     })
     .await;
 }

@@ -140,6 +140,11 @@ async fn it_is_taken_away_by_the_password_or_a_code_and_by_nothing_else() {
         let wrong = disable(json!({"code": owner.wrong(server)})).await;
         assert_eq!(wrong.verdict(), "401 second_factor_wrong");
         assert_eq!(disable(json!({})).await.verdict(), "400 invalid");
+        // Whoever holds the session draws new backup codes: they prove nothing here, and are not used up.
+        let backup = &owner.backup_codes[0];
+        let refused = disable(json!({"code": backup})).await;
+        assert_eq!(refused.verdict(), "401 second_factor_wrong");
+        assert_eq!(login(&server.client(), &Z1, Some(backup)).await.status, 201, "control");
         let both = disable(json!({"password": "wrong", "code": owner.code(server)})).await;
         assert_eq!(both.verdict(), "401 wrong_password", "a password that came is looked at");
         ticket(&login(&server.client(), &Z1, None).await);

@@ -172,6 +172,7 @@ async fn begun_again_at(server: &TestApp, now: Time) {
     let factor = factors::active(&mut tx, user.id).await.unwrap().unwrap();
     assert!(factors::remove(&mut tx, user.id).await.unwrap());
     let new = NewFactor {
+        begun_by: "somebody",
         id: &factor.id,
         user: user.id,
         secret: &factor.secret,

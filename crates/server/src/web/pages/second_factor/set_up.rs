@@ -31,8 +31,8 @@ pub(super) const SUBMIT: Doc = Doc {
 
 /// `POST /-/account/second-factor/set-up`.
 pub(super) async fn submit(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
-    match flow::set_up(&call.app, caller.user_id()).await? {
-        SetUp::Begun(begun) => form(&call, Way::Account(&caller), &begun.key, None),
+    match flow::set_up(&call.app, &claim(&call, &caller, "").holder).await? {
+        SetUp::Begun(begun) => form(&call, Way::Account(&caller), Shows::Key(&begun.key)),
         // In another window, perhaps.
         SetUp::Enabled => Ok(redirect_reply(StatusCode::SEE_OTHER, OVERVIEW)),
         SetUp::Gone => Err(Error::SignIn("session_ended")),
@@ -60,17 +60,17 @@ pub(super) async fn enable(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>)
             let email = caller.found().user.email.as_str();
             backup_codes::page(&call, &codes, email, Occasion::Enabled { next: OVERVIEW })
         }
-        Enabled::Wrong => match flow::begun_key(&call.app, caller.user_id()).await? {
-            Some(key) => form(&call, Way::Account(&caller), &key, Some(&wrong_code())),
-            None => super::overview::with_problem(&call, &caller, &not_begun()).await,
-        },
+        Enabled::Wrong => form(&call, Way::Account(&caller), Shows::Problem(&wrong_code())),
         Enabled::NotBegun => super::overview::with_problem(&call, &caller, &not_begun()).await,
         Enabled::Gone => Err(Error::SignIn("session_ended")),
     }
 }
 
 fn not_begun() -> Problem {
-    let lines = ["Setting it up took too long.", "Nothing has been changed. Please begin again."];
+    let lines = [
+        "Setting it up took too long, or was begun anew elsewhere.",
+        "Nothing has been changed. Please begin again.",
+    ];
     Problem::new(StatusCode::NOT_FOUND, "second_factor_not_begun", lines)
 }
 
@@ -83,6 +83,14 @@ pub(super) enum Way<'a> {
     In { ticket: &'a str, next: &'a str },
 }
 
+/// What stands above the field for the code.
+#[derive(Clone, Copy)]
+pub(super) enum Shows<'a> {
+    /// What an app needs. It is shown once: whoever asks again may hold a copy of the cookie.
+    Key(&'a Key),
+    Problem(&'a Problem),
+}
+
 #[derive(Template)]
 #[template(path = "second_factor/set_up.html")]
 struct Form<'a> {
@@ -91,15 +99,20 @@ struct Form<'a> {
     /// Of a sign-in that goes on, and where to.
     ticket: Option<&'a str>,
     next: &'a str,
-    qr: Option<String>,
-    otpauth_url: &'a str,
-    /// In groups, for whoever types it.
-    secret: &'a str,
+    key: Option<ShownKey<'a>>,
     problem: Option<&'a Problem>,
 }
 
-/// The second form, with the key.
-pub(super) fn form(call: &Call, way: Way<'_>, key: &Key, problem: Option<&Problem>) -> Answer {
+/// A key, as people and apps take it.
+struct ShownKey<'a> {
+    qr: Option<String>,
+    otpauth_url: &'a str,
+    /// In groups, for whoever types it.
+    secret: Zeroizing<String>,
+}
+
+/// The second form.
+pub(super) fn form(call: &Call, way: Way<'_>, shows: Shows<'_>) -> Answer {
     let (action, csrf_token, ticket, next) = match way {
         Way::Account(caller) => {
             let csrf_token = door::mint(&call.app, caller.session(), Kind::Session);
@@ -110,22 +123,22 @@ pub(super) fn form(call: &Call, way: Way<'_>, key: &Key, problem: Option<&Proble
             (SET_UP_FACTOR, csrf_token, Some(ticket), next)
         }
     };
-    let page = Form {
-        action,
-        csrf_token,
-        ticket,
-        next,
-        qr: qr::svg(&key.otpauth_url),
-        otpauth_url: &key.otpauth_url,
-        secret: &in_groups(&key.secret),
-        problem,
+    let (key, problem) = match shows {
+        Shows::Key(key) => (Some(shown(key)), None),
+        Shows::Problem(problem) => (None, Some(problem)),
     };
+    let page = Form { action, csrf_token, ticket, next, key, problem };
     let mut reply = show_form(&page, problem)?;
     if ticket.is_some() && problem.is_none() {
         // Nobody is signed in yet.
         *reply.status_mut() = StatusCode::UNAUTHORIZED;
     }
     Ok(reply)
+}
+
+fn shown(key: &Key) -> ShownKey<'_> {
+    let (qr, secret) = (qr::svg(&key.otpauth_url), in_groups(&key.secret));
+    ShownKey { qr, otpauth_url: &key.otpauth_url, secret }
 }
 
 /// Four characters at a time.

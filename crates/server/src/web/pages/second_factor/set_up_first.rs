@@ -5,13 +5,11 @@ use http::StatusCode;
 use portcullis_domain::redirect::Next;
 
 use super::backup_codes::{self, Occasion};
-use super::set_up::{Way, form};
+use super::set_up::{Shows, Way, form};
 use super::wrong_code;
-use crate::flows::second_factor::Key;
 use crate::flows::sign_in::{Given, Outcome, SetUpAsked, SetUpFinished, set_up};
 use crate::web::api::login;
 use crate::web::caller::Anyone;
-use crate::web::pages::problem::Problem as FormProblem;
 use crate::web::pages::sign_in::{self, Problem};
 use crate::web::remember;
 use crate::web::request::Call;
@@ -48,7 +46,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
             backup_codes::page(&call, &codes, signed_in.user.email.as_str(), occasion)
         }
         SetUpFinished::Went(outcome, _) => sign_in::end(&call, outcome, &next, again),
-        SetUpFinished::Wrong(key) => show(&call, ticket, &next, &key, Some(&wrong_code())),
+        SetUpFinished::Wrong => show(&call, ticket, &next, Shows::Problem(&wrong_code())),
         SetUpFinished::TooMany(retry_after) => {
             sign_in::end(&call, Outcome::TooMany { retry_after }, &next, again)
         }
@@ -59,17 +57,11 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
 /// The form, once nothing else stands in the way.
 pub(in crate::web::pages) fn ask(call: &Call, asked: &SetUpAsked, next: &Next) -> Answer {
     let ticket = asked.asked.ticket.reveal();
-    show(call, &ticket, next, &asked.key, None)
+    show(call, &ticket, next, Shows::Key(&asked.key))
 }
 
-fn show(
-    call: &Call,
-    ticket: &str,
-    next: &Next,
-    key: &Key,
-    problem: Option<&FormProblem>,
-) -> Answer {
-    let mut reply = form(call, Way::In { ticket, next: next.as_str() }, key, problem)?;
+fn show(call: &Call, ticket: &str, next: &Next, shows: Shows<'_>) -> Answer {
+    let mut reply = form(call, Way::In { ticket, next: next.as_str() }, shows)?;
     crate::web::pages::let_forms_lead_to(&mut reply, next);
     Ok(reply)
 }
