@@ -9,10 +9,11 @@ use portcullis_store::users;
 use serde_json::json;
 
 use super::{
-    AWAY, ELSEWHERE, HOME, at_home, by_browser, by_program, code, id_of_z1, mails, setup, ticket,
-    verify,
+    AWAY, ELSEWHERE, HOME, another, at_home, by_browser, by_program, code, id_of_z1, mails, setup,
+    ticket, verify,
 };
 use crate::harness::client::Client;
+use crate::harness::factors;
 use crate::harness::people::{PASSWORD, Z1};
 use crate::harness::{TestApp, on_each_database_with};
 
@@ -125,4 +126,37 @@ async fn a_browser_is_believed_for_half_a_year_and_until_the_account_is_made_saf
         })
         .await;
     }
+}
+
+/// A trusted device spares its owner the second factor, and not the question about the place.
+#[tokio::test]
+async fn a_trusted_browser_at_a_new_place_is_asked_and_then_let_in() {
+    on_each_database_with(setup(), async |server| {
+        at_home(server).await;
+        let user = id_of_z1(server).await;
+        let key = factors::enable(server, user, "factor").await;
+        let browser = server.client();
+        let asked = by_browser(&browser, HOME, PASSWORD).await;
+        let ticket_of_factor = asked.json()["ticket"].clone();
+        let code_now = factors::code(server, &key);
+        let body = json!({"ticket": ticket_of_factor, "code": code_now, "trustDevice": true});
+        let sending = browser.post("/api/auth/second-factor").from_own_page();
+        let answer = sending.header("x-forwarded-for", HOME).json(&body).send().await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let trusted = browser.cookie("portcullis_trusted").unwrap();
+
+        // The mail with the code is the newest.
+        server.advance(Duration::from_mins(1));
+        let away = server.client();
+        away.set_cookie("portcullis_trusted", &trusted);
+        let asked = ticket(&by_browser(&away, AWAY, PASSWORD).await);
+        let wrong = verify(&away, AWAY, &asked, &another(&code(server).await)).await;
+        assert_eq!(wrong.status, 401);
+        let answer = verify(&away, AWAY, &asked, &code(server).await).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert_eq!(away.get("/api/auth/me").send().await.status, 200);
+        let stranger = by_browser(&server.client(), AWAY, PASSWORD).await;
+        assert_eq!(stranger.verdict(), "401 second_factor_needed", "control");
+    })
+    .await;
 }

@@ -207,8 +207,11 @@ async fn setting_it_up_on_the_way_in_ends_what_began_without() {
         let (client, other) = (server.client(), server.client());
         let (asked, late) = (by_page(&client, &Z1).await, by_page(&other, &Z1).await);
         let code = |page: &Answer| code_at(&shown_key(page), server.app.clock.now());
-        // Only the key that was shown last is good.
-        assert_eq!(go_on(&client, &asked, &[("code", &code(&asked))]).await.status, 400);
+        // Only what was begun last is good, and where it was begun.
+        for code in [code(&asked), code(&late)] {
+            let over = go_on(&client, &asked, &[("code", &code)]).await;
+            assert_eq!(over.status, 401, "{over:?}");
+        }
         let done = go_on(&other, &late, &[("code", &code(&late))]).await;
         assert_eq!(done.status, 200, "{done:?}");
         assert_eq!((me(&other).await, me(&old).await), (200, 401));
