@@ -69,8 +69,8 @@ fn ticket(answer: &Answer) -> String {
 /// The code that was mailed last.
 async fn code(server: &TestApp) -> String {
     let mails = mails(server).await;
-    let codes = mails.iter().filter_map(|mail| mail.split_once("X-Portcullis-Code: "));
-    codes.last().expect("no code").1[..6].to_owned()
+    let mut codes = mails.iter().filter_map(|mail| mail.split_once("X-Portcullis-Code: "));
+    codes.next_back().expect("no code").1[..6].to_owned()
 }
 
 fn another(code: &str) -> String {
