@@ -21,11 +21,6 @@ pub fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
     if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
 }
 
-/// The last name of a path.
-pub fn name(path: &[u8]) -> &[u8] {
-    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
-}
-
 /// Bytes as one word of printable ASCII: whatever else there is, spaces and backslashes too, becomes
 /// `\xNN`. [`unescape`] gives the bytes back.
 pub fn escape(bytes: &[u8]) -> String {

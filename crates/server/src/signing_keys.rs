@@ -50,14 +50,7 @@ impl Standing {
 /// there is. Before a server takes its first request, and from time to time.
 pub async fn keep(app: &App) -> Result<(), Failure> {
     let context = Context::default();
-    let making = Making {
-        db: &app.db,
-        keys: &app.keys,
-        plan: app.config.key_plan(),
-        random: app.random,
-        now: app.clock.now(),
-        context: &context,
-    };
+    let making = Making::now(app, &context);
     let kept = Box::pin(signing_keys::keep(&making)).await;
     app.signing_keys.learn(|seen| seen.is_not_made = kept.is_err());
     let heard = hear(app).await;

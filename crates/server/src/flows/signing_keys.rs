@@ -10,6 +10,7 @@ use portcullis_store::signing_keys::{self, StoredKey};
 use portcullis_store::{Db, Error, Tx};
 
 use super::record;
+use crate::app::App;
 use crate::random::Random;
 use crate::verify::access_token::NewKey;
 
@@ -23,6 +24,20 @@ pub struct Making<'a> {
     pub now: Time,
     /// Who has it done, for the events.
     pub context: &'a Context,
+}
+
+impl<'a> Making<'a> {
+    /// With what a server has now.
+    pub fn now(app: &'a App, context: &'a Context) -> Self {
+        Self {
+            db: &app.db,
+            keys: &app.keys,
+            plan: app.config.key_plan(),
+            random: app.random,
+            now: app.clock.now(),
+            context,
+        }
+    }
 }
 
 /// Why there is no new key.

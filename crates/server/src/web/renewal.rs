@@ -12,20 +12,25 @@ use crate::flows::proof::{Claim, Holder, Renewed};
 
 /// The claim of a caller who gave a current password.
 pub fn claim<'a>(call: &'a Call, caller: &InSession, password: &'a str) -> Claim<'a> {
-    let (session, credential) = (caller.session(), caller.credential());
     Claim {
-        holder: Holder {
-            user: caller.user_id(),
-            session: session.id.clone(),
-            csrf_epoch: session.csrf_epoch,
-            mac: caller.mac,
-            kind: credential.kind,
-            expires_at: credential.life.expires_at,
-        },
+        holder: holder(caller),
         password,
         from: call.facts.client,
         device_cookie: call.app.cookies.device_value(&call.facts.headers),
         context: call.facts.context_of(caller),
+    }
+}
+
+/// Whose session, and by what credential of it.
+pub fn holder(caller: &InSession) -> Holder {
+    let (session, credential) = (caller.session(), caller.credential());
+    Holder {
+        user: caller.user_id(),
+        session: session.id.clone(),
+        csrf_epoch: session.csrf_epoch,
+        mac: caller.mac,
+        kind: credential.kind,
+        expires_at: credential.life.expires_at,
     }
 }
 

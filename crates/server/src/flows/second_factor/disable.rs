@@ -30,7 +30,7 @@ pub enum Disabled {
     ShortPassword,
     WrongPassword,
     WrongCode,
-    /// There were so many wrong ones that only a backup code is taken.
+    /// There were so many wrong ones that no code of the app is taken.
     Exhausted,
     /// Too many wrong passwords, or codes.
     Locked {

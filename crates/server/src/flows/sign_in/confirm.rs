@@ -15,7 +15,6 @@ use portcullis_store::one_time_codes::{self, Tried};
 use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx, places, roles};
 
-use super::done::Admitted;
 use super::place::{Waiting, ask, facts_of, seen, vouching};
 use super::{Attempt, Before, Outcome, Proved, about, done, place};
 use crate::app::App;
@@ -154,14 +153,10 @@ async fn go_on(
     learn(app, &mut tx, &user, &waiting, &attempt).await?;
     let device_cookie = vouching(app, &mut tx, &user).await?;
     let proved = Proved { user, role, failures: waiting.failures };
-    let outcome = if waiting.is_spared {
-        let passed = SecondFactor::Passed;
-        let admitted = Admitted::new(&attempt, proved, passed, device_cookie);
-        done::begin(app, tx, &attempt, admitted, &context).await?
-    } else {
-        done::begin_without_factor(app, tx, &attempt, proved, device_cookie, &context).await?
-    };
-    Ok(Confirmed::Went(outcome))
+    let second_factor =
+        if waiting.is_spared { SecondFactor::Passed } else { SecondFactor::NotAsked };
+    let placed = (second_factor, device_cookie);
+    done::begin_at_place(app, tx, &attempt, proved, placed, &context).await.map(Confirmed::Went)
 }
 
 /// The account as it is now and the sign-in that waited, if the password is still the one that was

@@ -87,27 +87,25 @@ pub(super) async fn admit(
             return Ok(outcome);
         }
     };
-    match second_factor {
-        SecondFactor::NotAsked => {
-            begin_without_factor(app, tx, attempt, proved, device_cookie, &context).await
-        }
-        SecondFactor::Passed => {
-            let admitted = Admitted::new(attempt, proved, second_factor, device_cookie);
-            begin(app, tx, attempt, admitted, &context).await
-        }
-    }
+    begin_at_place(app, tx, attempt, proved, (second_factor, device_cookie), &context).await
 }
 
-/// Whoever has no second factor, at a place of his own: does his role ask for one?
-pub(super) async fn begin_without_factor(
+/// Somebody at a place of his own: if he passed no second factor, does his role ask for one?
+pub(super) async fn begin_at_place(
     app: &App,
     mut tx: Tx,
     attempt: &Attempt<'_>,
     proved: Proved,
-    device_cookie: String,
+    (second_factor, device_cookie): (SecondFactor, String),
     context: &Context,
 ) -> Result<Outcome, Error> {
-    let factor_due = match required_factor::tell(app, &mut tx, &proved.user, &proved.role).await? {
+    let standing = match second_factor {
+        SecondFactor::Passed => Standing::Free,
+        SecondFactor::NotAsked => {
+            required_factor::tell(app, &mut tx, &proved.user, &proved.role).await?
+        }
+    };
+    let factor_due = match standing {
         Standing::Free => None,
         Standing::Until(due) => Some(due),
         // Here and not before: whoever only knows the password sets up no factor in his stead.
@@ -117,7 +115,7 @@ pub(super) async fn begin_without_factor(
             return Ok(outcome);
         }
     };
-    let admitted = Admitted::new(attempt, proved, SecondFactor::NotAsked, device_cookie);
+    let admitted = Admitted::new(attempt, proved, second_factor, device_cookie);
     begin(app, tx, attempt, Admitted { factor_due, ..admitted }, context).await
 }
 
@@ -135,17 +133,17 @@ pub(super) async fn begin_with_factor(
 }
 
 /// Whose sign-in nothing stands in the way of any more.
-pub(super) struct Admitted {
-    pub(super) user: User,
-    pub(super) role: Role,
-    pub(super) event: Event,
-    pub(super) second_factor: SecondFactor,
-    pub(super) device_cookie: String,
-    pub(super) factor_due: Option<Time>,
+struct Admitted {
+    user: User,
+    role: Role,
+    event: Event,
+    second_factor: SecondFactor,
+    device_cookie: String,
+    factor_due: Option<Time>,
 }
 
 impl Admitted {
-    pub(super) fn new(
+    fn new(
         attempt: &Attempt<'_>,
         proved: Proved,
         second_factor: SecondFactor,
@@ -159,7 +157,7 @@ impl Admitted {
 
 /// Nothing stands in the way any more, in the same transaction: the session and all that hangs on it,
 /// and what it replaces.
-pub(super) async fn begin(
+async fn begin(
     app: &App,
     mut tx: Tx,
     attempt: &Attempt<'_>,

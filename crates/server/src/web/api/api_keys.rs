@@ -53,7 +53,8 @@ pub fn rows() -> Vec<Row> {
     ]
 }
 
-const FIELDS: &[(&str, bool, &str)] = &[
+/// The fields of a key that is made: what the document says, and what is taken.
+const CREATED: [(&str, bool, &str); 7] = [
     ("name", true, "What it is for, at most 100 characters."),
     ("description", false, "More of that, at most 500."),
     ("scopes", false, "Of read, write, delete and admin; without it read."),
@@ -63,11 +64,23 @@ const FIELDS: &[(&str, bool, &str)] = &[
     ("expiresAt", false, "When it ends (RFC 3339); without it never."),
 ];
 
+/// And of one that is changed.
+const CHANGED: [(&str, bool, &str); 8] = [
+    ("name", false, "What it is for, at most 100 characters."),
+    ("description", false, "More of that, at most 500."),
+    ("scopes", false, "Of read, write, delete and admin."),
+    ("rateLimit", false, "Requests in a window."),
+    ("rateLimitWindow", false, "The window in seconds."),
+    ("allowedIps", false, "Addresses and networks that it may be used from; none of them for all."),
+    ("expiresAt", false, "When it ends (RFC 3339); null for never."),
+    ("status", false, "REVOKED or ACTIVE."),
+];
+
 const CREATE_DOC: Doc = Doc {
     id: "create_api_key",
     summary: "Makes an API key. The answer has it once, and nothing has it again.",
     family: Family::S,
-    fields: FIELDS,
+    fields: &CREATED,
     answer: (
         201,
         r#"{"id":"key_6b9d0c1f2e3a4b5c6d7e8f90","name":"nightly import","key":"sk_…","keyPrefix":"sk_0123456789","scopes":["read"],"rateLimit":1000,"rateLimitWindow":3600,"expiresAt":null,"createdAt":"2026-11-22T01:02:03Z","message":"Store this key securely. It will not be shown again."}"#,
@@ -77,7 +90,7 @@ const CREATE_DOC: Doc = Doc {
 
 /// `POST /api/api-keys` (S25).
 async fn create(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
-    fields::only(&call.fields, fields::CREATED)?;
+    call.fields.must_be_among(&CREATED.map(|(name, ..)| name))?;
     let terms = created(&call.fields, call.app.clock.now()).map_err(Error::Invalid)?;
     let actor = Actor::of(&call, &caller);
     let keeper = keeper(&call.app, actor.acting(&call.app), &caller);
@@ -125,14 +138,14 @@ const CHANGE_DOC: Doc = Doc {
     summary: "Changes an API key; what is absent stays. The status REVOKED takes it back, ACTIVE has \
               one used again that came back with a backup.",
     family: Family::S,
-    fields: FIELDS,
+    fields: &CHANGED,
     answer: (200, shown::ONE),
     ..Doc::USUAL
 };
 
 /// `PATCH /api/api-keys/{id}` (S27).
 async fn change(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
-    fields::only(&call.fields, fields::CHANGED)?;
+    call.fields.must_be_among(&CHANGED.map(|(name, ..)| name))?;
     let seen = own(&call, &caller, 0).await?;
     let now = call.app.clock.now();
     let terms = fields::changed(&call.fields, &seen.terms, now).map_err(Error::Invalid)?;
@@ -171,7 +184,7 @@ const REVOKE_DOC: Doc = Doc {
 
 /// `POST /api/api-keys/{id}/revoke` (S29).
 async fn revoke(call: Call, SignedIn(caller): SignedIn) -> Answer {
-    fields::only(&call.fields, &["csrf_token"])?;
+    call.fields.must_be_among(&[])?;
     let key = take_back(&call, &caller, 1).await?;
     let body = json!({"id": key.id, "name": key.terms.name, "status": State::Revoked.as_str()});
     Ok(json_reply(StatusCode::CREATED, &body))
@@ -192,7 +205,7 @@ const REGENERATE_DOC: Doc = Doc {
 
 /// `POST /api/api-keys/{id}/regenerate` (S30).
 async fn regenerate(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
-    fields::only(&call.fields, &["overlap", "csrf_token"])?;
+    call.fields.must_be_among(&["overlap"])?;
     let overlap = overlap(&call.fields).map_err(|fault| Error::Invalid(vec![fault]))?;
     let id = named(&call, 1)?;
     let made = make_anew(&call, &caller, id, overlap).await?;

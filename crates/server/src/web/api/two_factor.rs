@@ -21,7 +21,7 @@ use crate::flows::second_factor::{
 use crate::qr;
 use crate::web::caller::{Fresh, SignedIn};
 use crate::web::error::{Documented, Error, Fault};
-use crate::web::renewal::{claim, hand_over, locked, too_many};
+use crate::web::renewal::{claim, hand_over, holder, locked, too_many};
 use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
@@ -43,7 +43,7 @@ pub const SET_UP: Doc = Doc {
 /// `POST …/setup`.
 pub async fn set_up(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
     call.fields.must_be_among(&[])?;
-    match flow::set_up(&call.app, &claim(&call, &caller, "").holder).await? {
+    match flow::set_up(&call.app, &holder(&caller)).await? {
         SetUp::Begun(begun) => Ok(json_reply(StatusCode::CREATED, &shown(&begun))),
         SetUp::Enabled => Err(Error::Documented(ENABLED)),
         SetUp::Gone => Err(Error::SignIn("session_ended")),
@@ -83,8 +83,8 @@ pub const ENABLE: Doc = Doc {
 /// `POST …/verify-setup`.
 pub async fn enable(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
     let code = code(&call)?;
-    let claim = claim(&call, &caller, "");
-    match flow::enable(&call.app, &claim.holder, (code, Codes::Shown), &claim.context).await? {
+    let (holder, context) = (holder(&caller), call.facts.context_of(&caller));
+    match flow::enable(&call.app, &holder, (code, Codes::Shown), &context).await? {
         Enabled::Done(renewed, _) => {
             hand_over(&call, &renewed);
             Ok(done("Two-factor authentication enabled successfully"))
@@ -147,8 +147,8 @@ pub async fn disable(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> An
             disabled
         }
         Proof::Code(code) => {
-            let claim = claim(&call, &caller, "");
-            flow::disable_by_code(&call.app, &claim.holder, code, &claim.context).await?
+            let (holder, context) = (holder(&caller), call.facts.context_of(&caller));
+            flow::disable_by_code(&call.app, &holder, code, &context).await?
         }
     };
     match disabled {
@@ -263,8 +263,8 @@ pub const RENEW: Doc = Doc {
 /// `POST …/regenerate-backup-codes`.
 pub async fn renew(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
     call.fields.must_be_among(&[])?;
-    let claim = claim(&call, &caller, "");
-    match flow::renew_backup_codes(&call.app, &claim.holder, &claim.context).await? {
+    let (holder, context) = (holder(&caller), call.facts.context_of(&caller));
+    match flow::renew_backup_codes(&call.app, &holder, &context).await? {
         BackupCodes::Renewed(codes, renewed) => {
             hand_over(&call, &renewed);
             let body = json!({"backupCodes": revealed(&codes)});

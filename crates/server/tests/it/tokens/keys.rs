@@ -25,14 +25,7 @@ pub(super) async fn rotate(server: &TestApp, pace: Pace) -> Rotated {
 
 async fn rotate_unheard(server: &TestApp, pace: Pace) -> Rotated {
     let (app, context) = (&server.app, Context::default());
-    let making = Making {
-        db: &app.db,
-        keys: &app.keys,
-        plan: app.config.key_plan(),
-        random: app.random,
-        now: app.clock.now(),
-        context: &context,
-    };
+    let making = Making::now(app, &context);
     signing_keys::rotate(&making, pace).await.unwrap()
 }
 

@@ -17,29 +17,6 @@ use crate::web::input::Fields;
 use crate::web::query::{Blank, Reading, number};
 use crate::web::request::Facts;
 
-/// The fields of a key that is made, and of one that is changed.
-pub(super) const CREATED: &[&str] = &[
-    "name",
-    "description",
-    "scopes",
-    "rateLimit",
-    "rateLimitWindow",
-    "allowedIps",
-    "expiresAt",
-    "csrf_token",
-];
-pub(super) const CHANGED: &[&str] = &[
-    "name",
-    "description",
-    "scopes",
-    "rateLimit",
-    "rateLimitWindow",
-    "allowedIps",
-    "expiresAt",
-    "status",
-    "csrf_token",
-];
-
 const MAX_NAME: usize = 100;
 const MAX_DESCRIPTION: usize = 500;
 /// The most networks, and the longest text of a list, in characters.
@@ -48,12 +25,6 @@ const MAX_LIST: usize = 4000;
 const LIMIT: Limit = Limit { count: 1000, period: Duration::from_hours(1) };
 const MOST_REQUESTS: i64 = 1_000_000;
 const LONGEST_WINDOW: i64 = 24 * 60 * 60;
-
-/// Refuses fields that the endpoint does not know, as the S family documents it.
-pub(super) fn only(fields: &Fields, known: &[&str]) -> Result<(), Error> {
-    let faults = fields.others_than(known);
-    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
-}
 
 /// The terms of a key that is made.
 pub fn created(fields: &Fields, now: Time) -> Result<Terms, Vec<Fault>> {
@@ -79,48 +50,28 @@ pub fn created(fields: &Fields, now: Time) -> Result<Terms, Vec<Fault>> {
 
 /// The terms of a key that is changed; what is absent stays.
 pub(super) fn changed(fields: &Fields, before: &Terms, now: Time) -> Result<Terms, Vec<Fault>> {
-    let mut faults = Vec::new();
-    let mut terms = before.clone();
-    let mut note = |fault: Fault| faults.push(fault);
-    match name(fields) {
-        Ok(Some(name)) => terms.name = name,
-        Ok(None) => {}
-        Err(fault) => note(fault),
-    }
-    match description(fields) {
-        Ok(Some(description)) => terms.description = description,
-        Ok(None) => {}
-        Err(fault) => note(fault),
-    }
-    match scopes(fields) {
-        Ok(Some(scopes)) => terms.scopes = scopes,
-        Ok(None) => {}
-        Err(fault) => note(fault),
-    }
-    match addresses(fields) {
-        Ok(Some(addresses)) => terms.addresses = addresses,
-        Ok(None) => {}
-        Err(fault) => note(fault),
-    }
-    match bounded(fields, "rateLimit", MOST_REQUESTS) {
-        Ok(Some(count)) => terms.limit.count = u32::try_from(count).unwrap_or(u32::MAX),
-        Ok(None) => {}
-        Err(fault) => note(fault),
-    }
-    match bounded(fields, "rateLimitWindow", LONGEST_WINDOW) {
-        Ok(Some(seconds)) => {
-            terms.limit.period = Duration::from_secs(u64::try_from(seconds).unwrap_or(1));
-        }
-        Ok(None) => {}
-        Err(fault) => note(fault),
-    }
-    match expires(fields, now) {
-        Ok(End::At(end)) => terms.expires_at = Some(end),
-        Ok(End::Never) => terms.expires_at = None,
-        Ok(End::Stays) => {}
-        Err(fault) => note(fault),
-    }
+    let (mut terms, mut faults) = (before.clone(), Vec::new());
+    put(&mut faults, name(fields), |name| terms.name = name);
+    put(&mut faults, description(fields), |description| terms.description = description);
+    put(&mut faults, scopes(fields), |scopes| terms.scopes = scopes);
+    put(&mut faults, addresses(fields), |addresses| terms.addresses = addresses);
+    put(&mut faults, bounded(fields, "rateLimit", MOST_REQUESTS), |count| {
+        terms.limit.count = u32::try_from(count).unwrap_or(u32::MAX);
+    });
+    put(&mut faults, bounded(fields, "rateLimitWindow", LONGEST_WINDOW), |seconds| {
+        terms.limit.period = Duration::from_secs(u64::try_from(seconds).unwrap_or(1));
+    });
+    put(&mut faults, expires(fields, now), |end| terms.expires_at = end.moment());
     if faults.is_empty() { Ok(terms) } else { Err(faults) }
+}
+
+/// Puts what a field says where it belongs; what is absent stays.
+fn put<T>(faults: &mut Vec<Fault>, read: Result<Option<T>, Fault>, place: impl FnOnce(T)) {
+    match read {
+        Ok(Some(value)) => place(value),
+        Ok(None) => {}
+        Err(fault) => faults.push(fault),
+    }
 }
 
 /// What the status is to be.
@@ -201,24 +152,32 @@ fn bounded(fields: &Fields, name: &'static str, most: i64) -> Result<Option<i64>
     if (1..=most).contains(&number) { Ok(Some(number)) } else { Err(fault()) }
 }
 
-/// What is asked of the end of a key.
+/// An end that is asked for.
 enum End {
-    Stays,
     Never,
     At(Time),
 }
 
+impl End {
+    fn moment(self) -> Option<Time> {
+        match self {
+            Self::Never => None,
+            Self::At(end) => Some(end),
+        }
+    }
+}
+
 /// The end that is asked for; a day counts whole.
-fn expires(fields: &Fields, now: Time) -> Result<End, Fault> {
+fn expires(fields: &Fields, now: Time) -> Result<Option<End>, Fault> {
     const DAY: usize = 10;
     let fault = || Fault::invalid("expiresAt", "must be a day or a moment (RFC 3339) to come");
     match fields.value("expiresAt") {
-        None => Ok(End::Stays),
-        Some(Value::Null) => Ok(End::Never),
-        Some(Value::String(text)) if text.is_empty() => Ok(End::Never),
+        None => Ok(None),
+        Some(Value::Null) => Ok(Some(End::Never)),
+        Some(Value::String(text)) if text.is_empty() => Ok(Some(End::Never)),
         Some(Value::String(text)) => {
             let end = if text.len() == DAY { span::until(text) } else { span::from(text) };
-            end.filter(|end| *end > now).map(End::At).ok_or_else(fault)
+            end.filter(|end| *end > now).map(|end| Some(End::At(end))).ok_or_else(fault)
         }
         Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
             Err(fault())

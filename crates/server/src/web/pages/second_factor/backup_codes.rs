@@ -10,7 +10,7 @@ use crate::flows::second_factor::{self as flow, BackupCodes};
 use crate::web::caller::{Fresh, SignedIn};
 use crate::web::error::Error;
 use crate::web::pages;
-use crate::web::renewal::{claim, hand_over};
+use crate::web::renewal::{hand_over, holder};
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
@@ -29,8 +29,8 @@ pub(super) const SUBMIT: Doc = Doc {
 
 /// `POST /-/account/second-factor/backup-codes`.
 pub(super) async fn submit(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
-    let claim = claim(&call, &caller, "");
-    match flow::renew_backup_codes(&call.app, &claim.holder, &claim.context).await? {
+    let (holder, context) = (holder(&caller), call.facts.context_of(&caller));
+    match flow::renew_backup_codes(&call.app, &holder, &context).await? {
         BackupCodes::Renewed(codes, renewed) => {
             hand_over(&call, &renewed);
             page(&call, &codes, caller.found().user.email.as_str(), Occasion::Renewed)

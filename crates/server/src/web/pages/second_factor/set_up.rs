@@ -14,7 +14,7 @@ use crate::web::caller::{Fresh, InSession, SignedIn};
 use crate::web::door;
 use crate::web::error::Error;
 use crate::web::pages::problem::{Problem, show_form};
-use crate::web::renewal::{claim, hand_over};
+use crate::web::renewal::{hand_over, holder};
 use crate::web::reply::redirect_reply;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
@@ -31,7 +31,7 @@ pub(super) const SUBMIT: Doc = Doc {
 
 /// `POST /-/account/second-factor/set-up`.
 pub(super) async fn submit(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
-    match flow::set_up(&call.app, &claim(&call, &caller, "").holder).await? {
+    match flow::set_up(&call.app, &holder(&caller)).await? {
         SetUp::Begun(begun) => form(&call, Way::Account(&caller), Shows::Key(&begun.key)),
         // In another window, perhaps.
         SetUp::Enabled => Ok(redirect_reply(StatusCode::SEE_OTHER, OVERVIEW)),
@@ -52,9 +52,9 @@ pub(super) const ENABLE: Doc = Doc {
 /// `POST /-/account/second-factor/enable`.
 pub(super) async fn enable(call: Call, Fresh(SignedIn(caller)): Fresh<SignedIn>) -> Answer {
     let typed = call.fields.text("code").unwrap_or_default().trim();
-    let claim = claim(&call, &caller, "");
+    let (holder, context) = (holder(&caller), call.facts.context_of(&caller));
     let given = (typed, Codes::Drawn);
-    match flow::enable(&call.app, &claim.holder, given, &claim.context).await? {
+    match flow::enable(&call.app, &holder, given, &context).await? {
         Enabled::Done(renewed, codes) => {
             hand_over(&call, &renewed);
             let email = caller.found().user.email.as_str();
