@@ -130,11 +130,13 @@ pub async fn change(keeper: Keeper<'_>, seen: &ApiKey, change: &Change) -> Outco
             return Ok(Err(No::Overtaken));
         }
         keeper.acting.record(&mut tx, &Event::ApiKeyChanged { key: id }, Some(owner)).await?;
+        tell_change(keeper, &mut tx, seen, "was changed").await?;
     }
     match change.state {
         Some(State::Revoked) => end(keeper, &mut tx, seen).await?,
         Some(State::Active) if api_keys::resume(&mut tx, id, owner, now).await? => {
             keeper.acting.record(&mut tx, &Event::ApiKeyResumed { key: id }, Some(owner)).await?;
+            tell_change(keeper, &mut tx, seen, "was put in use again").await?;
         }
         Some(State::Active | State::Expired | State::Suspended) | None => {}
     }
@@ -191,6 +193,7 @@ pub async fn regenerate(keeper: Keeper<'_>, id: KeyId, overlap: Duration) -> Out
         overlap_s: overlap.as_secs(),
     };
     keeper.acting.record(&mut tx, &event, Some(seen.user_id)).await?;
+    tell_change(keeper, &mut tx, &seen, "was given a new value").await?;
     let key = api_keys::by_id(&mut tx, id).await?.ok_or(Error::Conflict)?;
     tx.commit().await?;
     Ok(Ok(Made { key, value: api_key::reveal(&secret) }))
@@ -272,6 +275,7 @@ async fn end(keeper: Keeper<'_>, tx: &mut Tx, key: &ApiKey) -> Result<(), Error>
     if api_keys::revoke(tx, key.id, key.user_id, keeper.acting.now).await? {
         let event = Event::ApiKeyRevoked { key: key.id };
         keeper.acting.record(tx, &event, Some(key.user_id)).await?;
+        tell_change(keeper, tx, key, "was revoked").await?;
     }
     Ok(())
 }
@@ -283,6 +287,16 @@ fn value_of(keeper: Keeper<'_>, secret: &Opaque) -> (portcullis_domain::secret::
 
 fn words(scopes: Scopes) -> Text {
     Text::clip(&scopes.to_string())
+}
+
+async fn tell_change(
+    keeper: Keeper<'_>,
+    tx: &mut Tx,
+    key: &ApiKey,
+    what: &str,
+) -> Result<(), Error> {
+    let letter = |at| Letter::api_key_changed(&key.terms.name, what, at);
+    tell(keeper, tx, key.user_id, letter).await
 }
 
 async fn tell(

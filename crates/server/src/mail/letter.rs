@@ -185,6 +185,18 @@ impl Letter {
         Self::notice("A new API key for your account", [&what, advice])
     }
 
+    /// Something else was done with an API key of the account: `what` goes on from its name.
+    pub fn api_key_changed(name: &str, what: &str, at: Time) -> Self {
+        let what = format!(
+            "The API key \"{}\" of your account {what} at {}.",
+            visible(name),
+            at.to_the_minute()
+        );
+        let advice = "If this was not you, revoke it on your account page under \"API keys\", and set \
+                      a new password.";
+        Self::notice("An API key of your account was changed", [&what, advice])
+    }
+
     /// Somebody else took an API key of the account back.
     pub fn api_key_revoked(name: &str, at: Time) -> Self {
         let what = format!(

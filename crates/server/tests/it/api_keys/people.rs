@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{KEYS, create, program, text};
 use crate::cli::beside::beside;
 use crate::harness::client::{Answer, Client};
-use crate::harness::letters::letters;
+use crate::harness::letters::{letters, mails};
 use crate::harness::on_each_database;
 use crate::harness::people::{STAFF, TENANT};
 
@@ -30,6 +30,37 @@ async fn fill(client: &Client, page: &str, fields: &[(&str, &str)]) -> Answer {
 fn key_in(html: &str) -> String {
     let at = html.find("<code>sk_").unwrap_or_else(|| panic!("no key in {html}"));
     html[at + 6..at + 6 + 67].to_owned()
+}
+
+#[tokio::test]
+async fn owners_are_told_of_each_change_of_their_keys() {
+    on_each_database(async |server| {
+        server.add(&TENANT).await;
+        let owner = server.mobile(&TENANT).await;
+        let made = create(&owner, &json!({"name": "import"})).await;
+        let one = format!("{KEYS}/{}", text(&made["id"]));
+        let mut told = 1;
+        let mut check = async |method, path: &str, body, what: Option<&str>| {
+            let answer = owner.act(method, path, &body).await;
+            assert!(answer.status.is_success(), "{answer:?}");
+            told += usize::from(what.is_some());
+            let letters = letters(server, TENANT.email, told).await;
+            assert_eq!(letters.len(), told, "{path}");
+            // Long lines are broken.
+            let mails: Vec<_> =
+                mails(server).await.iter().map(|mail| mail.replace("=\r\n", "")).collect();
+            let said = |what| mails.iter().any(|it| it.contains(&format!("account {what} at")));
+            assert!(what.is_none_or(said), "{what:?}: {mails:?}");
+        };
+        check(Method::PATCH, &one, json!({"scopes": ["read", "write"]}), Some("was changed")).await;
+        check(Method::PATCH, &one, json!({"scopes": ["read", "write"]}), None).await;
+        let anew = format!("{one}/regenerate");
+        check(Method::POST, &anew, json!({}), Some("was given a new value")).await;
+        let revoke = format!("{one}/revoke");
+        check(Method::POST, &revoke, json!({}), Some("was revoked")).await;
+        check(Method::POST, &revoke, json!({}), None).await;
+    })
+    .await;
 }
 
 #[tokio::test]
