@@ -134,6 +134,24 @@ handle! {
     KeyId, "key_"
 }
 
+handle! {
+    #[derive(Copy)]
+    /// A check of files: `chk_` and 24 lower-case hex digits.
+    CheckId, "chk_"
+}
+
+handle! {
+    #[derive(Copy)]
+    /// A deployment: `dep_` and 24 lower-case hex digits.
+    DeploymentId, "dep_"
+}
+
+handle! {
+    #[derive(Copy)]
+    /// What was found at one moment: `sgt_` and 24 lower-case hex digits.
+    SightingId, "sgt_"
+}
+
 /// A text of exactly `N` ASCII characters, held in place: the server remembers a million of them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Ascii<const N: usize>([u8; N]);

@@ -59,6 +59,7 @@ pub mod device;
 pub mod erasure;
 pub mod event;
 pub mod id;
+pub mod integrity;
 pub mod limits;
 pub mod magic_link;
 pub mod one_time_code;

@@ -19,6 +19,7 @@ pub mod credentials;
 pub mod csrf_spent;
 pub mod events;
 pub mod factors;
+pub mod integrity;
 pub mod invalidations;
 pub mod lockouts;
 pub mod meta;

@@ -123,6 +123,7 @@ static MIGRATIONS: &[Migration] = &[
     migration!(31, "0031_signing_keys"),
     migration!(32, "0032_api_keys"),
     migration!(33, "0033_second_factor"),
+    migration!(34, "0034_integrity"),
 ];
 
 /// From here on what waits for its place in the audit log is sealed.

@@ -1,0 +1,251 @@
+//! The life of an alert. The same difference is the same alert: seen again it is counted, and opened
+//! again if somebody took it for done; nothing that is said of an alert changes what ought to be there.
+
+use crate::time::Time;
+use crate::word::written_as;
+
+/// What an alert is about: a path, or what keeps paths from being looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Added,
+    Deleted,
+    Modified,
+    /// Rights, owner or attributes, and not the content.
+    Attributes,
+    /// A path could not be checked.
+    Unverifiable,
+    /// The root is not there, or most of what ought to be in it is gone.
+    RootUnavailable,
+    /// More differs than there are alerts for.
+    MassChange,
+    /// The baseline in force is not what was signed.
+    BaselineInvalid,
+    /// The configuration looks at less than it did.
+    CoverageNarrowed,
+    /// Changes of some folders are not heard of at once.
+    Unwatched,
+    /// No more copies of good files are kept, so that differences cannot be shown.
+    CopiesFull,
+}
+
+impl Kind {
+    const ALL: [Self; 11] = [
+        Self::Added,
+        Self::Deleted,
+        Self::Modified,
+        Self::Attributes,
+        Self::Unverifiable,
+        Self::RootUnavailable,
+        Self::MassChange,
+        Self::BaselineInvalid,
+        Self::CoverageNarrowed,
+        Self::Unwatched,
+        Self::CopiesFull,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Deleted => "deleted",
+            Self::Modified => "modified",
+            Self::Attributes => "attributes",
+            Self::Unverifiable => "unverifiable",
+            Self::RootUnavailable => "root_unavailable",
+            Self::MassChange => "mass_change",
+            Self::BaselineInvalid => "baseline_invalid",
+            Self::CoverageNarrowed => "coverage_narrowed",
+            Self::Unwatched => "unwatched",
+            Self::CopiesFull => "copies_full",
+        }
+    }
+
+    /// Reads back what [`Self::as_str`] gave.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+
+    /// Whether it is about one path, which a baseline can accept.
+    pub fn is_of_a_path(self) -> bool {
+        matches!(
+            self,
+            Self::Added | Self::Deleted | Self::Modified | Self::Attributes | Self::Unverifiable
+        )
+    }
+
+    /// Whether a look that does not find it any more shows that it is over. What narrowed the view is
+    /// for somebody to judge.
+    pub fn ends_by_itself(self) -> bool {
+        self != Self::CoverageNarrowed
+    }
+}
+
+written_as!(Kind, as_str);
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    Critical,
+    High,
+    Medium,
+    Low,
+}
+
+impl Severity {
+    /// The worst first.
+    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Medium, Self::Low];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+
+    /// Reads back what [`Self::as_str`] gave.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.as_str() == word)
+    }
+
+    /// Its place, the worst being 0.
+    pub fn rank(self) -> i64 {
+        match self {
+            Self::Critical => 0,
+            Self::High => 1,
+            Self::Medium => 2,
+            Self::Low => 3,
+        }
+    }
+}
+
+written_as!(Severity, as_str);
+
+/// What has been made of an alert, by its documented number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    New,
+    Resolved,
+    /// Exactly this difference is of no interest, until a day.
+    Ignored,
+}
+
+impl Status {
+    /// The number.
+    pub fn number(self) -> i64 {
+        match self {
+            Self::New => 0,
+            Self::Resolved => 1,
+            Self::Ignored => 2,
+        }
+    }
+
+    /// Reads back what [`Self::number`] gave.
+    pub fn of(number: i64) -> Option<Self> {
+        [Self::New, Self::Resolved, Self::Ignored].into_iter().find(|is| is.number() == number)
+    }
+}
+
+/// How an alert came to be resolved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// It ought to be like that from now on: there is a baseline that says so.
+    Accepted,
+    /// Somebody put it back.
+    Reverted,
+    FalsePositive,
+    /// Something was done about it.
+    Remediated,
+    /// It is as it ought to be again, and nobody said why. It stays to be seen: who changes a file and
+    /// changes it back may have had reasons.
+    AutoReverted,
+}
+
+impl Resolution {
+    const ALL: [Self; 5] = [
+        Self::Accepted,
+        Self::Reverted,
+        Self::FalsePositive,
+        Self::Remediated,
+        Self::AutoReverted,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted_into_baseline",
+            Self::Reverted => "reverted",
+            Self::FalsePositive => "false_positive",
+            Self::Remediated => "remediated",
+            Self::AutoReverted => "auto_reverted",
+        }
+    }
+
+    /// Reads back what [`Self::as_str`] gave.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|resolution| resolution.as_str() == word)
+    }
+}
+
+written_as!(Resolution, as_str);
+
+/// What seeing the difference of an alert once more does to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// It is counted.
+    Counted,
+    /// It is new once more: what was said of it has not made the difference go.
+    Reopened,
+}
+
+/// Judges an alert whose difference is seen again.
+pub fn seen_again(status: Status, ignored_until: Option<Time>, now: Time) -> Again {
+    match status {
+        Status::New => Again::Counted,
+        Status::Ignored if ignored_until.is_some_and(|until| until > now) => Again::Counted,
+        Status::Ignored | Status::Resolved => Again::Reopened,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_resolved_and_is_still_there_is_new_again() {
+        let now = Time(1_000);
+        let check = |status, until: Option<i64>, expected| {
+            assert_eq!(seen_again(status, until.map(Time), now), expected, "{status:?} {until:?}");
+        };
+        check(Status::New, None, Again::Counted);
+        check(Status::Resolved, None, Again::Reopened);
+        check(Status::Resolved, Some(2_000), Again::Reopened);
+        check(Status::Ignored, Some(1_001), Again::Counted);
+        check(Status::Ignored, Some(1_000), Again::Reopened);
+        check(Status::Ignored, None, Again::Reopened);
+    }
+
+    #[test]
+    fn every_word_and_number_is_read_back() {
+        for kind in Kind::ALL {
+            assert_eq!(Kind::parse(kind.as_str()), Some(kind));
+        }
+        for severity in Severity::ALL {
+            assert_eq!(Severity::parse(severity.as_str()), Some(severity));
+        }
+        for resolution in Resolution::ALL {
+            assert_eq!(Resolution::parse(resolution.as_str()), Some(resolution));
+        }
+        for number in 0..3 {
+            assert_eq!(Status::of(number).map(Status::number), Some(number));
+        }
+        assert_eq!((Kind::parse("moved"), Status::of(3)), (None, None));
+    }
+
+    #[test]
+    fn the_worst_comes_first() {
+        assert!(Severity::ALL.is_sorted_by_key(|severity| severity.rank()));
+    }
+}

@@ -1,0 +1,250 @@
+//! Alerts: one row a difference. Every change of one says from what, and whether it happened. Not here:
+//! what is to become of one that is seen again (`portcullis_domain::integrity::alert`).
+
+mod list;
+
+use portcullis_domain::id::{SightingId, UserId};
+use portcullis_domain::integrity::alert::{Kind, Resolution, Severity, Status};
+use portcullis_domain::time::Time;
+
+use crate::counters;
+use crate::driver::{Row, Tx, params};
+use crate::error::{Result, corrupt};
+
+pub use list::{Filter, Order, count, list, open_by_severity};
+
+/// An alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    pub id: i64,
+    pub fingerprint: Vec<u8>,
+    pub about: About,
+    pub status: Status,
+    pub resolution: Option<Resolution>,
+    pub note: String,
+    pub judged_by: Option<UserId>,
+    pub judged_at: Option<Time>,
+    pub ignored_until: Option<Time>,
+    pub occurrences: i64,
+    pub reopened: i64,
+    /// The alert that the same path had before.
+    pub supersedes: Option<i64>,
+    pub sighting: SightingId,
+    pub created_at: Time,
+    pub last_seen_at: Time,
+}
+
+/// What an alert is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    pub root: String,
+    /// Below the root, in bytes; empty where it is about the root.
+    pub path: Vec<u8>,
+    /// The absolute path, for people.
+    pub file_path: String,
+    pub kind: Kind,
+    pub severity: Severity,
+    /// The name of the rule that said how bad it is.
+    pub rule: String,
+    pub details: String,
+    /// The line of the baseline; empty where it has none.
+    pub was: String,
+    /// What is there; empty where nothing is.
+    pub found: String,
+    pub moved: Option<Vec<u8>>,
+}
+
+/// What telling whether a difference is known asks of an alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub id: i64,
+    pub fingerprint: Vec<u8>,
+    pub path: Vec<u8>,
+    pub kind: Kind,
+    pub status: Status,
+    pub ignored_until: Option<Time>,
+}
+
+/// Every alert of a root, in the order in which they were made.
+pub async fn known(tx: &mut Tx, root: &str) -> Result<Vec<Known>> {
+    const SQL: &str = "SELECT id, fingerprint, path, kind, status, ignored_until
+        FROM integrity_alerts WHERE root = $1 ORDER BY id";
+    let known = |row: &Row| {
+        let id = row.get("id")?;
+        Ok(Known {
+            id,
+            fingerprint: row.get("fingerprint")?,
+            path: row.get("path")?,
+            kind: kind(row, id)?,
+            status: status(row, id)?,
+            ignored_until: row.get::<Option<i64>>("ignored_until")?.map(Time),
+        })
+    };
+    tx.fetch_all(SQL, params![root]).await?.iter().map(known).collect()
+}
+
+/// Makes an alert: its number. Two that make alerts wait for each other.
+pub async fn insert(
+    tx: &mut Tx,
+    fingerprint: &[u8],
+    about: &About,
+    supersedes: Option<i64>,
+    sighting: SightingId,
+    now: Time,
+) -> Result<i64> {
+    const SQL: &str = "INSERT INTO integrity_alerts (id, fingerprint, root, path, file_path, kind,
+            severity, rank, rule, details, was, found, moved, status, note, occurrences, reopened,
+            supersedes, sighting_id, created_at, last_seen_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0, '', 1, 0, $14, $15, $16,
+            $16)";
+    let id = counters::next(tx, "integrity_alerts").await?;
+    let row = params![
+        id,
+        fingerprint,
+        &about.root,
+        about.path.as_slice(),
+        &about.file_path,
+        about.kind.as_str(),
+        about.severity.as_str(),
+        about.severity.rank(),
+        &about.rule,
+        &about.details,
+        &about.was,
+        &about.found,
+        about.moved.as_deref(),
+        supersedes,
+        sighting.as_str(),
+        now,
+    ];
+    tx.execute(SQL, row).await?;
+    Ok(id)
+}
+
+/// Counts that the difference was seen once more.
+pub async fn seen_again(tx: &mut Tx, id: i64, now: Time) -> Result<bool> {
+    const SQL: &str = "UPDATE integrity_alerts
+        SET occurrences = occurrences + 1, last_seen_at = $2 WHERE id = $1";
+    tx.changed(SQL, params![id, now]).await
+}
+
+/// Opens one again that was taken for done or of no interest.
+pub async fn reopen(tx: &mut Tx, id: i64, sighting: SightingId, now: Time) -> Result<bool> {
+    const SQL: &str = "UPDATE integrity_alerts SET status = 0, resolution = NULL,
+            ignored_until = NULL, reopened = reopened + 1, occurrences = occurrences + 1,
+            last_seen_at = $3, sighting_id = $2
+        WHERE id = $1 AND status <> 0";
+    tx.changed(SQL, params![id, sighting.as_str(), now]).await
+}
+
+/// What somebody says of an alert.
+#[derive(Clone, Copy, Debug)]
+pub struct Judgement<'a> {
+    pub by: Option<UserId>,
+    pub note: &'a str,
+    pub now: Time,
+}
+
+/// Resolves one that is not resolved.
+pub async fn resolve(
+    tx: &mut Tx,
+    id: i64,
+    resolution: Option<Resolution>,
+    said: Judgement<'_>,
+) -> Result<bool> {
+    const SQL: &str = "UPDATE integrity_alerts SET status = 1, resolution = $2, note = $3,
+            judged_by = $4, judged_at = $5, ignored_until = NULL
+        WHERE id = $1 AND status <> 1";
+    let resolution = resolution.map(Resolution::as_str);
+    tx.changed(SQL, params![id, resolution, said.note, said.by, said.now]).await
+}
+
+/// Resolves a new one whose difference is gone.
+pub async fn auto_revert(tx: &mut Tx, id: i64, now: Time) -> Result<bool> {
+    const SQL: &str = "UPDATE integrity_alerts SET status = 1, resolution = 'auto_reverted',
+            judged_by = NULL, judged_at = $2
+        WHERE id = $1 AND status = 0";
+    tx.changed(SQL, params![id, now]).await
+}
+
+/// Has one be of no interest until a day. One that is resolved stays so.
+pub async fn ignore(tx: &mut Tx, id: i64, until: Time, said: Judgement<'_>) -> Result<bool> {
+    const SQL: &str = "UPDATE integrity_alerts SET status = 2, resolution = NULL,
+            ignored_until = $2, note = $3, judged_by = $4, judged_at = $5
+        WHERE id = $1 AND status <> 1";
+    tx.changed(SQL, params![id, until, said.note, said.by, said.now]).await
+}
+
+/// Deletes one, with the difference that was kept of it.
+pub async fn delete(tx: &mut Tx, id: i64) -> Result<bool> {
+    const SQL: &str = "DELETE FROM integrity_alerts WHERE id = $1";
+    tx.changed(SQL, params![id]).await
+}
+
+/// The alert of a number.
+pub async fn by_id(tx: &mut Tx, id: i64) -> Result<Option<Alert>> {
+    const SQL: &str = concat!(select!(), " WHERE id = $1");
+    tx.fetch_optional(SQL, params![id]).await?.as_ref().map(alert).transpose()
+}
+
+/// The alerts of a path, the newest first, at most `limit`.
+pub async fn of_path(tx: &mut Tx, root: &str, path: &[u8], limit: i64) -> Result<Vec<Alert>> {
+    const SQL: &str =
+        concat!(select!(), " WHERE root = $1 AND path = $2 ORDER BY id DESC LIMIT $3");
+    tx.fetch_all(SQL, params![root, path, limit]).await?.iter().map(alert).collect()
+}
+
+macro_rules! select {
+    () => {
+        "SELECT id, fingerprint, root, path, file_path, kind, severity, rule, details, was, found,
+            moved, status, resolution, note, judged_by, judged_at, ignored_until, occurrences,
+            reopened, supersedes, sighting_id, created_at, last_seen_at
+        FROM integrity_alerts"
+    };
+}
+use select;
+
+fn alert(row: &Row) -> Result<Alert> {
+    let id = row.get("id")?;
+    let fault = |column| move || corrupt("integrity_alerts", column, id);
+    let time = |column| row.get::<Option<i64>>(column).map(|time| time.map(Time));
+    let (severity, sighting): (String, String) = (row.get("severity")?, row.get("sighting_id")?);
+    let resolution: Option<String> = row.get("resolution")?;
+    let parsed = resolution.map(|word| Resolution::parse(&word).ok_or_else(fault("resolution")));
+    Ok(Alert {
+        id,
+        fingerprint: row.get("fingerprint")?,
+        about: About {
+            root: row.get("root")?,
+            path: row.get("path")?,
+            file_path: row.get("file_path")?,
+            kind: kind(row, id)?,
+            severity: Severity::parse(&severity).ok_or_else(fault("severity"))?,
+            rule: row.get("rule")?,
+            details: row.get("details")?,
+            was: row.get("was")?,
+            found: row.get("found")?,
+            moved: row.get("moved")?,
+        },
+        status: status(row, id)?,
+        resolution: parsed.transpose()?,
+        note: row.get("note")?,
+        judged_by: row.get::<Option<i64>>("judged_by")?.map(UserId),
+        judged_at: time("judged_at")?,
+        ignored_until: time("ignored_until")?,
+        occurrences: row.get("occurrences")?,
+        reopened: row.get("reopened")?,
+        supersedes: row.get("supersedes")?,
+        sighting: SightingId::parse(&sighting).ok_or_else(fault("sighting_id"))?,
+        created_at: Time(row.get("created_at")?),
+        last_seen_at: Time(row.get("last_seen_at")?),
+    })
+}
+
+fn kind(row: &Row, id: i64) -> Result<Kind> {
+    let word: String = row.get("kind")?;
+    Kind::parse(&word).ok_or_else(|| corrupt("integrity_alerts", "kind", id))
+}
+
+fn status(row: &Row, id: i64) -> Result<Status> {
+    Status::of(row.get("status")?).ok_or_else(|| corrupt("integrity_alerts", "status", id))
+}
