@@ -12,6 +12,7 @@ use crate::backup_code::BackupCode;
 use crate::csrf::CsrfKeys;
 use crate::device::DeviceKey;
 use crate::id::SessionHandle;
+use crate::integrity::WatchKeys;
 use crate::one_time_code::Code;
 use crate::probe::ProbeKey;
 use crate::remember::RememberKey;
@@ -71,6 +72,8 @@ pub struct Keys {
     pub factor: FactorKey,
     /// For the private keys that sign access tokens.
     pub signing: KeySeal,
+    /// For baselines and what is kept of files.
+    pub watch: WatchKeys,
     seal_check: [u8; 32],
 }
 
@@ -100,6 +103,11 @@ impl Keys {
             backup: BackupKey::new(hmac_key(&root, "backup")?),
             factor: FactorKey::new(expand(&root, "factor")?),
             signing: KeySeal::new(expand(&root, "signing keys")?),
+            watch: WatchKeys::new(
+                expand(&root, "files")?,
+                expand(&root, "copies of files")?,
+                hmac_key(&root, "values in files")?,
+            ),
             seal_check: *expand(&root, "seal")?,
         })
     }

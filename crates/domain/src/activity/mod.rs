@@ -105,6 +105,8 @@ impl Record {
             Resource::Device | Resource::Letter => of_detail("id"),
             Resource::Token => of_detail("kind"),
             Resource::Link => of_detail("purpose"),
+            Resource::File => of_detail("file_path").or_else(|| of_detail("alert")),
+            Resource::Baseline => of_detail("root"),
             Resource::Log | Resource::Server => None,
         }
     }

@@ -116,6 +116,7 @@ fn of_class(event: &mut Map<String, Value>, class: Class, record: &Record) {
         Class::ApplicationLifecycle => json!({
             "app": { "name": NAME, "vendor_name": NAME, "version": env!("CARGO_PKG_VERSION") },
         }),
+        Class::DetectionFinding => finding(record),
         Class::ApiActivity => json!({
             "api": { "operation": operation(record) },
             "actor": actor(record),
@@ -123,6 +124,23 @@ fn of_class(event: &mut Map<String, Value>, class: Class, record: &Record) {
         }),
     };
     insert(event, own);
+}
+
+/// A finding, whose status is not whether something went well but what has been made of it.
+fn finding(record: &Record) -> Value {
+    let (status, status_name) = match record.event.as_str() {
+        "fim_alert_opened" => (1, "New"),
+        "fim_alert_ignored" => (3, "Suppressed"),
+        _ => (4, "Resolved"),
+    };
+    json!({
+        "finding_info": {
+            "uid": member(record, "alert"),
+            "title": "A watched file is not as it ought to be",
+        },
+        "status_id": status,
+        "status": status_name,
+    })
 }
 
 /// Somebody; where nobody is known, that is said, because the schema demands a user.

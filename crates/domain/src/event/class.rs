@@ -4,6 +4,7 @@
 use super::Event;
 use super::words::Outcome::{self, Failure, Success};
 use super::words::Severity::{self, Critical, Info, Warning};
+use crate::integrity::alert::Severity as Bad;
 
 /// The lines, which stand together as a table and are too many for a function.
 #[rustfmt::skip]
@@ -101,6 +102,22 @@ macro_rules! class {
             Self::BackupCreated { .. } => ("backup_created", Success, Info),
             Self::BackupFailed { .. } => ("backup_failed", Failure, Warning),
             Self::BackupRestored { .. } => ("backup_restored", Success, Critical),
+            Self::FileAlertOpened { severity: Bad::Critical, .. } => ("fim_alert_opened", Failure, Critical),
+            Self::FileAlertOpened { severity: Bad::High, .. } => ("fim_alert_opened", Failure, Warning),
+            Self::FileAlertOpened { .. } => ("fim_alert_opened", Failure, Info),
+            Self::FileAlertResolved { .. } => ("fim_alert_resolved", Success, Warning),
+            Self::FileAlertReverted { .. } => ("fim_alert_reverted", Success, Warning),
+            Self::FileAlertIgnored { .. } => ("fim_alert_ignored", Success, Warning),
+            Self::FileAlertDeleted { .. } => ("fim_alert_deleted", Success, Critical),
+            Self::FileDiffViewed { .. } => ("fim_diff_viewed", Success, Info),
+            Self::BaselineProposed { .. } => ("fim_baseline_proposed", Success, Warning),
+            Self::BaselineActivated { .. } => ("fim_baseline_activated", Success, Critical),
+            Self::DeploymentOpened { .. } => ("fim_deployment_opened", Success, Critical),
+            Self::DeploymentClosed { .. } => ("fim_deployment_closed", Success, Warning),
+            Self::FilesChecked { .. } => ("fim_checked", Success, Info),
+            Self::FilesUnchecked { .. } => ("fim_unchecked", Failure, Warning),
+            Self::CoverageChanged { narrowed: true, .. } => ("fim_coverage_changed", Success, Critical),
+            Self::CoverageChanged { .. } => ("fim_coverage_changed", Success, Warning),
             Self::SigningKeyMade { .. } => ("sys_signing_key_made", Success, Info),
             Self::SigningKeysWithdrawn { .. } => ("sys_signing_keys_withdrawn", Success, Critical),
             Self::BundleExported { .. } => ("audit_exported", Success, Warning),

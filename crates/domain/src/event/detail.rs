@@ -50,6 +50,8 @@ impl Event {
             Self::PersonErased { .. } => &["basis"],
             Self::PendingRejected { .. } => &["ids"],
             Self::UserBlacklisted { .. } | Self::BlacklistReasonChanged { .. } => &["reason"],
+            Self::FileAlertOpened { .. } => &["file_path"],
+            Self::FileAlertDeleted { .. } => &["file_path", "was", "found"],
             Self::AddressForgiven { .. }
             | Self::PlaceAsked { .. }
             | Self::PlaceConfirmed { .. }

@@ -18,7 +18,8 @@ use crate::account::{AccountStatus, AccountType};
 use crate::audit::entry::Person;
 use crate::csrf;
 use crate::delivery::Undelivered;
-use crate::id::{KeyId, UserId};
+use crate::id::{CheckId, DeploymentId, KeyId, UserId};
+use crate::integrity::{self, alert};
 use crate::one_time_link::LinkPurpose;
 use crate::session::SignInForm;
 use crate::time::Time;
@@ -299,6 +300,91 @@ pub enum Event {
     SigningKeyMade { kid: Text, algorithm: &'static str },
     /// Keys were taken out of use at once, with every access token that they had signed.
     SigningKeysWithdrawn { count: u64 },
+    /// A file is not as the baseline has it, or something keeps it from being looked at: an alert is new,
+    /// or open again.
+    FileAlertOpened {
+        alert: i64,
+        root: Text,
+        file_path: Text,
+        kind: alert::Kind,
+        severity: alert::Severity,
+        rule: Text,
+        reopened: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        deployment: Option<DeploymentId>,
+    },
+    /// Somebody took an alert for done.
+    FileAlertResolved {
+        alert: i64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        resolution: Option<alert::Resolution>,
+    },
+    /// What an alert tells of is no more.
+    FileAlertReverted { alert: i64 },
+    /// The difference of an alert is of no interest, until a day.
+    FileAlertIgnored {
+        alert: i64,
+        #[serde(serialize_with = "iso")]
+        until: Time,
+    },
+    /// An alert was deleted. What it told of stays here.
+    FileAlertDeleted {
+        alert: i64,
+        root: Text,
+        file_path: Text,
+        kind: alert::Kind,
+        fingerprint: Text,
+        was: Text,
+        found: Text,
+    },
+    /// Somebody looked at what a file and the good one differ in.
+    FileDiffViewed { alert: i64 },
+    /// There is a new baseline, which is not in force.
+    BaselineProposed { root: Text, number: i64, origin: integrity::Origin, digest: Text },
+    /// A baseline was put in force.
+    BaselineActivated {
+        root: Text,
+        number: i64,
+        origin: integrity::Origin,
+        digest: Text,
+        entries: i64,
+    },
+    /// A deployment began.
+    DeploymentOpened {
+        deployment: DeploymentId,
+        root: Text,
+        number: i64,
+        #[serde(serialize_with = "iso")]
+        until: Time,
+    },
+    /// A deployment came to an end.
+    DeploymentClosed {
+        deployment: DeploymentId,
+        root: Text,
+        state: integrity::DeploymentState,
+        reached: i64,
+        pending: i64,
+        unexpected: i64,
+    },
+    /// A check of the files came to an end.
+    FilesChecked {
+        check: CheckId,
+        state: integrity::CheckState,
+        scanned: i64,
+        violations: i64,
+        alerts: i64,
+        unverifiable: i64,
+    },
+    /// Nobody looked at the files of a root for longer than was planned.
+    FilesUnchecked {
+        root: Text,
+        #[serde(serialize_with = "iso")]
+        since: Time,
+        #[serde(serialize_with = "iso")]
+        until: Time,
+    },
+    /// Other files of a root are looked at than before.
+    CoverageChanged { root: Text, narrowed: bool },
     /// Somebody takes entries of the log along: those from one index on and before another, as far as
     /// they were asked for.
     ActivityExported { format: &'static str, first: u64, end: u64 },

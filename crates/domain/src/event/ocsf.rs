@@ -6,12 +6,12 @@ use serde_json::{Map, Value};
 
 use Activity::{ByGrant, ByMethod, Known, Other};
 use Class::{
-    AccountChange, ApiActivity, ApplicationLifecycle, Authentication, EntityManagement,
-    GroupManagement, UserAccess,
+    AccountChange, ApiActivity, ApplicationLifecycle, Authentication, DetectionFinding,
+    EntityManagement, GroupManagement, UserAccess,
 };
 use Resource::{
-    Address, Device, Letter, Limit, Link, Log, Permission, Place, Role, Route, Server, Session,
-    Token, User,
+    Address, Baseline, Device, File, Letter, Limit, Link, Log, Permission, Place, Role, Route,
+    Server, Session, Token, User,
 };
 use When::{Always, HasBoth, Is};
 
@@ -51,6 +51,8 @@ pub enum Class {
     GroupManagement,
     ApplicationLifecycle,
     ApiActivity,
+    /// A finding of a detection.
+    DetectionFinding,
 }
 
 /// An activity within a class.
@@ -70,7 +72,9 @@ enum Activity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Resource {
     Address,
+    Baseline,
     Device,
+    File,
     Letter,
     Limit,
     Link,
@@ -164,6 +168,7 @@ impl Class {
             GroupManagement => 3006,
             ApplicationLifecycle => 6002,
             ApiActivity => 6003,
+            DetectionFinding => 2004,
         }
     }
 
@@ -177,6 +182,7 @@ impl Class {
             GroupManagement => "Group Management",
             ApplicationLifecycle => "Application Lifecycle",
             ApiActivity => "API Activity",
+            DetectionFinding => "Detection Finding",
         }
     }
 
@@ -186,6 +192,7 @@ impl Class {
             AccountChange | Authentication | EntityManagement | UserAccess | GroupManagement => {
                 (3, "Identity & Access Management")
             }
+            DetectionFinding => (2, "Findings"),
             ApplicationLifecycle | ApiActivity => (6, "Application Activity"),
         }
     }
@@ -211,6 +218,9 @@ impl Class {
             (EntityManagement | ApiActivity, 3) => "Update",
             (UserAccess | GroupManagement, 1) => "Assign Privileges",
             (UserAccess | GroupManagement, 2) => "Revoke Privileges",
+            (DetectionFinding, 1) => "Create",
+            (DetectionFinding, 2) => "Update",
+            (DetectionFinding, 3) => "Close",
             (ApplicationLifecycle, 3) => "Start",
             (ApplicationLifecycle, 4) => "Stop",
             _ => return None,
@@ -221,16 +231,18 @@ impl Class {
 
 impl Resource {
     /// All of them.
-    pub const ALL: [Self; 14] = [
-        Address, Device, Letter, Limit, Link, Log, Permission, Place, Role, Route, Server, Session,
-        Token, User,
+    pub const ALL: [Self; 16] = [
+        Address, Baseline, Device, File, Letter, Limit, Link, Log, Permission, Place, Role, Route,
+        Server, Session, Token, User,
     ];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Address => "address",
+            Baseline => "baseline",
             Device => "device",
+            File => "file",
             Letter => "letter",
             Limit => "limit",
             Link => "link",
@@ -327,6 +339,19 @@ const MAPPINGS: &[Mapping] = &[
     line("privilege_permissions_changed", HasBoth("role", "from"), Permission, UserAccess, Known(1)),
     line("privilege_permissions_changed", HasBoth("role", "granted"), Permission, GroupManagement, ByGrant),
     line("privilege_permissions_changed", Always, Permission, UserAccess, ByGrant),
+    line("fim_alert_opened", Always, File, DetectionFinding, Known(1)),
+    line("fim_alert_resolved", Always, File, DetectionFinding, Known(3)),
+    line("fim_alert_reverted", Always, File, DetectionFinding, Known(3)),
+    line("fim_alert_ignored", Always, File, DetectionFinding, Known(2)),
+    line("fim_alert_deleted", Always, File, DetectionFinding, Other("Delete")),
+    line("fim_diff_viewed", Always, File, EntityManagement, Known(2)),
+    line("fim_baseline_proposed", Always, Baseline, EntityManagement, Known(1)),
+    line("fim_baseline_activated", Always, Baseline, EntityManagement, Known(3)),
+    line("fim_deployment_opened", Always, Baseline, EntityManagement, Other("Begin a deployment")),
+    line("fim_deployment_closed", Always, Baseline, EntityManagement, Other("End a deployment")),
+    line("fim_checked", Always, Server, ApplicationLifecycle, Other("Check the files")),
+    line("fim_unchecked", Always, Server, ApplicationLifecycle, Other("Miss checks of the files")),
+    line("fim_coverage_changed", Always, Baseline, EntityManagement, Known(3)),
     line("authn_place_asked", Always, Place, Authentication, Known(6)),
     line("authn_place_confirmed", Always, Place, Authentication, Known(6)),
     line("authn_place_fail", Always, Place, Authentication, Known(6)),

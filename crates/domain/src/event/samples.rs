@@ -9,15 +9,26 @@ use crate::account::{AccountStatus, AccountType};
 use crate::audit::entry::Person;
 use crate::csrf;
 use crate::delivery::Undelivered;
-use crate::id::KeyId;
+use crate::id::{CheckId, DeploymentId, KeyId};
+use crate::integrity::{CheckState, DeploymentState, Origin, alert};
 use crate::one_time_link::LinkPurpose;
 use crate::session::SignInForm;
 use crate::time::Time;
 
 /// One of every variant, in their order.
 pub fn samples() -> Vec<Event> {
-    [sign_ins(), factors(), tokens(), requests(), accounts(), rights(), places(), servers()]
-        .concat()
+    [
+        sign_ins(),
+        factors(),
+        tokens(),
+        requests(),
+        accounts(),
+        rights(),
+        places(),
+        files(),
+        servers(),
+    ]
+    .concat()
 }
 
 fn sign_ins() -> Vec<Event> {
@@ -179,6 +190,71 @@ fn servers() -> Vec<Event> {
         Event::ActivityExported { format: "csv", first: 0, end: 7 },
         Event::Started { version: "0.1.0", binary_sha256: text("ab") },
         Event::Stopped,
+    ]
+}
+
+fn files() -> Vec<Event> {
+    vec![
+        Event::FileAlertOpened {
+            alert: 12,
+            root: text("app"),
+            file_path: text("public/index.php"),
+            kind: alert::Kind::Modified,
+            severity: alert::Severity::Critical,
+            rule: text("program"),
+            reopened: false,
+            deployment: None,
+        },
+        Event::FileAlertResolved { alert: 12, resolution: Some(alert::Resolution::Reverted) },
+        Event::FileAlertReverted { alert: 12 },
+        Event::FileAlertIgnored { alert: 12, until: LATER },
+        Event::FileAlertDeleted {
+            alert: 12,
+            root: text("app"),
+            file_path: text("public/index.php"),
+            kind: alert::Kind::Added,
+            fingerprint: text("ab"),
+            was: text(""),
+            found: text("pipe 0600 0 0 - - public/index.php"),
+        },
+        Event::FileDiffViewed { alert: 12 },
+        Event::BaselineProposed {
+            root: text("app"),
+            number: 2,
+            origin: Origin::Declared,
+            digest: text("ab"),
+        },
+        Event::BaselineActivated {
+            root: text("app"),
+            number: 2,
+            origin: Origin::Declared,
+            digest: text("ab"),
+            entries: 70,
+        },
+        Event::DeploymentOpened {
+            deployment: DeploymentId::from_random([7; 12]),
+            root: text("app"),
+            number: 2,
+            until: LATER,
+        },
+        Event::DeploymentClosed {
+            deployment: DeploymentId::from_random([7; 12]),
+            root: text("app"),
+            state: DeploymentState::Complete,
+            reached: 3,
+            pending: 0,
+            unexpected: 0,
+        },
+        Event::FilesChecked {
+            check: CheckId::from_random([7; 12]),
+            state: CheckState::Complete,
+            scanned: 70,
+            violations: 1,
+            alerts: 1,
+            unverifiable: 0,
+        },
+        Event::FilesUnchecked { root: text("app"), since: LATER, until: LATER },
+        Event::CoverageChanged { root: text("app"), narrowed: true },
     ]
 }
 

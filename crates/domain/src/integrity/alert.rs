@@ -164,13 +164,8 @@ pub enum Resolution {
 }
 
 impl Resolution {
-    const ALL: [Self; 5] = [
-        Self::Accepted,
-        Self::Reverted,
-        Self::FalsePositive,
-        Self::Remediated,
-        Self::AutoReverted,
-    ];
+    const ALL: [Self; 5] =
+        [Self::Accepted, Self::Reverted, Self::FalsePositive, Self::Remediated, Self::AutoReverted];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {

@@ -4,9 +4,11 @@
 pub mod alert;
 mod check;
 mod deployment;
+mod keys;
 
 pub use check::{Cause, CheckState};
 pub use deployment::{DeploymentState, GRACE, LONGEST, USUAL, Verdict, judge};
+pub use keys::{NONCE_LEN, WatchKeys};
 
 use crate::word::written_as;
 

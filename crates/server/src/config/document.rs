@@ -8,7 +8,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::fault::{Fault, Faults, Place};
 use super::keys::{self, Section};
 use super::source::{Settings, Source, Written};
-use super::table::{RULE, WEBHOOK};
+use super::table::TABLES;
 
 /// Reads the file's text into `source`. A syntax fault does not hide the faults after it.
 pub(super) fn read(path: &Path, text: &str, source: &mut Source, faults: &mut Faults) {
@@ -51,10 +51,12 @@ impl Document<'_> {
         };
         let mut settings = Settings::at(place);
         for (name, value) in table {
-            match (section.name, name.get_ref().as_ref()) {
-                ("gate", "rule") => source.rules = self.tables(&RULE, value, faults),
-                ("audit", "webhook") => source.webhooks = self.tables(&WEBHOOK, value, faults),
-                _ => self.key(section, name, value, &mut settings, faults),
+            let full_name = format!("{}.{}", section.name, name.get_ref());
+            match TABLES.into_iter().find(|array| array.name == full_name) {
+                Some(array) => {
+                    source.tables.insert(array.name, self.tables(array, value, faults));
+                }
+                None => self.key(section, name, value, &mut settings, faults),
             }
         }
         source.sections.insert(section.name, settings);

@@ -50,7 +50,7 @@ fn rules(source: &Source, faults: &mut Faults) -> Result<RuleTable, Reported> {
     let leads_on = leads_on(source);
     let mut good = Vec::new();
     let mut outcome = Ok(());
-    for settings in &source.rules {
+    for settings in source.tables(&RULE) {
         match rule(&mut Reader::new(&RULE, settings.clone(), faults), leads_on) {
             Ok(rule) => good.push(rule),
             Err(reported) => outcome = Err(reported),
@@ -120,7 +120,7 @@ fn report(clash: &RuleFault, source: &Source, faults: &mut Faults) {
         }
     };
     let is_later = |settings: &&Settings| settings.text("id") == Some(later);
-    let place = source.rules.iter().rfind(is_later).map(|rule| rule.place_of("id"));
+    let place = source.tables(&RULE).iter().rfind(is_later).map(|rule| rule.place_of("id"));
     faults.push(Fault {
         place: place.unwrap_or(Place::Default),
         key: RULE.name.to_owned(),

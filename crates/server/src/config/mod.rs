@@ -8,6 +8,7 @@ mod agreement;
 mod document;
 mod fault;
 mod gate;
+mod integrity;
 mod keys;
 mod mail;
 mod read;
@@ -39,6 +40,7 @@ use portcullis_domain::text::{Email, Host};
 use url::Url;
 
 pub use fault::{Fault, Faults, Place};
+pub use integrity::{Integrity, SeverityRule, WatchedRoot};
 pub use mail::{MailLogin, MailSecurity, SmtpServer};
 pub use sample::{reference, sample};
 pub use starter::{Starter, public_url, upstream};
@@ -59,6 +61,7 @@ pub struct Config {
     pub mail: Mail,
     pub geo: Geo,
     pub audit: Audit,
+    pub integrity: Integrity,
     pub gate: Gate,
     /// `None`: the server makes no backups by itself.
     pub backup: Option<BackupPlan>,

@@ -1,21 +1,20 @@
 //! The table of keys as text: a configuration to start from, and the handbook's reference.
 
 use super::keys::{Default, Key, Section};
-use super::table::{RULE, SECTIONS, WEBHOOK};
+use super::table::{SECTIONS, TABLES};
 
 /// A TOML file with every key at its default, each explained; a key without a fixed default is
 /// commented out.
 pub fn sample() -> String {
     let sections = SECTIONS.iter().map(|section| sample_section(section, "[", "]"));
-    let tables = [&WEBHOOK, &RULE].map(|section| sample_section(section, "# [[", "]]"));
+    let tables = TABLES.map(|section| sample_section(section, "# [[", "]]"));
     let parts: Vec<String> = [comment(HEAD)].into_iter().chain(sections).chain(tables).collect();
     parts.join("\n\n")
 }
 
 /// The reference of all keys in Markdown: a heading and a table for each section.
 pub fn reference() -> String {
-    let sections: Vec<String> =
-        SECTIONS.iter().chain([&WEBHOOK, &RULE]).map(section_reference).collect();
+    let sections: Vec<String> = SECTIONS.iter().chain(TABLES).map(section_reference).collect();
     sections.join("\n")
 }
 

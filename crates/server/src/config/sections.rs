@@ -23,7 +23,7 @@ use super::values::{self, word};
 use super::{
     Audit, BackupPlan, Config, Cookies, Csrf, Database, FirstUser, Geo, Limits, Log, LogFormat,
     LoggedRequests, Metrics, Password, Profile, Server, Session, SignIn, TlsFiles, Tokens,
-    agreement, gate, keys, mail, webhook,
+    agreement, gate, integrity, keys, mail, webhook,
 };
 
 /// The whole configuration, or every fault of it.
@@ -50,6 +50,7 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
     let geo = read(source, "geo", faults, geo);
     let audit = read(source, "audit", faults, |r| audit(r, data_dir));
     let webhooks = webhook::webhooks(source, faults);
+    let integrity = integrity::integrity(source, faults);
     let gate = gate::gate(source, faults);
     let backup = read(source, "backup", faults, |r| backup(r, data_dir));
     let metrics = read(source, "metrics", faults, metrics);
@@ -70,6 +71,7 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
         mail: mail?,
         geo: geo?,
         audit: Audit { webhooks: webhooks?, ..audit? },
+        integrity: integrity?,
         gate: gate?,
         backup: backup?,
         metrics: metrics?,

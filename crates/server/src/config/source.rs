@@ -16,10 +16,8 @@ use super::keys::{self, Key, Kind, Section};
 #[derive(Default)]
 pub(super) struct Source {
     pub(super) sections: BTreeMap<&'static str, Settings>,
-    /// One a `[[gate.rule]]`, in the order of the file.
-    pub(super) rules: Vec<Settings>,
-    /// The same of `[[audit.webhook]]`.
-    pub(super) webhooks: Vec<Settings>,
+    /// What stands in each array of tables, by its name, in the order of the file.
+    pub(super) tables: BTreeMap<&'static str, Vec<Settings>>,
 }
 
 /// What was written in one table.
@@ -78,6 +76,11 @@ impl Source {
     /// Where a key is written; else its table.
     pub(super) fn place_of(&self, section: &str, name: &str) -> Place {
         self.sections.get(section).map_or(Place::Default, |settings| settings.place_of(name))
+    }
+
+    /// The tables of an array, in the order of the file.
+    pub(super) fn tables(&self, section: &Section) -> &[Settings] {
+        self.tables.get(section.name).map_or(&[], Vec::as_slice)
     }
 
     /// The settings of a section; empty if nobody wrote it.

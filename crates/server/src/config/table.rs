@@ -1,13 +1,16 @@
 //! The table of keys: every setting that exists, with its default, what it accepts and what it is for.
 //! Data only.
 
+mod integrity;
 mod sign_in;
 mod webhook;
 
 use super::keys::{Default, Key, Kind, Section};
 use Default::{Follows, Is, Required};
+use integrity::INTEGRITY;
 use sign_in::SIGN_IN;
 
+pub(super) use integrity::{INTEGRITY_ROOT, INTEGRITY_RULE};
 pub(super) use webhook::WEBHOOK;
 
 const DURATION: &str = "a duration such as 30s, 15m, 2h or 30d";
@@ -34,11 +37,15 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { name: "mail", doc: "How mail leaves.", keys: MAIL },
     Section { name: "geo", doc: "Where people sign in from.", keys: GEO },
     Section { name: "audit", doc: "The log of what happened.", keys: AUDIT },
+    Section { name: "integrity", doc: "The watch over the application's files.", keys: INTEGRITY },
     Section { name: "gate", doc: "The application behind the gate.", keys: GATE },
     Section { name: "backup", doc: "Backups that the server makes by itself.", keys: BACKUP },
     Section { name: "metrics", doc: "Figures for Prometheus.", keys: METRICS },
     Section { name: "log", doc: "What the log holds, and in which form.", keys: LOG },
 ];
+
+/// The arrays of tables, in the file only.
+pub(super) const TABLES: [&Section; 4] = [&WEBHOOK, &INTEGRITY_ROOT, &INTEGRITY_RULE, &RULE];
 
 /// An array of tables, in the file only.
 pub(super) const RULE: Section = Section {

@@ -33,11 +33,22 @@ pub(super) fn limit(text: &str) -> Option<Limit> {
 
 /// Bytes: `65536`, `64KiB`, `1MiB`; from 1 KiB to 64 MiB, because such a body is held in memory.
 pub(super) fn size(text: &str) -> Option<u64> {
-    let units = [("KiB", KIB), ("MiB", MIB), ("", 1)];
+    large_size(text).filter(|bytes| (KIB..=64 * MIB).contains(bytes))
+}
+
+/// Bytes of what is not held in memory, at least one.
+pub(super) fn large_size(text: &str) -> Option<u64> {
+    let units = [("KiB", KIB), ("MiB", MIB), ("GiB", 1 << 30), ("", 1)];
     let (number, unit) =
         units.iter().find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, unit)))?;
-    let bytes = whole_number::<u64>(number)?.checked_mul(*unit)?;
-    (KIB..=64 * MIB).contains(&bytes).then_some(bytes)
+    whole_number::<u64>(number)?.checked_mul(*unit).filter(|bytes| *bytes > 0)
+}
+
+/// A name that goes into ids, paths of files and tables as it is.
+pub(super) fn short_name(text: &str) -> Option<String> {
+    let is_good = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    let is_name = (1..=40).contains(&text.len()) && text.bytes().all(is_good);
+    is_name.then(|| text.to_owned())
 }
 
 const KIB: u64 = 1 << 10;

@@ -55,7 +55,7 @@ impl fmt::Debug for Webhook {
 pub(super) fn webhooks(source: &Source, faults: &mut Faults) -> Result<Vec<Webhook>, Reported> {
     let (mut good, mut names) = (Vec::new(), BTreeSet::new());
     let mut outcome = Ok(());
-    for settings in &source.webhooks {
+    for settings in source.tables(&WEBHOOK) {
         let mut r = Reader::new(&WEBHOOK, settings.clone(), faults);
         match webhook(&mut r) {
             Ok(webhook) if !names.insert(webhook.name.clone()) => {
@@ -70,7 +70,8 @@ pub(super) fn webhooks(source: &Source, faults: &mut Faults) -> Result<Vec<Webho
 }
 
 fn webhook(r: &mut Reader<'_>) -> Result<Webhook, Reported> {
-    let name = r.one("name", name);
+    // It is part of the ids of messages, which have no full stop in them.
+    let name = r.one("name", values::short_name);
     let url = r.one("url", address);
     let secret = r.one("secret", WebhookSecret::parse);
     let formats = [("native", WebhookFormat::Native), ("ocsf", WebhookFormat::Ocsf)];
@@ -95,13 +96,6 @@ fn webhook(r: &mut Reader<'_>) -> Result<Webhook, Reported> {
         events: events?.unwrap_or_default(),
         roots,
     })
-}
-
-/// It is part of the ids of messages, which have no full stop in them.
-fn name(text: &str) -> Option<String> {
-    let is_good = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-    let is_name = (1..=40).contains(&text.len()) && text.bytes().all(is_good);
-    is_name.then(|| text.to_owned())
 }
 
 fn address(text: &str) -> Option<Url> {

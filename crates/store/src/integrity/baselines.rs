@@ -141,8 +141,7 @@ pub async fn active(tx: &mut Tx, root: &str) -> Result<Option<Baseline>> {
 
 /// The baselines of all roots, the newest first, at most `limit`.
 pub async fn list(tx: &mut Tx, limit: i64) -> Result<Vec<Baseline>> {
-    const SQL: &str =
-        concat!(select!(), " ORDER BY created_at DESC, root, number DESC LIMIT $1");
+    const SQL: &str = concat!(select!(), " ORDER BY created_at DESC, root, number DESC LIMIT $1");
     tx.fetch_all(SQL, params![limit]).await?.iter().map(baseline).collect()
 }
 

@@ -19,7 +19,8 @@ pub struct Kept {
 
 /// Keeps the difference of an alert; one that there is stays.
 pub async fn put(tx: &mut Tx, alert: i64, kept: &Kept) -> Result<bool> {
-    const SQL: &str = "INSERT INTO integrity_diffs (alert_id, sealed, bytes, added, removed, reason,
+    const SQL: &str =
+        "INSERT INTO integrity_diffs (alert_id, sealed, bytes, added, removed, reason,
             taken_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (alert_id) DO NOTHING";
     let bytes = kept.sealed.as_ref().map_or(0, Vec::len);
@@ -51,6 +52,7 @@ pub async fn of(tx: &mut Tx, alert: i64) -> Result<Option<Kept>> {
 
 /// How many bytes all of them are.
 pub async fn bytes(tx: &mut Tx) -> Result<i64> {
-    const SQL: &str = "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM integrity_diffs";
+    const SQL: &str =
+        "SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM integrity_diffs";
     tx.fetch_one(SQL, params![]).await?.get("bytes")
 }

@@ -42,7 +42,8 @@ pub async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<Root>> {
 
 /// Every root that was ever looked at, by name.
 pub async fn all(tx: &mut Tx) -> Result<Vec<Root>> {
-    const SQL: &str = "SELECT name, baseline, coverage, looked_at FROM integrity_roots ORDER BY name";
+    const SQL: &str =
+        "SELECT name, baseline, coverage, looked_at FROM integrity_roots ORDER BY name";
     tx.fetch_all(SQL, params![]).await?.iter().map(root).collect()
 }
 

@@ -46,7 +46,8 @@ pub struct Witness {
 
 /// Keeps a sighting.
 pub async fn insert(tx: &mut Tx, sighting: &Sighting) -> Result<()> {
-    const SQL: &str = "INSERT INTO integrity_sightings (id, root, check_id, deployment_id, since, at)
+    const SQL: &str =
+        "INSERT INTO integrity_sightings (id, root, check_id, deployment_id, since, at)
         VALUES ($1, $2, $3, $4, $5, $6)";
     let row = params![
         sighting.id.as_str(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 mod gate;
 
 use super::keys::{Default, Kind};
-use super::table::{RULE, SECTIONS, WEBHOOK};
+use super::table::{SECTIONS, TABLES};
 use super::{Config, Database, Faults, Profile, Transport, reference, sample};
 
 /// Loads a file of this text with these variables.
@@ -357,10 +357,12 @@ fn the_sample_loads_with_every_example() {
     assert_eq!(config.server.secret_file, PathBuf::from("/etc/portcullis/secret"));
     assert_eq!(config.gate.rules.rules().len(), 1);
     assert_eq!(config.audit.webhooks.len(), 1);
+    assert_eq!(config.integrity.roots.len(), 1);
+    assert_eq!(config.integrity.rules.len(), 1);
 }
 
 fn examples() -> impl Iterator<Item = String> {
-    let keys = SECTIONS.iter().chain([&WEBHOOK, &RULE]).flat_map(|section| section.keys);
+    let keys = SECTIONS.iter().chain(TABLES).flat_map(|section| section.keys);
     keys.filter_map(|key| match key.default {
         Default::Is(_) => None,
         Default::Follows { example, .. } | Default::Required { example } => {
@@ -372,7 +374,7 @@ fn examples() -> impl Iterator<Item = String> {
 #[test]
 fn the_reference_names_every_key() {
     let text = reference();
-    for section in SECTIONS.iter().chain([&WEBHOOK, &RULE]) {
+    for section in SECTIONS.iter().chain(TABLES) {
         for key in section.keys {
             assert!(text.contains(&format!("| `{}` |", key.name)), "{}", key.name);
         }

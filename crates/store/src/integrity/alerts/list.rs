@@ -40,11 +40,8 @@ pub async fn list(
     limit: i64,
     skip: i64,
 ) -> Result<Vec<Alert>> {
-    const NEWEST: &str = concat!(
-        select!(),
-        filtered!(),
-        " ORDER BY created_at DESC, id DESC LIMIT $5 OFFSET $6"
-    );
+    const NEWEST: &str =
+        concat!(select!(), filtered!(), " ORDER BY created_at DESC, id DESC LIMIT $5 OFFSET $6");
     const OLDEST: &str =
         concat!(select!(), filtered!(), " ORDER BY created_at, id LIMIT $5 OFFSET $6");
     const WORST: &str = concat!(

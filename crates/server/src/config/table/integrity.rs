@@ -1,0 +1,118 @@
+//! The keys of `[integrity]` and its tables. Data only.
+
+use super::Default::{Follows, Is, Required};
+use super::{DURATION_OR_OFF, Key, Section, list, switch, text};
+
+const BYTES: &str = "a size such as 64KiB, 1MiB or 1GiB";
+
+pub(super) const INTEGRITY: &[Key] = &[
+    text(
+        "schedule",
+        Is("1h"),
+        DURATION_OR_OFF,
+        "How often every root is checked, beside the checks at each start and those that are asked for.",
+    ),
+    switch(
+        "watch",
+        Is("true"),
+        "Whether changes are looked at as soon as the system tells of them. What it does not tell of, \
+         such as writes through mapped memory, the next check finds.",
+    ),
+    text(
+        "max_hash_bytes",
+        Is("1GiB"),
+        BYTES,
+        "Files that are larger are not read; each is told of as what could not be checked.",
+    ),
+    text(
+        "diff_max_bytes",
+        Is("1MiB"),
+        "a size from 1KiB to 64MiB, such as 64KiB or 1MiB",
+        "The largest text file whose differences are shown.",
+    ),
+    text(
+        "copies",
+        Is("256MiB"),
+        "a size such as 64KiB, 1MiB or 1GiB, or off",
+        "How much room the copies of good text files may take, sealed, in `data_dir`: differences are \
+         shown against them. The same room again is for differences that were kept with alerts.",
+    ),
+    list(
+        "deploy_keys",
+        Is(""),
+        "public keys as `integrity manifest key` prints them",
+        "Whose signed manifests may become baselines. Their private halves belong where releases are \
+         built, not here.",
+    ),
+    text(
+        "mail",
+        Is("high"),
+        "critical, high, medium, low or off",
+        "From which severity on those who may manage alerts are told by mail, once for all that is \
+         found together.",
+    ),
+];
+
+/// An array of tables, in the file only.
+pub(in crate::config) const INTEGRITY_ROOT: Section = Section {
+    name: "integrity.root",
+    doc: "The folders whose files are watched: one table a folder, in the file only.",
+    keys: ROOTS,
+};
+
+const ROOTS: &[Key] = &[
+    text(
+        "name",
+        Required { example: "\"app\"" },
+        "up to 40 of a-z, 0-9, - and _, once",
+        "The name of the root. Its baseline belongs to the name.",
+    ),
+    text(
+        "path",
+        Required { example: "\"/srv/app\"" },
+        "an absolute path",
+        "The folder. It may be a symbolic link; none below it is followed.",
+    ),
+    list(
+        "exclude",
+        Follows { words: "nothing", example: "[\"var/cache/**\", \"*.pid\"]" },
+        "patterns of paths below the folder, in which * and ? stay within a name and ** does not",
+        "What is passed over. Taking something out of sight is itself told of.",
+    ),
+];
+
+/// An array of tables, in the file only.
+pub(in crate::config) const INTEGRITY_RULE: Section = Section {
+    name: "integrity.rule",
+    doc: "How bad a difference is, before the rules that are built in: one table a rule, in the file \
+          only. The first that fits decides.",
+    keys: SEVERITIES,
+};
+
+const SEVERITIES: &[Key] = &[
+    text(
+        "name",
+        Required { example: "\"uploads\"" },
+        "up to 40 of a-z, 0-9, - and _, once",
+        "The name, which every alert of this rule shows.",
+    ),
+    text(
+        "severity",
+        Required { example: "\"ignore\"" },
+        "critical, high, medium, low, ignore or uploads",
+        "How bad it is. `ignore`: nobody is told. `uploads`: nobody is told of files that cannot be \
+         run, and one that can is critical.",
+    ),
+    list(
+        "paths",
+        Follows { words: "all", example: "[\"public/uploads/**\"]" },
+        "patterns of paths below the folder",
+        "Of which paths.",
+    ),
+    list(
+        "changes",
+        Follows { words: "all", example: "[\"added\", \"modified\"]" },
+        "any of added, deleted, modified, attributes and unverifiable",
+        "Of which differences.",
+    ),
+];
