@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::iter::Peekable;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::str::FromStr;
 
 use rustix::fs::{AtFlags, Mode, OFlags, open, openat, statat};
 use rustix::io::Errno;
@@ -50,7 +51,23 @@ pub enum Change {
     Unverifiable,
 }
 
+/// The word is none of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a change is added, deleted, modified, attributes or unverifiable")]
+pub struct NotAChange;
+
+impl FromStr for Change {
+    type Err = NotAChange;
+
+    fn from_str(word: &str) -> Result<Self, NotAChange> {
+        Self::ALL.into_iter().find(|change| change.as_str() == word).ok_or(NotAChange)
+    }
+}
+
 impl Change {
+    const ALL: [Self; 5] =
+        [Self::Added, Self::Deleted, Self::Modified, Self::Attributes, Self::Unverifiable];
+
     /// The word.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -11,10 +11,14 @@ mod look;
 pub mod manifest;
 pub mod path;
 mod scan;
+mod severity;
 mod walk;
 
-pub use compare::{Change, Compared, Comparison, Finding, Is};
+pub use compare::{Change, Compared, Comparison, Finding, Is, NotAChange};
 pub use digest::{Digest, NotADigest};
 pub use entry::{Content, Entry, NotAnEntry, Owner};
 pub use look::{Inode, Seen, Why};
 pub use scan::{Exclude, NotAPattern, NotScanned, Plan, Progress, scan};
+pub use severity::{
+    CustomRule, Facts, NotARule, NotASeverity, RuleFault, Rules, Severity, Verdict,
+};

@@ -2,7 +2,10 @@
 //! opening anything.
 
 use std::cmp::Ordering;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 /// The order of paths: name by name, so that all that is in a folder stands right behind it.
 pub fn order(one: &[u8], other: &[u8]) -> Ordering {
@@ -19,6 +22,11 @@ pub fn is_below(path: &[u8]) -> bool {
 /// The path of what is in a folder; that of the root itself is empty.
 pub fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
     if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
+}
+
+/// Bytes as the system and patterns have them.
+pub(crate) fn as_path(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
 }
 
 /// Bytes as one word of printable ASCII: whatever else there is, spaces and backslashes too, becomes

@@ -11,7 +11,7 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, open};
 use rustix::io::Errno;
 
 use crate::look::{self, Inode, Why};
-use crate::path::join;
+use crate::path::{as_path, join};
 
 /// A folder that is held open, so that whatever is moved about meanwhile, names stand in it.
 pub(crate) struct Folder {
@@ -163,9 +163,4 @@ impl Iterator for Walk {
             return Some(Step::Name(Name { folder, name }));
         }
     }
-}
-
-fn as_path(bytes: &[u8]) -> &Path {
-    use std::os::unix::ffi::OsStrExt as _;
-    Path::new(std::ffi::OsStr::from_bytes(bytes))
 }

@@ -3,6 +3,7 @@
 
 mod hostile;
 mod manifests;
+mod severities;
 mod trees;
 
 use std::fs;

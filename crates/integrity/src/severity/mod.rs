@@ -1,0 +1,146 @@
+//! How bad a difference is: an ordered table of rules, of which the first that fits decides and is named.
+//! The operator's rules stand before ours. Not here: who is told, and what happened to an alert since.
+
+mod built_in;
+mod condition;
+mod custom;
+
+use std::path::Path;
+use std::str::FromStr;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+pub use custom::{CustomRule, NotARule, RuleFault};
+
+use crate::path::as_path;
+use crate::{Change, Finding};
+
+/// How bad it is; the worst is the greatest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+/// The rules, in their order. The last one fits everything.
+#[derive(Clone, Debug)]
+pub struct Rules(Vec<Rule>);
+
+/// What is known of a difference.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'f> {
+    pub finding: &'f Finding,
+    /// Where the root is, absolute, and no link: where links lead to is told by it.
+    pub root: &'f Path,
+    /// How the file begins now, if anybody has looked; two bytes tell a script, five a page of PHP.
+    pub first_bytes: Option<&'f [u8]>,
+    /// The content is another one, while size and time of modification are as they were: somebody set
+    /// the time back.
+    pub is_backdated: bool,
+}
+
+/// What the rules say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict<'r> {
+    /// The name of the rule that decided.
+    pub rule: &'r str,
+    /// `None`: nobody is to be told.
+    pub severity: Option<Severity>,
+}
+
+/// One rule. It fits if all that it asks for is so.
+#[derive(Clone, Debug)]
+struct Rule {
+    name: String,
+    severity: Option<Severity>,
+    /// `None`: any path.
+    paths: Option<GlobSet>,
+    /// Empty: any change.
+    changes: Vec<Change>,
+    when: fn(&Facts<'_>) -> bool,
+}
+
+impl Severity {
+    const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// The word is none of the four.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a severity is low, medium, high or critical")]
+pub struct NotASeverity;
+
+impl FromStr for Severity {
+    type Err = NotASeverity;
+
+    fn from_str(word: &str) -> Result<Self, NotASeverity> {
+        Self::ALL.into_iter().find(|severity| severity.as_str() == word).ok_or(NotASeverity)
+    }
+}
+
+impl Default for Rules {
+    /// Our own alone.
+    fn default() -> Self {
+        Self(built_in::rules().collect())
+    }
+}
+
+impl Rules {
+    /// The operator's rules, in their order, and ours behind them.
+    pub fn with(custom: impl IntoIterator<Item = CustomRule>) -> Result<Self, NotARule> {
+        custom::before(Self::default().0, custom).map(Self)
+    }
+
+    /// Judges by what a scan knows.
+    pub fn judge(&self, finding: &Finding, root: &Path) -> Verdict<'_> {
+        self.judge_by(&Facts { finding, root, first_bytes: None, is_backdated: false })
+    }
+
+    /// Judges by all that is known.
+    pub fn judge_by(&self, facts: &Facts<'_>) -> Verdict<'_> {
+        let first = self.0.iter().find(|rule| rule.fits(facts));
+        // The last rule asks for nothing, so there is always one.
+        let other = Verdict { rule: built_in::LAST, severity: Some(Severity::Medium) };
+        first.map_or(other, |rule| Verdict { rule: &rule.name, severity: rule.severity })
+    }
+}
+
+impl Rule {
+    fn fits(&self, facts: &Facts<'_>) -> bool {
+        let path = || as_path(facts.finding.path());
+        (self.changes.is_empty() || self.changes.contains(&facts.finding.change()))
+            && (self.when)(facts)
+            && self.paths.as_ref().is_none_or(|paths| paths.is_match(path()))
+    }
+}
+
+/// Whether `A` and `a` are one letter in a pattern.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Case {
+    Same,
+    Differs,
+}
+
+/// Patterns in the dialect of [`crate::Exclude`].
+fn globs<'p>(
+    patterns: impl IntoIterator<Item = &'p str>,
+    case: Case,
+) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let mut glob = GlobBuilder::new(pattern);
+        set.add(glob.literal_separator(true).case_insensitive(case == Case::Same).build()?);
+    }
+    set.build()
+}
