@@ -11,6 +11,7 @@ mod look;
 pub mod manifest;
 pub mod path;
 mod scan;
+mod scope;
 mod severity;
 mod walk;
 
@@ -19,6 +20,7 @@ pub use digest::{Digest, NotADigest};
 pub use entry::{Content, Entry, NotAnEntry, Owner};
 pub use look::{Inode, Seen, Why};
 pub use scan::{Exclude, NotAPattern, NotScanned, Plan, Progress, scan};
+pub use scope::Scope;
 pub use severity::{
     CustomRule, Facts, NotARule, NotASeverity, RuleFault, Rules, Severity, Verdict,
 };

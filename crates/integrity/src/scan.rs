@@ -13,7 +13,9 @@ use std::thread;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rustix::io::Errno;
 
+use crate::Scope;
 use crate::look::{Linked, Looker, Seen, Why};
+use crate::path::as_path;
 use crate::walk::{Step, Walk};
 
 /// Names that are looked at on one thread after another.
@@ -29,10 +31,19 @@ pub struct Plan {
     pub root: PathBuf,
     /// What is passed over, with all that is in it.
     pub exclude: Exclude,
+    pub scope: Scope,
     /// Files that are larger are not read: they are seen as what could not be checked.
     pub max_bytes: u64,
     /// Threads that read.
     pub threads: NonZero<usize>,
+}
+
+impl Plan {
+    /// Whether a path below the root is looked at. What a baseline has of others is to be left out of a
+    /// comparison.
+    pub fn covers(&self, path: &[u8]) -> bool {
+        self.scope.covers(path) && !self.exclude.covers(path)
+    }
 }
 
 /// Patterns of paths below a root: `*` and `?` stay within a name, `**` does not.
@@ -53,6 +64,15 @@ impl Exclude {
             set.add(GlobBuilder::new(pattern).literal_separator(true).build().map_err(not)?);
         }
         set.build().map(Self).map_err(not)
+    }
+}
+
+impl Exclude {
+    /// Whether a path below the root is passed over, by itself or with a folder that it is in.
+    pub fn covers(&self, path: &[u8]) -> bool {
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let mut folders = ends.chain([path.len()]).filter_map(|end| path.get(..end));
+        !self.0.is_empty() && folders.any(|folder| self.0.is_match(as_path(folder)))
     }
 }
 
@@ -114,7 +134,7 @@ pub fn scan(
     mut each: impl FnMut(Seen),
 ) -> Result<(), NotScanned> {
     let not_opened = |errno: Errno| NotScanned::Root(Why::of(errno));
-    let walk = Walk::begin(&plan.root, plan.exclude.0.clone()).map_err(not_opened)?;
+    let walk = Walk::begin(&plan.root, plan.exclude.0.clone(), plan.scope.clone()).map_err(not_opened)?;
     let (window, linked) = (&Window::default(), Linked::default());
     let (to_threads, jobs) = sync_channel(plan.threads.get() * 2);
     let (jobs, (to_us, results)) = (&Mutex::new(jobs), channel());

@@ -11,6 +11,7 @@ use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, open};
 use rustix::io::Errno;
 
 use crate::look::{self, Inode, Why};
+use crate::Scope;
 use crate::path::{as_path, join};
 
 /// A folder that is held open, so that whatever is moved about meanwhile, names stand in it.
@@ -47,6 +48,7 @@ pub(crate) enum Step {
 /// Walks below a root.
 pub(crate) struct Walk {
     exclude: GlobSet,
+    scope: Scope,
     device: u64,
     /// From the root to where it is.
     open: Vec<Listed>,
@@ -71,12 +73,12 @@ enum Maybe {
 
 impl Walk {
     /// Opens the root. It may be a link, which whoever named it has chosen.
-    pub(crate) fn begin(root: &Path, exclude: GlobSet) -> Result<Self, Errno> {
+    pub(crate) fn begin(root: &Path, exclude: GlobSet, scope: Scope) -> Result<Self, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = open(root, flags, Mode::empty())?;
         let device = fstat(&opened)?.st_dev;
         let folder = Arc::new(Folder { opened, path: Vec::new() });
-        let mut walk = Self { exclude, device, open: Vec::new(), enter: None };
+        let mut walk = Self { exclude, scope, device, open: Vec::new(), enter: None };
         let names = walk.list(&folder)?;
         walk.open.push(Listed { folder, names });
         Ok(walk)
@@ -118,9 +120,9 @@ impl Walk {
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
-            if !self.exclude.is_empty() {
+            if !self.exclude.is_empty() || !self.scope.is_everything() {
                 let path = join(&folder.path, name.to_bytes());
-                if self.exclude.is_match(as_path(&path)) {
+                if self.exclude.is_match(as_path(&path)) || !self.scope.leads_through(&path) {
                     continue;
                 }
             }
@@ -145,12 +147,12 @@ impl Iterator for Walk {
     type Item = Step;
 
     fn next(&mut self) -> Option<Step> {
-        if let Some(name) = self.enter.take()
-            && let Err(why) = self.enter(&name)
-        {
-            return Some(Step::Closed { path: name.path(), why });
-        }
         loop {
+            if let Some(name) = self.enter.take()
+                && let Err(why) = self.enter(&name)
+            {
+                return Some(Step::Closed { path: name.path(), why });
+            }
             let listed = self.open.last_mut()?;
             let Some((name, maybe)) = listed.names.pop() else {
                 self.open.pop();
@@ -160,7 +162,11 @@ impl Iterator for Walk {
             if maybe != Maybe::Other {
                 self.enter = Some(Name { folder: Arc::clone(&folder), name: name.clone() });
             }
-            return Some(Step::Name(Name { folder, name }));
+            let name = Name { folder, name };
+            // Else it is only on the way to what is looked at.
+            if self.scope.is_everything() || self.scope.covers(&name.path()) {
+                return Some(Step::Name(name));
+            }
         }
     }
 }

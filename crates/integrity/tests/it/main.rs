@@ -13,12 +13,13 @@ use std::path::Path;
 
 use portcullis_integrity::manifest::{Body, Head, Manifest, write};
 use portcullis_integrity::{
-    Comparison, Entry, Exclude, Finding, Is, NotScanned, Plan, Progress, Seen, path, scan,
+    Comparison, Entry, Exclude, Finding, Is, NotScanned, Plan, Progress, Scope, Seen, path, scan,
 };
 
 fn plan(root: &Path) -> Plan {
     let threads = NonZero::new(3).unwrap();
-    Plan { root: root.to_owned(), exclude: Exclude::default(), max_bytes: 1 << 20, threads }
+    let (exclude, scope) = (Exclude::default(), Scope::everything());
+    Plan { root: root.to_owned(), exclude, scope, max_bytes: 1 << 20, threads }
 }
 
 /// Everything that a scan sees.
