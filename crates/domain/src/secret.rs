@@ -106,7 +106,7 @@ impl Keys {
             watch: WatchKeys::new(
                 expand(&root, "files")?,
                 expand(&root, "copies of files")?,
-                hmac_key(&root, "values in files")?,
+                expand(&root, "values in files")?,
             ),
             seal_check: *expand(&root, "seal")?,
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis_domain::time::Time;
 use portcullis_store::{
-    Db, Error, Tx, api_keys as key_rows, credentials, csrf_spent, factors, invalidations, lockouts,
+    Db, Error, Tx, api_keys as key_rows, credentials, csrf_spent, factors, integrity, invalidations, lockouts,
     nodes as node_rows, one_time_codes, one_time_links, outbox, remember, sessions,
     sign_in_tickets, signing_keys as signing_key_rows, throttle, trusted_devices,
 };
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::backups;
+use crate::file_watch;
 use crate::flows::{api_keys, audit};
 use crate::key_usage;
 use crate::live_limits;
@@ -51,6 +52,7 @@ pub fn start(app: &App) {
     app.spawn(follow::run(app.clone()));
     app.spawn(live_limits::follow(app.clone()));
     app.spawn(backups::run(app.clone()));
+    app.spawn(file_watch::run(app.clone()));
     app.spawn(signing_keys::run(app.clone()));
     app.spawn(key_usage::run(app.clone()));
 }
@@ -160,11 +162,13 @@ enum Rows {
     KeyValues,
     KeyUses,
     KeyHours,
+    FileChecks,
+    Sightings,
 }
 
 impl Rows {
     /// A session goes after its credentials.
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 20] = [
         Self::Throttle,
         Self::Lockouts,
         Self::SpentTokens,
@@ -183,6 +187,8 @@ impl Rows {
         Self::KeyValues,
         Self::KeyUses,
         Self::KeyHours,
+        Self::FileChecks,
+        Self::Sightings,
     ];
 
     /// Deletes at most [`SLICE`] rows by one statement; how many.
@@ -205,6 +211,8 @@ impl Rows {
             Self::KeyValues => key_rows::sweep_values(tx, kept, SLICE).await,
             Self::KeyUses => key_rows::usage::sweep(tx, kept, SLICE).await,
             Self::KeyHours => key_rows::usage::sweep_hours(tx, kept.minus(MARGIN)).await,
+            Self::FileChecks => integrity::checks::sweep(tx, kept, SLICE).await,
+            Self::Sightings => integrity::sightings::sweep(tx, SLICE).await,
             Self::Nodes => node_rows::sweep(tx, over, SLICE).await,
             Self::SigningKeys => signing_key_rows::sweep(tx, kept, SLICE).await,
         }

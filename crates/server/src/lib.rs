@@ -10,6 +10,7 @@ pub mod connections;
 pub mod device;
 pub mod doctor;
 pub mod fault;
+pub mod file_watch;
 pub mod flows;
 pub mod gate;
 pub mod geo;

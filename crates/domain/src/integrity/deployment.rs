@@ -10,7 +10,7 @@ pub const USUAL: Duration = Duration::from_mins(30);
 /// How long it may take at the most.
 pub const LONGEST: Duration = Duration::from_hours(4);
 /// The shortest that can be asked for.
-pub const GRACE: Duration = Duration::from_mins(1);
+pub const SHORTEST: Duration = Duration::from_mins(1);
 
 /// How a deployment stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,6 @@
 //! The keys of the watch over files, from the server's secret: one that signs baselines, one that seals
 //! what is kept of files, and one that hides values in what is shown.
 
-use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 use crate::audit::note::{NoteFault, SigningKey};
@@ -17,14 +16,14 @@ const SIGNER: &str = "portcullis-integrity";
 pub struct WatchKeys {
     seed: Zeroizing<[u8; 32]>,
     seal: Zeroizing<[u8; 32]>,
-    mask: hmac::Key,
+    mask: Zeroizing<[u8; 32]>,
 }
 
 impl WatchKeys {
     pub(crate) fn new(
         seed: Zeroizing<[u8; 32]>,
         seal: Zeroizing<[u8; 32]>,
-        mask: hmac::Key,
+        mask: Zeroizing<[u8; 32]>,
     ) -> Self {
         Self { seed, seal, mask }
     }
@@ -45,7 +44,7 @@ impl WatchKeys {
     }
 
     /// The key under which values that are hidden can be told apart.
-    pub fn mask(&self) -> &hmac::Key {
+    pub fn mask(&self) -> &[u8; 32] {
         &self.mask
     }
 }

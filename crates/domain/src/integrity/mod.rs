@@ -7,7 +7,7 @@ mod deployment;
 mod keys;
 
 pub use check::{Cause, CheckState};
-pub use deployment::{DeploymentState, GRACE, LONGEST, USUAL, Verdict, judge};
+pub use deployment::{DeploymentState, LONGEST, SHORTEST, USUAL, Verdict, judge};
 pub use keys::{NONCE_LEN, WatchKeys};
 
 use crate::word::written_as;

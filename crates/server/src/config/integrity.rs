@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use portcullis_domain::audit::note::VerifierKey;
 use portcullis_domain::integrity::alert::Severity;
-use portcullis_integrity::Exclude;
+use portcullis_integrity::{CustomRule, Exclude, NotARule, Rules};
 
 use super::fault::{Faults, Reported};
-use super::keys::Section;
 use super::read::Reader;
 use super::source::Source;
 use super::table::{INTEGRITY_ROOT, INTEGRITY_RULE};
-use super::values::{self, word};
+use super::values;
 
 /// The watch over files.
 #[derive(Clone, Debug)]
@@ -30,7 +29,8 @@ pub struct Integrity {
     /// From which severity on there is mail.
     pub mail: Option<Severity>,
     pub roots: Vec<WatchedRoot>,
-    pub rules: Vec<SeverityRule>,
+    /// How bad differences are.
+    pub rules: Rules,
 }
 
 /// A folder whose files are watched.
@@ -40,18 +40,6 @@ pub struct WatchedRoot {
     pub path: PathBuf,
     /// Patterns, each of which can be read.
     pub exclude: Vec<String>,
-}
-
-/// How bad a difference is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeverityRule {
-    pub name: String,
-    /// A word of severity, `ignore` or `uploads`.
-    pub severity: String,
-    /// Patterns, each of which can be read; none: all paths.
-    pub paths: Vec<String>,
-    /// Words of changes; none: all.
-    pub changes: Vec<String>,
 }
 
 impl Integrity {
@@ -64,8 +52,8 @@ impl Integrity {
 /// The section with its tables.
 pub(super) fn integrity(source: &Source, faults: &mut Faults) -> Result<Integrity, Reported> {
     let section = super::sections::read(source, "integrity", faults, section);
-    let roots = named(source, &INTEGRITY_ROOT, faults, root, |root| &root.name);
-    let rules = named(source, &INTEGRITY_RULE, faults, rule, |rule| &rule.name);
+    let roots = roots(source, faults);
+    let rules = rules(source, faults);
     Ok(Integrity { roots: roots?, rules: rules?, ..section? })
 }
 
@@ -88,27 +76,21 @@ fn section(r: &mut Reader<'_>) -> Result<Integrity, Reported> {
         deploy_keys: deploy_keys?,
         mail: mail?,
         roots: Vec::new(),
-        rules: Vec::new(),
+        rules: Rules::default(),
     })
 }
 
-/// The tables of a section, whose names differ.
-fn named<T>(
-    source: &Source,
-    section: &'static Section,
-    faults: &mut Faults,
-    one: impl Fn(&mut Reader<'_>) -> Result<T, Reported>,
-    name: impl Fn(&T) -> &String,
-) -> Result<Vec<T>, Reported> {
+/// The folders, each under a name of its own.
+fn roots(source: &Source, faults: &mut Faults) -> Result<Vec<WatchedRoot>, Reported> {
     let (mut good, mut names, mut outcome) = (Vec::new(), BTreeSet::new(), Ok(()));
-    for settings in source.tables(section) {
-        let mut r = Reader::new(section, settings.clone(), faults);
-        match one(&mut r) {
-            Ok(table) if !names.insert(name(&table).clone()) => {
-                let found = format!("{:?} is the name of another one", name(&table));
+    for settings in source.tables(&INTEGRITY_ROOT) {
+        let mut r = Reader::new(&INTEGRITY_ROOT, settings.clone(), faults);
+        match root(&mut r) {
+            Ok(root) if !names.insert(root.name.clone()) => {
+                let found = format!("{:?} is the name of another root", root.name);
                 outcome = Err(r.refuse("name", &found, "a name of its own for each"));
             }
-            Ok(table) => good.push(table),
+            Ok(root) => good.push(root),
             Err(reported) => outcome = Err(reported),
         }
     }
@@ -126,22 +108,37 @@ fn root(r: &mut Reader<'_>) -> Result<WatchedRoot, Reported> {
     Ok(WatchedRoot { name: name?, path, exclude: exclude? })
 }
 
-fn rule(r: &mut Reader<'_>) -> Result<SeverityRule, Reported> {
-    const CHANGES: [&str; 5] = ["added", "deleted", "modified", "attributes", "unverifiable"];
-    const WORDS: [&str; 6] = ["critical", "high", "medium", "low", "ignore", "uploads"];
-    let one_of = |words: &[&'static str]| words.iter().map(|it| (*it, *it)).collect::<Vec<_>>();
-    let name = r.one("name", values::short_name);
-    let severity = r.one("severity", word(&one_of(&WORDS)));
-    let paths = patterns(r, "paths");
-    let changes = r.optional_whole("changes", |words| {
-        let known = words.iter().all(|word| CHANGES.contains(&word.as_str()));
-        (known && !words.is_empty()).then(|| words.to_vec())
-    });
-    Ok(SeverityRule {
+/// The rules of the file before those that are built in.
+fn rules(source: &Source, faults: &mut Faults) -> Result<Rules, Reported> {
+    let (mut custom, mut outcome) = (Vec::new(), Ok(()));
+    for settings in source.tables(&INTEGRITY_RULE) {
+        let mut r = Reader::new(&INTEGRITY_RULE, settings.clone(), faults);
+        let read = rule(&mut r).and_then(|rule| {
+            let all = custom.iter().chain([&rule]).cloned();
+            let refused = |fault: NotARule| r.refuse("name", &fault.to_string(), "another rule");
+            Rules::with(all).map_err(refused).map(|_| rule)
+        });
+        match read {
+            Ok(rule) => custom.push(rule),
+            Err(reported) => outcome = Err(reported),
+        }
+    }
+    outcome.and_then(|()| Rules::with(custom).map_err(|_| Reported))
+}
+
+fn rule(r: &mut Reader<'_>) -> Result<CustomRule, Reported> {
+    let texts = |texts: &[String]| Some(texts.to_vec());
+    let name = r.one("name", |text| Some(text.to_owned()));
+    let severity = r.optional("severity", |text| Some(text.to_owned()));
+    let paths = r.optional_whole("paths", texts);
+    let changes = r.optional_whole("changes", texts);
+    let uploads = r.optional_whole("uploads", texts);
+    Ok(CustomRule {
         name: name?,
-        severity: severity?.to_owned(),
-        paths: paths?,
+        severity: severity?,
+        paths: paths?.unwrap_or_default(),
         changes: changes?.unwrap_or_default(),
+        uploads: uploads?.unwrap_or_default(),
     })
 }
 

@@ -40,7 +40,7 @@ use portcullis_domain::text::{Email, Host};
 use url::Url;
 
 pub use fault::{Fault, Faults, Place};
-pub use integrity::{Integrity, SeverityRule, WatchedRoot};
+pub use integrity::{Integrity, WatchedRoot};
 pub use mail::{MailLogin, MailSecurity, SmtpServer};
 pub use sample::{reference, sample};
 pub use starter::{Starter, public_url, upstream};

@@ -18,6 +18,7 @@ pub mod first_run;
 pub mod first_user;
 mod guess;
 pub mod import_users;
+pub mod integrity;
 pub mod limits;
 mod links;
 pub mod magic_link;

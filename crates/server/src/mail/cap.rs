@@ -32,6 +32,9 @@ impl Cap {
     pub(super) const EMAIL_CHANGE: Self =
         Self::new("letter_email_change", 3, Duration::from_mins(15));
 
+    /// Of files that differ nobody hears more often, however often they change.
+    pub(super) const FILES: Self = Self::new("letter_files", 10, Duration::from_hours(1));
+
     const fn new(word: &'static str, count: u32, period: Duration) -> Self {
         Self { word, limit: Limit { count, period } }
     }

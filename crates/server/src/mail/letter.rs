@@ -3,12 +3,14 @@
 
 mod device;
 mod factor;
+mod files;
 
 use askama::Template;
 use portcullis_domain::text::visible;
 use portcullis_domain::time::Time;
 
 use super::cap::Cap;
+pub use files::FileLine;
 
 /// A letter to one person. It may carry a secret: no `Debug`.
 pub struct Letter {

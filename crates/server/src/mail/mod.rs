@@ -29,7 +29,7 @@ use smtp::{DialerFault, Outgoing, Smtp};
 
 pub use cap::Cap;
 pub use delivery::{deliver_due, run};
-pub use letter::{Letter, Link, PlaceFacts};
+pub use letter::{FileLine, Letter, Link, PlaceFacts};
 pub use sending::{Sending, Trouble};
 
 /// Delivers messages.

@@ -231,6 +231,19 @@ impl From<portcullis_store::Error> for Error {
     }
 }
 
+impl From<crate::flows::integrity::Fault> for Error {
+    fn from(fault: crate::flows::integrity::Fault) -> Self {
+        match fault {
+            crate::flows::integrity::Fault::Store(error) => Self::store(error),
+            other => {
+                let error = &other as &dyn std::error::Error;
+                tracing::error!(error, "the watch over files failed");
+                Self::Internal
+            }
+        }
+    }
+}
+
 impl From<crate::hasher::Busy> for Error {
     fn from(_: crate::hasher::Busy) -> Self {
         Self::Unavailable { code: "busy", retry_after: Duration::from_secs(1) }

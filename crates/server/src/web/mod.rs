@@ -16,6 +16,7 @@ pub mod hosts;
 pub mod identify;
 pub mod input;
 pub mod key_use;
+pub mod lasting;
 pub mod limits;
 pub mod pages;
 pub mod query;

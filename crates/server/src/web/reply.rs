@@ -32,6 +32,11 @@ pub fn html_reply(status: StatusCode, page: String) -> Reply {
     with_type(status, "text/html; charset=utf-8", page.into())
 }
 
+/// Plain text that no cache may keep.
+pub fn text_reply(text: Vec<u8>) -> Reply {
+    with_type(StatusCode::OK, "text/plain; charset=utf-8", text.into())
+}
+
 /// An answer that is made while it is sent, and that no cache may keep.
 pub fn stream_reply(content_type: &'static str, body: ResponseBody) -> Reply {
     head(StatusCode::OK, content_type, Either::Right(body))

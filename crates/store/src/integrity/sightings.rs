@@ -1,6 +1,7 @@
 //! What was found at one moment, and who of the staff was signed in since it was last as it ought to be.
 
-use portcullis_domain::id::{CheckId, DeploymentId, RoleId, SessionHandle, SightingId, UserId};
+use portcullis_domain::account::AccountType;
+use portcullis_domain::id::{CheckId, DeploymentId, SessionHandle, SightingId, UserId};
 use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
@@ -22,7 +23,6 @@ pub struct Sighting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Present {
     pub user: UserId,
-    pub role: RoleId,
     pub session: SessionHandle,
     pub ip: String,
     pub signed_in_at: Time,
@@ -79,12 +79,13 @@ pub async fn by_id(tx: &mut Tx, id: SightingId) -> Result<Option<Sighting>> {
 /// Who of the staff was signed in at some time between the two, the last to sign in first, at most
 /// `limit`.
 pub async fn present(tx: &mut Tx, since: Time, at: Time, limit: i64) -> Result<Vec<Present>> {
-    const SQL: &str = "SELECT s.handle, s.user_id, s.ip, s.created_at, s.ended_at, u.role_id
+    const SQL: &str = "SELECT s.handle, s.user_id, s.ip, s.created_at, s.ended_at
         FROM users u JOIN sessions s ON s.user_id = u.id
-        WHERE u.account_type = 'staff' AND s.created_at <= $2 AND s.live_until >= $1
+        WHERE u.account_type = $4 AND s.created_at <= $2 AND s.live_until >= $1
             AND (s.ended_at IS NULL OR s.ended_at >= $1)
         ORDER BY s.created_at DESC, s.handle LIMIT $3";
-    tx.fetch_all(SQL, params![since, at, limit]).await?.iter().map(one_present).collect()
+    let row = params![since, at, limit, AccountType::Staff.id()];
+    tx.fetch_all(SQL, row).await?.iter().map(one_present).collect()
 }
 
 /// Keeps who was signed in.
@@ -134,7 +135,6 @@ fn one_present(row: &Row) -> Result<Present> {
     let fault = || corrupt("sessions", "handle", &handle);
     Ok(Present {
         user: UserId(row.get("user_id")?),
-        role: RoleId(row.get("role_id")?),
         session: SessionHandle::parse(&handle).ok_or_else(fault)?,
         ip: row.get("ip")?,
         signed_in_at: Time(row.get("created_at")?),

@@ -92,20 +92,19 @@ pub(in crate::config) const INTEGRITY_RULE: Section = Section {
 const SEVERITIES: &[Key] = &[
     text(
         "name",
-        Required { example: "\"uploads\"" },
-        "up to 40 of a-z, 0-9, - and _, once",
+        Required { example: "\"languages\"" },
+        "up to 64 of a-z, 0-9 and _, once",
         "The name, which every alert of this rule shows.",
     ),
     text(
         "severity",
-        Required { example: "\"ignore\"" },
-        "critical, high, medium, low, ignore or uploads",
-        "How bad it is. `ignore`: nobody is told. `uploads`: nobody is told of files that cannot be \
-         run, and one that can is critical.",
+        Follows { words: "none, with `uploads`", example: "\"ignore\"" },
+        "critical, high, medium, low or ignore",
+        "How bad it is. `ignore`, which needs `paths`: nobody is told.",
     ),
     list(
         "paths",
-        Follows { words: "all", example: "[\"public/uploads/**\"]" },
+        Follows { words: "all", example: "[\"lang/**\"]" },
         "patterns of paths below the folder",
         "Of which paths.",
     ),
@@ -114,5 +113,12 @@ const SEVERITIES: &[Key] = &[
         Follows { words: "all", example: "[\"added\", \"modified\"]" },
         "any of added, deleted, modified, attributes and unverifiable",
         "Of which differences.",
+    ),
+    list(
+        "uploads",
+        Follows { words: "none", example: "[]" },
+        "patterns of paths such as public/uploads/**, and no other key but `name`",
+        "Where files of strangers come in: nobody is told of those that cannot be run, and one that can \
+         is critical.",
     ),
 ];

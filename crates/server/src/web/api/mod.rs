@@ -10,6 +10,7 @@ pub mod change_password;
 pub mod console;
 pub mod csrf;
 pub mod email;
+pub mod file_integrity;
 pub mod first_user;
 pub mod health;
 pub mod limits;

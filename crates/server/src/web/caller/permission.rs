@@ -9,6 +9,9 @@ pub trait Permission: Send + 'static {
 permissions! {
     ActivityLogManage = "api.admin.activity_log.manage",
     ApiKeysManage = "api.keys.manage",
+    BaselinesManage = "api.security.integrity_baselines.manage",
+    DeploymentsManage = "api.security.integrity_deployments.manage",
+    FileAlertsManage = "api.security.file_integrity_alerts.manage",
     ApiPermissionsManage = "api.admin.api_permissions.manage",
     LimitsManage = "api.admin.limits.manage",
     MobileAuthUse = "api.security.mobile_auth.use",

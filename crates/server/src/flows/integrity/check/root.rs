@@ -1,0 +1,207 @@
+//! One root of a check: its baseline, what is there, and what is made of the difference.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use portcullis_domain::event::{Event, Text};
+use portcullis_domain::integrity::DeploymentState;
+use portcullis_domain::integrity::alert::{Kind, Resolution, Severity};
+use portcullis_domain::time::Time;
+use portcullis_integrity::{Progress, Scope};
+use portcullis_store::integrity::baselines::{self, Baseline};
+use portcullis_store::integrity::deployments::{self, Deployment};
+use portcullis_store::integrity::{self as rows, Root};
+
+use super::{OfRoot, Run};
+use crate::config::WatchedRoot;
+use crate::flows::integrity::baseline::{self, Recorded};
+use crate::flows::integrity::found::{Found, differences, of_findings, of_root};
+use crate::flows::integrity::look::{self, Looked, NotLooked, Target};
+use crate::flows::integrity::settle::{Settled, Settling, settle};
+use crate::flows::integrity::{Fault, Monitor, coverage, deployment, differ, spool};
+
+impl Run<'_> {
+    pub(in crate::flows::integrity) async fn root(&mut self, root: &WatchedRoot) -> Result<OfRoot, Fault> {
+        let began = self.monitor.now();
+        let row = self.begin_root(root, began).await?;
+        let mut tx = self.monitor.db.read_once().await?;
+        let active = baselines::active(&mut tx, &root.name).await?;
+        let open = deployments::open_in(&mut tx, &root.name).await?;
+        drop(tx);
+        let Some(active) = active else { return self.first(root).await };
+        self.counts.expected += active.entries;
+        let open = self.unless_over(open, began).await?;
+        let settling = Settling {
+            root,
+            check: Some(self.id),
+            deployment: open.as_ref().map(|open| open.id),
+            began,
+            against: Some(active.number),
+            seen: None,
+            reached: HashSet::new(),
+            gone: Resolution::AutoReverted,
+        };
+        let standing = coverage::narrowed(self.monitor, root, &row);
+        let of_root = self.compared(settling, standing, &active, open).await?;
+        if matches!(of_root, OfRoot::Done) {
+            coverage::learn(self.monitor, root, &row).await?;
+        }
+        Ok(of_root)
+    }
+
+    /// The root as the store knows it. If nobody has looked for too long, that is written down.
+    async fn begin_root(&self, root: &WatchedRoot, now: Time) -> Result<Root, Fault> {
+        let monitor = self.monitor;
+        let mut tx = monitor.db.write().await?;
+        let row = rows::ensure(&mut tx, &root.name, &coverage::of(monitor.settings, root)).await?;
+        if let (Some(since), Some(every)) = (row.looked_at, monitor.settings.schedule)
+            && since < now.minus(every * 2)
+        {
+            let root = Text::clip(&root.name);
+            let event = Event::FilesUnchecked { root, since, until: now };
+            monitor.record(&mut tx, &event).await?;
+        }
+        tx.commit().await?;
+        Ok(row)
+    }
+
+    /// A root without a baseline: what is there is the first one, which is said.
+    async fn first(&mut self, root: &WatchedRoot) -> Result<OfRoot, Fault> {
+        let progress = Arc::new(Progress::default());
+        let reason = "the first check of the root";
+        let recorded =
+            baseline::record(self.monitor, root, Arc::clone(&progress), reason).await?;
+        self.counts = super::add(self.counts, &progress);
+        match recorded {
+            Recorded::Done { number, entries } => {
+                self.counts.expected += entries;
+                tracing::warn!(
+                    root = root.name,
+                    number,
+                    entries,
+                    "there was no baseline: what was there now is one, which nobody has declared"
+                );
+                differ::keep_copies(self.monitor, root).await?;
+                Ok(OfRoot::Done)
+            }
+            Recorded::Root(why) => {
+                tracing::error!(root = root.name, why = why.as_str(), "the root cannot be opened");
+                Ok(OfRoot::Failed("root_unavailable"))
+            }
+            Recorded::Overtaken => Ok(OfRoot::Superseded),
+        }
+    }
+
+    /// The deployment, unless its time is over.
+    async fn unless_over(
+        &self,
+        open: Option<Deployment>,
+        now: Time,
+    ) -> Result<Option<Deployment>, Fault> {
+        let Some(open) = open else { return Ok(None) };
+        if open.ends_at > now {
+            return Ok(Some(open));
+        }
+        deployment::close(self.monitor, &open, DeploymentState::Expired, open.counts).await?;
+        Ok(None)
+    }
+
+    /// Looks, compares, and makes alerts of what differs.
+    async fn compared(
+        &mut self,
+        mut settling: Settling<'_>,
+        mut found: Vec<Found>,
+        active: &Baseline,
+        open: Option<Deployment>,
+    ) -> Result<OfRoot, Fault> {
+        let root = settling.root;
+        let old = spool::fetch(self.monitor, active).await?;
+        let new = proposed(self.monitor, open.as_ref()).await?;
+        let (Ok(old), Ok(new)) = (old, new) else {
+            return self.standing(&settling, found, Kind::BaselineInvalid).await;
+        };
+        let progress = Arc::new(Progress::default());
+        let target = Target { plan: look::plan(self.monitor.settings, root)?, progress };
+        let looked = match self.look(&root.name, target, old, new).await? {
+            Ok(looked) if looked.is_root_gone() => {
+                return self.standing(&settling, found, Kind::RootUnavailable).await;
+            }
+            Ok(looked) => looked,
+            Err(NotLooked::Root(_)) => {
+                return self.standing(&settling, found, Kind::RootUnavailable).await;
+            }
+            Err(NotLooked::Baseline) => {
+                return self.standing(&settling, found, Kind::BaselineInvalid).await;
+            }
+            Err(NotLooked::Stopped) => return Ok(OfRoot::Stopped(self.stopped())),
+            Err(NotLooked::Io(error)) => return Err(error.into()),
+        };
+        let differing = differences(looked);
+        if let Some(open) = &open {
+            deployment::count(self.monitor, open.id, differing.counts).await?;
+        }
+        self.counts.violations += i64::try_from(differing.findings.len()).unwrap_or(i64::MAX);
+        settling.seen = differing.is_whole.then(Scope::everything);
+        settling.reached = differing.reached;
+        self.of_deployment = Some((differing.counts, differing.is_whole));
+        let rules = &self.monitor.settings.rules;
+        found.extend(of_findings(root, rules, differing.findings));
+        self.settled(&settling, found).await
+    }
+
+    /// An alert about the root as a whole, from which nothing follows for its files.
+    async fn standing(
+        &mut self,
+        settling: &Settling<'_>,
+        mut found: Vec<Found>,
+        kind: Kind,
+    ) -> Result<OfRoot, Fault> {
+        let says = match kind {
+            Kind::BaselineInvalid => {
+                "The baseline in the store is not the one that this server signed. Nothing was \
+                 compared with it."
+            }
+            _ => "The folder cannot be opened, or most of what ought to be in it is gone.",
+        };
+        found.push(of_root(settling.root, kind, Severity::Critical, says.to_owned()));
+        self.counts.violations += 1;
+        match self.settled(settling, found).await? {
+            OfRoot::Done => Ok(OfRoot::Failed(kind.as_str())),
+            other => Ok(other),
+        }
+    }
+
+    pub(in crate::flows::integrity) async fn settled(
+        &mut self,
+        settling: &Settling<'_>,
+        found: Vec<Found>,
+    ) -> Result<OfRoot, Fault> {
+        match settle(self.monitor, settling, found).await? {
+            Settled::Done(told) => {
+                self.counts.alerts += i64::try_from(told.len()).unwrap_or(i64::MAX);
+                self.told.extend(told);
+                Ok(OfRoot::Done)
+            }
+            Settled::Superseded => Ok(OfRoot::Superseded),
+        }
+    }
+}
+
+/// What a deployment declares.
+async fn proposed(
+    monitor: &Monitor<'_>,
+    open: Option<&Deployment>,
+) -> Result<Result<Option<spool::Spooled>, spool::Invalid>, Fault> {
+    let Some(open) = open else { return Ok(Ok(None)) };
+    let mut tx = monitor.db.read_once().await?;
+    let declared = baselines::by_number(&mut tx, &open.root, open.number).await?;
+    drop(tx);
+    let Some(declared) = declared else { return Ok(Err(spool::Invalid::Lines)) };
+    Ok(spool::fetch(monitor, &declared).await?.map(Some))
+}
+
+impl Looked {
+    fn is_root_gone(&self) -> bool {
+        self.old.is_root_gone()
+    }
+}

@@ -1,0 +1,238 @@
+//! What files and the good ones differ in. Copies of good text files are kept, sealed, in the data
+//! directory, as far as there is room; a difference is taken when its alert is made, because whoever
+//! changed the file may change it back.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use portcullis_domain::integrity::{NONCE_LEN, WatchKeys};
+use portcullis_domain::time::Time;
+use portcullis_integrity::diff::{self, Diff, Limits, MaskKey, NoDiff};
+use portcullis_integrity::{Content, Entry, Finding, Is, Why, read_whole};
+use portcullis_store::integrity::baselines;
+use portcullis_store::integrity::diffs::{self, Kept};
+
+use super::found::Found;
+use super::settle::ByFingerprint;
+use super::{Fault, Monitor, copies, spool};
+use crate::config::WatchedRoot;
+
+/// How long one difference may take.
+const DEADLINE: Duration = Duration::from_millis(500);
+
+/// A difference that was taken, and belongs to no alert yet.
+pub(super) struct Frozen {
+    text: Option<String>,
+    added: i64,
+    removed: i64,
+    reason: &'static str,
+    taken_at: Time,
+}
+
+/// What there is to compare with.
+#[derive(Clone)]
+struct Desk {
+    root: WatchedRoot,
+    copies: PathBuf,
+    keys: WatchKeys,
+    max_bytes: u64,
+}
+
+/// Takes the differences of what is not known yet, as far as there is room for them.
+pub(super) async fn freeze(
+    monitor: &Monitor<'_>,
+    root: &WatchedRoot,
+    found: &[Found],
+    known: &ByFingerprint,
+) -> Result<HashMap<[u8; 32], Frozen>, Fault> {
+    let new = found.iter().filter(|found| !known.contains_key(&found.fingerprint[..]));
+    let new: Vec<([u8; 32], Finding)> =
+        new.filter_map(|found| Some((found.fingerprint, found.finding.clone()?))).collect();
+    if new.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let taken = diffs::bytes(&mut monitor.db.read_once().await?).await?;
+    let mut room = i64::try_from(monitor.settings.copies.unwrap_or(0)).unwrap_or(i64::MAX) - taken;
+    let (desk, now) = (desk(monitor, root), monitor.now());
+    let take = move || {
+        let mut frozen = HashMap::new();
+        for (fingerprint, finding) in new {
+            let one = if room > 0 { desk.take(&finding, now) } else { none("quota", now) };
+            room -= one.text.as_ref().map_or(0, |text| i64::try_from(text.len()).unwrap_or(0));
+            frozen.insert(fingerprint, one);
+        }
+        frozen
+    };
+    Ok(tokio::task::spawn_blocking(take).await?)
+}
+
+/// How the file and the good one differ now.
+pub(super) async fn current(
+    monitor: &Monitor<'_>,
+    root: &WatchedRoot,
+    was: Option<Entry>,
+    path: Vec<u8>,
+) -> Result<Result<Diff, &'static str>, Fault> {
+    let desk = desk(monitor, root);
+    Ok(tokio::task::spawn_blocking(move || {
+        let before = was.as_ref().map(|was| desk.good(was)).transpose()?;
+        let after = match read_whole(&desk.root.path, &path, desk.max_bytes) {
+            Ok((bytes, _)) => Some(bytes),
+            Err(Why::Gone) => None,
+            Err(why) => return Err(word(why)),
+        };
+        desk.differ(&path, before.as_deref(), after.as_deref()).map_err(|not| not.as_str())
+    })
+    .await?)
+}
+
+fn desk(monitor: &Monitor<'_>, root: &WatchedRoot) -> Desk {
+    Desk {
+        root: root.clone(),
+        copies: copies::of_root(monitor.data_dir, &root.name),
+        keys: monitor.keys.watch.clone(),
+        max_bytes: monitor.settings.diff_max_bytes,
+    }
+}
+
+impl Frozen {
+    /// Sealed for its alert.
+    pub(super) fn sealed(&self, monitor: &Monitor<'_>, alert: i64) -> Kept {
+        let nonce: [u8; NONCE_LEN] = monitor.random.bytes();
+        let sealed = self.text.as_ref().and_then(|text| {
+            monitor.keys.watch.seal(&place(alert), nonce, text.as_bytes())
+        });
+        Kept {
+            sealed,
+            added: self.added,
+            removed: self.removed,
+            reason: self.reason.to_owned(),
+            taken_at: self.taken_at,
+        }
+    }
+}
+
+/// The text of a difference that was kept with an alert.
+pub(super) fn opened(keys: &WatchKeys, alert: i64, sealed: &[u8]) -> Option<String> {
+    let text = keys.open(&place(alert), sealed)?;
+    String::from_utf8(text.to_vec()).ok()
+}
+
+fn place(alert: i64) -> Vec<u8> {
+    format!("difference {alert}").into_bytes()
+}
+
+fn none(reason: &'static str, taken_at: Time) -> Frozen {
+    Frozen { text: None, added: 0, removed: 0, reason, taken_at }
+}
+
+impl Desk {
+    fn take(&self, finding: &Finding, now: Time) -> Frozen {
+        let path = finding.path();
+        match self.contents(finding) {
+            Ok((before, after)) => match self.differ(path, before.as_deref(), after.as_deref()) {
+                Ok(diff) => Frozen {
+                    added: count(diff.added),
+                    removed: count(diff.removed),
+                    text: Some(diff.text),
+                    reason: "",
+                    taken_at: now,
+                },
+                Err(NoDiff::Secret { added, removed }) => Frozen {
+                    added: count(added),
+                    removed: count(removed),
+                    ..none("nodiff", now)
+                },
+                Err(not) => none(not.as_str(), now),
+            },
+            Err(reason) => none(reason, now),
+        }
+    }
+
+    /// The good content and the one that was found; `None` where there is no file.
+    fn contents(
+        &self,
+        finding: &Finding,
+    ) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>), &'static str> {
+        let before = finding.was.as_ref().map(|was| self.good(was)).transpose()?;
+        let after = match &finding.is {
+            Is::There(is) => Some(self.found(is)?),
+            Is::Gone => None,
+            Is::Unverifiable { why, .. } => return Err(word(*why)),
+        };
+        Ok((before, after))
+    }
+
+    /// The copy of a good file.
+    fn good(&self, was: &Entry) -> Result<Vec<u8>, &'static str> {
+        let Content::File { size, digest } = &was.content else { return Err("not_a_file") };
+        if *size > self.max_bytes {
+            return Err("too_large");
+        }
+        copies::read(&self.copies, &self.keys, digest).ok_or("not_stored")
+    }
+
+    /// The file as it was found, if it is still that.
+    fn found(&self, is: &Entry) -> Result<Vec<u8>, &'static str> {
+        let Content::File { digest, .. } = &is.content else { return Err("not_a_file") };
+        let (bytes, now) =
+            read_whole(&self.root.path, &is.path, self.max_bytes).map_err(word)?;
+        if now == *digest { Ok(bytes) } else { Err("changed_again") }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "how long a comparison takes is no matter of time")]
+    fn differ(
+        &self,
+        path: &[u8],
+        before: Option<&[u8]>,
+        after: Option<&[u8]>,
+    ) -> Result<Diff, NoDiff> {
+        let limits = Limits {
+            max_bytes: usize::try_from(self.max_bytes).unwrap_or(usize::MAX),
+            deadline: std::time::Instant::now() + DEADLINE,
+        };
+        diff::diff(path, before, after, limits, &MaskKey::new(self.keys.mask()))
+    }
+}
+
+fn word(why: Why) -> &'static str {
+    match why {
+        Why::Denied => "permission",
+        other => other.as_str(),
+    }
+}
+
+fn count(lines: u64) -> i64 {
+    i64::try_from(lines).unwrap_or(i64::MAX)
+}
+
+/// Keeps copies of the good files of a root: those that the baseline in force has, and no others.
+pub(super) async fn keep_copies(
+    monitor: &Monitor<'_>,
+    root: &WatchedRoot,
+) -> Result<copies::Room, Fault> {
+    let Some(most) = monitor.settings.copies else { return Ok(copies::Room::Enough) };
+    let mut tx = monitor.db.read_once().await?;
+    let active = baselines::active(&mut tx, &root.name).await?;
+    drop(tx);
+    let Some(active) = active else { return Ok(copies::Room::Enough) };
+    let Ok(spooled) = spool::fetch(monitor, &active).await? else {
+        return Ok(copies::Room::Enough);
+    };
+    let keeping = copies::Keeping {
+        root: root.path.clone(),
+        all: copies::of_all(monitor.data_dir),
+        to: copies::of_root(monitor.data_dir, &root.name),
+        keys: monitor.keys.watch.clone(),
+        max_bytes: monitor.settings.diff_max_bytes,
+        most,
+        random: monitor.random,
+    };
+    let kept = tokio::task::spawn_blocking(move || {
+        let lines = spooled.lines().map_err(io::Error::other)?;
+        copies::keep(&keeping, lines.filter_map(Result::ok))
+    });
+    Ok(kept.await??)
+}

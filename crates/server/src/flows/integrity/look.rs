@@ -1,0 +1,135 @@
+//! Looking at a root: what is there, held against the baseline in force and, while a deployment goes on,
+//! against the declared one too. Runs on threads of its own.
+
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use portcullis_integrity::manifest::Fault as ManifestFault;
+use portcullis_integrity::{
+    Compared, Comparison, Entry, Exclude, NotAPattern, NotScanned, Plan, Progress, Scope, Seen, Why,
+    scan,
+};
+
+use super::spool::{Spooled, Written};
+use crate::config::{Integrity, WatchedRoot};
+
+/// What is looked at.
+pub(super) struct Target {
+    pub(super) plan: Plan,
+    pub(super) progress: Arc<Progress>,
+}
+
+/// What a look came to.
+pub(super) struct Looked {
+    /// Against the baseline in force.
+    pub(super) old: Compared,
+    /// Against the one that a deployment declares.
+    pub(super) new: Option<Compared>,
+}
+
+/// Why a look came to nothing.
+#[derive(Debug)]
+pub(super) enum NotLooked {
+    Root(Why),
+    Stopped,
+    /// The lines of a baseline are not what was signed.
+    Baseline,
+    /// What was to be written down could not be.
+    Io(std::io::Error),
+}
+
+/// How a root is to be looked at.
+pub(super) fn plan(settings: &Integrity, root: &WatchedRoot) -> Result<Plan, NotAPattern> {
+    Ok(Plan {
+        root: root.path.clone(),
+        exclude: Exclude::parse(root.exclude.iter().map(String::as_str))?,
+        scope: Scope::everything(),
+        max_bytes: settings.max_hash_bytes,
+        threads: available_parallelism().unwrap_or(NonZero::<usize>::MIN),
+    })
+}
+
+/// Looks, and compares. Blocks.
+pub(super) fn look(
+    target: &Target,
+    old: &Spooled,
+    new: Option<&Spooled>,
+) -> Result<Looked, NotLooked> {
+    let mut old = begin(&target.plan, old)?;
+    let mut new = new.map(|new| begin(&target.plan, new)).transpose()?;
+    let mut fault = None;
+    let scanned = scan(&target.plan, &target.progress, |seen| {
+        let also = new.as_mut().map(|new| new.seen(seen.clone()));
+        let seen = old.seen(seen);
+        if let Err(found) = seen.and(also.unwrap_or(Ok(()))) {
+            fault.get_or_insert(found);
+            target.progress.stop();
+        }
+    });
+    if let Some(fault) = fault {
+        return Err(fault.into());
+    }
+    scanned?;
+    let (mut old, mut new) = (old.finish()?, new.map(Comparison::finish).transpose()?);
+    // A folder on the way to what is looked at may have been closed.
+    for compared in [Some(&mut old), new.as_mut()].into_iter().flatten() {
+        compared.findings.retain(|finding| target.plan.covers(finding.path()));
+    }
+    Ok(Looked { old, new })
+}
+
+type Lines<'p> = Box<dyn Iterator<Item = Result<Entry, ManifestFault>> + 'p>;
+
+/// What the configuration passes over is no difference, whatever a baseline has of it.
+fn begin<'p>(plan: &'p Plan, spooled: &Spooled) -> Result<Comparison<Lines<'p>>, NotLooked> {
+    let lines = spooled.lines()?;
+    let is_seen = |line: &Result<Entry, ManifestFault>| match line {
+        Ok(entry) => plan.covers(&entry.path),
+        Err(_) => true,
+    };
+    Ok(Comparison::begin(Box::new(lines.filter(is_seen)), &plan.root))
+}
+
+/// Writes down what is there; what could not be checked is not in it. Blocks.
+pub(super) fn observe(target: &Target, mut body: Written) -> Result<Written, NotLooked> {
+    let mut fault = None;
+    let scanned = scan(&target.plan, &target.progress, |seen| {
+        if let Seen::Is(entry, _) = &seen
+            && let Err(error) = body.push(entry)
+        {
+            fault.get_or_insert(error);
+            target.progress.stop();
+        }
+    });
+    match fault {
+        Some(error) => Err(NotLooked::Io(error)),
+        None => scanned.map(|()| body).map_err(NotLooked::from),
+    }
+}
+
+/// Where the path stands on this machine, as people read it.
+pub(super) fn shown(root: &Path, path: &[u8]) -> String {
+    use std::os::unix::ffi::OsStrExt as _;
+    let root = root.as_os_str().as_bytes();
+    if path.is_empty() {
+        return portcullis_integrity::path::show(root);
+    }
+    portcullis_integrity::path::show(&[root, b"/", path].concat())
+}
+
+impl From<NotScanned> for NotLooked {
+    fn from(not: NotScanned) -> Self {
+        match not {
+            NotScanned::Root(why) => Self::Root(why),
+            NotScanned::Stopped => Self::Stopped,
+        }
+    }
+}
+
+impl From<ManifestFault> for NotLooked {
+    fn from(_: ManifestFault) -> Self {
+        Self::Baseline
+    }
+}

@@ -1,0 +1,256 @@
+//! What was found becomes alerts, all of a root in one transaction: known differences are counted, those
+//! that somebody took for done are open again, and alerts whose difference is gone end. If the baseline
+//! is another one by then, nothing of it happens.
+
+use std::collections::{HashMap, HashSet};
+
+use portcullis_domain::event::{Event, Text};
+use portcullis_domain::id::{CheckId, DeploymentId, SightingId};
+use portcullis_domain::integrity::alert::{Again, Kind, Resolution, Severity, Status, seen_again};
+use portcullis_domain::time::Time;
+use portcullis_integrity::Scope;
+use portcullis_store::integrity::alerts::{self, Judgement, Known};
+use portcullis_store::integrity::diffs;
+use portcullis_store::integrity::sightings::{self, Present, Sighting};
+use portcullis_store::integrity::{self as rows};
+use portcullis_store::{Error, Tx, roles, user_grants, users};
+
+use super::found::{Found, of_root};
+use super::differ::{self, Frozen};
+use super::{Fault, Monitor};
+use crate::config::WatchedRoot;
+
+/// So many alerts one look makes; the rest is one alert.
+const MOST: usize = 1000;
+/// So many who were signed in are written down.
+const MOST_WITNESSES: i64 = 50;
+
+/// What a look came to, and of what.
+pub(super) struct Settling<'a> {
+    pub(super) root: &'a WatchedRoot,
+    pub(super) check: Option<CheckId>,
+    pub(super) deployment: Option<DeploymentId>,
+    pub(super) began: Time,
+    /// The baseline that was compared with.
+    pub(super) against: Option<i64>,
+    /// What is not among the findings is as it ought to be. `None`: not even that is known.
+    pub(super) seen: Option<Scope>,
+    /// Paths about which nothing is to end: a deployment has them differ as declared.
+    pub(super) reached: HashSet<Vec<u8>>,
+    /// What is said of an alert whose difference is gone.
+    pub(super) gone: Resolution,
+}
+
+/// What it came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    Done(Vec<Told>),
+    /// The baseline is another one by now.
+    Superseded,
+}
+
+/// An alert that is new, or open again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub id: i64,
+    pub file_path: String,
+    pub kind: Kind,
+    pub severity: Severity,
+    pub reopened: bool,
+}
+
+/// Makes alerts of what was found.
+pub(super) async fn settle(
+    monitor: &Monitor<'_>,
+    of: &Settling<'_>,
+    found: Vec<Found>,
+) -> Result<Settled, Fault> {
+    let mut tx = monitor.db.read_once().await?;
+    let known = fingerprints(alerts::known(&mut tx, &of.root.name).await?);
+    let before = rows::by_name(&mut tx, &of.root.name).await?.and_then(|root| root.looked_at);
+    let since = before.unwrap_or(of.began);
+    let present = sightings::present(&mut tx, since, monitor.now(), MOST_WITNESSES).await?;
+    drop(tx);
+    let all: HashSet<[u8; 32]> = found.iter().map(|found| found.fingerprint).collect();
+    let paths: HashSet<Vec<u8>> = found.iter().map(|found| found.about.path.clone()).collect();
+    let found = at_most(of.root, found, &known);
+    let frozen = differ::freeze(monitor, of.root, &found, &known).await?;
+    let mut tx = monitor.db.write().await?;
+    rows::hold(&mut tx, &of.root.name).await?;
+    let row = rows::by_name(&mut tx, &of.root.name).await?;
+    if row.is_none_or(|row| row.baseline != of.against) {
+        return Ok(Settled::Superseded);
+    }
+    let sighting = Sighting {
+        id: SightingId::from_random(monitor.random.bytes()),
+        root: of.root.name.clone(),
+        check: of.check,
+        deployment: of.deployment,
+        since: before,
+        at: monitor.now(),
+    };
+    let mut writing = Writing { monitor, of, tx, sighting, present, is_kept: false, told: Vec::new() };
+    let known = alerts::known(&mut writing.tx, &of.root.name).await?;
+    writing.end(&known, &all, &paths).await?;
+    // The last alert of each path, for the one that takes its place.
+    let of_paths = known.iter().filter(|known| known.kind.is_of_a_path());
+    let last: HashMap<Vec<u8>, i64> =
+        of_paths.map(|known| (known.path.clone(), known.id)).collect();
+    let known = fingerprints(known);
+    for found in found {
+        let frozen = frozen.get(&found.fingerprint);
+        match known.get(&found.fingerprint[..]) {
+            Some(known) => writing.again(&found, known).await?,
+            None => writing.open(&found, frozen, last.get(&found.about.path).copied()).await?,
+        }
+    }
+    rows::looked(&mut writing.tx, &of.root.name, of.began).await?;
+    writing.tx.commit().await?;
+    Ok(Settled::Done(writing.told))
+}
+
+/// Alerts by their fingerprints.
+pub(super) type ByFingerprint = HashMap<Vec<u8>, Known>;
+
+fn fingerprints(known: Vec<Known>) -> ByFingerprint {
+    known.into_iter().map(|known| (known.fingerprint.clone(), known)).collect()
+}
+
+/// The worst of what is new, and one alert for the rest. What is known is counted in any case.
+fn at_most(root: &WatchedRoot, found: Vec<Found>, known: &ByFingerprint) -> Vec<Found> {
+    let (mut old, mut new): (Vec<Found>, Vec<Found>) =
+        found.into_iter().partition(|found| known.contains_key(&found.fingerprint[..]));
+    if new.len() > MOST {
+        new.sort_by_key(|found| found.about.severity);
+        let more = new.len() - MOST;
+        new.truncate(MOST);
+        let says = format!("{more} more differences have no alert of their own.");
+        new.push(of_root(root, Kind::MassChange, Severity::High, says));
+    }
+    old.extend(new);
+    old
+}
+
+struct Writing<'a> {
+    monitor: &'a Monitor<'a>,
+    of: &'a Settling<'a>,
+    tx: Tx,
+    sighting: Sighting,
+    present: Vec<Present>,
+    /// The sighting is in the store.
+    is_kept: bool,
+    told: Vec<Told>,
+}
+
+impl Writing<'_> {
+    /// Ends alerts whose difference is gone. A path that differs in another way by now has a new alert,
+    /// and its old one stays for somebody to judge.
+    async fn end(
+        &mut self,
+        known: &[Known],
+        found: &HashSet<[u8; 32]>,
+        paths: &HashSet<Vec<u8>>,
+    ) -> Result<(), Fault> {
+        let Some(scope) = &self.of.seen else { return Ok(()) };
+        let (now, gone) = (self.monitor.now(), self.of.gone);
+        for alert in known.iter().filter(|alert| alert.status == Status::New) {
+            let print = <[u8; 32]>::try_from(&alert.fingerprint[..]);
+            let is_there = print.is_ok_and(|print| found.contains(&print))
+                || (alert.kind.is_of_a_path()
+                    && (paths.contains(&alert.path) || self.of.reached.contains(&alert.path)));
+            let is_seen = if alert.kind.is_of_a_path() {
+                scope.covers(&alert.path)
+            } else {
+                scope.is_everything() && alert.kind.ends_by_itself()
+            };
+            if is_there || !is_seen {
+                continue;
+            }
+            let (ended, event) = if gone == Resolution::AutoReverted {
+                let ended = alerts::auto_revert(&mut self.tx, alert.id, now).await?;
+                (ended, Event::FileAlertReverted { alert: alert.id })
+            } else {
+                let said = Judgement { by: self.monitor.context.actor, note: "", now };
+                let ended = alerts::resolve(&mut self.tx, alert.id, Some(gone), said).await?;
+                (ended, Event::FileAlertResolved { alert: alert.id, resolution: Some(gone) })
+            };
+            if ended {
+                self.monitor.record(&mut self.tx, &event).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn again(&mut self, found: &Found, known: &Known) -> Result<(), Fault> {
+        let now = self.monitor.now();
+        match seen_again(known.status, known.ignored_until, now) {
+            Again::Counted => {
+                alerts::seen_again(&mut self.tx, known.id, now).await?;
+            }
+            Again::Reopened => {
+                self.keep_sighting().await?;
+                if alerts::reopen(&mut self.tx, known.id, self.sighting.id, now).await? {
+                    self.tell(known.id, found, true).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(
+        &mut self,
+        found: &Found,
+        frozen: Option<&Frozen>,
+        last: Option<i64>,
+    ) -> Result<(), Fault> {
+        self.keep_sighting().await?;
+        let about = &found.about;
+        let supersedes = last.filter(|_| about.kind.is_of_a_path());
+        let (sighting, now) = (self.sighting.id, self.monitor.now());
+        let tx = &mut self.tx;
+        let id =
+            alerts::insert(tx, &found.fingerprint, about, supersedes, sighting, now).await?;
+        if let Some(frozen) = frozen {
+            diffs::put(&mut self.tx, id, &frozen.sealed(self.monitor, id)).await?;
+        }
+        self.tell(id, found, false).await
+    }
+
+    async fn tell(&mut self, id: i64, found: &Found, reopened: bool) -> Result<(), Fault> {
+        let about = &found.about;
+        let event = Event::FileAlertOpened {
+            alert: id,
+            root: Text::clip(&about.root),
+            file_path: Text::clip(&about.file_path),
+            kind: about.kind,
+            severity: about.severity,
+            rule: Text::clip(&about.rule),
+            reopened,
+            deployment: self.of.deployment,
+        };
+        self.monitor.record(&mut self.tx, &event).await?;
+        let file_path = about.file_path.clone();
+        let (kind, severity) = (about.kind, about.severity);
+        self.told.push(Told { id, file_path, kind, severity, reopened });
+        Ok(())
+    }
+
+    /// Keeps the sighting with its witnesses, once.
+    async fn keep_sighting(&mut self) -> Result<(), Error> {
+        if std::mem::replace(&mut self.is_kept, true) {
+            return Ok(());
+        }
+        sightings::insert(&mut self.tx, &self.sighting).await?;
+        for present in &self.present {
+            let Some(user) = users::by_id(&mut self.tx, present.user).await? else { continue };
+            let Some(role) = roles::by_id(&mut self.tx, user.role_id).await? else { continue };
+            let own = user_grants::list(&mut self.tx, user.id).await?;
+            let role = role.with(&own);
+            let grants: Vec<&str> = role.grants.iter().map(|grant| grant.as_str()).collect();
+            let level = i64::from(role.level.get());
+            let what = (role.name.as_str(), level, &*grants.join(" "));
+            sightings::witness(&mut self.tx, self.sighting.id, present, what).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,209 @@
+//! What is made of alerts: P8 to P10 of the contract, and our own `ignore-alerts` and `accept-alerts`. Of
+//! many, what can be done is done, and the answer says of each what became of it.
+
+use std::collections::BTreeSet;
+
+use http::StatusCode;
+use portcullis_domain::integrity::alert::Resolution;
+use portcullis_domain::time::Time;
+use serde_json::{Value, json};
+
+use super::{context, invalid, monitor};
+use crate::flows::integrity::judge::{self, Act, Acted, Judged, MAY_JUDGE};
+use crate::web::caller::{BaselinesManage, Caller, FileAlertsManage, Fresh, Staff};
+use crate::web::error::{Documented, Error, Fault, Forbidden};
+use crate::web::input::{Fields, whole_number};
+use crate::web::refusal::Family;
+use crate::web::reply::json_reply;
+use crate::web::request::Call;
+use crate::web::table::{Answer, Doc};
+
+pub const RESOLVE_PATH: &str = "/api/security/resolve-alert";
+pub const RESOLVE_ALL_PATH: &str = "/api/security/bulk-resolve-alerts";
+pub const DELETE_ALL_PATH: &str = "/api/security/bulk-delete-alerts";
+pub const IGNORE_PATH: &str = "/api/security/ignore-alerts";
+pub const ACCEPT_PATH: &str = "/api/security/accept-alerts";
+
+/// So many alerts one request names.
+const MOST: usize = 500;
+/// The longest note, in characters.
+const LONGEST_NOTE: usize = 500;
+/// For how many days a difference is ignored at most.
+const LONGEST_DAYS: i64 = 366;
+
+const NOTE: (&str, bool, &str) = ("note", false, "Why, at most 500 characters.");
+const IDS: (&str, bool, &str) = ("alert_ids", true, "The numbers of the alerts, at most 500.");
+const RESOLUTION: (&str, bool, &str) =
+    ("resolution", false, "reverted, false_positive or remediated.");
+const CSRF: (&str, bool, &str) = ("csrf_token", false, "The CSRF token, if no header brings it.");
+
+pub const RESOLVE: Doc = Doc {
+    id: "resolve_file_integrity_alert",
+    summary: "Takes an alert for done. If the next check still sees its difference, it is new again.",
+    family: Family::P,
+    fields: &[("alert_id", true, "The number of the alert."), RESOLUTION, NOTE, CSRF],
+    answer: (200, r#"{"success":true,"message":"Alert resolved"}"#),
+    ..Doc::USUAL
+};
+
+pub const RESOLVE_ALL: Doc = Doc {
+    id: "resolve_file_integrity_alerts",
+    summary: "Takes alerts for done.",
+    fields: &[IDS, RESOLUTION, NOTE, CSRF],
+    answer: (
+        200,
+        r#"{"success":true,"message":"2 alert(s) resolved","results":[{"alert_id":12,"result":"changed"},{"alert_id":13,"result":"changed"}]}"#,
+    ),
+    ..RESOLVE
+};
+
+pub const DELETE_ALL: Doc = Doc {
+    id: "delete_file_integrity_alerts",
+    summary: "Deletes alerts. What they told of stays in the audit log; if the next check still sees \
+              it, there is a new alert.",
+    fields: &[IDS, CSRF],
+    answer: (
+        200,
+        r#"{"success":true,"message":"1 alert(s) deleted","results":[{"alert_id":12,"result":"changed"}]}"#,
+    ),
+    ..RESOLVE
+};
+
+pub const IGNORE: Doc = Doc {
+    id: "ignore_file_integrity_alerts",
+    summary: "Has exactly these differences be of no interest for some days. Another difference of \
+              the same path is a new alert.",
+    fields: &[
+        IDS,
+        ("days", true, "For how many days, from 1 to 366."),
+        ("note", true, "Why, at most 500 characters."),
+        CSRF,
+    ],
+    answer: (
+        200,
+        r#"{"success":true,"message":"1 alert(s) ignored","results":[{"alert_id":12,"result":"changed"}]}"#,
+    ),
+    ..RESOLVE
+};
+
+pub const ACCEPT: Doc = Doc {
+    id: "accept_file_integrity_alerts",
+    summary: "Makes a baseline that says what was found for these alerts, and resolves them by it.",
+    fields: &[IDS, ("note", true, "Why, at most 500 characters."), CSRF],
+    answer: (
+        200,
+        r#"{"success":true,"message":"1 alert(s) accepted into the baseline","results":[{"alert_id":12,"result":"changed"}]}"#,
+    ),
+    ..RESOLVE
+};
+
+const OVERTAKEN: Documented = Documented {
+    status: StatusCode::CONFLICT,
+    code: "baseline_overtaken",
+    text: "The baseline is another one by now",
+};
+
+/// `POST /api/security/resolve-alert`.
+pub async fn resolve(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+    let id = call.fields.integer("alert_id").map_err(invalid)?;
+    let act = Act::Resolve(resolution(&call.fields)?);
+    let results = done(&call, &caller, &[id], act, note(&call.fields)?).await?;
+    if results.iter().any(|(_, judged)| *judged == Judged::Unknown) {
+        return Err(Error::NotFound);
+    }
+    Ok(json_reply(StatusCode::OK, &json!({ "success": true, "message": "Alert resolved" })))
+}
+
+/// `POST /api/security/bulk-resolve-alerts`.
+pub async fn resolve_all(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+    let act = Act::Resolve(resolution(&call.fields)?);
+    bulk(&call, &caller, act, "resolved").await
+}
+
+/// `POST /api/security/bulk-delete-alerts`.
+pub async fn delete_all(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+    bulk(&call, &caller, Act::Delete, "deleted").await
+}
+
+/// `POST /api/security/ignore-alerts`.
+pub async fn ignore(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+    let days = call.fields.integer("days").map_err(invalid)?;
+    if !(1..=LONGEST_DAYS).contains(&days) {
+        return Err(invalid(Fault::invalid("days", "must be from 1 to 366")));
+    }
+    call.fields.required("note", LONGEST_NOTE).map_err(invalid)?;
+    let until = Time(call.app.clock.now().0 + days * 86_400_000);
+    bulk(&call, &caller, Act::Ignore { until }, "ignored").await
+}
+
+/// `POST /api/security/accept-alerts`.
+pub async fn accept(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<BaselinesManage>>) -> Answer {
+    call.fields.required("note", LONGEST_NOTE).map_err(invalid)?;
+    let act = Act::Resolve(Some(Resolution::Accepted));
+    bulk(&call, &caller, act, "accepted into the baseline").await
+}
+
+async fn bulk(call: &Call, caller: &Caller, act: Act, said: &str) -> Answer {
+    let ids = ids(&call.fields)?;
+    let results = done(call, caller, &ids, act, note(&call.fields)?).await?;
+    if !results.is_empty() && results.iter().all(|(_, judged)| *judged == Judged::Overtaken) {
+        return Err(Error::Documented(OVERTAKEN));
+    }
+    let changed = results.iter().filter(|(_, judged)| *judged == Judged::Changed).count();
+    let one = |(id, judged): &(i64, Judged)| json!({"alert_id": id, "result": judged.as_str()});
+    let body = json!({
+        "success": true,
+        "message": format!("{changed} alert(s) {said}"),
+        "results": results.iter().map(one).collect::<Vec<_>>(),
+    });
+    Ok(json_reply(StatusCode::OK, &body))
+}
+
+async fn done(
+    call: &Call,
+    caller: &Caller,
+    ids: &[i64],
+    act: Act,
+    note: &str,
+) -> Result<Vec<(i64, Judged)>, Error> {
+    let context = context(call, caller);
+    match judge::act(&monitor(call, &context), ids, act, note).await? {
+        Acted::Done(results) => Ok(results),
+        Acted::Refused => {
+            let (code, rule) = ("permission_missing", Some(MAY_JUDGE.to_owned()));
+            Err(Error::Forbidden(Forbidden::Permission { code, rule }))
+        }
+    }
+}
+
+/// The alerts that a body names, each once: an array of numbers, or numbers with commas in a form.
+fn ids(fields: &Fields) -> Result<Vec<i64>, Error> {
+    let named: Vec<Option<i64>> = match fields.value("alert_ids") {
+        None | Some(Value::Null) => return Err(invalid(Fault::required("alert_ids"))),
+        Some(Value::Array(numbers)) => numbers.iter().map(Value::as_i64).collect(),
+        Some(Value::String(text)) => text.split(',').map(|id| whole_number(id.trim())).collect(),
+        Some(_) => vec![None],
+    };
+    let fault = |detail| invalid(Fault::invalid("alert_ids", detail));
+    if named.is_empty() {
+        return Err(fault("must name at least one alert"));
+    }
+    if named.len() > MOST {
+        return Err(fault("must name 500 alerts at most"));
+    }
+    let named: Option<BTreeSet<i64>> = named.into_iter().collect();
+    Ok(named.ok_or_else(|| fault("must be numbers"))?.into_iter().collect())
+}
+
+fn note(fields: &Fields) -> Result<&str, Error> {
+    Ok(fields.optional("note", LONGEST_NOTE).map_err(invalid)?.unwrap_or_default())
+}
+
+/// How it came to be done. What changes a baseline is asked for elsewhere.
+fn resolution(fields: &Fields) -> Result<Option<Resolution>, Error> {
+    let Some(word) = fields.optional("resolution", 40).map_err(invalid)? else { return Ok(None) };
+    let may = [Resolution::Reverted, Resolution::FalsePositive, Resolution::Remediated];
+    let resolution = Resolution::parse(word).filter(|resolution| may.contains(resolution));
+    let fault = Fault::invalid("resolution", "must be reverted, false_positive or remediated");
+    resolution.map(Some).ok_or_else(|| invalid(fault))
+}
