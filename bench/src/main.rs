@@ -8,6 +8,7 @@ mod audit;
 mod bad;
 mod bodies;
 mod checks;
+mod files;
 mod forward_auth;
 mod hash;
 mod http;
@@ -60,6 +61,8 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
+    /// What is measured of the scanner, and the bare loop beside it; prints what it came to.
+    Files(files::job::Options),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -71,6 +74,7 @@ async fn main() -> ExitCode {
         Command::Yardstick { like, key } => yardstick::serve(like.as_deref(), key.as_deref()).await,
         Command::Hash { seconds } => hash::measure(seconds),
         Command::Check { seconds } => tokens::check::measure(seconds),
+        Command::Files(options) => files::job::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

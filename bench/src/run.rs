@@ -14,7 +14,7 @@ use crate::portcullis::{self, Credentials, Portcullis};
 use crate::process::{Server, memory_mb};
 use crate::report::{self, Figure, Findings, Row};
 use crate::{
-    audit, bodies, checks, forward_auth, hash, keys, million, proxy, sessions, sign_ins, tokens,
+    audit, bodies, checks, files, forward_auth, hash, keys, million, proxy, sessions, sign_ins, tokens,
 };
 
 #[derive(Args)]
@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// The events of the group `audit`.
     #[arg(long, default_value_t = 10_000_000)]
     pub(crate) events: u64,
+    /// The small files of the group `integrity`.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) files: u64,
     /// The core of the measured servers.
     #[arg(long, default_value_t = 0)]
     server_core: usize,
@@ -74,6 +77,8 @@ pub(crate) enum Group {
     Sessions,
     /// The audit log of ten million events.
     Audit,
+    /// The scanner on real files, beside a bare loop and AIDE.
+    Integrity,
     /// Other people's servers.
     Peers,
 }
@@ -125,6 +130,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     }
     if bench.wants(Group::Audit) {
         audit::measure(&bench, &mut findings).await?;
+    }
+    if bench.wants(Group::Integrity) {
+        files::measure(&bench, &mut findings).await?;
     }
     report::print(&findings);
     if bench.options.only.is_empty() {

@@ -31,8 +31,13 @@ impl Figure {
 
     /// An amount of memory about which nothing was promised.
     pub(crate) fn told(name: &str, megabytes: f64) -> Self {
-        Self::judged(name, format!("{} MB", short(megabytes)), String::new(), true)
-            .without_a_bound()
+        Self::amount(name, megabytes, "MB")
+    }
+
+    /// An amount of anything about which nothing was promised.
+    pub(crate) fn amount(name: &str, value: f64, unit: &str) -> Self {
+        let text = format!("{} {unit}", short(value));
+        Self::judged(name, text.trim_end().to_owned(), String::new(), true).without_a_bound()
     }
 
     /// The same, and nothing is owed.
