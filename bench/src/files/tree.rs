@@ -10,9 +10,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 const FROM: [&str; 2] = ["/usr/share", "/usr/lib"];
-/// Of each of them so much is taken.
+/// Of each of them so many are taken, and so much of both.
 const MOST_FILES: usize = 21_500;
-const MOST_BYTES: u64 = 720_000_000;
+const MOST_BYTES: u64 = 1_450_000_000;
+/// Larger files are passed over, or there would be few.
+const LARGEST: u64 = 16 << 20;
 /// Folders with more names are passed over: there is one of those of its own.
 const WIDEST: usize = 4000;
 /// The names of that one, and how large what they stand for is at most.
@@ -29,10 +31,12 @@ pub(super) fn real(folder: &Path) -> Result<()> {
         fs::remove_dir_all(&making)?;
     }
     let mut files = Vec::new();
+    let mut bytes = 0;
     for from in FROM {
-        let mut copy = Copy { files: 0, bytes: 0, copied: Vec::new() };
+        let mut copy = Copy { files: 0, bytes, copied: Vec::new() };
         let to = making.join("tree/real").join(from.trim_start_matches('/'));
         copy.folder(Path::new(from), &to)?;
+        bytes = copy.bytes;
         files.append(&mut copy.copied);
     }
     let small: Vec<PathBuf> = files
@@ -76,6 +80,10 @@ struct Copy {
 }
 
 impl Copy {
+    fn is_full(&self) -> bool {
+        self.files >= MOST_FILES || self.bytes >= MOST_BYTES
+    }
+
     /// A folder with all that is in it, as far as there is room.
     fn folder(&mut self, from: &Path, to: &Path) -> Result<()> {
         fs::create_dir_all(to)?;
@@ -85,16 +93,16 @@ impl Copy {
         }
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
+            if self.is_full() {
+                break;
+            }
             let (from, to) = (entry.path(), to.join(entry.file_name()));
             let about = fs::symlink_metadata(&from)?;
             if about.is_dir() {
                 self.folder(&from, &to)?;
             } else if about.is_symlink() {
                 symlink(fs::read_link(&from)?, &to)?;
-            } else if about.is_file()
-                && self.files < MOST_FILES
-                && self.bytes + about.len() <= MOST_BYTES
-            {
+            } else if about.is_file() && about.len() <= LARGEST {
                 fs::copy(&from, &to)?;
                 self.files += 1;
                 self.bytes += about.len();

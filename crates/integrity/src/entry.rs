@@ -1,7 +1,7 @@
 //! What a baseline says of one path: type, rights, owner and content, as one line of text with one
 //! spelling. Not here: what only this machine knows of it, such as times and inodes.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use crate::Digest;
 use crate::path::{escape, is_below, unescape};
@@ -115,7 +115,7 @@ impl Entry {
     /// Reads a line that [`fmt::Display`] wrote, without its end. It has one spelling: any other is refused.
     pub fn parse(line: &str) -> Result<Self, NotAnEntry> {
         let entry = Self::read(line).filter(|entry| is_below(&entry.path));
-        entry.filter(|entry| entry.to_string() == line).ok_or(NotAnEntry)
+        entry.filter(|entry| Spelled::is(line, entry)).ok_or(NotAnEntry)
     }
 
     fn read(line: &str) -> Option<Self> {
@@ -138,6 +138,23 @@ impl Entry {
             owner,
             attributes,
         })
+    }
+}
+
+/// What is left of a text as something is written that should be the same.
+struct Spelled<'t>(&'t str);
+
+impl<'t> Spelled<'t> {
+    fn is(text: &'t str, entry: &Entry) -> bool {
+        let mut rest = Self(text);
+        write!(rest, "{entry}").is_ok() && rest.0.is_empty()
+    }
+}
+
+impl Write for Spelled<'_> {
+    fn write_str(&mut self, written: &str) -> fmt::Result {
+        self.0 = self.0.strip_prefix(written).ok_or(fmt::Error)?;
+        Ok(())
     }
 }
 

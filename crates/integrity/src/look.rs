@@ -17,6 +17,7 @@ use rustix::io::{Errno, read};
 
 use crate::digest::Hasher;
 use crate::entry::Owner;
+use crate::walk::{Maybe, Name};
 use crate::{Content, Digest, Entry};
 
 /// So often a file is read that changes meanwhile.
@@ -166,12 +167,15 @@ impl<'s> Looker<'s> {
         std::mem::take(&mut self.read)
     }
 
-    /// Looks at a name; `path` is what it is in the whole. `None`: it is not there any more.
-    pub(crate) fn look(&mut self, folder: &OwnedFd, name: &CStr, path: Vec<u8>) -> Option<Seen> {
+    /// Looks at a name. `None`: it is not there any more.
+    pub(crate) fn look(&mut self, name: &Name) -> Option<Seen> {
         let mut why = Why::Unstable;
         for number in 0..TRIES {
-            match self.once(folder, name) {
-                Ok((entry, inode)) => return Some(Seen::Is(Entry { path, ..entry }, inode)),
+            let looked = if number == 0 { self.as_listed(name) } else { self.once(name) };
+            match looked {
+                Ok((entry, inode)) => {
+                    return Some(Seen::Is(Entry { path: name.path(), ..entry }, inode));
+                }
                 Err(Not::Readable(Errno::NOENT)) => return None,
                 Err(Not::Quiet) => thread::sleep(PAUSE * number),
                 Err(Not::TooLarge) => {
@@ -184,28 +188,44 @@ impl<'s> Looker<'s> {
                 }
             }
         }
-        Some(Seen::Unverifiable { path, why })
+        Some(Seen::Unverifiable { path: name.path(), why })
     }
 
-    fn once(&mut self, folder: &OwnedFd, name: &CStr) -> Result<(Entry, Inode), Not> {
+    /// Looks at once at what the listing said it is, and from the beginning if it is something else.
+    fn as_listed(&mut self, name: &Name) -> Result<(Entry, Inode), Not> {
+        if let Some(folder) = &name.inside {
+            let attributes = power(&folder.opened)?;
+            return Ok(entry(&folder.stat, Content::Folder, attributes));
+        }
+        if name.maybe == Maybe::File
+            && let Ok(file) = open(&name.folder.opened, &name.name, OFlags::NONBLOCK)
+        {
+            let stat = fstat(&file)?;
+            if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+                return self.file(&file, &stat);
+            }
+        }
+        self.once(name)
+    }
+
+    fn once(&mut self, name: &Name) -> Result<(Entry, Inode), Not> {
+        let (folder, name) = (&name.folder.opened, &name.name);
         let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        let mut attributes = None;
+        let number = || (major(stat.st_rdev), minor(stat.st_rdev));
         let content = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {
-                if Inode::of(&stat).size > self.max_bytes {
-                    return Err(Not::TooLarge);
-                }
                 let file = open(folder, name, OFlags::NONBLOCK)?;
-                attributes = power(&file)?;
-                self.file(&file, &stat)?
+                if !is_same(&stat, &fstat(&file)?) {
+                    return Err(Not::Quiet);
+                }
+                return self.file(&file, &stat);
             }
             FileType::Directory => {
                 let opened = open(folder, name, OFlags::DIRECTORY)?;
                 if !is_same(&stat, &fstat(&opened)?) {
                     return Err(Not::Quiet);
                 }
-                attributes = power(&opened)?;
-                Content::Folder
+                return Ok(entry(&stat, Content::Folder, power(&opened)?));
             }
             FileType::Symlink => {
                 Content::Link { target: readlinkat(folder, name, Vec::new())?.into_bytes() }
@@ -213,32 +233,42 @@ impl<'s> Looker<'s> {
             FileType::Fifo => Content::Pipe,
             FileType::Socket => Content::Socket,
             FileType::CharacterDevice => {
-                Content::CharacterDevice { major: major(stat.st_rdev), minor: minor(stat.st_rdev) }
+                let (major, minor) = number();
+                Content::CharacterDevice { major, minor }
             }
             FileType::BlockDevice => {
-                Content::BlockDevice { major: major(stat.st_rdev), minor: minor(stat.st_rdev) }
+                let (major, minor) = number();
+                Content::BlockDevice { major, minor }
             }
             FileType::Unknown => return Err(Not::Readable(Errno::NOTSUP)),
         };
-        let mode = u16::try_from(stat.st_mode & 0o7777).unwrap_or_default();
-        let owner = Some(Owner { uid: stat.st_uid, gid: stat.st_gid });
-        let entry = Entry { path: Vec::new(), content, mode, owner, attributes };
-        Ok((entry, Inode::of(&stat)))
+        Ok(entry(&stat, content, None))
     }
 
-    /// Reads a file, if it is the one that was looked at, and nobody changes it while it is read.
-    fn file(&mut self, file: &OwnedFd, before: &Stat) -> Result<Content, Not> {
+    /// What an open file is, if nobody changes it while it is read.
+    fn file(&mut self, file: &OwnedFd, before: &Stat) -> Result<(Entry, Inode), Not> {
+        let inode = Inode::of(before);
+        if inode.size > self.max_bytes {
+            return Err(Not::TooLarge);
+        }
+        let attributes = power(file)?;
+        let digest = match self.linked.get(&inode) {
+            Some(digest) => digest,
+            None => self.read(file, inode.size)?,
+        };
         if !is_same(before, &fstat(file)?) {
             return Err(Not::Quiet);
         }
-        let inode = Inode::of(before);
-        if let Some(digest) = self.linked.get(&inode) {
-            return Ok(Content::File { size: inode.size, digest });
-        }
+        self.linked.put(inode, digest);
+        Ok(entry(before, Content::File { size: inode.size, digest }, attributes))
+    }
+
+    /// Reads so many bytes. Whether that is all of it now, its size tells afterwards; that of a file
+    /// without any may be a lie, so those are asked for more.
+    fn read(&mut self, file: &OwnedFd, expected: u64) -> Result<Digest, Not> {
         let (mut hasher, mut size) = (Hasher::default(), 0_u64);
         loop {
             let count = match read(file, &mut self.buffer[..]) {
-                Ok(0) => break,
                 Ok(count) => count,
                 Err(Errno::INTR) => continue,
                 Err(errno) => return Err(errno.into()),
@@ -246,18 +276,22 @@ impl<'s> Looker<'s> {
             hasher.update(self.buffer.get(..count).unwrap_or_default());
             size += u64::try_from(count).unwrap_or_default();
             self.read += u64::try_from(count).unwrap_or_default();
-            // It grows as fast as it is read.
-            if size > inode.size {
+            if size == expected {
+                return Ok(hasher.finish());
+            }
+            // It grows as fast as it is read, or was cut off.
+            if size > expected || count == 0 {
                 return Err(Not::Quiet);
             }
         }
-        if size != inode.size || !is_same(before, &fstat(file)?) {
-            return Err(Not::Quiet);
-        }
-        let digest = hasher.finish();
-        self.linked.put(inode, digest);
-        Ok(Content::File { size, digest })
     }
+}
+
+/// What a look came to; its path is for whoever has all of it.
+fn entry(stat: &Stat, content: Content, attributes: Option<Digest>) -> (Entry, Inode) {
+    let mode = u16::try_from(stat.st_mode & 0o7777).unwrap_or_default();
+    let owner = Some(Owner { uid: stat.st_uid, gid: stat.st_gid });
+    (Entry { path: Vec::new(), content, mode, owner, attributes }, Inode::of(stat))
 }
 
 impl Linked {
@@ -271,8 +305,11 @@ impl Linked {
     }
 
     fn put(&self, inode: Inode, digest: Digest) {
+        if inode.links < 2 {
+            return;
+        }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if inode.links > 1 && known.len() < MOST_LINKED {
+        if known.len() < MOST_LINKED {
             known.insert((inode.device, inode.number), (inode, digest));
         }
     }

@@ -9,7 +9,16 @@ use std::path::Path;
 
 /// The order of paths: name by name, so that all that is in a folder stands right behind it.
 pub fn order(one: &[u8], other: &[u8]) -> Ordering {
-    names(one).cmp(names(other))
+    let differs = one.iter().zip(other).position(|(one, other)| one != other);
+    // What a name ends with comes before whatever it could go on with.
+    let next = |path: &[u8], at: usize| match path.get(at) {
+        None | Some(b'/') => 0,
+        Some(byte) => u16::from(*byte) + 1,
+    };
+    match differs {
+        Some(at) => next(one, at).cmp(&next(other, at)),
+        None => one.len().cmp(&other.len()),
+    }
 }
 
 /// Whether bytes are a path below a root: names with slashes between them, none of which leads elsewhere.
@@ -32,6 +41,11 @@ pub(crate) fn as_path(bytes: &[u8]) -> &Path {
 /// Bytes as one word of printable ASCII: whatever else there is, spaces and backslashes too, becomes
 /// `\xNN`. [`unescape`] gives the bytes back.
 pub fn escape(bytes: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && bytes.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'\\')
+    {
+        return text.to_owned();
+    }
     let mut text = String::with_capacity(bytes.len());
     for byte in bytes {
         if byte.is_ascii_graphic() && *byte != b'\\' {
@@ -45,6 +59,9 @@ pub fn escape(bytes: &[u8]) -> String {
 
 /// What [`escape`] wrote; `None` for any other spelling.
 pub fn unescape(text: &str) -> Option<Vec<u8>> {
+    if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+        return Some(text.as_bytes().to_vec());
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

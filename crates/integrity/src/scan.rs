@@ -7,7 +7,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -19,11 +19,11 @@ use crate::path::as_path;
 use crate::walk::{Step, Walk};
 
 /// Names that are looked at on one thread after another.
-const BATCH: usize = 64;
-/// Folders that a batch holds open at most.
-const BATCH_FOLDERS: usize = 4;
+const BATCH: usize = 256;
+/// Folders that all batches hold open at most, about.
+const MOST_FOLDERS: usize = 256;
 /// Batches that may be ahead of the slowest: a large file holds nobody up for long.
-const AHEAD: u64 = 1024;
+const AHEAD: u64 = 256;
 
 /// What is to be scanned, and how.
 #[derive(Clone, Debug)]
@@ -139,7 +139,9 @@ pub fn scan(
     let (to_threads, jobs) = sync_channel(plan.threads.get() * 2);
     let (jobs, (to_us, results)) = (&Mutex::new(jobs), channel());
     thread::scope(|scope| {
-        scope.spawn(move || list(walk, progress, window, &to_threads));
+        // As many wait as are worked on, twice, and one is being filled.
+        let folders = (MOST_FOLDERS / (plan.threads.get() * 3 + 1)).clamp(2, 64);
+        scope.spawn(move || list(walk, folders, progress, window, &to_threads));
         for _ in 0..plan.threads.get() {
             let (looker, to_us) = (Looker::new(plan.max_bytes, &linked), to_us.clone());
             scope.spawn(move || work(looker, progress, jobs, &to_us));
@@ -154,17 +156,24 @@ type Job = (u64, Vec<Step>);
 type Looked = (u64, Vec<Seen>);
 
 /// Lists in batches.
-fn list(walk: Walk, progress: &Progress, window: &Window, to: &SyncSender<Job>) {
+fn list(
+    walk: Walk,
+    most_folders: usize,
+    progress: &Progress,
+    window: &Window,
+    to: &SyncSender<Job>,
+) {
     let (mut number, mut batch, mut folders) = (0, Vec::with_capacity(BATCH), 0);
     let mut last = std::ptr::null();
     for step in walk {
         if let Step::Name(name) = &step {
-            let folder = std::sync::Arc::as_ptr(&name.folder);
+            let folder = Arc::as_ptr(&name.folder);
             folders += usize::from(folder != last);
-            last = folder;
+            last = name.inside.as_ref().map_or(folder, Arc::as_ptr);
+            folders += usize::from(name.inside.is_some());
         }
         batch.push(step);
-        if batch.len() == BATCH || folders == BATCH_FOLDERS {
+        if batch.len() == BATCH || folders >= most_folders {
             window.wait_for(number);
             let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
             if progress.is_stopped() || to.send((number, full)).is_err() {
@@ -202,7 +211,7 @@ fn work(
 
 fn one(looker: &mut Looker<'_>, step: Step, progress: &Progress) -> Option<Seen> {
     let seen = match step {
-        Step::Name(name) => looker.look(&name.folder.opened, &name.name, name.path()),
+        Step::Name(name) => looker.look(&name),
         Step::Closed { path, why } => Some(Seen::Closed { path, why }),
     };
     progress.names.fetch_add(1, Ordering::Relaxed);

@@ -2,12 +2,13 @@
 //! thread lists; what stands under a name is for others to look at. Not here: reading files.
 
 use std::ffi::CString;
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use globset::GlobSet;
-use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, open};
+use rustix::fs::{FileType, Mode, OFlags, RawDir, SeekFrom, Stat, fstat, open, seek};
 use rustix::io::Errno;
 
 use crate::look::{self, Inode, Why};
@@ -19,12 +20,17 @@ pub(crate) struct Folder {
     pub(crate) opened: OwnedFd,
     /// Below the root; empty for the root itself.
     pub(crate) path: Vec<u8>,
+    /// What it was when it was opened.
+    pub(crate) stat: Stat,
 }
 
 /// A name in a folder.
 pub(crate) struct Name {
     pub(crate) folder: Arc<Folder>,
     pub(crate) name: CString,
+    pub(crate) maybe: Maybe,
+    /// The folder that it is the name of, if it could be opened.
+    pub(crate) inside: Option<Arc<Folder>>,
 }
 
 impl Name {
@@ -36,6 +42,8 @@ impl Name {
 
 /// So many folders in each other are walked, each of which is held open.
 const DEEPEST: usize = 200;
+/// Listed at once, in bytes.
+const STEP: usize = 32 * 1024;
 
 /// What comes next of a walk.
 pub(crate) enum Step {
@@ -52,8 +60,9 @@ pub(crate) struct Walk {
     device: u64,
     /// From the root to where it is.
     open: Vec<Listed>,
-    /// A folder that was named and is to be listed.
-    enter: Option<Name>,
+    /// A folder that was named, and that nobody can look into.
+    closed: Option<(Vec<u8>, Why)>,
+    buffer: Vec<MaybeUninit<u8>>,
 }
 
 /// A folder whose names wait, the last one first.
@@ -62,10 +71,11 @@ struct Listed {
     names: Vec<(CString, Maybe)>,
 }
 
-/// Whether a name is that of a folder.
+/// What a name is that of, as the file system says when it lists.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Maybe {
+pub(crate) enum Maybe {
     Folder,
+    File,
     Other,
     /// The file system does not say when it lists.
     Unknown,
@@ -76,45 +86,52 @@ impl Walk {
     pub(crate) fn begin(root: &Path, exclude: GlobSet, scope: Scope) -> Result<Self, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = open(root, flags, Mode::empty())?;
-        let device = fstat(&opened)?.st_dev;
-        let folder = Arc::new(Folder { opened, path: Vec::new() });
-        let mut walk = Self { exclude, scope, device, open: Vec::new(), enter: None };
+        let stat = fstat(&opened)?;
+        let folder = Arc::new(Folder { opened, path: Vec::new(), stat });
+        let buffer = vec![MaybeUninit::uninit(); STEP];
+        let device = folder.stat.st_dev;
+        let mut walk = Self { exclude, scope, device, open: Vec::new(), closed: None, buffer };
         let names = walk.list(&folder)?;
         walk.open.push(Listed { folder, names });
         Ok(walk)
     }
 
-    /// Goes into a folder that was named.
-    fn enter(&mut self, name: &Name) -> Result<(), Why> {
+    /// Goes into a folder that has a name; `None` if there is none any more.
+    fn enter(&mut self, name: &Name) -> Result<Option<Arc<Folder>>, Why> {
         if self.open.len() >= DEEPEST {
             return Err(Why::TooDeep);
         }
         let opened = match look::open(&name.folder.opened, &name.name, OFlags::DIRECTORY) {
             Ok(opened) => opened,
-            // Gone, or none any more: whoever looks at the name sees it.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(()),
+            // Whoever looks at the name sees what is there now.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
             Err(errno) => return Err(Why::of(errno)),
         };
-        if fstat(&opened).map_err(Why::of)?.st_dev != self.device {
+        let stat = fstat(&opened).map_err(Why::of)?;
+        if stat.st_dev != self.device {
             return Err(Why::OtherFileSystem);
         }
-        let folder = Arc::new(Folder { opened, path: name.path() });
+        let folder = Arc::new(Folder { opened, path: name.path(), stat });
         let names = self.list(&folder).map_err(Why::of)?;
-        self.open.push(Listed { folder, names });
-        Ok(())
+        self.open.push(Listed { folder: Arc::clone(&folder), names });
+        Ok(Some(folder))
     }
 
     /// The names in a folder, listed once more if it changed meanwhile; the last one first.
-    fn list(&self, folder: &Folder) -> Result<Vec<(CString, Maybe)>, Errno> {
-        let before = Inode::of(&fstat(&folder.opened)?);
+    fn list(&mut self, folder: &Folder) -> Result<Vec<(CString, Maybe)>, Errno> {
         let names = self.list_once(folder)?;
-        let is_quiet = Inode::of(&fstat(&folder.opened)?) == before;
-        if is_quiet { Ok(names) } else { self.list_once(folder) }
+        let is_quiet = Inode::of(&fstat(&folder.opened)?) == Inode::of(&folder.stat);
+        if is_quiet {
+            return Ok(names);
+        }
+        seek(&folder.opened, SeekFrom::Start(0))?;
+        self.list_once(folder)
     }
 
-    fn list_once(&self, folder: &Folder) -> Result<Vec<(CString, Maybe)>, Errno> {
+    fn list_once(&mut self, folder: &Folder) -> Result<Vec<(CString, Maybe)>, Errno> {
         let mut names = Vec::new();
-        for found in Dir::read_from(&folder.opened)? {
+        let mut listing = RawDir::new(&folder.opened, &mut self.buffer);
+        while let Some(found) = listing.next() {
             let found = found?;
             let name = found.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
@@ -129,8 +146,8 @@ impl Walk {
             let maybe = match found.file_type() {
                 FileType::Directory => Maybe::Folder,
                 FileType::Unknown => Maybe::Unknown,
-                FileType::RegularFile
-                | FileType::Symlink
+                FileType::RegularFile => Maybe::File,
+                FileType::Symlink
                 | FileType::Fifo
                 | FileType::Socket
                 | FileType::CharacterDevice
@@ -148,10 +165,8 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Step> {
         loop {
-            if let Some(name) = self.enter.take()
-                && let Err(why) = self.enter(&name)
-            {
-                return Some(Step::Closed { path: name.path(), why });
+            if let Some((path, why)) = self.closed.take() {
+                return Some(Step::Closed { path, why });
             }
             let listed = self.open.last_mut()?;
             let Some((name, maybe)) = listed.names.pop() else {
@@ -159,10 +174,13 @@ impl Iterator for Walk {
                 continue;
             };
             let folder = Arc::clone(&listed.folder);
-            if maybe != Maybe::Other {
-                self.enter = Some(Name { folder: Arc::clone(&folder), name: name.clone() });
+            let mut name = Name { folder, name, maybe, inside: None };
+            if matches!(maybe, Maybe::Folder | Maybe::Unknown) {
+                match self.enter(&name) {
+                    Ok(inside) => name.inside = inside,
+                    Err(why) => self.closed = Some((name.path(), why)),
+                }
             }
-            let name = Name { folder, name };
             // Else it is only on the way to what is looked at.
             if self.scope.is_everything() || self.scope.covers(&name.path()) {
                 return Some(Step::Name(name));
