@@ -1,7 +1,8 @@
 //! What a baseline says of one path: type, rights, owner and content, as one line of text with one
 //! spelling. Not here: what only this machine knows of it, such as times and inodes.
 
-use std::fmt::{self, Write};
+use std::fmt;
+use std::str::FromStr;
 
 use crate::Digest;
 use crate::path::{escape, is_below, unescape};
@@ -79,19 +80,19 @@ impl Content {
         let pair = || text.split_once(':');
         let numbers = || {
             let (major, minor) = pair()?;
-            Some((major.parse().ok()?, minor.parse().ok()?))
+            Some((number(major)?, number(minor)?))
         };
         Some(match word {
             "file" => {
                 let (size, digest) = pair()?;
-                Self::File { size: size.parse().ok()?, digest: digest.parse().ok()? }
+                Self::File { size: number(size)?, digest: digest.parse().ok()? }
             }
             "link" => Self::Link { target: unescape(text)? },
             "char" => numbers().map(|(major, minor)| Self::CharacterDevice { major, minor })?,
             "block" => numbers().map(|(major, minor)| Self::BlockDevice { major, minor })?,
-            "folder" => Self::Folder,
-            "pipe" => Self::Pipe,
-            "socket" => Self::Socket,
+            "folder" if text == "-" => Self::Folder,
+            "pipe" if text == "-" => Self::Pipe,
+            "socket" if text == "-" => Self::Socket,
             _ => return None,
         })
     }
@@ -115,7 +116,7 @@ impl Entry {
     /// Reads a line that [`fmt::Display`] wrote, without its end. It has one spelling: any other is refused.
     pub fn parse(line: &str) -> Result<Self, NotAnEntry> {
         let entry = Self::read(line).filter(|entry| is_below(&entry.path));
-        entry.filter(|entry| Spelled::is(line, entry)).ok_or(NotAnEntry)
+        entry.ok_or(NotAnEntry)
     }
 
     fn read(line: &str) -> Option<Self> {
@@ -123,9 +124,12 @@ impl Entry {
         let mut next = || words.next();
         let (word, mode, uid, gid) = (next()?, next()?, next()?, next()?);
         let (attributes, content, path) = (next()?, next()?, next()?);
+        if next().is_some() || mode.len() != 4 {
+            return None;
+        }
         let owner = match (uid, gid) {
             ("-", "-") => None,
-            _ => Some(Owner { uid: uid.parse().ok()?, gid: gid.parse().ok()? }),
+            _ => Some(Owner { uid: number(uid)?, gid: number(gid)? }),
         };
         let attributes = match attributes {
             "-" => None,
@@ -134,28 +138,17 @@ impl Entry {
         Some(Self {
             path: unescape(path)?,
             content: Content::parse(word, content)?,
-            mode: u16::from_str_radix(mode, 8).ok().filter(|mode| *mode <= 0o7777)?,
+            mode: u16::from_str_radix(mode, 8).ok().filter(|_| !mode.starts_with('+'))?,
             owner,
             attributes,
         })
     }
 }
 
-/// What is left of a text as something is written that should be the same.
-struct Spelled<'t>(&'t str);
-
-impl<'t> Spelled<'t> {
-    fn is(text: &'t str, entry: &Entry) -> bool {
-        let mut rest = Self(text);
-        write!(rest, "{entry}").is_ok() && rest.0.is_empty()
-    }
-}
-
-impl Write for Spelled<'_> {
-    fn write_str(&mut self, written: &str) -> fmt::Result {
-        self.0 = self.0.strip_prefix(written).ok_or(fmt::Error)?;
-        Ok(())
-    }
+/// A number without a sign and without zeros before it.
+fn number<N: FromStr>(text: &str) -> Option<N> {
+    let is_padded = text.len() > 1 && text.starts_with('0');
+    if is_padded || text.starts_with('+') { None } else { text.parse().ok() }
 }
 
 /// Type, mode in four octal digits, user, group, digest of the attributes, content and path, with single
@@ -215,9 +208,12 @@ mod tests {
             change("0644", "644"),
             change("0644", "0684"),
             change("0644", "10644"),
+            change("0644", "+644"),
             change(" 1 ", " 01 "),
             change(" 1 ", " - "),
             change(" 1 ", " -1 "),
+            change(" 1 ", " +1 "),
+            change("7:", "07:"),
             change(" 1 ", "  1 "),
             change("7:", "+7:"),
             change("7:", "7 "),
@@ -228,10 +224,13 @@ mod tests {
             change(" a", " "),
             change(" a", " a b"),
             change(" a", " \\x61"),
+            change("7:", ":"),
             format!("{good} "),
             format!("{good}\n"),
             "link 0777 0 0 - a b c".to_owned(),
             "folder 0755 0 0 - x a".to_owned(),
+            "char 0666 0 0 - 01:3 null".to_owned(),
+            "pipe 0600 0 0 - -- p".to_owned(),
             String::new(),
         ];
         for line in bad {

@@ -15,6 +15,8 @@ const FIRST: &str = "portcullis manifest 1";
 const SIGNATURE: &str = "\u{2014} ";
 /// A longer line is none of ours: a path and a target of 4096 bytes each, every one of them escaped, fit.
 const LONGEST_LINE: u64 = 64 * 1024;
+/// Most are shorter.
+const USUAL_LINE: usize = 256;
 const MOST_SIGNATURES: usize = 16;
 
 /// What a manifest is of.
@@ -134,7 +136,7 @@ impl<R: BufRead> Manifest<R> {
             hasher: Hasher::default(),
             line: 0,
             entries: 0,
-            last: None,
+            last: Vec::new(),
             end: None,
             waiting: None,
         };
@@ -175,7 +177,7 @@ pub struct Lines<R> {
     hasher: Hasher,
     line: u64,
     entries: u64,
-    last: Option<Vec<u8>>,
+    last: Vec<u8>,
     /// What the head says; taken when all was compared.
     end: Option<(u64, Digest)>,
     /// A line that was read already.
@@ -188,7 +190,7 @@ impl<R: BufRead> Lines<R> {
         if let Some(line) = self.waiting.take() {
             return Ok(Some(line));
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(USUAL_LINE);
         let count = io::Read::take(&mut self.from, LONGEST_LINE).read_until(b'\n', &mut bytes)?;
         if count == 0 {
             return Ok(None);
@@ -211,11 +213,11 @@ impl<R: BufRead> Lines<R> {
         self.hasher.update(b"\n");
         self.entries += 1;
         let entry = Entry::parse(&line).map_err(|_| self.fault())?;
-        let is_next = self.last.as_ref().is_none_or(|last| order(last, &entry.path).is_lt());
-        if !is_next {
+        // No path is empty, so the first comes after none.
+        if !order(&self.last, &entry.path).is_lt() {
             return Err(Fault::Order { line: self.line });
         }
-        self.last = Some(entry.path.clone());
+        self.last.clone_from(&entry.path);
         Ok(Some(entry))
     }
 
