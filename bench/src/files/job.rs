@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use aws_lc_rs::digest::{Context, SHA256};
 use clap::{Args, ValueEnum};
 use portcullis_integrity::manifest::{Body, Manifest, write};
-use portcullis_integrity::{Comparison, Exclude, Plan, Progress, Seen, scan};
+use portcullis_integrity::{Comparison, Exclude, Plan, Progress, Scope, Seen, scan};
 use serde_json::{Value, json};
 
 use crate::process::peak_mb;
@@ -156,6 +156,7 @@ fn plan(root: &Path) -> Plan {
     Plan {
         root: root.to_owned(),
         exclude: Exclude::default(),
+        scope: Scope::everything(),
         max_bytes: MAX_BYTES,
         threads: THREADS,
     }

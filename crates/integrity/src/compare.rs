@@ -11,11 +11,16 @@ use rustix::fs::{AtFlags, Mode, OFlags, open, openat, statat};
 use rustix::io::Errno;
 
 use crate::look::{Seen, Why};
+use crate::links::{NamedElsewhere, Names};
 use crate::path::order;
 use crate::{Content, Digest, Entry};
 
 /// So many that were added or deleted are looked through for moves.
 const MOST_MOVED: usize = 20_000;
+/// So many findings are kept; more are only counted.
+pub const MOST_FINDINGS: usize = 50_000;
+/// So many that are gone may be a clean-up, whatever part of the baseline they are.
+const FEW: u64 = 10;
 
 /// A difference from the baseline.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,18 +112,41 @@ pub struct Comparison<B: Iterator> {
     baseline: Peekable<B>,
     root: Option<OwnedFd>,
     findings: Vec<Finding>,
+    /// Findings that are not kept, and those of what is gone.
+    more: (u64, u64),
     /// Folders of which nothing is known.
     closed: Vec<(Vec<u8>, Why)>,
+    names: Names,
     unchanged: u64,
+    /// Entries of the baseline that were come by.
+    entries: u64,
+    /// Those of them that are gone.
+    gone: u64,
+    is_empty: bool,
 }
 
 /// What a comparison came to.
 #[derive(Debug)]
 pub struct Compared {
-    /// In the order of paths.
+    /// In the order of paths. If most is gone, none of them is of what is gone.
     pub findings: Vec<Finding>,
+    /// How many findings there are beside them, because there are more than [`MOST_FINDINGS`].
+    pub more: u64,
     /// Paths that are as the baseline has them.
     pub unchanged: u64,
+    /// More than half of the baseline is gone, or nothing is there: that is not so many deletions, but one
+    /// thing that happened to the root, such as a disk that is not mounted.
+    pub most_gone: Option<MostGone>,
+    /// Files of the baseline that have names elsewhere too.
+    pub named_elsewhere: NamedElsewhere,
+}
+
+/// How much of a baseline is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MostGone {
+    pub gone: u64,
+    /// Entries of the baseline.
+    pub of: u64,
 }
 
 impl<B, E> Comparison<B>
@@ -132,23 +160,33 @@ where
             baseline: baseline.peekable(),
             root: open(root, flags, Mode::empty()).ok(),
             findings: Vec::new(),
+            more: (0, 0),
             closed: Vec::new(),
+            names: Names::default(),
             unchanged: 0,
+            entries: 0,
+            gone: 0,
+            is_empty: true,
         }
     }
 
     /// The next that was seen. A fault is one of the baseline.
     pub fn seen(&mut self, seen: Seen) -> Result<(), E> {
+        self.is_empty = false;
         self.missing_before(Some(seen.path()))?;
         let was = match self.baseline.peek() {
             Some(Ok(entry)) if entry.path == seen.path() => self.baseline.next().transpose()?,
             _ => None,
         };
+        self.entries += u64::from(was.is_some());
         match seen {
-            Seen::Is(entry, _) => match was {
-                Some(was) if is_alike(&was, &entry) => self.unchanged += 1,
-                was => self.add(was, Is::There(entry)),
-            },
+            Seen::Is(entry, inode) => {
+                self.names.seen(&entry, &inode, was.is_some());
+                match was {
+                    Some(was) if is_alike(&was, &entry) => self.unchanged += 1,
+                    was => self.add(was, Is::There(entry)),
+                }
+            }
             Seen::Unverifiable { path, why } => self.add(was, Is::Unverifiable { path, why }),
             Seen::Closed { path, why } => {
                 self.closed.push((path.clone(), why));
@@ -165,7 +203,25 @@ where
     pub fn finish(mut self) -> Result<Compared, E> {
         self.missing_before(None)?;
         pair_moved(&mut self.findings);
-        Ok(Compared { findings: self.findings, unchanged: self.unchanged })
+        let most_gone = self.most_gone();
+        let (mut more, more_gone) = self.more;
+        if most_gone.is_some() {
+            self.findings.retain(|finding| finding.change() != Change::Deleted);
+        } else {
+            more += more_gone;
+        }
+        let Self { findings, unchanged, names, .. } = self;
+        Ok(Compared { findings, more, unchanged, most_gone, named_elsewhere: names.elsewhere() })
+    }
+
+    /// Whether so much is gone, and did not move, that it is the root that something happened to.
+    fn most_gone(&self) -> Option<MostGone> {
+        let is_moved = |finding: &&Finding| finding.is == Is::Gone && finding.moved.is_some();
+        let moved = self.findings.iter().filter(is_moved).count();
+        let gone = self.gone.saturating_sub(u64::try_from(moved).unwrap_or_default());
+        let is_most = gone >= FEW && gone > self.entries / 2;
+        let is_void = self.is_empty && gone > 0;
+        (is_most || is_void).then_some(MostGone { gone, of: self.entries })
     }
 
     /// What the baseline has before a path, and nobody saw.
@@ -179,6 +235,8 @@ where
             let Some(entry) = self.baseline.next_if(|_| is_before) else { return Ok(()) };
             let entry = entry?;
             let is = self.proved_gone(&entry.path);
+            self.entries += 1;
+            self.gone += u64::from(is == Is::Gone);
             self.add(Some(entry), is);
         }
     }
@@ -201,7 +259,14 @@ where
     }
 
     fn add(&mut self, was: Option<Entry>, is: Is) {
-        self.findings.push(Finding { was, is, moved: None });
+        let (more, more_gone) = &mut self.more;
+        if self.findings.len() < MOST_FINDINGS {
+            self.findings.push(Finding { was, is, moved: None });
+        } else if is == Is::Gone {
+            *more_gone += 1;
+        } else {
+            *more += 1;
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 mod compare;
 mod digest;
 mod entry;
+mod links;
 mod look;
 pub mod manifest;
 pub mod path;
@@ -15,9 +16,12 @@ mod scope;
 mod severity;
 mod walk;
 
-pub use compare::{Change, Compared, Comparison, Finding, Is, NotAChange};
+pub use compare::{
+    Change, Compared, Comparison, Finding, Is, MOST_FINDINGS, MostGone, NotAChange,
+};
 pub use digest::{Digest, NotADigest};
 pub use entry::{Content, Entry, NotAnEntry, Owner};
+pub use links::{Linked, NamedElsewhere};
 pub use look::{Inode, Seen, Why};
 pub use scan::{Exclude, NotAPattern, NotScanned, Plan, Progress, scan};
 pub use scope::Scope;

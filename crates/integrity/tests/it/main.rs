@@ -1,6 +1,7 @@
 //! The scanner as its users have it: trees are made, scanned and compared.
 #![cfg(test)]
 
+mod bounds;
 mod hostile;
 mod manifests;
 mod severities;

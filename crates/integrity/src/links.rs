@@ -1,0 +1,73 @@
+//! Files with several names: whether all of those are below the root. A name outside is a way to change
+//! the file that nobody watches. Not here: whether that was so on purpose, which no baseline tells.
+
+use std::collections::HashMap;
+
+use crate::look::Inode;
+use crate::{Content, Entry};
+
+/// So many files with several names are remembered.
+const MOST: usize = 100_000;
+/// So many paths are told; more are only counted.
+const MOST_TOLD: usize = 1000;
+
+/// Files of the baseline that have more names than were seen: outside of the root, or in what is passed
+/// over. Nothing is said of them where only a part of a root was scanned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedElsewhere {
+    /// By path, one for each file.
+    pub files: Vec<Linked>,
+    /// How many there are beside them.
+    pub more: u64,
+    /// How many files with several names nothing is known of, because there are too many.
+    pub unknown: u64,
+}
+
+/// A file with names that were not seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Linked {
+    /// The first of its names that the baseline has.
+    pub path: Vec<u8>,
+    /// All names that it has.
+    pub names: u32,
+    /// Those that were seen.
+    pub seen: u32,
+}
+
+/// The names of files that have several.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    files: HashMap<(u64, u64), Linked>,
+    unknown: u64,
+}
+
+impl Names {
+    /// A name that was seen, and whether the baseline has it.
+    pub(crate) fn seen(&mut self, entry: &Entry, inode: &Inode, is_known: bool) {
+        if inode.links < 2 || !matches!(entry.content, Content::File { .. }) {
+            return;
+        }
+        let file = (inode.device, inode.number);
+        if self.files.len() >= MOST && !self.files.contains_key(&file) {
+            self.unknown += 1;
+            return;
+        }
+        let none = Linked { path: Vec::new(), names: 0, seen: 0 };
+        let linked = self.files.entry(file).or_insert(none);
+        linked.names = inode.links;
+        linked.seen += 1;
+        if is_known && linked.path.is_empty() {
+            linked.path.clone_from(&entry.path);
+        }
+    }
+
+    /// Those that have names that nobody saw.
+    pub(crate) fn elsewhere(self) -> NamedElsewhere {
+        let is_elsewhere = |file: &Linked| file.seen < file.names && !file.path.is_empty();
+        let mut files: Vec<Linked> = self.files.into_values().filter(is_elsewhere).collect();
+        files.sort_unstable_by(|one, other| crate::path::order(&one.path, &other.path));
+        let more = u64::try_from(files.len().saturating_sub(MOST_TOLD)).unwrap_or_default();
+        files.truncate(MOST_TOLD);
+        NamedElsewhere { files, more, unknown: self.unknown }
+    }
+}
