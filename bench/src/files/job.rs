@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use aws_lc_rs::digest::{Context, SHA256};
 use clap::{Args, ValueEnum};
 use portcullis_integrity::manifest::{Body, Manifest, write};
-use portcullis_integrity::{Comparison, Exclude, Plan, Progress, Scope, Seen, scan};
+use portcullis_integrity::{Comparison, Exclude, Limits, Plan, Progress, Scope, Seen, scan};
 use serde_json::{Value, json};
 
 use crate::process::peak_mb;
@@ -159,5 +159,6 @@ fn plan(root: &Path) -> Plan {
         scope: Scope::everything(),
         max_bytes: MAX_BYTES,
         threads: THREADS,
+        limits: Limits::default(),
     }
 }

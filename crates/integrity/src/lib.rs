@@ -10,6 +10,7 @@ mod entry;
 mod links;
 mod look;
 pub mod manifest;
+mod pace;
 pub mod path;
 mod scan;
 mod scope;
@@ -23,6 +24,7 @@ pub use digest::{Digest, NotADigest};
 pub use entry::{Content, Entry, NotAnEntry, Owner};
 pub use links::{Linked, NamedElsewhere};
 pub use look::{Inode, Seen, Why};
+pub use pace::Limits;
 pub use scan::{Exclude, NotAPattern, NotScanned, Plan, Progress, scan};
 pub use scope::Scope;
 pub use severity::{

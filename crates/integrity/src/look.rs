@@ -10,13 +10,15 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, Stat, fgetxattr, flistxattr, fstat, major, minor, openat,
-    readlinkat, statat,
+    AtFlags, FileType, Mode, OFlags, SeekFrom, Stat, fgetxattr, flistxattr, fstat, major, minor,
+    openat, readlinkat, seek, statat,
 };
-use rustix::io::{Errno, read};
+use rustix::io::{Errno, pread, read};
 
 use crate::digest::Hasher;
 use crate::entry::Owner;
+use crate::pace::{Pace, Spent};
+use crate::scan::Progress;
 use crate::walk::{Maybe, Name};
 use crate::{Content, Digest, Entry};
 
@@ -26,6 +28,11 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(20);
 /// Read at once.
 const STEP: usize = 128 * 1024;
+/// Zeros that stand in holes of one file, which take a second to hash.
+const MOST_HOLES: u64 = 1 << 30;
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+/// A file that is not larger is not asked where it has holes.
+const SMALL: u64 = 64 * 1024;
 /// How many files with several names are remembered, so that they are read once.
 const MOST_LINKED: usize = 100_000;
 
@@ -70,6 +77,10 @@ pub enum Why {
     OtherFileSystem,
     /// Folders in folders, more of them than anybody makes on purpose.
     TooDeep,
+    /// It could not be read in the time that it has.
+    Slow,
+    /// A file with more holes in it than are worth hashing.
+    Holes,
     /// It is there, and the scan did not come by: it is passed over now, or came back meanwhile.
     Unseen,
 }
@@ -84,6 +95,8 @@ impl Why {
             Self::TooLarge => "too_large",
             Self::OtherFileSystem => "other_file_system",
             Self::TooDeep => "too_deep",
+            Self::Slow => "slow",
+            Self::Holes => "holes",
             Self::Unseen => "unseen",
         }
     }
@@ -130,6 +143,8 @@ pub(crate) struct Looker<'s> {
     /// Files that are larger are not read, in bytes.
     pub(crate) max_bytes: u64,
     pub(crate) linked: &'s Linked,
+    pace: &'s Pace,
+    progress: &'s Progress,
     buffer: Vec<u8>,
     /// Bytes that were read since it was last asked.
     read: u64,
@@ -143,7 +158,7 @@ pub(crate) struct Linked(Mutex<HashMap<(u64, u64), (Inode, Digest)>>);
 enum Not {
     /// It changed meanwhile.
     Quiet,
-    TooLarge,
+    Given(Why),
     Readable(Errno),
 }
 
@@ -158,8 +173,13 @@ impl From<Errno> for Not {
 }
 
 impl<'s> Looker<'s> {
-    pub(crate) fn new(max_bytes: u64, linked: &'s Linked) -> Self {
-        Self { max_bytes, linked, buffer: vec![0; STEP], read: 0 }
+    pub(crate) fn new(
+        max_bytes: u64,
+        linked: &'s Linked,
+        pace: &'s Pace,
+        progress: &'s Progress,
+    ) -> Self {
+        Self { max_bytes, linked, pace, progress, buffer: vec![0; STEP], read: 0 }
     }
 
     /// The bytes that were read since it was last asked.
@@ -178,8 +198,8 @@ impl<'s> Looker<'s> {
                 }
                 Err(Not::Readable(Errno::NOENT)) => return None,
                 Err(Not::Quiet) => thread::sleep(PAUSE * number),
-                Err(Not::TooLarge) => {
-                    why = Why::TooLarge;
+                Err(Not::Given(given)) => {
+                    why = given;
                     break;
                 }
                 Err(Not::Readable(errno)) => {
@@ -249,11 +269,12 @@ impl<'s> Looker<'s> {
     fn file(&mut self, file: &OwnedFd, before: &Stat) -> Result<(Entry, Inode), Not> {
         let inode = Inode::of(before);
         if inode.size > self.max_bytes {
-            return Err(Not::TooLarge);
+            return Err(Not::Given(Why::TooLarge));
         }
         let attributes = power(file)?;
         let digest = match self.linked.get(&inode) {
             Some(digest) => digest,
+            None if is_sparse(before) => self.read_sparse(file, inode.size)?,
             None => self.read(file, inode.size)?,
         };
         if !is_same(before, &fstat(file)?) {
@@ -267,15 +288,10 @@ impl<'s> Looker<'s> {
     /// without any may be a lie, so those are asked for more.
     fn read(&mut self, file: &OwnedFd, expected: u64) -> Result<Digest, Not> {
         let (mut hasher, mut size) = (Hasher::default(), 0_u64);
+        let mut spent = self.pace.begin_file();
         loop {
-            let count = match read(file, &mut self.buffer[..]) {
-                Ok(count) => count,
-                Err(Errno::INTR) => continue,
-                Err(errno) => return Err(errno.into()),
-            };
-            hasher.update(self.buffer.get(..count).unwrap_or_default());
-            size += u64::try_from(count).unwrap_or_default();
-            self.read += u64::try_from(count).unwrap_or_default();
+            let count = self.part(&mut hasher, &mut spent, |buffer| read(file, buffer))?;
+            size += count;
             if size == expected {
                 return Ok(hasher.finish());
             }
@@ -285,6 +301,86 @@ impl<'s> Looker<'s> {
             }
         }
     }
+
+    /// The same for a file with holes, which are not read: they are zeros. They are hashed, which takes
+    /// its time, so there is a bound on how many.
+    fn read_sparse(&mut self, file: &OwnedFd, expected: u64) -> Result<Digest, Not> {
+        let (mut hasher, mut at, mut holes) = (Hasher::default(), 0, 0);
+        let mut spent = self.pace.begin_file();
+        while at < expected {
+            let data = match seek(file, SeekFrom::Data(at)) {
+                Ok(data) => data.clamp(at, expected),
+                Err(Errno::NXIO) => expected,
+                Err(errno) => return Err(errno.into()),
+            };
+            holes += data - at;
+            if holes > MOST_HOLES {
+                return Err(Not::Given(Why::Holes));
+            }
+            self.zeros(&mut hasher, data - at)?;
+            at = data;
+            let end = if at < expected { seek(file, SeekFrom::Hole(at))?.min(expected) } else { at };
+            while at < end {
+                let most = usize::try_from(end - at).unwrap_or(usize::MAX);
+                let count = self.part(&mut hasher, &mut spent, |buffer| {
+                    let length = buffer.len().min(most);
+                    pread(file, buffer.get_mut(..length).unwrap_or_default(), at)
+                })?;
+                if count == 0 {
+                    return Err(Not::Quiet);
+                }
+                at += count;
+            }
+        }
+        Ok(hasher.finish())
+    }
+
+    /// One read, hashed: how many bytes it gave.
+    fn part(
+        &mut self,
+        hasher: &mut Hasher,
+        spent: &mut Spent,
+        read: impl Fn(&mut [u8]) -> Result<usize, Errno>,
+    ) -> Result<u64, Not> {
+        let count = loop {
+            match read(&mut self.buffer) {
+                Err(Errno::INTR) => {}
+                other => break other?,
+            }
+        };
+        hasher.update(self.buffer.get(..count).unwrap_or_default());
+        let count = u64::try_from(count).unwrap_or_default();
+        self.read += count;
+        if spent.is_over() {
+            return Err(Not::Given(Why::Slow));
+        }
+        self.pace.bytes(count, spent, self.progress);
+        self.go_on()?;
+        Ok(count)
+    }
+
+    fn zeros(&mut self, hasher: &mut Hasher, count: u64) -> Result<(), Not> {
+        let mut rest = count;
+        while rest > 0 {
+            let length = usize::try_from(rest).unwrap_or(usize::MAX).min(ZEROS.len());
+            hasher.update(ZEROS.get(..length).unwrap_or_default());
+            rest -= u64::try_from(length).unwrap_or(rest);
+            self.go_on()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the scan goes on. What is told of a file when it does not is heard by nobody.
+    fn go_on(&self) -> Result<(), Not> {
+        if self.progress.is_stopped() { Err(Not::Given(Why::Unseen)) } else { Ok(()) }
+    }
+}
+
+/// Whether a file takes less room than it has bytes.
+fn is_sparse(stat: &Stat) -> bool {
+    // Blocks are of 512 bytes, whatever those of the file system are.
+    let room = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+    Inode::of(stat).size > room.max(SMALL)
 }
 
 /// What a look came to; its path is for whoever has all of it.

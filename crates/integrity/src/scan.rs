@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use crate::Scope;
 use crate::look::{Linked, Looker, Seen, Why};
+use crate::pace::{Limits, Pace};
 use crate::path::as_path;
 use crate::walk::{Step, Walk};
 
@@ -36,6 +37,8 @@ pub struct Plan {
     pub max_bytes: u64,
     /// Threads that read.
     pub threads: NonZero<usize>,
+    /// How much of the machine it may take.
+    pub limits: Limits,
 }
 
 impl Plan {
@@ -112,7 +115,7 @@ impl Progress {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
 }
@@ -135,7 +138,7 @@ pub fn scan(
 ) -> Result<(), NotScanned> {
     let not_opened = |errno: Errno| NotScanned::Root(Why::of(errno));
     let walk = Walk::begin(&plan.root, plan.exclude.0.clone(), plan.scope.clone()).map_err(not_opened)?;
-    let (window, linked) = (&Window::default(), Linked::default());
+    let (window, linked, pace) = (&Window::default(), Linked::default(), Pace::new(&plan.limits));
     let (to_threads, jobs) = sync_channel(plan.threads.get() * 2);
     let (jobs, (to_us, results)) = (&Mutex::new(jobs), channel());
     thread::scope(|scope| {
@@ -143,8 +146,9 @@ pub fn scan(
         let folders = (MOST_FOLDERS / (plan.threads.get() * 3 + 1)).clamp(2, 64);
         scope.spawn(move || list(walk, folders, progress, window, &to_threads));
         for _ in 0..plan.threads.get() {
-            let (looker, to_us) = (Looker::new(plan.max_bytes, &linked), to_us.clone());
-            scope.spawn(move || work(looker, progress, jobs, &to_us));
+            let (looker, to_us) = (Looker::new(plan.max_bytes, &linked, &pace, progress), to_us.clone());
+            let pace = &pace;
+            scope.spawn(move || work(looker, pace, progress, jobs, &to_us));
         }
         drop(to_us);
         in_order(&results, window, &mut each);
@@ -189,6 +193,7 @@ fn list(
 /// Looks at one batch after the other.
 fn work(
     mut looker: Looker<'_>,
+    pace: &Pace,
     progress: &Progress,
     jobs: &Mutex<Receiver<Job>>,
     to: &Sender<Looked>,
@@ -201,6 +206,7 @@ fn work(
             if progress.is_stopped() {
                 break;
             }
+            pace.name(progress);
             seen.extend(one(&mut looker, step, progress));
         }
         if to.send((number, seen)).is_err() {

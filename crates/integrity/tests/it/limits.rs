@@ -1,0 +1,137 @@
+//! A scan that takes no more than it may: bytes, names and time; files that are mostly holes.
+#![expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
+
+use std::fs::{self, File, OpenOptions};
+use std::num::NonZero;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portcullis_integrity::{Content, Digest, Limits, Plan, Progress, Seen, Why, scan};
+use tempfile::tempdir;
+
+use super::{baseline, plan, put, seen, told};
+
+fn limited(root: &Path, limits: Limits) -> Plan {
+    Plan { limits, ..plan(root) }
+}
+
+/// Scans, and looks on: at no moment has more been done than the limit allows until then.
+/// `step` is what a thread does before it asks.
+fn check(plan: &Plan, most: u64, step: u64, done: fn(&Progress) -> u64) {
+    let (progress, started) = (Progress::default(), Instant::now());
+    // What may be used at once, and what each thread has begun.
+    let ahead = most / 10 + 3 * step;
+    let allowed = || {
+        let spent = u64::try_from(started.elapsed().as_millis()).unwrap();
+        most * spent / 1000 + ahead
+    };
+    let total = thread::scope(|scope| {
+        let scanning = scope.spawn(|| {
+            scan(plan, &progress, |_| {}).unwrap();
+            done(&progress)
+        });
+        while !scanning.is_finished() {
+            let so_far = done(&progress);
+            assert!(so_far <= allowed(), "{so_far} after {:?}", started.elapsed());
+            thread::sleep(Duration::from_millis(5));
+        }
+        scanning.join().unwrap()
+    });
+    let least = Duration::from_secs_f64((total - ahead.min(total)) as f64 / most as f64);
+    assert!(started.elapsed() >= least, "{:?} for {total}", started.elapsed());
+    assert!(least > Duration::from_millis(200), "it was too little to be held up: {total}");
+}
+
+#[test]
+fn a_100k_file_tree_under_a_rate_limit_stays_under_budget() {
+    let root = tempdir().unwrap();
+    for folder in 0..100 {
+        let folder = root.path().join(folder.to_string());
+        fs::create_dir(&folder).unwrap();
+        for file in 0..1000 {
+            File::create(folder.join(file.to_string())).unwrap();
+        }
+    }
+    let names = NonZero::new(60_000);
+    check(&limited(root.path(), Limits { names, ..Limits::default() }), 60_000, 1, Progress::names);
+}
+
+#[test]
+fn bytes_are_read_no_faster_than_allowed() {
+    let root = tempdir().unwrap();
+    for number in 0..40 {
+        put(root.path(), &number.to_string(), vec![7; 100_000]);
+    }
+    let bytes = NonZero::new(4_000_000);
+    let plan = limited(root.path(), Limits { bytes, ..Limits::default() });
+    check(&plan, 4_000_000, 128 * 1024, Progress::bytes);
+}
+
+#[test]
+fn a_scan_that_waits_for_its_limit_is_stopped_at_once() {
+    let root = tempdir().unwrap();
+    put(root.path(), "large", vec![7; 1_000_000]);
+    let plan = limited(root.path(), Limits { bytes: NonZero::new(1000), ..Limits::default() });
+    let (progress, started) = (Progress::default(), Instant::now());
+    thread::scope(|scope| {
+        let scanning = scope.spawn(|| scan(&plan, &progress, |_| {}));
+        thread::sleep(Duration::from_millis(50));
+        progress.stop();
+        assert!(scanning.join().unwrap().is_err());
+    });
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_file_that_takes_too_long_is_unverifiable() {
+    let root = tempdir().unwrap();
+    put(root.path(), "a", vec![7; 500_000]);
+    let before = baseline(&plan(root.path()));
+    let within = |file| limited(root.path(), Limits { file: Some(file), ..Limits::default() });
+    assert_eq!(told(&within(Duration::ZERO), &before), ["unverifiable a (slow)"]);
+    assert_eq!(told(&within(Duration::from_secs(60)), &before), [""; 0], "control");
+    // What is waited for the limits is not the file's time.
+    let both = Limits { bytes: NonZero::new(1_000_000), ..within(Duration::from_millis(300)).limits };
+    let started = Instant::now();
+    assert_eq!(told(&limited(root.path(), both), &before), [""; 0]);
+    assert!(started.elapsed() > Duration::from_millis(300), "{:?}", started.elapsed());
+}
+
+#[test]
+fn ten_gibibytes_of_holes_take_no_time_even_if_they_may_be_read() {
+    let root = tempdir().unwrap();
+    put(root.path(), "small", "small");
+    let plan = Plan { max_bytes: u64::MAX, ..plan(root.path()) };
+    let before = baseline(&plan);
+    File::create(root.path().join("sparse")).unwrap().set_len(10 << 30).unwrap();
+    let started = Instant::now();
+    assert_eq!(told(&plan, &before), ["unverifiable sparse (holes)"]);
+    assert!(started.elapsed() < Duration::from_secs(1));
+    let why = seen(&plan).into_iter().find_map(|seen| match seen {
+        Seen::Unverifiable { why, .. } => Some(why),
+        Seen::Is(..) | Seen::Closed { .. } => None,
+    });
+    assert_eq!(why, Some(Why::Holes));
+}
+
+/// The digest is that of all bytes, those of the holes too, which are not read.
+#[test]
+fn holes_are_hashed_and_not_read() {
+    let root = tempdir().unwrap();
+    let file = root.path().join("sparse");
+    put(root.path(), "sparse", "");
+    let sparse = OpenOptions::new().write(true).open(&file).unwrap();
+    sparse.set_len(40 << 20).unwrap();
+    for at in [0, 3 << 20, (40 << 20) - 3] {
+        sparse.write_all_at(b"end", at).unwrap();
+    }
+    let plan = Plan { max_bytes: 1 << 30, ..plan(root.path()) };
+    let (progress, mut found) = (Progress::default(), Vec::new());
+    scan(&plan, &progress, |seen| found.push(seen)).unwrap();
+    let Seen::Is(entry, _) = &found[0] else { panic!("{found:?}") };
+    let digest = Digest::of_file(&file).unwrap();
+    assert_eq!(entry.content, Content::File { size: 40 << 20, digest });
+    assert!(progress.bytes() < 1 << 20, "{}", progress.bytes());
+}
