@@ -14,7 +14,8 @@ use crate::portcullis::{self, Credentials, Portcullis};
 use crate::process::{Server, memory_mb};
 use crate::report::{self, Figure, Findings, Row};
 use crate::{
-    audit, bodies, checks, files, forward_auth, hash, keys, million, proxy, sessions, sign_ins, tokens,
+    audit, bodies, checks, files, forward_auth, hash, keys, million, proxy, sessions, sign_ins,
+    tokens,
 };
 
 #[derive(Args)]

@@ -10,8 +10,8 @@ use std::str::FromStr;
 use rustix::fs::{AtFlags, Mode, OFlags, open, openat, statat};
 use rustix::io::Errno;
 
-use crate::look::{Seen, Why};
 use crate::links::{NamedElsewhere, Names};
+use crate::look::{Seen, Why};
 use crate::path::order;
 use crate::{Content, Digest, Entry};
 

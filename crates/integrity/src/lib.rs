@@ -12,20 +12,20 @@ mod look;
 pub mod manifest;
 mod pace;
 pub mod path;
+mod quick;
 mod scan;
 mod scope;
 mod severity;
 mod walk;
 
-pub use compare::{
-    Change, Compared, Comparison, Finding, Is, MOST_FINDINGS, MostGone, NotAChange,
-};
+pub use compare::{Change, Compared, Comparison, Finding, Is, MOST_FINDINGS, MostGone, NotAChange};
 pub use digest::{Digest, NotADigest};
 pub use entry::{Content, Entry, NotAnEntry, Owner};
 pub use links::{Linked, NamedElsewhere};
 pub use look::{Inode, Seen, Why};
 pub use pace::Limits;
-pub use scan::{Exclude, NotAPattern, NotScanned, Plan, Progress, scan};
+pub use quick::{Coverage, FileSystems, Quick, Unused, WITHIN};
+pub use scan::{Exclude, NotAPattern, NotScanned, Plan, Progress, scan, scan_quickly};
 pub use scope::Scope;
 pub use severity::{
     CustomRule, Facts, NotARule, NotASeverity, RuleFault, Rules, Severity, Verdict,

@@ -18,6 +18,7 @@ use rustix::io::{Errno, pread, read};
 use crate::digest::Hasher;
 use crate::entry::Owner;
 use crate::pace::{Pace, Spent};
+use crate::quick::{Judge, Known, Read};
 use crate::scan::Progress;
 use crate::walk::{Maybe, Name};
 use crate::{Content, Digest, Entry};
@@ -145,6 +146,7 @@ pub(crate) struct Looker<'s> {
     pub(crate) linked: &'s Linked,
     pace: &'s Pace,
     progress: &'s Progress,
+    judge: Option<&'s Judge<'s>>,
     buffer: Vec<u8>,
     /// Bytes that were read since it was last asked.
     read: u64,
@@ -178,8 +180,9 @@ impl<'s> Looker<'s> {
         linked: &'s Linked,
         pace: &'s Pace,
         progress: &'s Progress,
+        judge: Option<&'s Judge<'s>>,
     ) -> Self {
-        Self { max_bytes, linked, pace, progress, buffer: vec![0; STEP], read: 0 }
+        Self { max_bytes, linked, pace, progress, judge, buffer: vec![0; STEP], read: 0 }
     }
 
     /// The bytes that were read since it was last asked.
@@ -187,8 +190,27 @@ impl<'s> Looker<'s> {
         std::mem::take(&mut self.read)
     }
 
-    /// Looks at a name. `None`: it is not there any more.
-    pub(crate) fn look(&mut self, name: &Name) -> Option<Seen> {
+    /// Looks at a name, and reads the file, unless what is known stands for it. `None`: it is not there
+    /// any more.
+    pub(crate) fn look(&mut self, name: &Name, known: Option<Known>) -> Option<(Seen, Read)> {
+        if let Some(known) = known.filter(|known| self.stands(name, known)) {
+            let read = Read::At(known.read_at);
+            let (entry, inode) = known.seen();
+            return Some((Seen::Is(entry, inode), read));
+        }
+        self.look_in_full(name).map(|seen| (seen, Read::Now))
+    }
+
+    fn stands(&self, name: &Name, known: &Known) -> bool {
+        let stat = || statat(&name.folder.opened, &name.name, AtFlags::SYMLINK_NOFOLLOW);
+        let is_file = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        known.inode.size <= self.max_bytes
+            && self.judge.is_some_and(|judge| {
+                stat().is_ok_and(|stat| is_file(&stat) && judge.stands(known, &stat))
+            })
+    }
+
+    fn look_in_full(&mut self, name: &Name) -> Option<Seen> {
         let mut why = Why::Unstable;
         for number in 0..TRIES {
             let looked = if number == 0 { self.as_listed(name) } else { self.once(name) };
@@ -319,7 +341,8 @@ impl<'s> Looker<'s> {
             }
             self.zeros(&mut hasher, data - at)?;
             at = data;
-            let end = if at < expected { seek(file, SeekFrom::Hole(at))?.min(expected) } else { at };
+            let end =
+                if at < expected { seek(file, SeekFrom::Hole(at))?.min(expected) } else { at };
             while at < end {
                 let most = usize::try_from(end - at).unwrap_or(usize::MAX);
                 let count = self.part(&mut hasher, &mut spent, |buffer| {

@@ -44,11 +44,7 @@ pub(crate) struct Spent(Option<(Instant, Duration)>);
 impl Pace {
     pub(crate) fn new(limits: &Limits) -> Self {
         let bucket = |per_second| Bucket { per_second, paid: Mutex::new(now()) };
-        Self {
-            bytes: limits.bytes.map(bucket),
-            names: limits.names.map(bucket),
-            file: limits.file,
-        }
+        Self { bytes: limits.bytes.map(bucket), names: limits.names.map(bucket), file: limits.file }
     }
 
     /// Waits until so many bytes that were read of a file are paid for.

@@ -3,6 +3,7 @@
 //! with.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,6 +18,8 @@ use crate::Scope;
 use crate::look::{Linked, Looker, Seen, Why};
 use crate::pace::{Limits, Pace};
 use crate::path::as_path;
+use crate::quick::rows::{Keeper, Rows, Under};
+use crate::quick::{Coverage, Judge, Known, Quick, Read, Unused, is_reliable, mounted};
 use crate::walk::{Step, Walk};
 
 /// Names that are looked at on one thread after another.
@@ -130,24 +133,79 @@ pub enum NotScanned {
     Stopped,
 }
 
-/// Scans, and hands what is seen to `each`, in the order of paths.
+/// Scans, and hands what is seen to `each`, in the order of paths. Every file is read.
 pub fn scan(
     plan: &Plan,
     progress: &Progress,
     mut each: impl FnMut(Seen),
 ) -> Result<(), NotScanned> {
+    let walk = begin(plan)?;
+    let nothing: Option<&mut Rows<io::Empty>> = None;
+    run(plan, progress, (walk, nothing, None), |seen, _| each(seen))
+}
+
+/// The same, and files are not read if nothing of them changed since they were.
+pub fn scan_quickly<R: io::Read + Send, W: io::Write>(
+    plan: &Plan,
+    quick: Quick<'_, R, W>,
+    progress: &Progress,
+    mut each: impl FnMut(Seen),
+) -> Result<Coverage<W>, NotScanned> {
+    let walk = begin(plan)?;
+    let mounted = walk.root().map(|root| mounted(&root.opened)).transpose();
+    let mounted = mounted.map_err(|errno| NotScanned::Root(Why::of(errno)))?.unwrap_or_default();
+    let is_reliable = walk.root().is_some_and(|root| is_reliable(&root.opened, quick.file_systems));
+    let (judge, now) = (Judge::new(&quick), quick.now);
+    let under = Under { era: quick.era, mounted, now };
+    let mut rows = Rows::open(quick.known, quick.key, &under);
+    if !is_reliable {
+        rows.refuse(Unused::FileSystem);
+    }
+    let mut keeper = Keeper::new(quick.keep, quick.key, &under);
+    let (mut hashed, mut spared, mut oldest) = (0, 0, None::<i64>);
+    run(plan, progress, (walk, Some(&mut rows), Some(&judge)), |seen, read| {
+        let read_at = match read {
+            Read::Now => now,
+            Read::At(then) => then,
+        };
+        if let Seen::Is(entry, inode) = &seen
+            && let Some(known) = Known::of(entry, *inode, read_at)
+        {
+            *(if read == Read::Now { &mut hashed } else { &mut spared }) += 1;
+            oldest = Some(oldest.map_or(read_at, |oldest| oldest.min(read_at)));
+            keeper.keep(&known);
+        }
+        each(seen);
+    })?;
+    Ok(Coverage { hashed, spared, oldest, unused: rows.unused, kept: keeper.finish() })
+}
+
+fn begin(plan: &Plan) -> Result<Walk, NotScanned> {
     let not_opened = |errno: Errno| NotScanned::Root(Why::of(errno));
-    let walk = Walk::begin(&plan.root, plan.exclude.0.clone(), plan.scope.clone()).map_err(not_opened)?;
+    Walk::begin(&plan.root, plan.exclude.0.clone(), plan.scope.clone()).map_err(not_opened)
+}
+
+type Job = (u64, Vec<(Step, Option<Known>)>);
+type Looked = (u64, Vec<(Seen, Read)>);
+
+/// Lists on one thread, looks on others, and hands on what was seen on this one.
+fn run<R: io::Read + Send>(
+    plan: &Plan,
+    progress: &Progress,
+    (walk, rows, judge): (Walk, Option<&mut Rows<R>>, Option<&Judge<'_>>),
+    mut each: impl FnMut(Seen, Read),
+) -> Result<(), NotScanned> {
     let (window, linked, pace) = (&Window::default(), Linked::default(), Pace::new(&plan.limits));
     let (to_threads, jobs) = sync_channel(plan.threads.get() * 2);
     let (jobs, (to_us, results)) = (&Mutex::new(jobs), channel());
     thread::scope(|scope| {
         // As many wait as are worked on, twice, and one is being filled.
         let folders = (MOST_FOLDERS / (plan.threads.get() * 3 + 1)).clamp(2, 64);
-        scope.spawn(move || list(walk, folders, progress, window, &to_threads));
+        let to = Batches { most_folders: folders, progress, window, to: to_threads };
+        scope.spawn(move || to.list(walk, rows));
         for _ in 0..plan.threads.get() {
-            let (looker, to_us) = (Looker::new(plan.max_bytes, &linked, &pace, progress), to_us.clone());
-            let pace = &pace;
+            let looker = Looker::new(plan.max_bytes, &linked, &pace, progress, judge);
+            let (pace, to_us) = (&pace, to_us.clone());
             scope.spawn(move || work(looker, pace, progress, jobs, &to_us));
         }
         drop(to_us);
@@ -156,38 +214,41 @@ pub fn scan(
     if progress.is_stopped() { Err(NotScanned::Stopped) } else { Ok(()) }
 }
 
-type Job = (u64, Vec<Step>);
-type Looked = (u64, Vec<Seen>);
-
-/// Lists in batches.
-fn list(
-    walk: Walk,
+/// Where what is listed goes.
+struct Batches<'s> {
     most_folders: usize,
-    progress: &Progress,
-    window: &Window,
-    to: &SyncSender<Job>,
-) {
-    let (mut number, mut batch, mut folders) = (0, Vec::with_capacity(BATCH), 0);
-    let mut last = std::ptr::null();
-    for step in walk {
-        if let Step::Name(name) = &step {
-            let folder = Arc::as_ptr(&name.folder);
-            folders += usize::from(folder != last);
-            last = name.inside.as_ref().map_or(folder, Arc::as_ptr);
-            folders += usize::from(name.inside.is_some());
-        }
-        batch.push(step);
-        if batch.len() == BATCH || folders >= most_folders {
-            window.wait_for(number);
-            let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-            if progress.is_stopped() || to.send((number, full)).is_err() {
-                return;
+    progress: &'s Progress,
+    window: &'s Window,
+    to: SyncSender<Job>,
+}
+
+impl Batches<'_> {
+    /// Lists in batches, each name with what is known of it.
+    fn list<R: io::Read>(self, walk: Walk, mut rows: Option<&mut Rows<R>>) {
+        let (mut number, mut batch, mut folders) = (0, Vec::with_capacity(BATCH), 0);
+        let mut last = std::ptr::null();
+        for step in walk {
+            let mut known = None;
+            if let Step::Name(name) = &step {
+                let folder = Arc::as_ptr(&name.folder);
+                folders += usize::from(folder != last);
+                last = name.inside.as_ref().map_or(folder, Arc::as_ptr);
+                folders += usize::from(name.inside.is_some());
+                known = rows.as_mut().and_then(|rows| rows.find(&name.path()));
             }
-            (number, folders, last) = (number + 1, 0, std::ptr::null());
+            batch.push((step, known));
+            if batch.len() == BATCH || folders >= self.most_folders {
+                self.window.wait_for(number);
+                let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
+                if self.progress.is_stopped() || self.to.send((number, full)).is_err() {
+                    return;
+                }
+                (number, folders, last) = (number + 1, 0, std::ptr::null());
+            }
         }
+        // Nobody is left to take it only if all were stopped.
+        self.to.send((number, batch)).unwrap_or_default();
     }
-    // Nobody is left to take it only if all were stopped.
-    to.send((number, batch)).unwrap_or_default();
 }
 
 /// Looks at one batch after the other.
@@ -215,28 +276,32 @@ fn work(
     }
 }
 
-fn one(looker: &mut Looker<'_>, step: Step, progress: &Progress) -> Option<Seen> {
-    let seen = match step {
-        Step::Name(name) => looker.look(&name),
-        Step::Closed { path, why } => Some(Seen::Closed { path, why }),
+fn one(
+    looker: &mut Looker<'_>,
+    (step, known): (Step, Option<Known>),
+    progress: &Progress,
+) -> Option<(Seen, Read)> {
+    let looked = match step {
+        Step::Name(name) => looker.look(&name, known),
+        Step::Closed { path, why } => Some((Seen::Closed { path, why }, Read::Now)),
     };
     progress.names.fetch_add(1, Ordering::Relaxed);
     progress.bytes.fetch_add(looker.take_read(), Ordering::Relaxed);
-    if !matches!(seen, Some(Seen::Is(..)) | None) {
+    if matches!(looked, Some((Seen::Unverifiable { .. } | Seen::Closed { .. }, _))) {
         progress.unverifiable.fetch_add(1, Ordering::Relaxed);
     }
-    seen
+    looked
 }
 
 /// Hands results on in the order in which their names were listed.
-fn in_order(results: &Receiver<Looked>, window: &Window, each: &mut impl FnMut(Seen)) {
+fn in_order(results: &Receiver<Looked>, window: &Window, each: &mut impl FnMut(Seen, Read)) {
     // Should `each` panic, nobody waits for it for ever.
     let _opens_at_the_end = Opens(window);
     let (mut next, mut early) = (0, BTreeMap::new());
     for (number, seen) in results {
         early.insert(number, seen);
         while let Some(seen) = early.remove(&next) {
-            seen.into_iter().for_each(&mut *each);
+            seen.into_iter().for_each(|(seen, read)| each(seen, read));
             next += 1;
             window.passed(next);
         }

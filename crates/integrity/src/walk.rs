@@ -11,8 +11,8 @@ use globset::GlobSet;
 use rustix::fs::{FileType, Mode, OFlags, RawDir, SeekFrom, Stat, fstat, open, seek};
 use rustix::io::Errno;
 
-use crate::look::{self, Inode, Why};
 use crate::Scope;
+use crate::look::{self, Inode, Why};
 use crate::path::{as_path, join};
 
 /// A folder that is held open, so that whatever is moved about meanwhile, names stand in it.
@@ -94,6 +94,11 @@ impl Walk {
         let names = walk.list(&folder)?;
         walk.open.push(Listed { folder, names });
         Ok(walk)
+    }
+
+    /// The root, as long as nothing was taken.
+    pub(crate) fn root(&self) -> Option<&Folder> {
+        self.open.first().map(|listed| &*listed.folder)
     }
 
     /// Goes into a folder that has a name; `None` if there is none any more.

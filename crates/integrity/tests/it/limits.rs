@@ -93,7 +93,8 @@ fn a_file_that_takes_too_long_is_unverifiable() {
     assert_eq!(told(&within(Duration::ZERO), &before), ["unverifiable a (slow)"]);
     assert_eq!(told(&within(Duration::from_secs(60)), &before), [""; 0], "control");
     // What is waited for the limits is not the file's time.
-    let both = Limits { bytes: NonZero::new(1_000_000), ..within(Duration::from_millis(300)).limits };
+    let both =
+        Limits { bytes: NonZero::new(1_000_000), ..within(Duration::from_millis(300)).limits };
     let started = Instant::now();
     assert_eq!(told(&limited(root.path(), both), &before), [""; 0]);
     assert!(started.elapsed() > Duration::from_millis(300), "{:?}", started.elapsed());

@@ -5,6 +5,7 @@ mod bounds;
 mod hostile;
 mod limits;
 mod manifests;
+mod quick;
 mod severities;
 mod trees;
 
@@ -15,13 +16,21 @@ use std::path::Path;
 
 use portcullis_integrity::manifest::{Body, Head, Manifest, write};
 use portcullis_integrity::{
-    Comparison, Entry, Exclude, Finding, Is, Limits, NotScanned, Plan, Progress, Scope, Seen, path, scan,
+    Comparison, Entry, Exclude, Finding, Is, Limits, NotScanned, Plan, Progress, Scope, Seen, path,
+    scan,
 };
 
 fn plan(root: &Path) -> Plan {
     let threads = NonZero::new(3).unwrap();
     let (exclude, scope) = (Exclude::default(), Scope::everything());
-    Plan { root: root.to_owned(), exclude, scope, max_bytes: 1 << 20, threads, limits: Limits::default() }
+    Plan {
+        root: root.to_owned(),
+        exclude,
+        scope,
+        max_bytes: 1 << 20,
+        threads,
+        limits: Limits::default(),
+    }
 }
 
 /// Everything that a scan sees.
