@@ -113,7 +113,7 @@ pub struct Comparison<B: Iterator> {
     root: Option<OwnedFd>,
     findings: Vec<Finding>,
     /// Findings that are not kept, and those of what is gone.
-    more: (u64, u64),
+    unkept: (u64, u64),
     /// Folders of which nothing is known.
     closed: Vec<(Vec<u8>, Why)>,
     names: Names,
@@ -131,7 +131,7 @@ pub struct Compared {
     /// In the order of paths. If most is gone, none of them is of what is gone.
     pub findings: Vec<Finding>,
     /// How many findings there are beside them, because there are more than [`MOST_FINDINGS`].
-    pub more: u64,
+    pub unkept: u64,
     /// Paths that are as the baseline has them.
     pub unchanged: u64,
     /// More than half of the baseline is gone, or nothing is there: that is not so many deletions, but one
@@ -139,6 +139,19 @@ pub struct Compared {
     pub most_gone: Option<MostGone>,
     /// Files of the baseline that have names elsewhere too.
     pub named_elsewhere: NamedElsewhere,
+}
+
+impl Compared {
+    /// Whether most of what the baseline has is gone. Then the root is not what it was, and its files are
+    /// not looked at one by one.
+    pub fn is_root_gone(&self) -> bool {
+        self.most_gone.is_some()
+    }
+
+    /// Whether all that differs is among the findings.
+    pub fn is_whole(&self) -> bool {
+        self.unkept == 0
+    }
 }
 
 /// How much of a baseline is gone.
@@ -160,7 +173,7 @@ where
             baseline: baseline.peekable(),
             root: open(root, flags, Mode::empty()).ok(),
             findings: Vec::new(),
-            more: (0, 0),
+            unkept: (0, 0),
             closed: Vec::new(),
             names: Names::default(),
             unchanged: 0,
@@ -204,14 +217,14 @@ where
         self.missing_before(None)?;
         pair_moved(&mut self.findings);
         let most_gone = self.most_gone();
-        let (mut more, more_gone) = self.more;
+        let (mut unkept, unkept_gone) = self.unkept;
         if most_gone.is_some() {
             self.findings.retain(|finding| finding.change() != Change::Deleted);
         } else {
-            more += more_gone;
+            unkept += unkept_gone;
         }
         let Self { findings, unchanged, names, .. } = self;
-        Ok(Compared { findings, more, unchanged, most_gone, named_elsewhere: names.elsewhere() })
+        Ok(Compared { findings, unkept, unchanged, most_gone, named_elsewhere: names.elsewhere() })
     }
 
     /// Whether so much is gone, and did not move, that it is the root that something happened to.
@@ -259,13 +272,13 @@ where
     }
 
     fn add(&mut self, was: Option<Entry>, is: Is) {
-        let (more, more_gone) = &mut self.more;
+        let (unkept, unkept_gone) = &mut self.unkept;
         if self.findings.len() < MOST_FINDINGS {
             self.findings.push(Finding { was, is, moved: None });
         } else if is == Is::Gone {
-            *more_gone += 1;
+            *unkept_gone += 1;
         } else {
-            *more += 1;
+            *unkept += 1;
         }
     }
 }

@@ -202,7 +202,7 @@ impl<'s> Looker<'s> {
     }
 
     fn stands(&self, name: &Name, known: &Known) -> bool {
-        let stat = || statat(&name.folder.opened, &name.name, AtFlags::SYMLINK_NOFOLLOW);
+        let stat = || statat(&name.folder.opened, &name.bytes, AtFlags::SYMLINK_NOFOLLOW);
         let is_file = |stat: &Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
         known.inode.size <= self.max_bytes
             && self.judge.is_some_and(|judge| {
@@ -240,7 +240,7 @@ impl<'s> Looker<'s> {
             return Ok(entry(&folder.stat, Content::Folder, attributes));
         }
         if name.maybe == Maybe::File
-            && let Ok(file) = open(&name.folder.opened, &name.name, OFlags::NONBLOCK)
+            && let Ok(file) = open(&name.folder.opened, &name.bytes, OFlags::NONBLOCK)
         {
             let stat = fstat(&file)?;
             if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
@@ -251,7 +251,7 @@ impl<'s> Looker<'s> {
     }
 
     fn once(&mut self, name: &Name) -> Result<(Entry, Inode), Not> {
-        let (folder, name) = (&name.folder.opened, &name.name);
+        let (folder, name) = (&name.folder.opened, &name.bytes);
         let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let number = || (major(stat.st_rdev), minor(stat.st_rdev));
         let content = match FileType::from_raw_mode(stat.st_mode) {

@@ -301,7 +301,9 @@ fn in_order(results: &Receiver<Looked>, window: &Window, each: &mut impl FnMut(S
     for (number, seen) in results {
         early.insert(number, seen);
         while let Some(seen) = early.remove(&next) {
-            seen.into_iter().for_each(|(seen, read)| each(seen, read));
+            for (seen, read) in seen {
+                each(seen, read);
+            }
             next += 1;
             window.passed(next);
         }

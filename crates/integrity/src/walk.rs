@@ -27,7 +27,7 @@ pub(crate) struct Folder {
 /// A name in a folder.
 pub(crate) struct Name {
     pub(crate) folder: Arc<Folder>,
-    pub(crate) name: CString,
+    pub(crate) bytes: CString,
     pub(crate) maybe: Maybe,
     /// The folder that it is the name of, if it could be opened.
     pub(crate) inside: Option<Arc<Folder>>,
@@ -36,7 +36,7 @@ pub(crate) struct Name {
 impl Name {
     /// Its path below the root.
     pub(crate) fn path(&self) -> Vec<u8> {
-        join(&self.folder.path, self.name.as_bytes())
+        join(&self.folder.path, self.bytes.as_bytes())
     }
 }
 
@@ -106,7 +106,7 @@ impl Walk {
         if self.open.len() >= DEEPEST {
             return Err(Why::TooDeep);
         }
-        let opened = match look::open(&name.folder.opened, &name.name, OFlags::DIRECTORY) {
+        let opened = match look::open(&name.folder.opened, &name.bytes, OFlags::DIRECTORY) {
             Ok(opened) => opened,
             // Whoever looks at the name sees what is there now.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
@@ -179,7 +179,7 @@ impl Iterator for Walk {
                 continue;
             };
             let folder = Arc::clone(&listed.folder);
-            let mut name = Name { folder, name, maybe, inside: None };
+            let mut name = Name { folder, bytes: name, maybe, inside: None };
             if matches!(maybe, Maybe::Folder | Maybe::Unknown) {
                 match self.enter(&name) {
                     Ok(inside) => name.inside = inside,

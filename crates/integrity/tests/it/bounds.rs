@@ -94,9 +94,9 @@ fn findings_are_kept_up_to_a_bound_and_counted_beyond() {
     let is_added = |found: &Compared| {
         found.findings.iter().filter(|finding| finding.change() == Change::Added).count()
     };
-    assert_eq!((is_added(&found), found.findings.len(), found.more), (2, 2, 3));
+    assert_eq!((is_added(&found), found.findings.len(), found.unkept), (2, 2, 3));
     let few = against(5, root.path());
-    assert_eq!((is_added(&few), few.findings.len(), few.more), (5, 10, 0), "control");
+    assert_eq!((is_added(&few), few.findings.len(), few.unkept), (5, 10, 0), "control");
     assert_eq!(few.most_gone, None);
 }
 
