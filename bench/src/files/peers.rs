@@ -1,9 +1,11 @@
-//! AIDE beside ours: Debian's package, SHA-256, two workers, on the same trees.
+//! Other programs beside ours, on the same trees: AIDE (Debian's package, SHA-256, two workers), and
+//! `find` for what is told of a file without reading it.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
+use tokio::process::Command;
 
 use super::{Ours, Trees, timed_anyway};
 use crate::process::pinned;
@@ -42,6 +44,13 @@ pub(super) async fn measure(
         ]);
     }
     Ok(())
+}
+
+/// Tells of every name what a check compares that reads nothing.
+pub(super) fn find(bench: &Bench, root: &Path) -> Command {
+    let mut command = pinned(&bench.both_cores(), Path::new("find"));
+    command.arg(root).args(["-printf", "%D %i %m %U %G %n %s %T@ %C@ %p\\n"]);
+    command
 }
 
 /// Has it record a tree and check it: the seconds of the second.

@@ -12,9 +12,9 @@ use anyhow::{Context as _, Result};
 const FROM: [&str; 2] = ["/usr/share", "/usr/lib"];
 /// Of each of them so many are taken, and so much of both.
 const MOST_FILES: usize = 21_500;
-const MOST_BYTES: u64 = 1_450_000_000;
+const MOST_BYTES: u64 = 1_600_000_000;
 /// Larger files are passed over, or there would be few.
-const LARGEST: u64 = 16 << 20;
+const LARGEST: u64 = 64 << 20;
 /// Folders with more names are passed over: there is one of those of its own.
 const WIDEST: usize = 4000;
 /// The names of that one, and how large what they stand for is at most.

@@ -7,31 +7,39 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::str::FromStr;
 
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 
 /// The SHA-256 digest of some bytes. Shown and parsed as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
 /// Bytes that come bit by bit.
-pub(crate) struct Hasher(Context);
-
-impl Default for Hasher {
-    fn default() -> Self {
-        Self(Context::new(&SHA256))
-    }
-}
+#[derive(Default)]
+pub(crate) struct Hasher(Option<Context>);
 
 impl Hasher {
     /// The next bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        self.0.get_or_insert_with(|| Context::new(&SHA256)).update(bytes);
     }
 
     /// The digest of all of them.
     pub(crate) fn finish(self) -> Digest {
+        self.finish_with(b"")
+    }
+
+    /// The same, with the last of them. If they are all that there is, that is done at once, which is
+    /// faster.
+    pub(crate) fn finish_with(self, last: &[u8]) -> Digest {
+        let digest = match self.0 {
+            Some(mut context) => {
+                context.update(last);
+                context.finish()
+            }
+            None => digest(&SHA256, last),
+        };
         let mut bytes = [0; 32];
-        bytes.copy_from_slice(self.0.finish().as_ref());
+        bytes.copy_from_slice(digest.as_ref());
         Digest(bytes)
     }
 }

@@ -2,9 +2,10 @@
 //! the file that nobody watches. Not here: whether that was so on purpose, which no baseline tells.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use crate::look::Inode;
-use crate::{Content, Entry};
+use crate::{Content, Digest, Entry};
 
 /// So many files with several names are remembered.
 const MOST: usize = 100_000;
@@ -69,5 +70,30 @@ impl Names {
         let more = u64::try_from(files.len().saturating_sub(MOST_TOLD)).unwrap_or_default();
         files.truncate(MOST_TOLD);
         NamedElsewhere { files, more, unknown: self.unknown }
+    }
+}
+
+/// Files with several names that were read already.
+#[derive(Default)]
+pub(crate) struct ReadOnce(Mutex<HashMap<(u64, u64), (Inode, Digest)>>);
+
+impl ReadOnce {
+    pub(crate) fn get(&self, inode: &Inode) -> Option<Digest> {
+        if inode.links < 2 {
+            return None;
+        }
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (of, digest) = known.get(&(inode.device, inode.number))?;
+        (of == inode).then_some(*digest)
+    }
+
+    pub(crate) fn put(&self, inode: Inode, digest: Digest) {
+        if inode.links < 2 {
+            return;
+        }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < MOST {
+            known.insert((inode.device, inode.number), (inode, digest));
+        }
     }
 }

@@ -2,10 +2,8 @@
 //! regular files and folders is opened, and what changes while it is read is read again. Not here: which
 //! names there are.
 
-use std::collections::HashMap;
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +15,7 @@ use rustix::io::{Errno, pread, read};
 
 use crate::digest::Hasher;
 use crate::entry::Owner;
+use crate::links::ReadOnce;
 use crate::pace::{Pace, Spent};
 use crate::quick::{Judge, Known, Read};
 use crate::scan::Progress;
@@ -34,8 +33,6 @@ const MOST_HOLES: u64 = 1 << 30;
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 /// A file that is not larger is not asked where it has holes.
 const SMALL: u64 = 64 * 1024;
-/// How many files with several names are remembered, so that they are read once.
-const MOST_LINKED: usize = 100_000;
 
 /// What was found under a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,7 +140,7 @@ fn nanoseconds(seconds: i128, rest: i128) -> i128 {
 pub(crate) struct Looker<'s> {
     /// Files that are larger are not read, in bytes.
     pub(crate) max_bytes: u64,
-    pub(crate) linked: &'s Linked,
+    pub(crate) linked: &'s ReadOnce,
     pace: &'s Pace,
     progress: &'s Progress,
     judge: Option<&'s Judge<'s>>,
@@ -151,10 +148,6 @@ pub(crate) struct Looker<'s> {
     /// Bytes that were read since it was last asked.
     read: u64,
 }
-
-/// Files with several names that were read already.
-#[derive(Default)]
-pub(crate) struct Linked(Mutex<HashMap<(u64, u64), (Inode, Digest)>>);
 
 /// Why a look came to nothing.
 enum Not {
@@ -177,7 +170,7 @@ impl From<Errno> for Not {
 impl<'s> Looker<'s> {
     pub(crate) fn new(
         max_bytes: u64,
-        linked: &'s Linked,
+        linked: &'s ReadOnce,
         pace: &'s Pace,
         progress: &'s Progress,
         judge: Option<&'s Judge<'s>>,
@@ -312,15 +305,16 @@ impl<'s> Looker<'s> {
         let (mut hasher, mut size) = (Hasher::default(), 0_u64);
         let mut spent = self.pace.begin_file();
         loop {
-            let count = self.part(&mut hasher, &mut spent, |buffer| read(file, buffer))?;
-            size += count;
+            let part = self.part(&mut spent, |buffer| read(file, buffer))?;
+            size += u64::try_from(part.len()).unwrap_or_default();
             if size == expected {
-                return Ok(hasher.finish());
+                return Ok(hasher.finish_with(part));
             }
             // It grows as fast as it is read, or was cut off.
-            if size > expected || count == 0 {
+            if size > expected || part.is_empty() {
                 return Err(Not::Quiet);
             }
+            hasher.update(part);
         }
     }
 
@@ -345,41 +339,40 @@ impl<'s> Looker<'s> {
                 if at < expected { seek(file, SeekFrom::Hole(at))?.min(expected) } else { at };
             while at < end {
                 let most = usize::try_from(end - at).unwrap_or(usize::MAX);
-                let count = self.part(&mut hasher, &mut spent, |buffer| {
+                let part = self.part(&mut spent, |buffer| {
                     let length = buffer.len().min(most);
                     pread(file, buffer.get_mut(..length).unwrap_or_default(), at)
                 })?;
-                if count == 0 {
+                if part.is_empty() {
                     return Err(Not::Quiet);
                 }
-                at += count;
+                hasher.update(part);
+                at += u64::try_from(part.len()).unwrap_or_default();
             }
         }
         Ok(hasher.finish())
     }
 
-    /// One read, hashed: how many bytes it gave.
+    /// What one read gave.
     fn part(
         &mut self,
-        hasher: &mut Hasher,
         spent: &mut Spent,
         read: impl Fn(&mut [u8]) -> Result<usize, Errno>,
-    ) -> Result<u64, Not> {
-        let count = loop {
+    ) -> Result<&[u8], Not> {
+        let length = loop {
             match read(&mut self.buffer) {
                 Err(Errno::INTR) => {}
                 other => break other?,
             }
         };
-        hasher.update(self.buffer.get(..count).unwrap_or_default());
-        let count = u64::try_from(count).unwrap_or_default();
+        let count = u64::try_from(length).unwrap_or_default();
         self.read += count;
         if spent.is_over() {
             return Err(Not::Given(Why::Slow));
         }
         self.pace.bytes(count, spent, self.progress);
         self.go_on()?;
-        Ok(count)
+        Ok(self.buffer.get(..length).unwrap_or_default())
     }
 
     fn zeros(&mut self, hasher: &mut Hasher, count: u64) -> Result<(), Not> {
@@ -413,27 +406,6 @@ fn entry(stat: &Stat, content: Content, attributes: Option<Digest>) -> (Entry, I
     (Entry { path: Vec::new(), content, mode, owner, attributes }, Inode::of(stat))
 }
 
-impl Linked {
-    fn get(&self, inode: &Inode) -> Option<Digest> {
-        if inode.links < 2 {
-            return None;
-        }
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (of, digest) = known.get(&(inode.device, inode.number))?;
-        (of == inode).then_some(*digest)
-    }
-
-    fn put(&self, inode: Inode, digest: Digest) {
-        if inode.links < 2 {
-            return;
-        }
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() < MOST_LINKED {
-            known.insert((inode.device, inode.number), (inode, digest));
-        }
-    }
-}
-
 /// Opens what is there, and never what a link leads to. Whether anybody sees that it was read is the
 /// owner's affair: only he may ask for that not to be written down.
 pub(crate) fn open(folder: &OwnedFd, name: &CStr, how: OFlags) -> Result<OwnedFd, Errno> {
@@ -450,17 +422,25 @@ fn is_same(one: &Stat, other: &Stat) -> bool {
     of(one) == of(other)
 }
 
+/// Linux has no longer list of the names of attributes.
+const MOST_NAMES: usize = 64 * 1024;
+
 /// The digest of the attributes that give power; `None` if there are none.
 fn power(opened: &OwnedFd) -> Result<Option<Digest>, Errno> {
     const COUNTED: [&str; 3] =
         ["security.capability", "system.posix_acl_access", "system.posix_acl_default"];
-    let mut names = [0; 4096];
-    let length = match flistxattr(opened, &mut names[..]) {
+    // Few files have any, and hardly one has more than fit here.
+    let (mut few, mut many) = ([0; 256], Vec::new());
+    let names = match flistxattr(opened, &mut few[..]) {
         Ok(0) | Err(Errno::NOTSUP) => return Ok(None),
-        Ok(length) => length,
+        Ok(length) => few.get(..length).unwrap_or_default(),
+        Err(Errno::RANGE) => {
+            many.resize(MOST_NAMES, 0);
+            let length = flistxattr(opened, &mut many[..])?;
+            many.get(..length).unwrap_or_default()
+        }
         Err(errno) => return Err(errno),
     };
-    let names = names.get(..length).unwrap_or_default();
     let (mut hasher, mut is_any) = (Hasher::default(), false);
     for counted in COUNTED {
         if !names.split(|byte| *byte == 0).any(|name| name == counted.as_bytes()) {

@@ -15,7 +15,8 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rustix::io::Errno;
 
 use crate::Scope;
-use crate::look::{Linked, Looker, Seen, Why};
+use crate::links::ReadOnce;
+use crate::look::{Looker, Seen, Why};
 use crate::pace::{Limits, Pace};
 use crate::path::as_path;
 use crate::quick::rows::{Keeper, Rows, Under};
@@ -23,11 +24,16 @@ use crate::quick::{Coverage, Judge, Known, Quick, Read, Unused, is_reliable, mou
 use crate::walk::{Step, Walk};
 
 /// Names that are looked at on one thread after another.
-const BATCH: usize = 256;
+const BATCH: usize = 128;
+/// Batches that wait for each thread, so that a folder that takes long to list has nobody wait.
+const WAITING: usize = 8;
+/// So many names or bytes are told of at once; less often than each, as all threads count in one place.
+const TOLD_NAMES: u64 = 32;
+const TOLD_BYTES: u64 = 1 << 20;
 /// Folders that all batches hold open at most, about.
 const MOST_FOLDERS: usize = 256;
-/// Batches that may be ahead of the slowest: a large file holds nobody up for long.
-const AHEAD: u64 = 256;
+/// Names that may be ahead of the slowest: large files hold nobody up for long.
+const AHEAD: u64 = 64 * 1024;
 
 /// What is to be scanned, and how.
 #[derive(Clone, Debug)]
@@ -186,7 +192,8 @@ fn begin(plan: &Plan) -> Result<Walk, NotScanned> {
 }
 
 type Job = (u64, Vec<(Step, Option<Known>)>);
-type Looked = (u64, Vec<(Seen, Read)>);
+/// With how many names were looked at.
+type Looked = (u64, u64, Vec<(Seen, Read)>);
 
 /// Lists on one thread, looks on others, and hands on what was seen on this one.
 fn run<R: io::Read + Send>(
@@ -195,12 +202,13 @@ fn run<R: io::Read + Send>(
     (walk, rows, judge): (Walk, Option<&mut Rows<R>>, Option<&Judge<'_>>),
     mut each: impl FnMut(Seen, Read),
 ) -> Result<(), NotScanned> {
-    let (window, linked, pace) = (&Window::default(), Linked::default(), Pace::new(&plan.limits));
-    let (to_threads, jobs) = sync_channel(plan.threads.get() * 2);
+    let (window, linked, pace) = (&Window::default(), ReadOnce::default(), Pace::new(&plan.limits));
+    let (to_threads, jobs) = sync_channel(plan.threads.get() * WAITING);
     let (jobs, (to_us, results)) = (&Mutex::new(jobs), channel());
     thread::scope(|scope| {
-        // As many wait as are worked on, twice, and one is being filled.
-        let folders = (MOST_FOLDERS / (plan.threads.get() * 3 + 1)).clamp(2, 64);
+        // Beside those that wait, one is worked on by each thread, and one is being filled.
+        let batches = plan.threads.get() * (WAITING + 1) + 1;
+        let folders = (MOST_FOLDERS / batches).max(2);
         let to = Batches { most_folders: folders, progress, window, to: to_threads };
         scope.spawn(move || to.list(walk, rows));
         for _ in 0..plan.threads.get() {
@@ -226,6 +234,7 @@ impl Batches<'_> {
     /// Lists in batches, each name with what is known of it.
     fn list<R: io::Read>(self, walk: Walk, mut rows: Option<&mut Rows<R>>) {
         let (mut number, mut batch, mut folders) = (0, Vec::with_capacity(BATCH), 0);
+        let mut names = 0;
         let mut last = std::ptr::null();
         for step in walk {
             let mut known = None;
@@ -238,7 +247,8 @@ impl Batches<'_> {
             }
             batch.push((step, known));
             if batch.len() == BATCH || folders >= self.most_folders {
-                self.window.wait_for(number);
+                names += length(&batch);
+                self.window.wait_for(names);
                 let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
                 if self.progress.is_stopped() || self.to.send((number, full)).is_err() {
                     return;
@@ -249,6 +259,10 @@ impl Batches<'_> {
         // Nobody is left to take it only if all were stopped.
         self.to.send((number, batch)).unwrap_or_default();
     }
+}
+
+fn length<T>(batch: &[T]) -> u64 {
+    u64::try_from(batch.len()).unwrap_or_default()
 }
 
 /// Looks at one batch after the other.
@@ -262,50 +276,72 @@ fn work(
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((number, steps)) = job else { return };
-        let mut seen = Vec::with_capacity(steps.len());
+        let names = length(&steps);
+        let (mut seen, mut told) = (Vec::with_capacity(steps.len()), Untold::default());
         for step in steps {
             if progress.is_stopped() {
                 break;
             }
             pace.name(progress);
-            seen.extend(one(&mut looker, step, progress));
+            let looked = one(&mut looker, step);
+            told.count(looked.as_ref(), looker.take_read(), progress);
+            seen.extend(looked);
         }
-        if to.send((number, seen)).is_err() {
+        told.tell(progress);
+        if to.send((number, names, seen)).is_err() {
             return;
         }
     }
 }
 
-fn one(
-    looker: &mut Looker<'_>,
-    (step, known): (Step, Option<Known>),
-    progress: &Progress,
-) -> Option<(Seen, Read)> {
-    let looked = match step {
+fn one(looker: &mut Looker<'_>, (step, known): (Step, Option<Known>)) -> Option<(Seen, Read)> {
+    match step {
         Step::Name(name) => looker.look(&name, known),
         Step::Closed { path, why } => Some((Seen::Closed { path, why }, Read::Now)),
-    };
-    progress.names.fetch_add(1, Ordering::Relaxed);
-    progress.bytes.fetch_add(looker.take_read(), Ordering::Relaxed);
-    if matches!(looked, Some((Seen::Unverifiable { .. } | Seen::Closed { .. }, _))) {
-        progress.unverifiable.fetch_add(1, Ordering::Relaxed);
     }
-    looked
+}
+
+/// What a thread has done, and whoever looks on was not told of.
+#[derive(Default)]
+struct Untold {
+    names: u64,
+    bytes: u64,
+    unverifiable: u64,
+}
+
+impl Untold {
+    fn count(&mut self, looked: Option<&(Seen, Read)>, bytes: u64, progress: &Progress) {
+        let is_not = matches!(looked, Some((Seen::Unverifiable { .. } | Seen::Closed { .. }, _)));
+        self.names += 1;
+        self.bytes += bytes;
+        self.unverifiable += u64::from(is_not);
+        if self.names >= TOLD_NAMES || self.bytes >= TOLD_BYTES {
+            self.tell(progress);
+        }
+    }
+
+    fn tell(&mut self, progress: &Progress) {
+        progress.names.fetch_add(self.names, Ordering::Relaxed);
+        progress.bytes.fetch_add(self.bytes, Ordering::Relaxed);
+        progress.unverifiable.fetch_add(self.unverifiable, Ordering::Relaxed);
+        *self = Self::default();
+    }
 }
 
 /// Hands results on in the order in which their names were listed.
 fn in_order(results: &Receiver<Looked>, window: &Window, each: &mut impl FnMut(Seen, Read)) {
     // Should `each` panic, nobody waits for it for ever.
     let _opens_at_the_end = Opens(window);
-    let (mut next, mut early) = (0, BTreeMap::new());
-    for (number, seen) in results {
-        early.insert(number, seen);
-        while let Some(seen) = early.remove(&next) {
+    let (mut next, mut passed, mut early) = (0, 0, BTreeMap::new());
+    for (number, names, seen) in results {
+        early.insert(number, (names, seen));
+        while let Some((names, seen)) = early.remove(&next) {
             for (seen, read) in seen {
                 each(seen, read);
             }
             next += 1;
-            window.passed(next);
+            passed += names;
+            window.passed(passed);
         }
     }
 }
@@ -318,14 +354,14 @@ struct Window {
 }
 
 impl Window {
-    fn wait_for(&self, number: u64) {
+    fn wait_for(&self, names: u64) {
         let passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_too_far = |passed: &mut u64| number >= *passed + AHEAD;
+        let is_too_far = |passed: &mut u64| names > *passed + AHEAD;
         drop(self.moved.wait_while(passed, is_too_far).unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn passed(&self, next: u64) {
-        *self.passed.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    fn passed(&self, names: u64) {
+        *self.passed.lock().unwrap_or_else(PoisonError::into_inner) = names;
         self.moved.notify_one();
     }
 }
