@@ -12,6 +12,7 @@ mod look;
 pub mod manifest;
 mod pace;
 pub mod path;
+mod queue;
 mod quick;
 mod scan;
 mod scope;

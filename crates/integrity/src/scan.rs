@@ -7,7 +7,7 @@ use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
@@ -19,6 +19,7 @@ use crate::links::ReadOnce;
 use crate::look::{Looker, Seen, Why};
 use crate::pace::{Limits, Pace};
 use crate::path::as_path;
+use crate::queue::{Closes, Queue};
 use crate::quick::rows::{Keeper, Rows, Under};
 use crate::quick::{Coverage, Judge, Known, Quick, Read, Unused, is_reliable, mounted};
 use crate::walk::{Step, Walk};
@@ -203,13 +204,12 @@ fn run<R: io::Read + Send>(
     mut each: impl FnMut(Seen, Read),
 ) -> Result<(), NotScanned> {
     let (window, linked, pace) = (&Window::default(), ReadOnce::default(), Pace::new(&plan.limits));
-    let (to_threads, jobs) = sync_channel(plan.threads.get() * WAITING);
-    let (jobs, (to_us, results)) = (&Mutex::new(jobs), channel());
+    let (jobs, (to_us, results)) = (&Queue::of(plan.threads.get() * WAITING), channel());
     thread::scope(|scope| {
         // Beside those that wait, one is worked on by each thread, and one is being filled.
         let batches = plan.threads.get() * (WAITING + 1) + 1;
         let folders = (MOST_FOLDERS / batches).max(2);
-        let to = Batches { most_folders: folders, progress, window, to: to_threads };
+        let to = Batches { most_folders: folders, progress, window, to: jobs };
         scope.spawn(move || to.list(walk, rows));
         for _ in 0..plan.threads.get() {
             let looker = Looker::new(plan.max_bytes, &linked, &pace, progress, judge);
@@ -227,12 +227,13 @@ struct Batches<'s> {
     most_folders: usize,
     progress: &'s Progress,
     window: &'s Window,
-    to: SyncSender<Job>,
+    to: &'s Queue<Job>,
 }
 
 impl Batches<'_> {
     /// Lists in batches, each name with what is known of it.
     fn list<R: io::Read>(self, walk: Walk, mut rows: Option<&mut Rows<R>>) {
+        let _closes_at_the_end = Closes(self.to);
         let (mut number, mut batch, mut folders) = (0, Vec::with_capacity(BATCH), 0);
         let mut names = 0;
         let mut last = std::ptr::null();
@@ -250,14 +251,13 @@ impl Batches<'_> {
                 names += length(&batch);
                 self.window.wait_for(names);
                 let full = std::mem::replace(&mut batch, Vec::with_capacity(BATCH));
-                if self.progress.is_stopped() || self.to.send((number, full)).is_err() {
+                if self.progress.is_stopped() || !self.to.push((number, full)) {
                     return;
                 }
                 (number, folders, last) = (number + 1, 0, std::ptr::null());
             }
         }
-        // Nobody is left to take it only if all were stopped.
-        self.to.send((number, batch)).unwrap_or_default();
+        self.to.push((number, batch));
     }
 }
 
@@ -270,12 +270,12 @@ fn work(
     mut looker: Looker<'_>,
     pace: &Pace,
     progress: &Progress,
-    jobs: &Mutex<Receiver<Job>>,
+    jobs: &Queue<Job>,
     to: &Sender<Looked>,
 ) {
-    loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((number, steps)) = job else { return };
+    // Should this thread break off, nobody waits for ever for what it has not done.
+    let _closes_at_the_end = Closes(jobs);
+    while let Some((number, steps)) = jobs.pop() {
         let names = length(&steps);
         let (mut seen, mut told) = (Vec::with_capacity(steps.len()), Untold::default());
         for step in steps {
