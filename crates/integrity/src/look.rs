@@ -185,7 +185,7 @@ impl<'s> Looker<'s> {
 
     /// Looks at a name, and reads the file, unless what is known stands for it. `None`: it is not there
     /// any more.
-    pub(crate) fn look(&mut self, name: &Name, known: Option<Known>) -> Option<(Seen, Read)> {
+    pub(crate) fn look(&mut self, name: &Name, known: Option<Box<Known>>) -> Option<(Seen, Read)> {
         if let Some(known) = known.filter(|known| self.stands(name, known)) {
             let read = Read::At(known.read_at);
             let (entry, inode) = known.seen();

@@ -15,8 +15,6 @@ const FIRST: &str = "portcullis manifest 1";
 const SIGNATURE: &str = "\u{2014} ";
 /// A longer line is none of ours: a path and a target of 4096 bytes each, every one of them escaped, fit.
 const LONGEST_LINE: u64 = 64 * 1024;
-/// Most are shorter.
-const USUAL_LINE: usize = 256;
 const MOST_SIGNATURES: usize = 16;
 
 /// What a manifest is of.
@@ -139,6 +137,7 @@ impl<R: BufRead> Manifest<R> {
             last: Vec::new(),
             end: None,
             waiting: None,
+            spare: Vec::new(),
         };
         let mut text = String::new();
         loop {
@@ -182,6 +181,8 @@ pub struct Lines<R> {
     end: Option<(u64, Digest)>,
     /// A line that was read already.
     waiting: Option<String>,
+    /// What the last line was read into.
+    spare: Vec<u8>,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -190,7 +191,8 @@ impl<R: BufRead> Lines<R> {
         if let Some(line) = self.waiting.take() {
             return Ok(Some(line));
         }
-        let mut bytes = Vec::with_capacity(USUAL_LINE);
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.clear();
         let count = io::Read::take(&mut self.from, LONGEST_LINE).read_until(b'\n', &mut bytes)?;
         if count == 0 {
             return Ok(None);
@@ -213,6 +215,7 @@ impl<R: BufRead> Lines<R> {
         self.hasher.update(b"\n");
         self.entries += 1;
         let entry = Entry::parse(&line).map_err(|_| self.fault())?;
+        self.spare = line.into_bytes();
         // No path is empty, so the first comes after none.
         if !order(&self.last, &entry.path).is_lt() {
             return Err(Fault::Order { line: self.line });

@@ -192,7 +192,7 @@ fn begin(plan: &Plan) -> Result<Walk, NotScanned> {
     Walk::begin(&plan.root, plan.exclude.0.clone(), plan.scope.clone()).map_err(not_opened)
 }
 
-type Job = (u64, Vec<(Step, Option<Known>)>);
+type Job = (u64, Vec<(Step, Option<Box<Known>>)>);
 /// With how many names were looked at.
 type Looked = (u64, u64, Vec<(Seen, Read)>);
 
@@ -244,7 +244,7 @@ impl Batches<'_> {
                 folders += usize::from(folder != last);
                 last = name.inside.as_ref().map_or(folder, Arc::as_ptr);
                 folders += usize::from(name.inside.is_some());
-                known = rows.as_mut().and_then(|rows| rows.find(&name.path()));
+                known = rows.as_mut().and_then(|rows| rows.find(&name.path()).map(Box::new));
             }
             batch.push((step, known));
             if batch.len() == BATCH || folders >= self.most_folders {
@@ -294,7 +294,7 @@ fn work(
     }
 }
 
-fn one(looker: &mut Looker<'_>, (step, known): (Step, Option<Known>)) -> Option<(Seen, Read)> {
+fn one(looker: &mut Looker<'_>, (step, known): (Step, Option<Box<Known>>)) -> Option<(Seen, Read)> {
     match step {
         Step::Name(name) => looker.look(&name, known),
         Step::Closed { path, why } => Some((Seen::Closed { path, why }, Read::Now)),
