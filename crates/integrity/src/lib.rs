@@ -5,11 +5,14 @@
 //! and remembering it, are for others.
 
 mod compare;
+pub mod diff;
 mod digest;
 mod entry;
+mod glob;
 mod look;
 pub mod manifest;
 pub mod path;
+mod read;
 mod scan;
 mod scope;
 mod severity;
@@ -19,6 +22,7 @@ pub use compare::{Change, Compared, Comparison, Finding, Is, NotAChange};
 pub use digest::{Digest, NotADigest};
 pub use entry::{Content, Entry, NotAnEntry, Owner};
 pub use look::{Inode, Seen, Why};
+pub use read::read_whole;
 pub use scan::{Exclude, NotAPattern, NotScanned, Plan, Progress, scan};
 pub use scope::Scope;
 pub use severity::{

@@ -10,10 +10,11 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 use rustix::io::Errno;
 
 use crate::Scope;
+use crate::glob::{Case, globs};
 use crate::look::{Linked, Looker, Seen, Why};
 use crate::path::as_path;
 use crate::walk::{Step, Walk};
@@ -59,11 +60,7 @@ impl Exclude {
     /// Reads patterns.
     pub fn parse<'p>(patterns: impl IntoIterator<Item = &'p str>) -> Result<Self, NotAPattern> {
         let not = |fault: globset::Error| NotAPattern(fault.to_string());
-        let mut set = GlobSetBuilder::new();
-        for pattern in patterns {
-            set.add(GlobBuilder::new(pattern).literal_separator(true).build().map_err(not)?);
-        }
-        set.build().map(Self).map_err(not)
+        globs(patterns, Case::Differs).map(Self).map_err(not)
     }
 }
 
@@ -134,7 +131,8 @@ pub fn scan(
     mut each: impl FnMut(Seen),
 ) -> Result<(), NotScanned> {
     let not_opened = |errno: Errno| NotScanned::Root(Why::of(errno));
-    let walk = Walk::begin(&plan.root, plan.exclude.0.clone(), plan.scope.clone()).map_err(not_opened)?;
+    let walk =
+        Walk::begin(&plan.root, plan.exclude.0.clone(), plan.scope.clone()).map_err(not_opened)?;
     let (window, linked) = (&Window::default(), Linked::default());
     let (to_threads, jobs) = sync_channel(plan.threads.get() * 2);
     let (jobs, (to_us, results)) = (&Mutex::new(jobs), channel());

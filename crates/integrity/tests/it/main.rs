@@ -1,8 +1,11 @@
 //! The scanner as its users have it: trees are made, scanned and compared.
 #![cfg(test)]
 
+mod diffs;
 mod hostile;
 mod manifests;
+mod masks;
+mod reading;
 mod severities;
 mod trees;
 
