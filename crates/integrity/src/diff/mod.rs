@@ -2,9 +2,11 @@
 //! are masked, what cannot be seen is made visible, and no content takes long. Not here: where both
 //! contents come from, and where the difference is kept.
 
+mod cursor;
 mod keys;
 mod lines;
 mod mask;
+mod names;
 mod secrets;
 mod text;
 
@@ -12,25 +14,10 @@ use std::time::Instant;
 
 use aws_lc_rs::hmac;
 
-use crate::glob::{Case, globs};
-use crate::path::as_path;
+pub use names::is_secret;
+
 use lines::Lines;
 use mask::Masker;
-
-/// Files of which nothing is shown.
-const SECRET: [&str; 11] = [
-    "**/.env*",
-    "**/*.env",
-    "**/*.{pem,key,p8,p12,pfx,jks,keystore,kdbx,gpg,ppk}",
-    "**/id_*",
-    "**/{.htpasswd,.pgpass,.netrc,.npmrc,.pypirc,shadow,shadow-}",
-    "**/wp-config*.php",
-    "**/{secrets,credentials}.*",
-    "**/{secrets,credentials}",
-    "**/*.{sqlite,sqlite3,db,db3}",
-    "**/*.{sqlite,sqlite3,db,db3}-{wal,shm,journal}",
-    "**/portcullis-data/**",
-];
 
 /// What a difference may cost.
 #[derive(Clone, Copy, Debug)]
@@ -140,20 +127,14 @@ pub fn diff(
         return Err(if is_other_text { NoDiff::Encoding } else { binary(before, after) });
     };
     let lines = Lines::compare(old, new, limits.deadline);
-    let masker = || Masker::new(path, &key.0);
+    let masker = Masker::new(path, &key.0);
     let (text, truncated) = text::unified(
-        &text::Side { path: before.map(|_| path), lines: masker().lines(old_text) },
-        &text::Side { path: after.map(|_| path), lines: masker().lines(new_text) },
+        &text::Side { path: before.map(|_| path), lines: masker.lines(old_text) },
+        &text::Side { path: after.map(|_| path), lines: masker.lines(new_text) },
         &lines,
     );
     let note = before.and(after).and_then(|_| note(old, new));
     Ok(Diff { text, added: lines.added, removed: lines.removed, truncated, note })
-}
-
-/// Whether nothing of a file is shown, and no copy of it is to be kept.
-pub fn is_secret(path: &[u8]) -> bool {
-    // Should the patterns be wrong, everything is secret; a test sees it.
-    globs(SECRET, Case::Same).map_or(true, |secret| secret.is_match(as_path(path)))
 }
 
 fn as_text(bytes: &[u8]) -> Option<&str> {
@@ -177,13 +158,11 @@ fn binary(before: Option<&[u8]>, after: Option<&[u8]>) -> NoDiff {
 }
 
 fn note(old: &[u8], new: &[u8]) -> Option<Note> {
+    let unended = |bytes| lines::split(bytes).map(lines::without_end);
     let is_alike = |kept: fn(&&u8) -> bool| old.iter().filter(kept).eq(new.iter().filter(kept));
     if old == new {
         None
-    } else if lines::split(old)
-        .map(lines::without_end)
-        .eq(lines::split(new).map(lines::without_end))
-    {
+    } else if unended(old).eq(unended(new)) {
         Some(Note::OnlyLineEnds)
     } else if is_alike(|byte| !byte.is_ascii_whitespace()) {
         Some(Note::OnlyWhitespace)

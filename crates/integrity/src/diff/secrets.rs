@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::cursor::{Cursor, closing, is_behind_name, is_of_name, is_quote, shell_word};
 use super::keys;
 
 /// How values are written.
@@ -28,6 +29,11 @@ const CODE: [&str; 36] = [
 ];
 const SCRIPT: [&str; 6] = ["sh", "bash", "zsh", "ksh", "cgi", "fish"];
 const PROSE: [&str; 5] = ["md", "markdown", "rst", "adoc", "txt"];
+
+/// A number that may be a secret.
+const SHORTEST_NUMBER: usize = 4;
+/// A user in a URL without a password who may be a token.
+const SHORTEST_USER: usize = 12;
 
 impl Style {
     pub(super) fn of(path: &[u8], text: &str) -> Self {
@@ -63,7 +69,7 @@ enum Open {
     Indented(usize),
     /// The line before ends in a backslash.
     Line,
-    /// Brackets behind a name, so many in each other.
+    /// What is assigned in code; so many brackets are open.
     Brackets(usize),
 }
 
@@ -220,7 +226,8 @@ impl Finder {
             }
             cursor.at += 1;
         }
-        if depth > 0 {
+        let line = cursor.line.trim_end();
+        if depth > 0 || line.ends_with(['=', '+', '.', '\\']) || line.ends_with("=>") {
             self.open = Open::Brackets(depth);
         }
     }
@@ -258,124 +265,8 @@ impl Finder {
     }
 }
 
-/// A number that may be a secret.
-const SHORTEST_NUMBER: usize = 4;
-/// Who stands before an `@` without a password, and is one himself.
-const SHORTEST_USER: usize = 12;
-
-/// What stands between names and values, whatever comes of it; the longer ones first.
-const OPERATORS: [&str; 16] =
-    ["===", "!==", "<=>", "=>", ":=", "+=", ".=", "==", "!=", "=~", "<=", ">=", "=", ":", ",", "("];
-
-/// Where one is in a line, and in which quotes.
-#[derive(Clone, Copy)]
-struct Cursor<'l> {
-    line: &'l str,
-    at: usize,
-    quote: Option<u8>,
-}
-
-impl<'l> Cursor<'l> {
-    fn new(line: &'l str) -> Self {
-        Self { line, at: 0, quote: None }
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.line.as_bytes().get(self.at).copied()
-    }
-
-    fn rest(&self) -> &'l str {
-        self.line.get(self.at..).unwrap_or_default()
-    }
-
-    /// One byte on; of a backslash, with the one behind it.
-    fn step(&mut self) {
-        let Some(byte) = self.peek() else { return };
-        self.at += 1;
-        if byte == b'\\' && self.peek().is_some_and(|next| next.is_ascii()) {
-            self.at += 1;
-        } else if is_quote(char::from(byte)) {
-            self.quote = match self.quote {
-                None => Some(byte),
-                Some(quote) if quote == byte => None,
-                other => other,
-            };
-        }
-    }
-
-    /// Passes an operator.
-    fn operator(&mut self) -> Option<&'static str> {
-        let is_here = |operator: &&str| self.rest().starts_with(*operator);
-        let operator = OPERATORS.into_iter().find(is_here)?;
-        self.at += operator.len();
-        Some(operator)
-    }
-
-    /// Passes spaces that separate a name from its value; in a remark one word at most is a value, as
-    /// the rest is a sentence.
-    fn space(&mut self) -> Option<&'static str> {
-        self.skip(|byte| is_behind_name(byte) && !byte.is_ascii_whitespace());
-        if self.skip(|byte| byte.is_ascii_whitespace()).is_empty() {
-            return None;
-        }
-        let mut words = self.rest().split_whitespace();
-        words.next()?;
-        let is_remark = self.line.trim_start().starts_with(['#', ';', '/']);
-        let is_sentence = is_remark && words.next().is_some();
-        (!is_sentence).then_some(" ")
-    }
-
-    /// Steps as long as bytes are such; what was passed.
-    fn skip(&mut self, is_such: fn(u8) -> bool) -> &'l str {
-        let from = self.at;
-        while self.peek().is_some_and(is_such) {
-            self.step();
-        }
-        self.line.get(from..self.at).unwrap_or_default()
-    }
-}
-
-fn is_quote(character: char) -> bool {
-    matches!(character, '"' | '\'' | '`')
-}
-
-fn is_of_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'$')
-}
-
-/// What may stand between the end of a name and what separates it from its value.
-fn is_behind_name(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'`' | b'\\' | b'[' | b']' | b')' | b'?')
-}
-
 fn is_of_pem(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\\')
-}
-
-/// Where a text in quotes ends: at the quote, or at the end of the line.
-fn closing(line: &str, from: usize, quote: u8) -> usize {
-    let (bytes, mut at) = (line.as_bytes(), from);
-    while let Some(byte) = bytes.get(at) {
-        match *byte {
-            b'\\' => at += 2,
-            byte if byte == quote => return at,
-            _ => at += 1,
-        }
-    }
-    bytes.len()
-}
-
-/// Where a word ends for a shell.
-fn shell_word(line: &str, from: usize) -> usize {
-    let mut cursor = Cursor { at: from, ..Cursor::new(line) };
-    while let Some(byte) = cursor.peek() {
-        let is_end = byte.is_ascii_whitespace() || matches!(byte, b';' | b'&' | b'|' | b')');
-        if is_end && cursor.quote.is_none() {
-            break;
-        }
-        cursor.step();
-    }
-    cursor.at
 }
 
 /// The content of an element in whose name the cursor stands.

@@ -116,6 +116,8 @@ fn files_of_secrets_are_counted_and_not_shown() {
         "tls/site.pem",
         "x.KEY",
         ".ssh/id_rsa",
+        "id_rsa.old",
+        "id_work",
         "a.p12",
         "wp-config.php",
         "secrets.yml",
@@ -126,12 +128,15 @@ fn files_of_secrets_are_counted_and_not_shown() {
         "a.kdbx",
         "a.jks",
         "a.keystore",
+        "portcullis-data/x",
     ] {
         let no = compare(path, Some(b"a=1\nb=2\n"), Some(b"a=1\nb=3\nc=4\n")).unwrap_err();
         assert_eq!(no, NoDiff::Secret { added: 2, removed: 1 }, "{path}");
         assert_eq!(no.as_str(), "nodiff");
     }
-    for path in ["env", "environment.ts", "a.php", "keys.md", "secret.txt", "identity.rs"] {
+    for path in
+        ["env", "environment.ts", "a.php", "keys.md", "secret.txt", "identity.rs", "id_card.js"]
+    {
         assert!(!is_secret(path.as_bytes()), "{path}");
     }
 }
