@@ -5,8 +5,10 @@
 //! and remembering it, are for others.
 
 mod compare;
+pub mod diff;
 mod digest;
 mod entry;
+mod glob;
 mod links;
 mod look;
 pub mod manifest;
@@ -14,6 +16,7 @@ mod pace;
 pub mod path;
 mod queue;
 mod quick;
+mod read;
 mod scan;
 mod scope;
 mod severity;
@@ -26,6 +29,7 @@ pub use links::{Linked, NamedElsewhere};
 pub use look::{Inode, Seen, Why};
 pub use pace::Limits;
 pub use quick::{Coverage, FileSystems, Quick, Unused, WITHIN};
+pub use read::read_whole;
 pub use scan::{Exclude, NotAPattern, NotScanned, Plan, Progress, scan, scan_quickly};
 pub use scope::Scope;
 pub use severity::{

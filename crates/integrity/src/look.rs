@@ -23,9 +23,9 @@ use crate::walk::{Maybe, Name};
 use crate::{Content, Digest, Entry};
 
 /// So often a file is read that changes meanwhile.
-const TRIES: u32 = 3;
+pub(crate) const TRIES: u32 = 3;
 /// How long it is left alone after each.
-const PAUSE: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 /// Read at once.
 const STEP: usize = 128 * 1024;
 /// Zeros that stand in holes of one file, which take a second to hash.
@@ -417,7 +417,7 @@ pub(crate) fn open(folder: &OwnedFd, name: &CStr, how: OFlags) -> Result<OwnedFd
 }
 
 /// Whether two looks saw one thing that nobody has changed between them.
-fn is_same(one: &Stat, other: &Stat) -> bool {
+pub(crate) fn is_same(one: &Stat, other: &Stat) -> bool {
     let of = |stat: &Stat| (Inode::of(stat), stat.st_mode, stat.st_uid, stat.st_gid);
     of(one) == of(other)
 }

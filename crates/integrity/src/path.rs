@@ -97,7 +97,7 @@ pub fn show(bytes: &[u8]) -> String {
 }
 
 /// Controls, what changes the direction of text, what has no width, and tags.
-fn is_hidden(character: char) -> bool {
+pub(crate) fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}'

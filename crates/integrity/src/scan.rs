@@ -11,10 +11,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 use rustix::io::Errno;
 
 use crate::Scope;
+use crate::glob::{Case, globs};
 use crate::links::ReadOnce;
 use crate::look::{Looker, Seen, Why};
 use crate::pace::{Limits, Pace};
@@ -72,11 +73,7 @@ impl Exclude {
     /// Reads patterns.
     pub fn parse<'p>(patterns: impl IntoIterator<Item = &'p str>) -> Result<Self, NotAPattern> {
         let not = |fault: globset::Error| NotAPattern(fault.to_string());
-        let mut set = GlobSetBuilder::new();
-        for pattern in patterns {
-            set.add(GlobBuilder::new(pattern).literal_separator(true).build().map_err(not)?);
-        }
-        set.build().map(Self).map_err(not)
+        globs(patterns, Case::Differs).map(Self).map_err(not)
     }
 }
 

@@ -8,8 +8,9 @@ use super::condition::{
     gained_writers_and_is_executable, has_another_owner, is_backdated, is_code_by_name, is_device,
     is_executable, is_folder, is_in_the_dark, is_of_another_type,
 };
-use super::{Case, Facts, Rule, Severity, globs};
+use super::{Facts, Rule, Severity};
 use crate::Change::{self, Added, Attributes, Deleted, Modified, Unverifiable};
+use crate::glob::{Case, globs};
 
 /// The rule that fits everything.
 pub(super) const LAST: &str = "other";

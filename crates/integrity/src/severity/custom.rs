@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use super::condition::{always, is_harmless, is_live};
-use super::{Case, Facts, Rule, Severity, globs};
+use super::{Facts, Rule, Severity};
 use crate::Change;
+use crate::glob::{Case, globs};
 
 /// The word for "nobody is to be told".
 const IGNORE: &str = "ignore";

@@ -8,7 +8,7 @@ mod custom;
 use std::path::Path;
 use std::str::FromStr;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 
 pub use custom::{CustomRule, NotARule, RuleFault};
 
@@ -123,24 +123,4 @@ impl Rule {
             && (self.when)(facts)
             && self.paths.as_ref().is_none_or(|paths| paths.is_match(path()))
     }
-}
-
-/// Whether `A` and `a` are one letter in a pattern.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Case {
-    Same,
-    Differs,
-}
-
-/// Patterns in the dialect of [`crate::Exclude`].
-fn globs<'p>(
-    patterns: impl IntoIterator<Item = &'p str>,
-    case: Case,
-) -> Result<GlobSet, globset::Error> {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        let mut glob = GlobBuilder::new(pattern);
-        set.add(glob.literal_separator(true).case_insensitive(case == Case::Same).build()?);
-    }
-    set.build()
 }

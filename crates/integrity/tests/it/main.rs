@@ -2,10 +2,13 @@
 #![cfg(test)]
 
 mod bounds;
+mod diffs;
 mod hostile;
 mod limits;
 mod manifests;
+mod masks;
 mod quick;
+mod reading;
 mod severities;
 mod trees;
 
