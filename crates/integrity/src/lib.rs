@@ -14,6 +14,7 @@ mod scan;
 mod scope;
 mod severity;
 mod walk;
+mod watch;
 
 pub use compare::{Change, Compared, Comparison, Finding, Is, NotAChange};
 pub use digest::{Digest, NotADigest};
@@ -24,3 +25,4 @@ pub use scope::Scope;
 pub use severity::{
     CustomRule, Facts, NotARule, NotASeverity, RuleFault, Rules, Severity, Verdict,
 };
+pub use watch::{Batch, Budget, Ended, NotWatched, Stop, Uncovered, Watch};

@@ -134,7 +134,8 @@ pub fn scan(
     mut each: impl FnMut(Seen),
 ) -> Result<(), NotScanned> {
     let not_opened = |errno: Errno| NotScanned::Root(Why::of(errno));
-    let walk = Walk::begin(&plan.root, plan.exclude.0.clone(), plan.scope.clone()).map_err(not_opened)?;
+    let walk =
+        Walk::begin(&plan.root, plan.exclude.0.clone(), plan.scope.clone()).map_err(not_opened)?;
     let (window, linked) = (&Window::default(), Linked::default());
     let (to_threads, jobs) = sync_channel(plan.threads.get() * 2);
     let (jobs, (to_us, results)) = (&Mutex::new(jobs), channel());

@@ -10,8 +10,8 @@ use globset::GlobSet;
 use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, open};
 use rustix::io::Errno;
 
-use crate::look::{self, Inode, Why};
 use crate::Scope;
+use crate::look::{self, Inode, Why};
 use crate::path::{as_path, join};
 
 /// A folder that is held open, so that whatever is moved about meanwhile, names stand in it.
@@ -35,7 +35,7 @@ impl Name {
 }
 
 /// So many folders in each other are walked, each of which is held open.
-const DEEPEST: usize = 200;
+pub(crate) const DEEPEST: usize = 200;
 
 /// What comes next of a walk.
 pub(crate) enum Step {

@@ -3,8 +3,10 @@
 
 mod hostile;
 mod manifests;
+mod scopes;
 mod severities;
 mod trees;
+mod watching;
 
 use std::fs;
 use std::num::NonZero;
