@@ -21,6 +21,7 @@ mod scan;
 mod scope;
 mod severity;
 mod walk;
+mod watch;
 
 pub use compare::{Change, Compared, Comparison, Finding, Is, MOST_FINDINGS, MostGone, NotAChange};
 pub use digest::{Digest, NotADigest};
@@ -35,3 +36,4 @@ pub use scope::Scope;
 pub use severity::{
     CustomRule, Facts, NotARule, NotASeverity, RuleFault, Rules, Severity, Verdict,
 };
+pub use watch::{Batch, Budget, Ended, NotWatched, Stop, Uncovered, Watch};

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use crate::path::{is_below, order};
 
 /// So many paths at the most; more of them are everything.
-const MOST: usize = 10_000;
+pub(crate) const MOST: usize = 10_000;
 
 /// A part of a root.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

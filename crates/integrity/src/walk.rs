@@ -41,7 +41,7 @@ impl Name {
 }
 
 /// So many folders in each other are walked, each of which is held open.
-const DEEPEST: usize = 200;
+pub(crate) const DEEPEST: usize = 200;
 /// Listed at once, in bytes.
 const STEP: usize = 32 * 1024;
 

@@ -9,8 +9,10 @@ mod manifests;
 mod masks;
 mod quick;
 mod reading;
+mod scopes;
 mod severities;
 mod trees;
+mod watching;
 
 use std::fs;
 use std::num::NonZero;
