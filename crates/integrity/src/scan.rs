@@ -65,6 +65,13 @@ impl Exclude {
         }
         set.build().map(Self).map_err(not)
     }
+
+    /// Whether a path is passed over: it, or a folder that it is in.
+    pub fn covers(&self, path: &[u8]) -> bool {
+        let folders = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+        let mut all = folders.chain([path.len()]).filter_map(|end| path.get(..end));
+        all.any(|path| self.0.is_match(as_path(path)))
+    }
 }
 
 impl Exclude {
