@@ -65,13 +65,6 @@ impl Exclude {
         }
         set.build().map(Self).map_err(not)
     }
-
-    /// Whether a path is passed over: it, or a folder that it is in.
-    pub fn covers(&self, path: &[u8]) -> bool {
-        let folders = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-        let mut all = folders.chain([path.len()]).filter_map(|end| path.get(..end));
-        all.any(|path| self.0.is_match(as_path(path)))
-    }
 }
 
 impl Exclude {
@@ -141,7 +134,8 @@ pub fn scan(
     mut each: impl FnMut(Seen),
 ) -> Result<(), NotScanned> {
     let not_opened = |errno: Errno| NotScanned::Root(Why::of(errno));
-    let walk = Walk::begin(&plan.root, plan.exclude.0.clone(), plan.scope.clone()).map_err(not_opened)?;
+    let walk =
+        Walk::begin(&plan.root, plan.exclude.0.clone(), plan.scope.clone()).map_err(not_opened)?;
     let (window, linked) = (&Window::default(), Linked::default());
     let (to_threads, jobs) = sync_channel(plan.threads.get() * 2);
     let (jobs, (to_us, results)) = (&Mutex::new(jobs), channel());

@@ -10,8 +10,8 @@ use globset::GlobSet;
 use rustix::fs::{Dir, FileType, Mode, OFlags, fstat, open};
 use rustix::io::Errno;
 
-use crate::look::{self, Inode, Why};
 use crate::Scope;
+use crate::look::{self, Inode, Why};
 use crate::path::{as_path, join};
 
 /// A folder that is held open, so that whatever is moved about meanwhile, names stand in it.

@@ -15,7 +15,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use portcullis_integrity::{Exclude, NotScanned, Plan, Progress, Seen, scan};
+use portcullis_integrity::{Exclude, NotScanned, Plan, Progress, Scope, Seen, scan};
 
 use super::output::Output;
 
@@ -68,7 +68,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// All files below a root, of any size, on all processors.
 fn plan(root: PathBuf, exclude: Exclude) -> Plan {
     let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    Plan { root, exclude, max_bytes: u64::MAX, threads }
+    Plan { root, exclude, scope: Scope::default(), max_bytes: u64::MAX, threads }
 }
 
 /// Scans, and says meanwhile how far it is.
