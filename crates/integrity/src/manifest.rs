@@ -168,7 +168,7 @@ impl<R: BufRead> Manifest<R> {
             match lines.read()? {
                 Some(line) if line.is_empty() => break,
                 Some(line) if text.len() + line.len() < LONGEST_HEAD => {
-                    text.extend([line.as_str(), "\n"])
+                    text.extend([line.as_str(), "\n"]);
                 }
                 _ => return Err(lines.fault()),
             }

@@ -103,9 +103,9 @@ impl From<NoteFault> for Not {
 
 /// The head, once it is signed and all lines are those that it was signed for.
 fn verified(file: &File, key: &VerifierKey) -> Result<Head, Not> {
-    let manifest = files::read(file)?;
+    let mut manifest = files::read(file)?;
     note::open(&manifest.note, key)?;
-    manifest.lines.map(|entry| entry.map(drop)).collect::<Result<(), _>>()?;
+    manifest.lines.try_for_each(|entry| entry.map(drop))?;
     Ok(manifest.head)
 }
 
@@ -250,7 +250,7 @@ impl Totals {
         {
             if !patterns.is_empty() {
                 let shown: Vec<_> = patterns.iter().map(|one| path::show(one.as_bytes())).collect();
-                text.push_str(&format!("\nPassed over {whose}: {}", shown.join(", ")));
+                text.extend(["\nPassed over ", whose, ": ", &shown.join(", ")]);
             }
         }
         text

@@ -335,7 +335,7 @@ fn whoever_has_read_enough_stops_it_without_noise() {
             release.command(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         Ran(line.to_owned(), child.wait_with_output().unwrap())
-            .assert(if line.starts_with("verify") { 1 } else { 0 });
+            .assert(i32::from(line.starts_with("verify")));
     }
 }
 
