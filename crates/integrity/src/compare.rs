@@ -18,7 +18,7 @@ use crate::{Content, Digest, Entry};
 /// So many that were added or deleted are looked through for moves.
 const MOST_MOVED: usize = 20_000;
 /// So many findings are kept; more are only counted.
-pub const MOST_FINDINGS: usize = 50_000;
+pub const MOST_FINDINGS: usize = 100_000;
 /// So many that are gone may be a clean-up, whatever part of the baseline they are.
 const FEW: u64 = 10;
 
@@ -112,8 +112,7 @@ pub struct Comparison<B: Iterator> {
     baseline: Peekable<B>,
     root: Option<OwnedFd>,
     findings: Vec<Finding>,
-    /// Findings that are not kept, and those of what is gone.
-    unkept: (u64, u64),
+    unkept: u64,
     /// Folders of which nothing is known.
     closed: Vec<(Vec<u8>, Why)>,
     names: Names,
@@ -128,14 +127,14 @@ pub struct Comparison<B: Iterator> {
 /// What a comparison came to.
 #[derive(Debug)]
 pub struct Compared {
-    /// In the order of paths. If most is gone, none of them is of what is gone.
+    /// In the order of paths.
     pub findings: Vec<Finding>,
     /// How many findings there are beside them, because there are more than [`MOST_FINDINGS`].
     pub unkept: u64,
     /// Paths that are as the baseline has them.
     pub unchanged: u64,
-    /// More than half of the baseline is gone, or nothing is there: that is not so many deletions, but one
-    /// thing that happened to the root, such as a disk that is not mounted.
+    /// More than half of the baseline is gone, or nothing is there: then what is deleted is not so many
+    /// things to be told of, but one that happened to the root, such as a disk that is not mounted.
     pub most_gone: Option<MostGone>,
     /// Files of the baseline that have names elsewhere too.
     pub named_elsewhere: NamedElsewhere,
@@ -173,7 +172,7 @@ where
             baseline: baseline.peekable(),
             root: open(root, flags, Mode::empty()).ok(),
             findings: Vec::new(),
-            unkept: (0, 0),
+            unkept: 0,
             closed: Vec::new(),
             names: Names::default(),
             unchanged: 0,
@@ -217,13 +216,7 @@ where
         self.missing_before(None)?;
         pair_moved(&mut self.findings);
         let most_gone = self.most_gone();
-        let (mut unkept, unkept_gone) = self.unkept;
-        if most_gone.is_some() {
-            self.findings.retain(|finding| finding.change() != Change::Deleted);
-        } else {
-            unkept += unkept_gone;
-        }
-        let Self { findings, unchanged, names, .. } = self;
+        let Self { findings, unkept, unchanged, names, .. } = self;
         Ok(Compared { findings, unkept, unchanged, most_gone, named_elsewhere: names.elsewhere() })
     }
 
@@ -272,13 +265,10 @@ where
     }
 
     fn add(&mut self, was: Option<Entry>, is: Is) {
-        let (unkept, unkept_gone) = &mut self.unkept;
         if self.findings.len() < MOST_FINDINGS {
             self.findings.push(Finding { was, is, moved: None });
-        } else if is == Is::Gone {
-            *unkept_gone += 1;
         } else {
-            *unkept += 1;
+            self.unkept += 1;
         }
     }
 }

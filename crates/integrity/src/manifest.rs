@@ -6,8 +6,8 @@ use std::fmt;
 use std::io::{self, BufRead, Write};
 
 use crate::digest::Hasher;
-use crate::path::order;
-use crate::{Digest, Entry};
+use crate::path::{escape, order, unescape};
+use crate::{Digest, Entry, Exclude};
 
 /// The first line, with the version of the format.
 const FIRST: &str = "portcullis manifest 1";
@@ -15,7 +15,10 @@ const FIRST: &str = "portcullis manifest 1";
 const SIGNATURE: &str = "\u{2014} ";
 /// A longer line is none of ours: a path and a target of 4096 bytes each, every one of them escaped, fit.
 const LONGEST_LINE: u64 = 64 * 1024;
-const MOST_SIGNATURES: usize = 16;
+/// As many as are read.
+pub const MOST_SIGNATURES: usize = 16;
+/// A head with all its patterns is no longer.
+const LONGEST_HEAD: usize = 64 * 1024;
 
 /// What a manifest is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +29,9 @@ pub struct Head {
     pub number: u64,
     /// The digest of the head before it.
     pub previous: Option<Digest>,
+    /// Patterns of what was passed over when it was made, sorted, each once. They are in the head so that
+    /// whoever signs it says what it does not tell of.
+    pub exclude: Vec<String>,
     /// How many lines there are.
     pub entries: u64,
     /// Of all lines, each with its end.
@@ -63,9 +69,13 @@ impl Head {
 
     /// Reads what [`fmt::Display`] wrote, and no other spelling of it.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut lines = text.lines();
+        let mut lines = text.lines().peekable();
         (lines.next()? == FIRST).then_some(())?;
-        let mut value = |key: &str| lines.next()?.strip_prefix(key)?.strip_prefix(' ');
+        let mut value = |key: &str| {
+            let line =
+                lines.next_if(|line| line.split_once(' ').is_some_and(|(is, _)| is == key))?;
+            line.split_once(' ').map(|(_, value)| value)
+        };
         let head = Self {
             root: value("root").filter(|name| Self::is_root(name))?.to_owned(),
             number: value("number")?.parse().ok()?,
@@ -73,6 +83,7 @@ impl Head {
                 "-" => None,
                 digest => Some(digest.parse().ok()?),
             },
+            exclude: patterns(std::iter::from_fn(|| value("exclude")))?,
             entries: value("entries")?.parse().ok()?,
             digest: value("sha256")?.parse().ok()?,
         };
@@ -82,11 +93,23 @@ impl Head {
 
 impl fmt::Display for Head {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { root, number, previous, entries, digest } = self;
+        let Self { root, number, previous, exclude, entries, digest } = self;
         let previous = previous.map_or_else(|| "-".to_owned(), |digest| digest.to_string());
         writeln!(out, "{FIRST}\nroot {root}\nnumber {number}\nprevious {previous}")?;
+        for pattern in exclude {
+            writeln!(out, "exclude {}", escape(pattern.as_bytes()))?;
+        }
         writeln!(out, "entries {entries}\nsha256 {digest}")
     }
+}
+
+/// Patterns as a head has them: each can be read, is behind the one before it, and they fit.
+fn patterns<'t>(written: impl Iterator<Item = &'t str>) -> Option<Vec<String>> {
+    let patterns: Vec<String> =
+        written.map(|text| String::from_utf8(unescape(text)?).ok()).collect::<Option<_>>()?;
+    let is_sorted = patterns.is_sorted_by(|one, other| one < other);
+    let is_read = Exclude::parse(patterns.iter().map(String::as_str)).is_ok();
+    (is_sorted && is_read).then_some(patterns)
 }
 
 /// Writes the lines of a manifest, which its head is made of.
@@ -110,10 +133,12 @@ impl<W: Write> Body<W> {
         self.to.write_all(line.as_bytes())
     }
 
-    /// What the lines went to, with the head for them.
+    /// What the lines went to, with the head for them. Nothing was passed over; whoever did says so in
+    /// [`Head::exclude`].
     pub fn finish(self, root: &str, number: u64, previous: Option<Digest>) -> (W, Head) {
         let (entries, digest) = (self.entries, self.hasher.finish());
-        (self.to, Head { root: root.to_owned(), number, previous, entries, digest })
+        let (root, exclude) = (root.to_owned(), Vec::new());
+        (self.to, Head { root, number, previous, exclude, entries, digest })
     }
 }
 
@@ -143,8 +168,9 @@ impl<R: BufRead> Manifest<R> {
         loop {
             match lines.read()? {
                 Some(line) if line.is_empty() => break,
-                // The head has six lines.
-                Some(line) if lines.line <= 6 => text.extend([line.as_str(), "\n"]),
+                Some(line) if text.len() + line.len() < LONGEST_HEAD => {
+                    text.extend([line.as_str(), "\n"]);
+                }
                 _ => return Err(lines.fault()),
             }
         }

@@ -7,9 +7,13 @@ use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 /// The type of an Ed25519 key and its signatures.
 const ED25519_TYPE: u8 = 1;
+
+/// What the private text of a key begins with.
+const PRIVATE: &str = "PRIVATE+KEY+";
 
 /// What opens a line of a signature: an em dash and a space.
 const DASH: &str = "\u{2014} ";
@@ -47,6 +51,27 @@ impl SigningKey {
         Ok(Self { pair, verifier })
     }
 
+    /// Reads what [`Self::private_text`] wrote, and no other spelling of it.
+    pub fn parse(text: &str) -> Result<Self, NoteFault> {
+        let rest = text.strip_prefix(PRIVATE).ok_or(NoteFault::Key)?;
+        let (name, rest) = rest.split_once('+').ok_or(NoteFault::Key)?;
+        let (_, encoded) = rest.split_once('+').ok_or(NoteFault::Key)?;
+        let typed = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| NoteFault::Key)?);
+        let [ED25519_TYPE, seed @ ..] = &typed[..] else { return Err(NoteFault::Key) };
+        let seed = seed.try_into().map_err(|_| NoteFault::Key)?;
+        let is_spelling = *Self::private_text(name, seed)? == text;
+        if is_spelling { Self::from_seed(name, seed) } else { Err(NoteFault::Key) }
+    }
+
+    /// The key of a seed as text to be kept secret, `PRIVATE+KEY+name+hash+base64`, as Go's and other
+    /// tools take it.
+    pub fn private_text(name: &str, seed: &[u8; 32]) -> Result<Zeroizing<String>, NoteFault> {
+        let id = hex::encode(Self::from_seed(name, seed)?.verifier.id);
+        let typed = Zeroizing::new([&[ED25519_TYPE], &seed[..]].concat());
+        let encoded = Zeroizing::new(STANDARD.encode(&*typed));
+        Ok(Zeroizing::new(format!("{PRIVATE}{name}+{id}+{}", *encoded)))
+    }
+
     /// What others check its notes with.
     pub fn verifier(&self) -> &VerifierKey {
         &self.verifier
@@ -61,6 +86,19 @@ impl SigningKey {
         let signature = self.pair.sign(text.as_bytes());
         let line = STANDARD.encode([&self.verifier.id, signature.as_ref()].concat());
         Ok(format!("{text}\n{DASH}{} {line}\n", self.verifier.name))
+    }
+
+    /// Signs what may be signed already: a signature of this key is replaced, those of others stay.
+    /// `signatures` are the lines below the text.
+    pub fn sign_beside(&self, text: &str, signatures: &str) -> Result<String, NoteFault> {
+        let mut note = self.sign(text)?;
+        for line in signatures.lines() {
+            let signature = Signature::parse(line).ok_or(NoteFault::Malformed)?;
+            if !signature.is_by(&self.verifier) {
+                note.extend([line, "\n"]);
+            }
+        }
+        Ok(note)
     }
 }
 
@@ -122,7 +160,7 @@ pub fn open<'a>(note: &'a str, key: &VerifierKey) -> Result<&'a str, NoteFault> 
     let mut good = Err(NoteFault::Unsigned);
     for line in signatures.lines() {
         let signature = Signature::parse(line).ok_or(NoteFault::Malformed)?;
-        if signature.name != key.name || signature.id != key.id {
+        if !signature.is_by(key) {
             continue;
         }
         if !key.has_signed(text, &signature.bytes) {
@@ -147,6 +185,11 @@ impl<'a> Signature<'a> {
         let (id, bytes) = decoded.split_first_chunk()?;
         let whole = is_name(name) && !bytes.is_empty();
         whole.then(|| Self { name, id: *id, bytes: bytes.to_vec() })
+    }
+
+    /// Whether it says that it is by this key.
+    fn is_by(&self, key: &VerifierKey) -> bool {
+        self.name == key.name && self.id == key.id
     }
 }
 
@@ -202,6 +245,33 @@ mod tests {
         for text in ["", "abc", "a\tb\n", "a\r\n"] {
             assert_eq!(peter().sign(text), Err(NoteFault::Malformed), "{text:?}");
         }
+    }
+
+    #[test]
+    fn private_keys_are_written_as_gos_are() {
+        let written = format!("PRIVATE+KEY+PeterNeumann+c74f20a3+{PETER_SEED}");
+        let read = SigningKey::parse(&written).unwrap();
+        assert_eq!(read.verifier(), &key(PETER));
+        assert_eq!(read.sign(TEXT), peter().sign(TEXT));
+        let seed = STANDARD.decode(PETER_SEED).unwrap();
+        let again = SigningKey::private_text("PeterNeumann", seed[1..].try_into().unwrap());
+        assert_eq!(*again.unwrap(), written);
+        let check = |text: &str| assert_eq!(SigningKey::parse(text).err(), Some(NoteFault::Key));
+        check("");
+        check(PETER);
+        check(&format!("{written}\n"));
+        check(&written.replace("c74f20a3", "c74f20a4"));
+        check(&written.replace("PeterNeumann", "PeterNeumenn"));
+        check(&written[..written.len() - 4]);
+    }
+
+    #[test]
+    fn a_note_is_signed_anew_beside_others() {
+        let once = format!("{TEXT}\n{BY_PETER}{BY_ENOCH}");
+        assert_eq!(peter().sign_beside(TEXT, BY_ENOCH), Ok(once.clone()));
+        assert_eq!(peter().sign_beside(TEXT, &format!("{BY_ENOCH}{BY_PETER}")), Ok(once));
+        assert_eq!(peter().sign_beside(TEXT, ""), peter().sign(TEXT));
+        assert_eq!(peter().sign_beside(TEXT, "no line"), Err(NoteFault::Malformed));
     }
 
     #[test]

@@ -31,8 +31,8 @@ fn check(files: u32, gone: u32, expected: Option<MostGone>) {
     }
     let found = compared(&plan(root.path()), &before);
     assert_eq!(found.most_gone, expected, "{gone} of {files}");
-    let told = if expected.is_some() { 0 } else { gone as usize };
-    assert_eq!(found.findings.len(), told, "{gone} of {files}");
+    assert_eq!(found.is_root_gone(), expected.is_some());
+    assert_eq!(found.findings.len(), gone as usize, "{gone} of {files}");
     assert_eq!(found.unchanged, u64::from(files - gone));
 }
 
@@ -94,7 +94,8 @@ fn findings_are_kept_up_to_a_bound_and_counted_beyond() {
     let is_added = |found: &Compared| {
         found.findings.iter().filter(|finding| finding.change() == Change::Added).count()
     };
-    assert_eq!((is_added(&found), found.findings.len(), found.unkept), (2, 2, 3));
+    assert_eq!((is_added(&found), found.findings.len(), found.unkept), (2, MOST_FINDINGS, 105));
+    assert!(!found.is_whole());
     let few = against(5, root.path());
     assert_eq!((is_added(&few), few.findings.len(), few.unkept), (5, 10, 0), "control");
     assert_eq!(few.most_gone, None);

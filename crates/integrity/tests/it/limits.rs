@@ -47,11 +47,14 @@ fn check(plan: &Plan, most: u64, step: u64, done: fn(&Progress) -> u64) {
 #[test]
 fn a_100k_file_tree_under_a_rate_limit_stays_under_budget() {
     let root = tempdir().unwrap();
-    for folder in 0..100 {
-        let folder = root.path().join(folder.to_string());
-        fs::create_dir(&folder).unwrap();
-        for file in 0..1000 {
-            File::create(folder.join(file.to_string())).unwrap();
+    // A name is made faster than a file, and there may be some 65,000 of one.
+    for number in 0..100 {
+        let (file, folder) = (format!("file {}", number / 50), number.to_string());
+        put(root.path(), &file, "");
+        fs::create_dir(root.path().join(&folder)).unwrap();
+        for name in 0..1000 {
+            let name = root.path().join(format!("{folder}/{name}"));
+            fs::hard_link(root.path().join(&file), name).unwrap();
         }
     }
     let names = NonZero::new(60_000);

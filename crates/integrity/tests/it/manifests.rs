@@ -46,6 +46,27 @@ fn a_manifest_is_read_with_signatures_and_without() {
 }
 
 #[test]
+fn what_was_passed_over_stands_in_the_head() {
+    let with = |lines: &str| {
+        let number = manifest("", 0, "");
+        number.replacen("\nentries", &format!("\n{lines}entries"), 1)
+    };
+    let good = with("exclude *.log\nexclude a\\x20b/**\n");
+    let opened = Manifest::open(good.as_bytes()).unwrap();
+    assert_eq!(opened.head.exclude, ["*.log", "a b/**"]);
+    assert_eq!(Head::parse(&opened.head.to_string()), Some(opened.head));
+    let check = |lines: &str| assert!(Manifest::open(with(lines).as_bytes()).is_err(), "{lines}");
+    check("exclude b\nexclude a\n");
+    check("exclude a\nexclude a\n");
+    check("exclude a b\n");
+    check("exclude [\n");
+    check("exclude \\xe9\n");
+    check("exclude\n");
+    check("include a\n");
+    check(&format!("exclude {}\n", "a".repeat(60_000)).repeat(2));
+}
+
+#[test]
 fn anything_else_is_refused() {
     let lines = [line("a"), line("b")].concat();
     let good = manifest(&lines, 2, "");
@@ -70,7 +91,7 @@ fn anything_else_is_refused() {
     check(&good.replacen("root app", "root ../app", 1), &bad(7));
     check(&good.replacen("number 3", "number 03", 1), &bad(7));
     check(&good.replacen("previous", "before", 1), &bad(7));
-    check(&good.replacen("root app\n", "root app\nroot app\n", 1), &bad(7));
+    check(&good.replacen("root app\n", "root app\nroot app\n", 1), &bad(8));
     check("", &bad(1));
     check(&"x".repeat(100_000), &bad(1));
     let many = "\u{2014} one AAAA\n".repeat(17);

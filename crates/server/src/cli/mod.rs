@@ -12,6 +12,7 @@ pub mod demo;
 pub mod doctor;
 pub mod import;
 pub mod init;
+pub mod integrity;
 pub mod key;
 pub mod limits;
 pub mod mail;
@@ -98,6 +99,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             output::log_trouble();
             Box::pin(audit::run(args)).await
         }
+        Command::Integrity(args) => Box::pin(integrity::run(args)).await,
         Command::Backup(args) => {
             output::log_trouble();
             Box::pin(backup::run(args)).await
@@ -175,6 +177,8 @@ enum Command {
     Mail(mail::Args),
     /// Verifies, exports and proves the log of what happened.
     Audit(audit::Args),
+    /// Says what the files of an application are, and verifies them.
+    Integrity(integrity::Args),
     /// Makes backups, also beside a running server, tries and restores them.
     Backup(backup::Args),
     /// Fills an empty database from the newest backup of a directory.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 use tracing::level_filters::LevelFilter;
 
-use super::{DONE, REFUSED, UNREACHABLE, USAGE};
+use super::{DONE, FORGED, REFUSED, UNREACHABLE, USAGE};
 
 /// Who reads the output of one command.
 #[derive(Clone, Copy)]
@@ -83,6 +83,12 @@ impl Output {
         ExitCode::from(USAGE)
     }
 
+    /// What was given is not what was signed. `code` is a stable word.
+    pub fn forged(self, code: &str, sentence: &str) -> ExitCode {
+        self.told(code, sentence);
+        ExitCode::from(FORGED)
+    }
+
     fn told(self, code: &str, sentence: &str) {
         match self {
             Self::Person => to_stderr(sentence),
@@ -110,6 +116,15 @@ pub fn print_part(bytes: &[u8]) -> anyhow::Result<bool> {
             written.map_err(|error| anyhow::anyhow!(error).context("cannot print"))?;
             Ok(true)
         }
+    }
+}
+
+/// Prints a long result as it comes. Whoever reads may have read enough before its end.
+pub fn print_with(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> anyhow::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| anyhow::anyhow!(error).context("cannot print")),
     }
 }
 

@@ -88,7 +88,7 @@ fn codes_are_found_however_they_are_written() {
 }
 
 /// What stands right before a code where one is returned.
-const OPENINGS: [&str; 12] = [
+const OPENINGS: [&str; 14] = [
     "SignIn(\"",
     "Malformed(\"",
     "Unusable(\"",
@@ -99,6 +99,8 @@ const OPENINGS: [&str; 12] = [
     "not_ready(\"",
     "refuse(\"",
     "unreachable(\"",
+    "misused(\"",
+    "forged(\"",
     "Err(\"",
     "code: \"",
 ];

@@ -24,7 +24,7 @@ mod first_run;
 mod geo;
 mod harness;
 mod imported;
-
+mod integrity;
 mod lifecycle;
 mod limits;
 mod magic_link;

@@ -1,0 +1,3 @@
+//! The application's files, watched.
+
+mod offline;
