@@ -122,6 +122,14 @@ pub struct Comparison<B: Iterator> {
     /// Those of them that are gone.
     gone: u64,
     is_empty: bool,
+    of: Of,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Whole,
+    Part,
 }
 
 /// What a comparison came to.
@@ -167,6 +175,16 @@ where
 {
     /// Begins one; `root` is what was scanned.
     pub fn begin(baseline: B, root: &Path) -> Self {
+        Self::begin_of(Of::Whole, baseline, root)
+    }
+
+    /// The same for a part of a root, of which the baseline has all and nothing else. That most of it is
+    /// gone says nothing of the root.
+    pub fn begin_part(baseline: B, root: &Path) -> Self {
+        Self::begin_of(Of::Part, baseline, root)
+    }
+
+    fn begin_of(of: Of, baseline: B, root: &Path) -> Self {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Self {
             baseline: baseline.peekable(),
@@ -179,6 +197,7 @@ where
             entries: 0,
             gone: 0,
             is_empty: true,
+            of,
         }
     }
 
@@ -227,7 +246,8 @@ where
         let gone = self.gone.saturating_sub(u64::try_from(moved).unwrap_or_default());
         let is_most = gone >= FEW && gone > self.entries / 2;
         let is_void = self.is_empty && gone > 0;
-        (is_most || is_void).then_some(MostGone { gone, of: self.entries })
+        let is_whole = self.of == Of::Whole;
+        (is_whole && (is_most || is_void)).then_some(MostGone { gone, of: self.entries })
     }
 
     /// What the baseline has before a path, and nobody saw.

@@ -38,6 +38,15 @@ impl Scope {
         Self { paths: Some(folded) }
     }
 
+    /// This and another one.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self.paths, other.paths) {
+            (Some(paths), Some(others)) => Self::of(paths.into_iter().chain(others)),
+            _ => Self::everything(),
+        }
+    }
+
     /// Whether it is all of the root.
     pub fn is_everything(&self) -> bool {
         self.paths.is_none()
@@ -97,6 +106,8 @@ mod tests {
         assert!(scope(&["../a"]).is_everything());
         let many = (0..=MOST).map(|number| number.to_string().into_bytes());
         assert!(Scope::of(many).is_everything());
+        assert!(scope(&["a"]).and(Scope::everything()).is_everything());
+        assert_eq!(scope(&["a/b", "c"]).and(scope(&["a"])), scope(&["a", "c"]));
         let none = scope(&[]);
         assert!(!none.is_everything() && !none.covers(b"a") && !none.leads_through(b"a"));
     }

@@ -65,11 +65,14 @@ fn make(root: &Path, puts: &BTreeMap<Vec<u8>, Put>) {
 fn compared(plan: &Plan, manifest: &[u8]) -> Vec<Finding> {
     let lines = Manifest::open(manifest).unwrap().lines;
     let covered = lines.filter(|line| line.as_ref().map_or(true, |entry| plan.covers(&entry.path)));
-    let mut comparison = Comparison::begin(covered, &plan.root);
+    let is_whole = plan.scope.is_everything();
+    let begin = if is_whole { Comparison::begin } else { Comparison::begin_part };
+    let mut comparison = begin(covered, &plan.root);
     scan(plan, &Progress::default(), |seen| comparison.seen(seen).unwrap()).unwrap();
     // Where something moved from or to may be outside of a part.
-    let findings = comparison.finish().unwrap().findings;
-    findings.into_iter().map(|finding| Finding { moved: None, ..finding }).collect()
+    let compared = comparison.finish().unwrap();
+    assert!(is_whole || !compared.is_root_gone(), "a part says nothing of the root");
+    compared.findings.into_iter().map(|finding| Finding { moved: None, ..finding }).collect()
 }
 
 proptest! {
