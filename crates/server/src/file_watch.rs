@@ -1,6 +1,9 @@
 //! When the files are looked at without anybody asking: at the start of the server, on a schedule, and,
 //! where changes are watched, as soon as the system tells of one. Not here: looking (`flows::integrity`).
 
+mod heard;
+mod watching;
+
 use std::time::Duration;
 
 use portcullis_domain::event::Context;
@@ -20,6 +23,8 @@ pub async fn run(app: App) {
     if app.config.integrity.roots.is_empty() {
         return;
     }
+    // Before the check at the start, so that it sees all that was not heard of.
+    watching::begin(&app).await;
     let mut cause = Some(Cause::Start);
     loop {
         match look(&app, cause).await {

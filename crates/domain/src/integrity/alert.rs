@@ -74,9 +74,9 @@ impl Kind {
     }
 
     /// Whether a look that does not find it any more shows that it is over. What narrowed the view is
-    /// for somebody to judge.
+    /// for somebody to judge, and what is not watched is told by whoever watches.
     pub fn ends_by_itself(self) -> bool {
-        self != Self::CoverageNarrowed
+        !matches!(self, Self::CoverageNarrowed | Self::Unwatched)
     }
 }
 

@@ -63,11 +63,12 @@ pub struct Known {
     pub kind: Kind,
     pub status: Status,
     pub ignored_until: Option<Time>,
+    pub last_seen_at: Time,
 }
 
 /// Every alert of a root, in the order in which they were made.
 pub async fn known(tx: &mut Tx, root: &str) -> Result<Vec<Known>> {
-    const SQL: &str = "SELECT id, fingerprint, path, kind, status, ignored_until
+    const SQL: &str = "SELECT id, fingerprint, path, kind, status, ignored_until, last_seen_at
         FROM integrity_alerts WHERE root = $1 ORDER BY id";
     let known = |row: &Row| {
         let id = row.get("id")?;
@@ -78,6 +79,7 @@ pub async fn known(tx: &mut Tx, root: &str) -> Result<Vec<Known>> {
             kind: kind(row, id)?,
             status: status(row, id)?,
             ignored_until: row.get::<Option<i64>>("ignored_until")?.map(Time),
+            last_seen_at: Time(row.get("last_seen_at")?),
         })
     };
     tx.fetch_all(SQL, params![root]).await?.iter().map(known).collect()

@@ -4,6 +4,8 @@
 
 mod root;
 
+pub(super) use self::root::proposed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,6 +93,11 @@ pub async fn cancel(monitor: &Monitor<'_>, id: CheckId) -> Result<bool, Error> {
 /// The check of an id.
 pub async fn by_id(db: &Db, id: CheckId) -> Result<Option<Check>, Error> {
     checks::by_id(&mut db.read().await?, id).await
+}
+
+/// Whether one goes on.
+pub async fn is_running(db: &Db) -> Result<bool, Error> {
+    Ok(checks::running(&mut db.read().await?).await?.is_some())
 }
 
 /// What a check came to.

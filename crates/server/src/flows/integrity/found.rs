@@ -95,6 +95,16 @@ pub(super) fn of_root(root: &WatchedRoot, kind: Kind, severity: Severity, says: 
     Found { fingerprint: fingerprint(&about), about, finding: None }
 }
 
+/// Why no file of a root could be compared with anything.
+pub(super) fn nothing_compared(root: &WatchedRoot, kind: Kind) -> Found {
+    let says = if kind == Kind::BaselineInvalid {
+        "The baseline in the store is not the one that this server signed. Nothing was compared with it."
+    } else {
+        "The folder cannot be opened, or most of what ought to be in it is gone."
+    };
+    of_root(root, kind, Severity::Critical, says.to_owned())
+}
+
 fn of_finding(root: &WatchedRoot, severity: Severity, rule: String, finding: Finding) -> Found {
     let found = match &finding.is {
         Is::There(entry) => entry.to_string(),

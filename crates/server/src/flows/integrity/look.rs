@@ -90,7 +90,10 @@ fn begin<'p>(plan: &'p Plan, spooled: &Spooled) -> Result<Comparison<Lines<'p>>,
         Ok(entry) => plan.covers(&entry.path),
         Err(_) => true,
     };
-    Ok(Comparison::begin(Box::new(lines.filter(is_seen)), &plan.root))
+    let lines: Lines<'p> = Box::new(lines.filter(is_seen));
+    let is_whole = plan.scope.is_everything();
+    let begin = if is_whole { Comparison::begin } else { Comparison::begin_part };
+    Ok(begin(lines, &plan.root))
 }
 
 /// Writes down what is there; what could not be checked is not in it. Blocks.

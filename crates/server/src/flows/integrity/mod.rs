@@ -11,6 +11,7 @@ mod coverage;
 pub mod deployment;
 mod differ;
 mod found;
+pub mod glance;
 pub mod judge;
 mod look;
 pub mod schedule;
@@ -18,6 +19,7 @@ mod settle;
 mod spool;
 pub mod status;
 pub mod tell;
+pub mod unwatched;
 
 use std::path::Path;
 

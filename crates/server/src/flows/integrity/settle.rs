@@ -41,6 +41,13 @@ pub(super) struct Settling<'a> {
     pub(super) gone: Resolution,
 }
 
+impl Settling<'_> {
+    /// A look at a part says nothing of when the rest was looked at.
+    fn is_of_the_whole(&self) -> bool {
+        self.check.is_some() || self.seen.as_ref().is_some_and(Scope::is_everything)
+    }
+}
+
 /// What it came to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Settled {
@@ -104,7 +111,9 @@ pub(super) async fn settle(
             None => writing.open(&found, frozen, last.get(&found.about.path).copied()).await?,
         }
     }
-    rows::looked(&mut writing.tx, &of.root.name, of.began).await?;
+    if of.is_of_the_whole() {
+        rows::looked(&mut writing.tx, &of.root.name, of.began).await?;
+    }
     writing.tx.commit().await?;
     Ok(Settled::Done(writing.told))
 }
@@ -163,7 +172,9 @@ impl Writing<'_> {
             } else {
                 scope.is_everything() && alert.kind.ends_by_itself()
             };
-            if is_there || !is_seen {
+            // Whoever saw it after this look began knows better.
+            let is_newer = alert.last_seen_at > self.of.began;
+            if is_there || !is_seen || is_newer {
                 continue;
             }
             let (ended, event) = if gone == Resolution::AutoReverted {

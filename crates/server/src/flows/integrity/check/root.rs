@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portcullis_domain::event::{Event, Text};
 use portcullis_domain::integrity::DeploymentState;
-use portcullis_domain::integrity::alert::{Kind, Resolution, Severity};
+use portcullis_domain::integrity::alert::{Kind, Resolution};
 use portcullis_domain::time::Time;
 use portcullis_integrity::{Progress, Scope};
 use portcullis_store::integrity::baselines::{self, Baseline};
@@ -15,7 +15,7 @@ use portcullis_store::integrity::{self as rows, Root};
 use super::{OfRoot, Run};
 use crate::config::WatchedRoot;
 use crate::flows::integrity::baseline::{self, Recorded};
-use crate::flows::integrity::found::{Found, differences, of_findings, of_root};
+use crate::flows::integrity::found::{Found, differences, nothing_compared, of_findings};
 use crate::flows::integrity::look::{self, Looked, NotLooked, Target};
 use crate::flows::integrity::settle::{Settled, Settling, settle};
 use crate::flows::integrity::{Fault, Monitor, coverage, deployment, differ, spool};
@@ -156,14 +156,7 @@ impl Run<'_> {
         mut found: Vec<Found>,
         kind: Kind,
     ) -> Result<OfRoot, Fault> {
-        let says = match kind {
-            Kind::BaselineInvalid => {
-                "The baseline in the store is not the one that this server signed. Nothing was \
-                 compared with it."
-            }
-            _ => "The folder cannot be opened, or most of what ought to be in it is gone.",
-        };
-        found.push(of_root(settling.root, kind, Severity::Critical, says.to_owned()));
+        found.push(nothing_compared(settling.root, kind));
         self.counts.violations += 1;
         match self.settled(settling, found).await? {
             OfRoot::Done => Ok(OfRoot::Failed(kind.as_str())),
@@ -188,7 +181,7 @@ impl Run<'_> {
 }
 
 /// What a deployment declares.
-async fn proposed(
+pub(in crate::flows::integrity) async fn proposed(
     monitor: &Monitor<'_>,
     open: Option<&Deployment>,
 ) -> Result<Result<Option<spool::Spooled>, spool::Invalid>, Fault> {

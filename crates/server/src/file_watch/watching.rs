@@ -1,0 +1,244 @@
+//! One root that is watched: where the system tells of a change somebody looks at once, and what differs
+//! becomes an alert. Not here: hearing (`heard`), looking (`flows::integrity::glance`).
+
+use std::time::Duration;
+
+use portcullis_domain::event::Context;
+use portcullis_domain::time::Time;
+use portcullis_integrity::{Budget, Exclude, NotWatched, Scope, Uncovered, Watch};
+use portcullis_store::integrity as rows;
+
+use super::EVERY;
+use super::heard::{Listener, Listens, News};
+use crate::app::App;
+use crate::config::WatchedRoot;
+use crate::flows::integrity::glance::{Glanced, Kept, glance};
+use crate::flows::integrity::tell::tell;
+use crate::flows::integrity::{Fault, Monitor, check, unwatched};
+
+/// A root is looked at so often at most.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Watches every root from now on. Each has its watch when this is done, if it can be opened.
+pub(super) async fn begin(app: &App) {
+    let budget = Budget::of_system();
+    for root in &app.config.integrity.roots {
+        let mut watching = Watching::of(app, root, &budget);
+        if !app.config.integrity.watch {
+            watching.log(watching.covered().await);
+            continue;
+        }
+        let armed = watching.arm().await;
+        watching.awaited = armed.is_some().then(|| app.clock.now());
+        app.spawn(watching.run(armed));
+    }
+}
+
+struct Watching {
+    app: App,
+    root: WatchedRoot,
+    budget: Budget,
+    kept: Kept,
+    /// Where to look.
+    dirty: Option<Scope>,
+    /// The check at the start is expected to look at the whole after this.
+    awaited: Option<Time>,
+    /// What was said last of folders that are not watched.
+    is_covered: Option<bool>,
+    /// Why there was no watch, so that it is said once.
+    not_watched: String,
+}
+
+/// Whether it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goes {
+    On,
+    Stopping,
+}
+
+/// What it did about what it heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looked {
+    Nowhere,
+    AtFiles,
+}
+
+impl Watching {
+    fn of(app: &App, root: &WatchedRoot, budget: &Budget) -> Self {
+        Self {
+            app: app.clone(),
+            root: root.clone(),
+            budget: budget.clone(),
+            kept: Kept::default(),
+            dirty: None,
+            awaited: None,
+            is_covered: None,
+            not_watched: String::new(),
+        }
+    }
+
+    async fn run(mut self, mut armed: Option<Watch>) {
+        loop {
+            let goes = match armed.take() {
+                Some(watch) => self.hear(watch).await,
+                None => self.wait(EVERY).await,
+            };
+            if goes == Goes::Stopping {
+                return;
+            }
+            armed = self.arm().await;
+            if armed.is_some() {
+                // What happened between two watches nobody has heard of.
+                self.dirty = Some(Scope::everything());
+            }
+        }
+    }
+
+    /// Sets a watch; `None` if it cannot be, which is said once.
+    async fn arm(&mut self) -> Option<Watch> {
+        let (path, budget) = (self.root.path.clone(), self.budget.clone());
+        // What can be read has been read by the configuration.
+        let exclude = Exclude::parse(self.root.exclude.iter().map(String::as_str)).ok()?;
+        let arming = move || Watch::arm(&path, &exclude, &budget);
+        let armed = tokio::task::spawn_blocking(arming).await.ok()?;
+        let root = self.root.name.as_str();
+        match armed {
+            Ok(watch) => {
+                tracing::info!(root, folders = watch.watched(), "changes of files are heard of");
+                self.not_watched.clear();
+                Some(watch)
+            }
+            Err(not) => {
+                let why = not.to_string();
+                if why != self.not_watched {
+                    tracing::warn!(root, why, "changes of files are not heard of");
+                    self.not_watched = why;
+                }
+                if matches!(not, NotWatched::System(_)) {
+                    // A root that cannot be opened is told of by whoever looks.
+                    let all = Uncovered { folders: 1, named: vec![Vec::new()] };
+                    let said = self.say_uncovered(Some(&all)).await;
+                    self.log(said);
+                }
+                None
+            }
+        }
+    }
+
+    /// Looks wherever the watch says, until it has no more to say.
+    async fn hear(&mut self, watch: Watch) -> Goes {
+        let mut listener = match Listener::begin(watch) {
+            Ok(listener) => listener,
+            Err(error) => {
+                self.log(Err(error.into()));
+                return self.wait(EVERY).await;
+            }
+        };
+        loop {
+            let listens = tokio::select! {
+                () = self.app.stopping.cancelled() => return Goes::Stopping,
+                listens = listener.next() => listens,
+                () = tokio::time::sleep(PAUSE), if self.is_waiting() => Listens::On,
+            };
+            let rest = match self.look(listener.take()).await {
+                Ok(Looked::Nowhere) => Duration::ZERO,
+                Ok(Looked::AtFiles) => PAUSE,
+                Err(fault) => {
+                    self.log(Err(fault));
+                    EVERY
+                }
+            };
+            let goes = self.wait(rest).await;
+            if goes == Goes::Stopping || listens == Listens::NoMore {
+                return goes;
+            }
+        }
+    }
+
+    /// Whether there is something to do though nothing is heard.
+    fn is_waiting(&self) -> bool {
+        self.dirty.is_some() || self.awaited.is_some()
+    }
+
+    async fn look(&mut self, news: News) -> Result<Looked, Fault> {
+        self.dirty = match (self.dirty.take(), news.dirty) {
+            (Some(before), Some(dirty)) => Some(before.and(dirty)),
+            (before, dirty) => before.or(dirty),
+        };
+        self.say_uncovered(news.uncovered.as_ref()).await?;
+        self.miss_nothing().await?;
+        let Some(scope) = self.dirty.clone() else { return Ok(Looked::Nowhere) };
+        let (app, context) = (self.app.clone(), Context::default());
+        let monitor = Monitor::of(&app, &context);
+        let kept = &mut self.kept;
+        // Large, and carried by every future above it.
+        let looking = Box::pin(glance(&monitor, &self.root, &scope, kept, &app.stopping));
+        if let Glanced::Done(told) = looking.await? {
+            self.dirty = None;
+            self.awaited = self.awaited.filter(|_| !scope.is_everything());
+            tracing::debug!(
+                root = self.root.name,
+                alerts = told.len(),
+                "what changed was looked at"
+            );
+            tell(&app, &told).await?;
+        }
+        Ok(Looked::AtFiles)
+    }
+
+    /// Looks at the whole, unless a check does that has begun after the watch was set.
+    async fn miss_nothing(&mut self) -> Result<(), Fault> {
+        let Some(since) = self.awaited else { return Ok(()) };
+        let mut tx = self.app.db.read_once().await?;
+        let row = rows::by_name(&mut tx, &self.root.name).await?;
+        drop(tx);
+        let is_looked_at = row.and_then(|row| row.looked_at).is_some_and(|at| at >= since);
+        let is_late = self.app.clock.now() >= since.plus(EVERY);
+        if !is_looked_at && (!is_late || check::is_running(&self.app.db).await?) {
+            return Ok(());
+        }
+        if !is_looked_at {
+            self.dirty = Some(Scope::everything());
+        }
+        self.awaited = None;
+        Ok(())
+    }
+
+    async fn say_uncovered(&mut self, uncovered: Option<&Uncovered>) -> Result<(), Fault> {
+        let is_covered = uncovered.is_none();
+        if self.is_covered == Some(is_covered) {
+            return Ok(());
+        }
+        match uncovered {
+            Some(uncovered) => {
+                let context = Context::default();
+                let monitor = Monitor::of(&self.app, &context);
+                let told = unwatched::uncovered(&monitor, &self.root, uncovered).await?;
+                tell(&self.app, &told).await?;
+            }
+            None => self.covered().await?,
+        }
+        self.is_covered = Some(is_covered);
+        Ok(())
+    }
+
+    async fn covered(&self) -> Result<(), Fault> {
+        let context = Context::default();
+        unwatched::covered(&Monitor::of(&self.app, &context), &self.root).await
+    }
+
+    async fn wait(&self, long: Duration) -> Goes {
+        tokio::select! {
+            () = self.app.stopping.cancelled() => Goes::Stopping,
+            () = tokio::time::sleep(long) => Goes::On,
+        }
+    }
+
+    fn log(&self, done: Result<(), Fault>) {
+        if let Err(fault) = done {
+            let error = &fault as &dyn std::error::Error;
+            let root = self.root.name.as_str();
+            tracing::warn!(error, root, "changes of files are not looked at; they will be");
+        }
+    }
+}

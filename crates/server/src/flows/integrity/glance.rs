@@ -1,0 +1,138 @@
+//! A look at a part of a root, because the system tells of a change there. It is no check: nothing is
+//! written down but what becomes of alerts. Not here: when there is one (`crate::file_watch`).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use portcullis_domain::integrity::alert::{Kind, Resolution};
+use portcullis_integrity::{Plan, Progress, Scope};
+use portcullis_store::integrity::baselines::{self, Baseline};
+use portcullis_store::integrity::deployments::{self, Deployment};
+use tokio_util::sync::CancellationToken;
+
+use super::check::proposed;
+use super::found::{Found, differences, nothing_compared, of_findings};
+use super::look::{self, Looked, NotLooked, Target};
+use super::settle::{Settled, Settling, Told, settle};
+use super::spool::{self, Invalid, Spooled};
+use super::{Fault, Monitor};
+use crate::config::WatchedRoot;
+
+/// The baseline that the last look was held against, for the next one. Its signature was checked.
+#[derive(Default)]
+pub struct Kept(Option<(i64, Arc<Spooled>)>);
+
+/// What became of a look.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Glanced {
+    /// Alerts that are new, or open again.
+    Done(Vec<Told>),
+    /// There is no baseline yet, or it is another one by now: somebody has to look again.
+    Again,
+    Stopped,
+}
+
+/// Looks at a part of a root, and makes alerts of what differs there.
+pub async fn glance(
+    monitor: &Monitor<'_>,
+    root: &WatchedRoot,
+    scope: &Scope,
+    kept: &mut Kept,
+    stopping: &CancellationToken,
+) -> Result<Glanced, Fault> {
+    let began = monitor.now();
+    let mut tx = monitor.db.read().await?;
+    let active = baselines::active(&mut tx, &root.name).await?;
+    let open = deployments::open_in(&mut tx, &root.name).await?;
+    drop(tx);
+    let Some(active) = active else { return Ok(Glanced::Again) };
+    let open = open.filter(|open| open.ends_at > began);
+    let mut settling = Settling {
+        root,
+        check: None,
+        deployment: open.as_ref().map(|open| open.id),
+        began,
+        against: Some(active.number),
+        seen: None,
+        reached: HashSet::new(),
+        gone: Resolution::AutoReverted,
+    };
+    let found = match see(monitor, root, scope, (kept, &active, open), stopping).await? {
+        Ok(looked) => {
+            let differing = differences(looked);
+            settling.seen = differing.is_whole.then(|| scope.clone());
+            settling.reached = differing.reached;
+            of_findings(root, &monitor.settings.rules, differing.findings)
+        }
+        Err(Unseen::Because(kind)) => vec![nothing_compared(root, kind)],
+        Err(Unseen::Stopped) => return Ok(Glanced::Stopped),
+    };
+    settled(monitor, &settling, found).await
+}
+
+/// Why nothing was seen.
+enum Unseen {
+    Because(Kind),
+    Stopped,
+}
+
+async fn see(
+    monitor: &Monitor<'_>,
+    root: &WatchedRoot,
+    scope: &Scope,
+    (kept, active, open): (&mut Kept, &Baseline, Option<Deployment>),
+    stopping: &CancellationToken,
+) -> Result<Result<Looked, Unseen>, Fault> {
+    let old = kept.fetch(monitor, active).await?;
+    let new = proposed(monitor, open.as_ref()).await?;
+    let (Ok(old), Ok(new)) = (old, new) else {
+        return Ok(Err(Unseen::Because(Kind::BaselineInvalid)));
+    };
+    let plan = Plan { scope: scope.clone(), ..look::plan(monitor.settings, root)? };
+    let progress = Arc::new(Progress::default());
+    let target = Target { plan, progress: Arc::clone(&progress) };
+    let mut looking = tokio::task::spawn_blocking(move || look::look(&target, &old, new.as_ref()));
+    let looked = tokio::select! {
+        looked = &mut looking => looked?,
+        () = stopping.cancelled() => {
+            progress.stop();
+            looking.await?
+        }
+    };
+    Ok(match looked {
+        Ok(looked) if looked.old.is_root_gone() => Err(Unseen::Because(Kind::RootUnavailable)),
+        Ok(looked) => Ok(looked),
+        Err(NotLooked::Root(_)) => Err(Unseen::Because(Kind::RootUnavailable)),
+        Err(NotLooked::Baseline) => Err(Unseen::Because(Kind::BaselineInvalid)),
+        Err(NotLooked::Stopped) => Err(Unseen::Stopped),
+        Err(NotLooked::Io(error)) => return Err(error.into()),
+    })
+}
+
+async fn settled(
+    monitor: &Monitor<'_>,
+    settling: &Settling<'_>,
+    found: Vec<Found>,
+) -> Result<Glanced, Fault> {
+    Ok(match settle(monitor, settling, found).await? {
+        Settled::Done(told) => Glanced::Done(told),
+        Settled::Superseded => Glanced::Again,
+    })
+}
+
+impl Kept {
+    async fn fetch(
+        &mut self,
+        monitor: &Monitor<'_>,
+        active: &Baseline,
+    ) -> Result<Result<Arc<Spooled>, Invalid>, Fault> {
+        if let Some((number, spooled)) = &self.0
+            && *number == active.number
+        {
+            return Ok(Ok(Arc::clone(spooled)));
+        }
+        let fetched = spool::fetch(monitor, active).await?.map(Arc::new);
+        self.0 = fetched.as_ref().ok().map(|spooled| (active.number, Arc::clone(spooled)));
+        Ok(fetched)
+    }
+}
