@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use portcullis_domain::time::Time;
 use portcullis_store::{
-    Db, Error, Tx, api_keys as key_rows, credentials, csrf_spent, factors, integrity, invalidations, lockouts,
-    nodes as node_rows, one_time_codes, one_time_links, outbox, remember, sessions,
-    sign_in_tickets, signing_keys as signing_key_rows, throttle, trusted_devices,
+    Db, Error, Tx, api_keys as key_rows, credentials, csrf_spent, factors, integrity,
+    invalidations, lockouts, nodes as node_rows, one_time_codes, one_time_links, outbox, remember,
+    sessions, sign_in_tickets, signing_keys as signing_key_rows, throttle, trusted_devices,
 };
 use tokio_util::sync::CancellationToken;
 

@@ -141,8 +141,7 @@ pub async fn list(tx: &mut Tx, after: UserId, limit: i64) -> Result<Vec<User>> {
 
 /// The staff who can sign in, in the order of their numbers, at most `limit`.
 pub async fn staff(tx: &mut Tx, limit: i64) -> Result<Vec<User>> {
-    const SQL: &str =
-        select!("WHERE u.account_type = $1 AND u.status = $2 ORDER BY u.id LIMIT $3");
+    const SQL: &str = select!("WHERE u.account_type = $1 AND u.status = $2 ORDER BY u.id LIMIT $3");
     let row = params![AccountType::Staff.id(), AccountStatus::Active.id(), limit];
     tx.fetch_all(SQL, row).await?.iter().map(user).collect()
 }

@@ -6,10 +6,10 @@ use super::api::console::password_tokens as tokens;
 use super::api::oauth::{introspect, revoke};
 use super::api::{
     access_token, account_sessions, activity_log, api_keys, change_password, console, csrf, email,
-    file_integrity, first_user, health, limits, login, logout, logout_user, magic_link, me, mobile_auth, oauth,
-    openapi, own_permissions, own_profile, password_reset, permissions, places, probe, profile,
-    roles, second_factor, security_report, session_acts, sessions, trusted_devices, two_factor,
-    users, verify_place,
+    file_integrity, first_user, health, limits, login, logout, logout_user, magic_link, me,
+    mobile_auth, oauth, openapi, own_permissions, own_profile, password_reset, permissions, places,
+    probe, profile, roles, second_factor, security_report, session_acts, sessions, trusted_devices,
+    two_factor, users, verify_place,
 };
 use super::pages;
 use super::table::{Row, row};

@@ -20,6 +20,7 @@ mod contract;
 mod crash;
 mod docs;
 mod doors;
+mod file_integrity;
 mod file_watch;
 mod first_run;
 mod geo;

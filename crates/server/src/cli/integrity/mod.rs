@@ -68,7 +68,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// All files below a root, of any size, on all processors.
 fn plan(root: PathBuf, exclude: Exclude) -> Plan {
     let threads = thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
-    Plan { root, exclude, scope: Scope::default(), max_bytes: u64::MAX, threads, limits: Limits::default() }
+    Plan {
+        root,
+        exclude,
+        scope: Scope::default(),
+        max_bytes: u64::MAX,
+        threads,
+        limits: Limits::default(),
+    }
 }
 
 /// Scans, and says meanwhile how far it is.

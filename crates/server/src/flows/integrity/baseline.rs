@@ -1,7 +1,6 @@
 //! Baselines: recorded as files are, changed in one entry, put in force; each an act of somebody, which
 //! is written down. The one exception is a root's first, which is recorded at the first check.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use portcullis_domain::event::{Event, Text};
@@ -13,7 +12,7 @@ use portcullis_store::integrity::{self as rows};
 
 use super::look::{self, NotLooked, Target};
 use super::spool::{self, Saying};
-use super::{Fault, Monitor};
+use super::{Fault, Monitor, coverage, differ};
 use crate::config::WatchedRoot;
 
 /// What became of a new baseline.
@@ -34,8 +33,9 @@ pub async fn record(
     progress: Arc<Progress>,
     reason: &str,
 ) -> Result<Recorded, Fault> {
+    let began = monitor.now();
     let target = Target { plan: look::plan(monitor.settings, root)?, progress };
-    let over = in_force(monitor, &root.name).await?;
+    let over = in_force(monitor, root).await?;
     let body = spool::empty(monitor)?;
     let observed = tokio::task::spawn_blocking(move || look::observe(&target, body)).await?;
     let body = match observed {
@@ -46,7 +46,14 @@ pub async fn record(
     };
     let saying = Saying { root: &root.name, reason, by: monitor.context.actor };
     let number = spool::keep_observed(monitor, body, &saying).await?;
-    activate(monitor, &root.name, number, over).await
+    let recorded = activate(monitor, &root.name, number, over).await?;
+    if matches!(recorded, Recorded::Done { .. }) {
+        let mut tx = monitor.db.write().await?;
+        rows::looked(&mut tx, &root.name, began).await?;
+        tx.commit().await?;
+        differ::keep_copies(monitor, root).await?;
+    }
+    Ok(recorded)
 }
 
 /// A change of one entry of a baseline.
@@ -64,7 +71,7 @@ pub(super) async fn propose_edited(
     edits: &[Edit<'_>],
     reason: &str,
 ) -> Result<Option<(i64, i64)>, Fault> {
-    let mut tx = monitor.db.read_once().await?;
+    let mut tx = monitor.db.read().await?;
     let active = baselines::active(&mut tx, root).await?;
     drop(tx);
     let Some(active) = active else { return Ok(None) };
@@ -146,10 +153,13 @@ pub(super) async fn proposed(
     Ok(monitor.record(tx, &event).await?)
 }
 
-/// The number of the baseline in force.
-async fn in_force(monitor: &Monitor<'_>, root: &str) -> Result<Option<i64>, Fault> {
-    let mut tx = monitor.db.read_once().await?;
-    Ok(rows::by_name(&mut tx, root).await?.and_then(|root| root.baseline))
+/// The number of the baseline in force, of a root that may be new.
+async fn in_force(monitor: &Monitor<'_>, root: &WatchedRoot) -> Result<Option<i64>, Fault> {
+    let mut tx = monitor.db.write().await?;
+    let coverage = coverage::of(monitor.settings, root);
+    let over = rows::ensure(&mut tx, &root.name, &coverage).await?.baseline;
+    tx.commit().await?;
+    Ok(over)
 }
 
 /// Writes a baseline out as a signed manifest, for whoever checks without the server.

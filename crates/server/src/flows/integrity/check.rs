@@ -62,7 +62,7 @@ pub async fn begin(monitor: &Monitor<'_>, cause: Cause) -> Result<Begun, Error> 
 
 /// Says of a check whose process is gone that it was interrupted.
 pub async fn find_interrupted(monitor: &Monitor<'_>) -> Result<(), Error> {
-    let mut tx = monitor.db.write_once().await?;
+    let mut tx = monitor.db.write().await?;
     interrupt_silent(monitor, &mut tx, monitor.now()).await?;
     tx.commit().await
 }
@@ -184,8 +184,7 @@ impl<'a> Run<'a> {
         new: Option<Spooled>,
     ) -> Result<Result<Looked, NotLooked>, Fault> {
         let progress = Arc::clone(&target.progress);
-        let looking =
-            tokio::task::spawn_blocking(move || look::look(&target, &old, new.as_ref()));
+        let looking = tokio::task::spawn_blocking(move || look::look(&target, &old, new.as_ref()));
         self.watch(root, "scan", &progress, looking).await
     }
 
@@ -217,7 +216,7 @@ impl<'a> Run<'a> {
     }
 
     async fn beat(&self, phase: &str, root: &str) -> Result<bool, Error> {
-        let mut tx = self.monitor.db.write_once().await?;
+        let mut tx = self.monitor.db.write().await?;
         let now = self.monitor.now();
         let goes_on = checks::beat(&mut tx, self.id, (phase, root), &self.counts, now).await?;
         tx.commit().await?;

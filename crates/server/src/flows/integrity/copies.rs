@@ -14,8 +14,7 @@ use portcullis_integrity::{Content, Digest, Entry, read_whole};
 use crate::random::Random;
 
 /// Whether there was room for all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Room {
+enum Room {
     Enough,
     Full,
 }
@@ -33,6 +32,14 @@ pub(super) struct Keeping {
     pub(super) random: Random,
 }
 
+/// The file that says so where there was no room for all of them.
+const FULL: &str = "full";
+
+/// Whether there was no room for all copies of a root when they were last kept.
+pub(super) fn are_incomplete(data_dir: &Path, root: &str) -> bool {
+    of_root(data_dir, root).join(FULL).exists()
+}
+
 /// Where the copies of all roots are.
 pub(super) fn of_all(data_dir: &Path) -> PathBuf {
     data_dir.join("integrity/copies")
@@ -45,10 +52,7 @@ pub(super) fn of_root(data_dir: &Path, root: &str) -> PathBuf {
 
 /// Keeps a copy of each small text file of a baseline that is still as the baseline has it, and removes
 /// the others.
-pub(super) fn keep(
-    keeping: &Keeping,
-    entries: impl Iterator<Item = Entry>,
-) -> io::Result<Room> {
+pub(super) fn keep(keeping: &Keeping, entries: impl Iterator<Item = Entry>) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(&keeping.to)?;
     let (mut wanted, mut taken, mut room) = (HashSet::new(), bytes_in(&keeping.all)?, Room::Enough);
     for entry in entries {
@@ -72,7 +76,13 @@ pub(super) fn keep(
         }
     }
     remove_others(&keeping.to, &wanted)?;
-    Ok(room)
+    match room {
+        Room::Full => fs::write(keeping.to.join(FULL), [])?,
+        Room::Enough => {
+            fs::remove_file(keeping.to.join(FULL)).or_else(unless_missing)?;
+        }
+    }
+    Ok(())
 }
 
 /// The copy of a content, if there is one that is whole.
@@ -118,9 +128,16 @@ fn bytes_in(folder: &Path) -> io::Result<u64> {
     Ok(sum)
 }
 
+fn unless_missing(fault: io::Error) -> io::Result<()> {
+    if fault.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(fault) }
+}
+
 fn remove_others(folder: &Path, wanted: &HashSet<Digest>) -> io::Result<()> {
     for part in fs::read_dir(folder)? {
         let part = part?.path();
+        if !part.is_dir() {
+            continue;
+        }
         for file in fs::read_dir(&part)? {
             let file = file?;
             let digest = file.file_name().to_str().and_then(|name| name.parse::<Digest>().ok());

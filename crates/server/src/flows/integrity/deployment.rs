@@ -70,7 +70,7 @@ pub async fn open(
         Ok(manifest) => manifest,
         Err(why) => return refused(why),
     };
-    let mut tx = monitor.db.read_once().await?;
+    let mut tx = monitor.db.read().await?;
     let active = baselines::active(&mut tx, &root.name).await?;
     let open = deployments::open_in(&mut tx, &root.name).await?;
     drop(tx);
@@ -201,7 +201,7 @@ pub async fn end(
     id: DeploymentId,
     stopping: &CancellationToken,
 ) -> Result<Closed, Fault> {
-    let mut tx = monitor.db.read_once().await?;
+    let mut tx = monitor.db.read().await?;
     let open = deployments::by_id(&mut tx, id).await?;
     drop(tx);
     let open = open.filter(|open| open.state == DeploymentState::Open);
@@ -269,7 +269,7 @@ async fn complete(
 
 /// Calls a deployment off; `false` if it is not open.
 pub async fn cancel(monitor: &Monitor<'_>, id: DeploymentId) -> Result<bool, Fault> {
-    let mut tx = monitor.db.read_once().await?;
+    let mut tx = monitor.db.read().await?;
     let open = deployments::by_id(&mut tx, id).await?;
     drop(tx);
     match open.filter(|open| open.state == DeploymentState::Open) {
@@ -280,7 +280,7 @@ pub async fn cancel(monitor: &Monitor<'_>, id: DeploymentId) -> Result<bool, Fau
 
 /// Ends deployments whose time is over.
 pub async fn expire(monitor: &Monitor<'_>) -> Result<(), Fault> {
-    let mut tx = monitor.db.read_once().await?;
+    let mut tx = monitor.db.read().await?;
     let open = deployments::all_open(&mut tx).await?;
     drop(tx);
     for open in open.iter().filter(|open| open.ends_at <= monitor.now()) {

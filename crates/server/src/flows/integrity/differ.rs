@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use portcullis_domain::integrity::alert::{Kind, Severity};
 use portcullis_domain::integrity::{NONCE_LEN, WatchKeys};
 use portcullis_domain::time::Time;
 use portcullis_integrity::diff::{self, Diff, Limits, MaskKey, NoDiff};
@@ -14,7 +15,7 @@ use portcullis_integrity::{Content, Entry, Finding, Is, Why, read_whole};
 use portcullis_store::integrity::baselines;
 use portcullis_store::integrity::diffs::{self, Kept};
 
-use super::found::Found;
+use super::found::{Found, of_root};
 use super::settle::ByFingerprint;
 use super::{Fault, Monitor, copies, spool};
 use crate::config::WatchedRoot;
@@ -53,7 +54,7 @@ pub(super) async fn freeze(
     if new.is_empty() {
         return Ok(HashMap::new());
     }
-    let taken = diffs::bytes(&mut monitor.db.read_once().await?).await?;
+    let taken = diffs::bytes(&mut monitor.db.read().await?).await?;
     let mut room = i64::try_from(monitor.settings.copies.unwrap_or(0)).unwrap_or(i64::MAX) - taken;
     let (desk, now) = (desk(monitor, root), monitor.now());
     let take = move || {
@@ -80,7 +81,6 @@ pub(super) async fn current(
         let before = was.as_ref().map(|was| desk.good(was)).transpose()?;
         let after = match read_whole(&desk.root.path, &path, desk.max_bytes) {
             Ok((bytes, _)) => Some(bytes),
-            Err(Why::Gone) => None,
             Err(why) => return Err(word(why)),
         };
         desk.differ(&path, before.as_deref(), after.as_deref()).map_err(|not| not.as_str())
@@ -101,9 +101,10 @@ impl Frozen {
     /// Sealed for its alert.
     pub(super) fn sealed(&self, monitor: &Monitor<'_>, alert: i64) -> Kept {
         let nonce: [u8; NONCE_LEN] = monitor.random.bytes();
-        let sealed = self.text.as_ref().and_then(|text| {
-            monitor.keys.watch.seal(&place(alert), nonce, text.as_bytes())
-        });
+        let sealed = self
+            .text
+            .as_ref()
+            .and_then(|text| monitor.keys.watch.seal(&place(alert), nonce, text.as_bytes()));
         Kept {
             sealed,
             added: self.added,
@@ -140,11 +141,9 @@ impl Desk {
                     reason: "",
                     taken_at: now,
                 },
-                Err(NoDiff::Secret { added, removed }) => Frozen {
-                    added: count(added),
-                    removed: count(removed),
-                    ..none("nodiff", now)
-                },
+                Err(NoDiff::Secret { added, removed }) => {
+                    Frozen { added: count(added), removed: count(removed), ..none("nodiff", now) }
+                }
                 Err(not) => none(not.as_str(), now),
             },
             Err(reason) => none(reason, now),
@@ -177,12 +176,14 @@ impl Desk {
     /// The file as it was found, if it is still that.
     fn found(&self, is: &Entry) -> Result<Vec<u8>, &'static str> {
         let Content::File { digest, .. } = &is.content else { return Err("not_a_file") };
-        let (bytes, now) =
-            read_whole(&self.root.path, &is.path, self.max_bytes).map_err(word)?;
+        let (bytes, now) = read_whole(&self.root.path, &is.path, self.max_bytes).map_err(word)?;
         if now == *digest { Ok(bytes) } else { Err("changed_again") }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "how long a comparison takes is no matter of time")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long a comparison takes is no matter of time"
+    )]
     fn differ(
         &self,
         path: &[u8],
@@ -208,18 +209,23 @@ fn count(lines: u64) -> i64 {
     i64::try_from(lines).unwrap_or(i64::MAX)
 }
 
+/// What there is to tell of if there was no room for all copies.
+pub(super) fn lack_of_room(monitor: &Monitor<'_>, root: &WatchedRoot) -> Option<Found> {
+    let says = "There is no room for copies of all good text files (integrity.copies), so that some \
+                differences cannot be shown.";
+    let full = || of_root(root, Kind::CopiesFull, Severity::Low, says.to_owned());
+    copies::are_incomplete(monitor.data_dir, &root.name).then(full)
+}
+
 /// Keeps copies of the good files of a root: those that the baseline in force has, and no others.
-pub(super) async fn keep_copies(
-    monitor: &Monitor<'_>,
-    root: &WatchedRoot,
-) -> Result<copies::Room, Fault> {
-    let Some(most) = monitor.settings.copies else { return Ok(copies::Room::Enough) };
-    let mut tx = monitor.db.read_once().await?;
+pub(super) async fn keep_copies(monitor: &Monitor<'_>, root: &WatchedRoot) -> Result<(), Fault> {
+    let Some(most) = monitor.settings.copies else { return Ok(()) };
+    let mut tx = monitor.db.read().await?;
     let active = baselines::active(&mut tx, &root.name).await?;
     drop(tx);
-    let Some(active) = active else { return Ok(copies::Room::Enough) };
+    let Some(active) = active else { return Ok(()) };
     let Ok(spooled) = spool::fetch(monitor, &active).await? else {
-        return Ok(copies::Room::Enough);
+        return Ok(());
     };
     let keeping = copies::Keeping {
         root: root.path.clone(),

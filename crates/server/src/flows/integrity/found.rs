@@ -39,7 +39,8 @@ pub(super) struct Differences {
 /// on, from the declared one too.
 pub(super) fn differences(looked: Looked) -> Differences {
     let Some(new) = looked.new else {
-        let (findings, is_whole) = (looked.old.findings, looked.old.is_whole());
+        let is_whole = looked.old.is_whole();
+        let findings = looked.old.findings;
         let (counts, reached) = Default::default();
         return Differences { findings, is_whole, counts, reached };
     };
@@ -65,11 +66,7 @@ pub(super) fn differences(looked: Looked) -> Differences {
 }
 
 /// What there is to tell of differences, and how much of it by no rule deserves an alert.
-pub(super) fn of_findings(
-    root: &WatchedRoot,
-    rules: &Rules,
-    findings: Vec<Finding>,
-) -> Vec<Found> {
+pub(super) fn of_findings(root: &WatchedRoot, rules: &Rules, findings: Vec<Finding>) -> Vec<Found> {
     let told = |finding: Finding| {
         let verdict = rules.judge(&finding, &root.path);
         let severity = Severity::parse(verdict.severity?.as_str())?;
@@ -194,14 +191,16 @@ fn changes(was: &Entry, is: &Entry) -> String {
         && before != after
     {
         let (old, new) = ((before.uid, before.gid), (after.uid, after.gid));
-        parts.push(format!("it belonged to {}:{} and belongs to {}:{}", old.0, old.1, new.0, new.1));
+        parts
+            .push(format!("it belonged to {}:{} and belongs to {}:{}", old.0, old.1, new.0, new.1));
     }
     if was.attributes != is.attributes {
         parts.push("its capabilities or access lists are others".to_owned());
     }
     let text = parts.join("; ");
     let mut letters = text.chars();
-    let first: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
+    let first: String =
+        letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
 }
 

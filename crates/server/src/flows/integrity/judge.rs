@@ -75,12 +75,7 @@ pub enum Acted {
 }
 
 /// Does the same to each of the alerts.
-pub async fn act(
-    monitor: &Monitor<'_>,
-    ids: &[i64],
-    act: Act,
-    note: &str,
-) -> Result<Acted, Fault> {
+pub async fn act(monitor: &Monitor<'_>, ids: &[i64], act: Act, note: &str) -> Result<Acted, Fault> {
     if act == Act::Resolve(Some(Resolution::Accepted)) {
         return accept(monitor, ids, note).await;
     }
@@ -204,6 +199,10 @@ impl Accepted {
         };
         Some(Self { alert, entry })
     }
+
+    fn edit(&self) -> Edit<'_> {
+        Edit { path: &self.alert.about.path, entry: self.entry.as_ref() }
+    }
 }
 
 /// `false`: the baseline is another one by now.
@@ -220,8 +219,7 @@ async fn accept_in(
         last.pop_if(|before| before.alert.about.path == one.alert.about.path);
         last.push(one);
     }
-    let edit = |of: &&'_ Accepted| Edit { path: &of.alert.about.path, entry: of.entry.as_ref() };
-    let edits: Vec<Edit<'_>> = last.iter().map(edit).collect();
+    let edits: Vec<Edit<'_>> = last.into_iter().map(Accepted::edit).collect();
     let reason = if note.is_empty() { "differences were accepted" } else { note };
     let proposed = baseline::propose_edited(monitor, root, &edits, reason).await?;
     let Some((number, over)) = proposed else { return Ok(false) };

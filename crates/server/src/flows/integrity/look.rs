@@ -8,8 +8,8 @@ use std::thread::available_parallelism;
 
 use portcullis_integrity::manifest::Fault as ManifestFault;
 use portcullis_integrity::{
-    Compared, Comparison, Entry, Exclude, Limits, NotAPattern, NotScanned, Plan, Progress, Scope, Seen, Why,
-    scan,
+    Compared, Comparison, Entry, Exclude, Limits, NotAPattern, NotScanned, Plan, Progress, Scope,
+    Seen, Why, scan,
 };
 
 use super::spool::{Spooled, Written};

@@ -15,8 +15,8 @@ use portcullis_store::integrity::sightings::{self, Present, Sighting};
 use portcullis_store::integrity::{self as rows};
 use portcullis_store::{Error, Tx, roles, user_grants, users};
 
-use super::found::{Found, of_root};
 use super::differ::{self, Frozen};
+use super::found::{Found, of_root};
 use super::{Fault, Monitor};
 use crate::config::WatchedRoot;
 
@@ -72,7 +72,7 @@ pub(super) async fn settle(
     of: &Settling<'_>,
     found: Vec<Found>,
 ) -> Result<Settled, Fault> {
-    let mut tx = monitor.db.read_once().await?;
+    let mut tx = monitor.db.read().await?;
     let known = fingerprints(alerts::known(&mut tx, &of.root.name).await?);
     let before = rows::by_name(&mut tx, &of.root.name).await?.and_then(|root| root.looked_at);
     let since = before.unwrap_or(of.began);
@@ -96,7 +96,8 @@ pub(super) async fn settle(
         since: before,
         at: monitor.now(),
     };
-    let mut writing = Writing { monitor, of, tx, sighting, present, is_kept: false, told: Vec::new() };
+    let mut writing =
+        Writing { monitor, of, tx, sighting, present, is_kept: false, told: Vec::new() };
     let known = alerts::known(&mut writing.tx, &of.root.name).await?;
     writing.end(&known, &all, &paths).await?;
     // The last alert of each path, for the one that takes its place.
@@ -219,8 +220,7 @@ impl Writing<'_> {
         let supersedes = last.filter(|_| about.kind.is_of_a_path());
         let (sighting, now) = (self.sighting.id, self.monitor.now());
         let tx = &mut self.tx;
-        let id =
-            alerts::insert(tx, &found.fingerprint, about, supersedes, sighting, now).await?;
+        let id = alerts::insert(tx, &found.fingerprint, about, supersedes, sighting, now).await?;
         if let Some(frozen) = frozen {
             diffs::put(&mut self.tx, id, &frozen.sealed(self.monitor, id)).await?;
         }
@@ -257,7 +257,7 @@ impl Writing<'_> {
             let Some(role) = roles::by_id(&mut self.tx, user.role_id).await? else { continue };
             let own = user_grants::list(&mut self.tx, user.id).await?;
             let role = role.with(&own);
-            let grants: Vec<&str> = role.grants.iter().map(|grant| grant.as_str()).collect();
+            let grants: Vec<String> = role.grants.iter().map(ToString::to_string).collect();
             let level = i64::from(role.level.get());
             let what = (role.name.as_str(), level, &*grants.join(" "));
             sightings::witness(&mut self.tx, self.sighting.id, present, what).await?;

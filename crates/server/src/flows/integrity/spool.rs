@@ -20,9 +20,8 @@ const SLICE: i64 = 64;
 /// A part ends at the latest after so many lines.
 const LONGEST_PART: usize = 4096;
 
-/// A baseline whose head is as it was signed. Its lines are proved when the last of them was read.
+/// A baseline whose head is as it was signed, and is of its root. Its lines are proved when the last of them was read.
 pub(super) struct Spooled {
-    pub(super) head: Head,
     file: File,
     /// Where the lines begin.
     at: u64,
@@ -70,9 +69,8 @@ pub(super) async fn fetch(
     let at = u64::try_from(baseline.note.len()).unwrap_or(u64::MAX) + 1;
     let mut from = 0;
     loop {
-        let mut tx = monitor.db.read_once().await?;
-        let parts =
-            baselines::parts(&mut tx, &baseline.root, baseline.number, from, SLICE).await?;
+        let mut tx = monitor.db.read().await?;
+        let parts = baselines::parts(&mut tx, &baseline.root, baseline.number, from, SLICE).await?;
         drop(tx);
         for part in &parts {
             file.write_all(part)?;
@@ -91,7 +89,7 @@ fn opened(mut file: File, at: u64, root: &str) -> Result<Spooled, Invalid> {
     file.seek(SeekFrom::Start(0)).map_err(|_| Invalid::Lines)?;
     let clone = file.try_clone().map_err(|_| Invalid::Lines)?;
     let head = Manifest::open(BufReader::new(clone)).map_err(|_| Invalid::Lines)?.head;
-    if head.root == root { Ok(Spooled { head, file, at }) } else { Err(Invalid::Lines) }
+    if head.root == root { Ok(Spooled { file, at }) } else { Err(Invalid::Lines) }
 }
 
 /// A file for the lines of a new baseline.

@@ -71,11 +71,7 @@ pub async fn baselines(db: &Db, limit: i64) -> Result<Vec<Baseline>, Error> {
 }
 
 /// A baseline by its number; without one that in force.
-pub async fn baseline(
-    db: &Db,
-    root: &str,
-    number: Option<i64>,
-) -> Result<Option<Baseline>, Error> {
+pub async fn baseline(db: &Db, root: &str, number: Option<i64>) -> Result<Option<Baseline>, Error> {
     let mut tx = db.read().await?;
     match number {
         Some(number) => baseline_rows::by_number(&mut tx, root, number).await,

@@ -18,8 +18,6 @@ use crate::web::error::{Documented, Error, Fault};
 use crate::web::request::Call;
 use crate::web::table::{Row, row};
 
-pub use shown::alert;
-
 /// What is answered where no folders are watched.
 const NO_ROOTS: Documented = Documented {
     status: StatusCode::CONFLICT,

@@ -21,10 +21,13 @@ use crate::flows::integrity::settle::{Settled, Settling, settle};
 use crate::flows::integrity::{Fault, Monitor, coverage, deployment, differ, spool};
 
 impl Run<'_> {
-    pub(in crate::flows::integrity) async fn root(&mut self, root: &WatchedRoot) -> Result<OfRoot, Fault> {
+    pub(in crate::flows::integrity) async fn root(
+        &mut self,
+        root: &WatchedRoot,
+    ) -> Result<OfRoot, Fault> {
         let began = self.monitor.now();
         let row = self.begin_root(root, began).await?;
-        let mut tx = self.monitor.db.read_once().await?;
+        let mut tx = self.monitor.db.read().await?;
         let active = baselines::active(&mut tx, &root.name).await?;
         let open = deployments::open_in(&mut tx, &root.name).await?;
         drop(tx);
@@ -41,7 +44,8 @@ impl Run<'_> {
             reached: HashSet::new(),
             gone: Resolution::AutoReverted,
         };
-        let standing = coverage::narrowed(self.monitor, root, &row);
+        let mut standing = coverage::narrowed(self.monitor, root, &row);
+        standing.extend(differ::lack_of_room(self.monitor, root));
         let of_root = self.compared(settling, standing, &active, open).await?;
         if matches!(of_root, OfRoot::Done) {
             coverage::learn(self.monitor, root, &row).await?;
@@ -69,8 +73,7 @@ impl Run<'_> {
     async fn first(&mut self, root: &WatchedRoot) -> Result<OfRoot, Fault> {
         let progress = Arc::new(Progress::default());
         let reason = "the first check of the root";
-        let recorded =
-            baseline::record(self.monitor, root, Arc::clone(&progress), reason).await?;
+        let recorded = baseline::record(self.monitor, root, Arc::clone(&progress), reason).await?;
         self.counts = super::add(self.counts, &progress);
         match recorded {
             Recorded::Done { number, entries } => {
@@ -81,7 +84,6 @@ impl Run<'_> {
                     entries,
                     "there was no baseline: what was there now is one, which nobody has declared"
                 );
-                differ::keep_copies(self.monitor, root).await?;
                 Ok(OfRoot::Done)
             }
             Recorded::Root(why) => {
@@ -186,7 +188,7 @@ pub(in crate::flows::integrity) async fn proposed(
     open: Option<&Deployment>,
 ) -> Result<Result<Option<spool::Spooled>, spool::Invalid>, Fault> {
     let Some(open) = open else { return Ok(Ok(None)) };
-    let mut tx = monitor.db.read_once().await?;
+    let mut tx = monitor.db.read().await?;
     let declared = baselines::by_number(&mut tx, &open.root, open.number).await?;
     drop(tx);
     let Some(declared) = declared else { return Ok(Err(spool::Invalid::Lines)) };

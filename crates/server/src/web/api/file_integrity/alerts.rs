@@ -18,15 +18,15 @@ use crate::web::reply::json_reply;
 use crate::web::request::{Call, Facts};
 use crate::web::table::{Answer, Doc};
 
-pub const PATH: &str = "/api/security/file-integrity-alerts";
-pub const ONE: &str = "/api/security/file-integrity-alert";
-pub const DIFF_PATH: &str = "/api/security/file-diff";
+pub(super) const PATH: &str = "/api/security/file-integrity-alerts";
+pub(super) const ONE: &str = "/api/security/file-integrity-alert";
+pub(super) const DIFF_PATH: &str = "/api/security/file-diff";
 
 /// How many rows an answer has unless it says so, and how many at most.
 const USUAL: u64 = 25;
 const MOST: u64 = 100;
 
-pub const LIST: Doc = Doc {
+pub(super) const LIST: Doc = Doc {
     id: "list_file_integrity_alerts",
     summary: "Alerts of watched files that are not as their baseline has them, page by page.",
     family: Family::P,
@@ -37,7 +37,11 @@ pub const LIST: Doc = Doc {
         ("page", false, "The page, counted from 1."),
         ("limit", false, "Rows of a page; without it 25, at most 100."),
         ("root", false, "The name of a root."),
-        ("change_type", false, "added, deleted, modified, attributes, unverifiable or another kind."),
+        (
+            "change_type",
+            false,
+            "added, deleted, modified, attributes, unverifiable or another kind.",
+        ),
     ],
     answer: (
         200,
@@ -46,7 +50,7 @@ pub const LIST: Doc = Doc {
     ..Doc::USUAL
 };
 
-pub const SHOW: Doc = Doc {
+pub(super) const SHOW: Doc = Doc {
     id: "show_file_integrity_alert",
     summary: "An alert with what was and what is there, who of the staff was signed in since it was \
               last as it ought to be, and the other alerts of the path.",
@@ -56,7 +60,7 @@ pub const SHOW: Doc = Doc {
     ..Doc::USUAL
 };
 
-pub const DIFF: Doc = Doc {
+pub(super) const DIFF: Doc = Doc {
     id: "show_file_diff",
     summary: "What a file and the good one differ in, as it was when the alert was made. Secrets are \
               masked; where there is nothing to show, diff_unavailable_reason says why.",
@@ -73,7 +77,7 @@ pub const DIFF: Doc = Doc {
 };
 
 /// `GET /api/security/file-integrity-alerts`.
-pub async fn list(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn list(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answer {
     let asked = Asked::read(&call.facts)?;
     let (page, limit) = (asked.page, asked.limit);
     let found = alerts::list(&call.app.db, &asked.filter, asked.order, page, limit).await?;
@@ -83,14 +87,14 @@ pub async fn list(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answer {
 }
 
 /// `GET /api/security/file-integrity-alert`.
-pub async fn show(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn show(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answer {
     let id = alert_id(&call.facts)?;
     let known = alerts::by_id(&call.app.db, id).await?.ok_or(Error::NotFound)?;
     Ok(json_reply(StatusCode::OK, &json!({ "success": true, "data": detail(&known) })))
 }
 
 /// `GET /api/security/file-diff`.
-pub async fn diff(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn diff(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
     let id = alert_id(&call.facts)?;
     let version = match call.facts.query("version").as_deref() {
         None | Some("") => Version::Found,
@@ -111,16 +115,16 @@ pub async fn diff(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answ
 }
 
 /// What is asked for.
-pub struct Asked {
-    pub filter: Filter,
-    pub order: Order,
-    pub page: i64,
-    pub limit: i64,
+pub(super) struct Asked {
+    pub(super) filter: Filter,
+    pub(super) order: Order,
+    pub(super) page: i64,
+    pub(super) limit: i64,
 }
 
 impl Asked {
     /// Reads a query; a limit above the highest is the highest.
-    pub fn read(facts: &Facts) -> Result<Self, Error> {
+    pub(super) fn read(facts: &Facts) -> Result<Self, Error> {
         let mut r = Reading::new(facts, Blank::Absent);
         let status = |text: &str| whole_number(text).and_then(Status::of);
         let status = r.optional("status", "must be 0, 1 or 2", status);
@@ -152,7 +156,7 @@ impl Asked {
 }
 
 /// The alert that a query is about.
-pub fn alert_id(facts: &Facts) -> Result<i64, Error> {
+pub(super) fn alert_id(facts: &Facts) -> Result<i64, Error> {
     let text = facts.query("alert_id").filter(|text| !text.is_empty());
     let text = text.ok_or_else(|| invalid(Fault::required("alert_id")))?;
     whole_number(&text).ok_or_else(|| invalid(Fault::invalid("alert_id", "must be an integer")))

@@ -17,15 +17,15 @@ use crate::web::reply::{json_reply, text_reply};
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
 
-pub const PATH: &str = "/api/security/integrity-baselines";
-pub const MANIFEST_PATH: &str = "/api/security/integrity-manifest";
+pub(super) const PATH: &str = "/api/security/integrity-baselines";
+pub(super) const MANIFEST_PATH: &str = "/api/security/integrity-manifest";
 
 /// So many are shown.
 const MOST: i64 = 100;
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 500;
 
-pub const LIST: Doc = Doc {
+pub(super) const LIST: Doc = Doc {
     id: "list_integrity_baselines",
     summary: "The baselines of all roots, the newest first: what there ought to be, who says so, and \
               which is in force.",
@@ -37,7 +37,7 @@ pub const LIST: Doc = Doc {
     ..Doc::USUAL
 };
 
-pub const RECORD: Doc = Doc {
+pub(super) const RECORD: Doc = Doc {
     id: "record_integrity_baseline",
     summary: "Takes what is there now as what ought to be there. Whatever was changed before is good \
               by that.",
@@ -53,7 +53,7 @@ pub const RECORD: Doc = Doc {
     ..LIST
 };
 
-pub const MANIFEST: Doc = Doc {
+pub(super) const MANIFEST: Doc = Doc {
     id: "show_integrity_manifest",
     summary: "A baseline as a signed manifest, which `portcullis integrity verify` reads without a \
               server.",
@@ -84,7 +84,7 @@ const INVALID: Documented = Documented {
 };
 
 /// `GET /api/security/integrity-baselines`.
-pub async fn list(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn list(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answer {
     let baselines = status::baselines(&call.app.db, MOST).await?;
     let data: Vec<Value> = baselines.iter().map(shown::baseline).collect();
     let body = json!({ "success": true, "count": data.len(), "data": data });
@@ -92,7 +92,10 @@ pub async fn list(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answer {
 }
 
 /// `POST /api/security/integrity-baselines`.
-pub async fn record(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<BaselinesManage>>) -> Answer {
+pub(super) async fn record(
+    call: Call,
+    Fresh(Staff(caller, _)): Fresh<Staff<BaselinesManage>>,
+) -> Answer {
     let name = call.fields.required("root", 40).map_err(invalid)?;
     let reason = call.fields.required("reason", LONGEST_REASON).map_err(invalid)?;
     let root = call.app.config.integrity.root(name).ok_or(Error::NotFound)?;
@@ -111,7 +114,7 @@ pub async fn record(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<BaselinesMa
 }
 
 /// `GET /api/security/integrity-manifest`.
-pub async fn manifest(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn manifest(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
     let root = call.facts.query("root").filter(|root| !root.is_empty());
     let root = root.ok_or_else(|| invalid(Fault::required("root")))?;
     let number = match call.facts.query("number") {

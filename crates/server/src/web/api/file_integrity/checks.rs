@@ -17,12 +17,12 @@ use crate::web::reply::json_reply;
 use crate::web::request::{Call, Facts};
 use crate::web::table::{Answer, Doc};
 
-pub const RUN_PATH: &str = "/api/security/run-integrity-check";
-pub const CANCEL_PATH: &str = "/api/security/cancel-integrity-check";
-pub const PROGRESS_PATH: &str = "/api/security/file-integrity-progress";
-pub const STATUS_PATH: &str = "/api/security/file-integrity-status";
+pub(super) const RUN_PATH: &str = "/api/security/run-integrity-check";
+pub(super) const CANCEL_PATH: &str = "/api/security/cancel-integrity-check";
+pub(super) const PROGRESS_PATH: &str = "/api/security/file-integrity-progress";
+pub(super) const STATUS_PATH: &str = "/api/security/file-integrity-status";
 
-pub const RUN: Doc = Doc {
+pub(super) const RUN: Doc = Doc {
     id: "run_integrity_check",
     summary: "Begins a check of every root. While one goes on, the answer names that one.",
     family: Family::P,
@@ -34,7 +34,7 @@ pub const RUN: Doc = Doc {
     ..Doc::USUAL
 };
 
-pub const CANCEL: Doc = Doc {
+pub(super) const CANCEL: Doc = Doc {
     id: "cancel_integrity_check",
     summary: "Stops a check that goes on. What it has seen so far changes nothing.",
     fields: &[
@@ -45,7 +45,7 @@ pub const CANCEL: Doc = Doc {
     ..RUN
 };
 
-pub const PROGRESS: Doc = Doc {
+pub(super) const PROGRESS: Doc = Doc {
     id: "show_integrity_check",
     summary: "How far a check is, or what it came to. Kept for 30 days.",
     family: Family::P,
@@ -57,17 +57,20 @@ pub const PROGRESS: Doc = Doc {
     ..Doc::USUAL
 };
 
-pub const STATUS: Doc = Doc {
+pub(super) const STATUS: Doc = Doc {
     id: "show_file_integrity",
     summary: "How it stands with the watch over files: the roots with their baselines, when each was \
               last looked at, and how many alerts are new.",
     family: Family::P,
-    answer: (200, r#"{"success":true,"data":{"roots":[],"open_alerts":{"critical":0},"last_checks":[]}}"#),
+    answer: (
+        200,
+        r#"{"success":true,"data":{"roots":[],"open_alerts":{"critical":0},"last_checks":[]}}"#,
+    ),
     ..Doc::USUAL
 };
 
 /// `POST /api/security/run-integrity-check`.
-pub async fn run(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn run(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
     let context = context(&call, &caller);
     let (id, message) = match check::begin(&monitor(&call, &context), Cause::Request).await? {
         Begun::Started(id) => {
@@ -83,7 +86,7 @@ pub async fn run(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answe
 }
 
 /// `POST /api/security/cancel-integrity-check`.
-pub async fn cancel(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn cancel(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
     let text = call.fields.required("check_id", 64).map_err(invalid)?;
     let id = CheckId::parse(text).ok_or(Error::NotFound)?;
     let context = context(&call, &caller);
@@ -95,7 +98,7 @@ pub async fn cancel(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> An
 }
 
 /// `GET /api/security/file-integrity-progress`.
-pub async fn progress(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn progress(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answer {
     let id = check_id(&call.facts)?;
     let found = check::by_id(&call.app.db, id).await?.ok_or(Error::NotFound)?;
     let data = shown::check(&found, call.app.clock.now());
@@ -103,7 +106,7 @@ pub async fn progress(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answe
 }
 
 /// `GET /api/security/file-integrity-status`.
-pub async fn status(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn status(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
     let (context, now) = (context(&call, &caller), call.app.clock.now());
     let stands = status::status(&monitor(&call, &context)).await?;
     let open = stands.open.iter().map(|(severity, count)| (severity.as_str(), *count));
@@ -130,7 +133,7 @@ fn of_root(root: &OfRoot) -> Value {
 }
 
 /// The check that a query is about.
-pub fn check_id(facts: &Facts) -> Result<CheckId, Error> {
+pub(super) fn check_id(facts: &Facts) -> Result<CheckId, Error> {
     let text = facts.query("check_id").filter(|text| !text.is_empty());
     let text = text.ok_or_else(|| invalid(Fault::required("check_id")))?;
     CheckId::parse(&text).ok_or(Error::NotFound)

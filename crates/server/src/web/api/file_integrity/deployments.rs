@@ -18,16 +18,16 @@ use crate::web::reply::json_reply;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
 
-pub const PATH: &str = "/api/security/integrity-deployments";
-pub const END_PATH: &str = "/api/security/integrity-deployments/end";
-pub const CANCEL_PATH: &str = "/api/security/integrity-deployments/cancel";
+pub(super) const PATH: &str = "/api/security/integrity-deployments";
+pub(super) const END_PATH: &str = "/api/security/integrity-deployments/end";
+pub(super) const CANCEL_PATH: &str = "/api/security/integrity-deployments/cancel";
 
 /// So many are shown.
 const MOST: i64 = 100;
 
 const CSRF: (&str, bool, &str) = ("csrf_token", false, "The CSRF token, if no header brings it.");
 
-pub const LIST: Doc = Doc {
+pub(super) const LIST: Doc = Doc {
     id: "list_integrity_deployments",
     summary: "Deployments, the newest first, with how much was as declared.",
     family: Family::P,
@@ -35,7 +35,7 @@ pub const LIST: Doc = Doc {
     ..Doc::USUAL
 };
 
-pub const BEGIN: Doc = Doc {
+pub(super) const BEGIN: Doc = Doc {
     id: "begin_integrity_deployment",
     summary: "For a while files of a root may come to be as a signed manifest declares them; of \
               everything else there are alerts as always. A manifest larger than limits.body goes by \
@@ -54,7 +54,7 @@ pub const BEGIN: Doc = Doc {
     ..LIST
 };
 
-pub const END: Doc = Doc {
+pub(super) const END: Doc = Doc {
     id: "end_integrity_deployment",
     summary: "Checks the root once more. If all is as declared, the manifest is the baseline; else \
               the one before it stays, and the deployment is incomplete.",
@@ -66,7 +66,7 @@ pub const END: Doc = Doc {
     ..LIST
 };
 
-pub const CANCEL: Doc = Doc {
+pub(super) const CANCEL: Doc = Doc {
     id: "cancel_integrity_deployment",
     summary: "Calls a deployment off: its manifest never comes into force.",
     fields: &[("id", true, "The deployment."), CSRF],
@@ -75,7 +75,7 @@ pub const CANCEL: Doc = Doc {
 };
 
 /// `GET /api/security/integrity-deployments`.
-pub async fn list(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn list(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answer {
     let deployments = deployment::list(&call.app.db, MOST).await?;
     let data: Vec<Value> = deployments.iter().map(shown::deployment).collect();
     let body = json!({ "success": true, "count": data.len(), "data": data });
@@ -83,7 +83,10 @@ pub async fn list(call: Call, Staff(_, _): Staff<FileAlertsManage>) -> Answer {
 }
 
 /// `POST /api/security/integrity-deployments`.
-pub async fn begin(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<DeploymentsManage>>) -> Answer {
+pub(super) async fn begin(
+    call: Call,
+    Fresh(Staff(caller, _)): Fresh<Staff<DeploymentsManage>>,
+) -> Answer {
     let root = call.fields.required("root", 40).map_err(invalid)?;
     let text = call.fields.required("manifest", usize::MAX).map_err(invalid)?;
     let reason = call.fields.optional("reason", 500).map_err(invalid)?.unwrap_or_default();
@@ -91,14 +94,14 @@ pub async fn begin(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<DeploymentsM
     let minutes = minutes.map(|minutes| u64::try_from(minutes).unwrap_or(0) * 60);
     let takes = minutes.map_or(USUAL, Duration::from_secs);
     let context = context(&call, &caller);
-    let mut file = tempfile::tempfile_in(&call.app.config.server.data_dir)
-        .map_err(Failed::Io)?;
+    let mut file = tempfile::tempfile_in(&call.app.config.server.data_dir).map_err(Failed::Io)?;
     let written = file.write_all(text.as_bytes()).and_then(|()| file.seek(SeekFrom::Start(0)));
     written.map_err(Failed::Io)?;
     let monitor = monitor(&call, &context);
     match deployment::open(&monitor, root, file, takes, reason).await? {
         Opened::Done { id, number, ends_at } => {
-            let data = json!({ "id": id, "root": root, "baseline": number, "ends_at": ends_at.iso() });
+            let data =
+                json!({ "id": id, "root": root, "baseline": number, "ends_at": ends_at.iso() });
             let body = json!({ "success": true, "message": "Deployment begun", "data": data });
             Ok(json_reply(StatusCode::OK, &body))
         }
@@ -107,7 +110,7 @@ pub async fn begin(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<DeploymentsM
 }
 
 /// `POST /api/security/integrity-deployments/end`.
-pub async fn end(call: Call, Staff(caller, _): Staff<DeploymentsManage>) -> Answer {
+pub(super) async fn end(call: Call, Staff(caller, _): Staff<DeploymentsManage>) -> Answer {
     let id = id(&call)?;
     let context = context(&call, &caller);
     let monitor = monitor(&call, &context);
@@ -116,7 +119,9 @@ pub async fn end(call: Call, Staff(caller, _): Staff<DeploymentsManage>) -> Answ
         Closed::Complete { counts, .. } => ("complete", counts),
         Closed::Incomplete { counts } => ("incomplete", counts),
         Closed::NotOpen => return Err(Error::NotFound),
-        Closed::Expired => return Err(conflict("deployment_expired", "The time of the deployment is over")),
+        Closed::Expired => {
+            return Err(conflict("deployment_expired", "The time of the deployment is over"));
+        }
         Closed::Busy => return Err(conflict("check_running", "A check goes on; try again")),
     };
     let body = json!({
@@ -133,7 +138,7 @@ pub async fn end(call: Call, Staff(caller, _): Staff<DeploymentsManage>) -> Answ
 }
 
 /// `POST /api/security/integrity-deployments/cancel`.
-pub async fn cancel(call: Call, Staff(caller, _): Staff<DeploymentsManage>) -> Answer {
+pub(super) async fn cancel(call: Call, Staff(caller, _): Staff<DeploymentsManage>) -> Answer {
     let id = id(&call)?;
     let context = context(&call, &caller);
     if !deployment::cancel(&monitor(&call, &context), id).await? {
@@ -152,7 +157,9 @@ fn refusal(refused: Refused) -> Error {
     let manifest = |detail| invalid(Fault::invalid("manifest", detail));
     match refused {
         Refused::UnknownRoot => Error::NotFound,
-        Refused::NoKeys => conflict("no_deploy_keys", "The configuration has no integrity.deploy_keys"),
+        Refused::NoKeys => {
+            conflict("no_deploy_keys", "The configuration has no integrity.deploy_keys")
+        }
         Refused::Malformed => manifest("is no manifest, or not whole"),
         Refused::BadSignature => manifest("is not signed by one of integrity.deploy_keys"),
         Refused::OtherRoot => manifest("is of another root"),

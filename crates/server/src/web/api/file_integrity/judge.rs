@@ -18,11 +18,11 @@ use crate::web::reply::json_reply;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
 
-pub const RESOLVE_PATH: &str = "/api/security/resolve-alert";
-pub const RESOLVE_ALL_PATH: &str = "/api/security/bulk-resolve-alerts";
-pub const DELETE_ALL_PATH: &str = "/api/security/bulk-delete-alerts";
-pub const IGNORE_PATH: &str = "/api/security/ignore-alerts";
-pub const ACCEPT_PATH: &str = "/api/security/accept-alerts";
+pub(super) const RESOLVE_PATH: &str = "/api/security/resolve-alert";
+pub(super) const RESOLVE_ALL_PATH: &str = "/api/security/bulk-resolve-alerts";
+pub(super) const DELETE_ALL_PATH: &str = "/api/security/bulk-delete-alerts";
+pub(super) const IGNORE_PATH: &str = "/api/security/ignore-alerts";
+pub(super) const ACCEPT_PATH: &str = "/api/security/accept-alerts";
 
 /// So many alerts one request names.
 const MOST: usize = 500;
@@ -37,7 +37,7 @@ const RESOLUTION: (&str, bool, &str) =
     ("resolution", false, "reverted, false_positive or remediated.");
 const CSRF: (&str, bool, &str) = ("csrf_token", false, "The CSRF token, if no header brings it.");
 
-pub const RESOLVE: Doc = Doc {
+pub(super) const RESOLVE: Doc = Doc {
     id: "resolve_file_integrity_alert",
     summary: "Takes an alert for done. If the next check still sees its difference, it is new again.",
     family: Family::P,
@@ -46,7 +46,7 @@ pub const RESOLVE: Doc = Doc {
     ..Doc::USUAL
 };
 
-pub const RESOLVE_ALL: Doc = Doc {
+pub(super) const RESOLVE_ALL: Doc = Doc {
     id: "resolve_file_integrity_alerts",
     summary: "Takes alerts for done.",
     fields: &[IDS, RESOLUTION, NOTE, CSRF],
@@ -57,7 +57,7 @@ pub const RESOLVE_ALL: Doc = Doc {
     ..RESOLVE
 };
 
-pub const DELETE_ALL: Doc = Doc {
+pub(super) const DELETE_ALL: Doc = Doc {
     id: "delete_file_integrity_alerts",
     summary: "Deletes alerts. What they told of stays in the audit log; if the next check still sees \
               it, there is a new alert.",
@@ -69,7 +69,7 @@ pub const DELETE_ALL: Doc = Doc {
     ..RESOLVE
 };
 
-pub const IGNORE: Doc = Doc {
+pub(super) const IGNORE: Doc = Doc {
     id: "ignore_file_integrity_alerts",
     summary: "Has exactly these differences be of no interest for some days. Another difference of \
               the same path is a new alert.",
@@ -86,7 +86,7 @@ pub const IGNORE: Doc = Doc {
     ..RESOLVE
 };
 
-pub const ACCEPT: Doc = Doc {
+pub(super) const ACCEPT: Doc = Doc {
     id: "accept_file_integrity_alerts",
     summary: "Makes a baseline that says what was found for these alerts, and resolves them by it.",
     fields: &[IDS, ("note", true, "Why, at most 500 characters."), CSRF],
@@ -104,7 +104,7 @@ const OVERTAKEN: Documented = Documented {
 };
 
 /// `POST /api/security/resolve-alert`.
-pub async fn resolve(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn resolve(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
     let id = call.fields.integer("alert_id").map_err(invalid)?;
     let act = Act::Resolve(resolution(&call.fields)?);
     let results = done(&call, &caller, &[id], act, note(&call.fields)?).await?;
@@ -115,18 +115,18 @@ pub async fn resolve(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> A
 }
 
 /// `POST /api/security/bulk-resolve-alerts`.
-pub async fn resolve_all(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn resolve_all(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
     let act = Act::Resolve(resolution(&call.fields)?);
     bulk(&call, &caller, act, "resolved").await
 }
 
 /// `POST /api/security/bulk-delete-alerts`.
-pub async fn delete_all(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn delete_all(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
     bulk(&call, &caller, Act::Delete, "deleted").await
 }
 
 /// `POST /api/security/ignore-alerts`.
-pub async fn ignore(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn ignore(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
     let days = call.fields.integer("days").map_err(invalid)?;
     if !(1..=LONGEST_DAYS).contains(&days) {
         return Err(invalid(Fault::invalid("days", "must be from 1 to 366")));
@@ -137,7 +137,10 @@ pub async fn ignore(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> An
 }
 
 /// `POST /api/security/accept-alerts`.
-pub async fn accept(call: Call, Fresh(Staff(caller, _)): Fresh<Staff<BaselinesManage>>) -> Answer {
+pub(super) async fn accept(
+    call: Call,
+    Fresh(Staff(caller, _)): Fresh<Staff<BaselinesManage>>,
+) -> Answer {
     call.fields.required("note", LONGEST_NOTE).map_err(invalid)?;
     let act = Act::Resolve(Some(Resolution::Accepted));
     bulk(&call, &caller, act, "accepted into the baseline").await

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::flows::integrity::alerts::Known;
 
 /// An alert, with the documented keys first.
-pub fn alert(alert: &Alert) -> Value {
+pub(super) fn alert(alert: &Alert) -> Value {
     let about = &alert.about;
     json!({
         "id": alert.id,
@@ -45,7 +45,7 @@ pub fn alert(alert: &Alert) -> Value {
 }
 
 /// An alert with all that is known of it.
-pub fn detail(known: &Known) -> Value {
+pub(super) fn detail(known: &Known) -> Value {
     let mut shown = alert(&known.alert);
     let sighting = known.sighting.as_ref();
     let others = known.of_path.iter().filter(|other| other.id != known.alert.id);
@@ -82,7 +82,7 @@ fn witness(witness: &Witness) -> Value {
 }
 
 /// A check, with the documented keys first.
-pub fn check(check: &Check, now: Time) -> Value {
+pub(super) fn check(check: &Check, now: Time) -> Value {
     let counts = &check.counts;
     let took = check.finished_at.unwrap_or(now).since(check.started_at);
     json!({
@@ -126,7 +126,7 @@ fn left(check: &Check, took: u128) -> Option<i64> {
 }
 
 /// A baseline, without its lines.
-pub fn baseline(baseline: &Baseline) -> Value {
+pub(super) fn baseline(baseline: &Baseline) -> Value {
     json!({
         "root": baseline.root,
         "number": baseline.number,
@@ -142,7 +142,7 @@ pub fn baseline(baseline: &Baseline) -> Value {
 }
 
 /// A deployment.
-pub fn deployment(deployment: &Deployment) -> Value {
+pub(super) fn deployment(deployment: &Deployment) -> Value {
     json!({
         "id": deployment.id,
         "root": deployment.root,

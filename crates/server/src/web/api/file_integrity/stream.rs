@@ -23,14 +23,14 @@ use crate::web::reply::stream_reply;
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
 
-pub const PATH: &str = "/api/security/file-integrity-events";
+pub(super) const PATH: &str = "/api/security/file-integrity-events";
 
 /// How often it is looked how far the check is.
 const EVERY: Duration = Duration::from_millis(500);
 /// After so many looks without news a comment is sent, so that nothing between takes it for dead.
 const QUIET: u32 = 30;
 
-pub const STREAM: Doc = Doc {
+pub(super) const STREAM: Doc = Doc {
     id: "follow_integrity_check",
     summary: "How far a check is, as Server-Sent Events until it ends; each has the data of \
               file-integrity-progress.",
@@ -41,11 +41,15 @@ pub const STREAM: Doc = Doc {
 };
 
 /// `GET /api/security/file-integrity-events`.
-pub async fn stream(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
+pub(super) async fn stream(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
     let id = check_id(&call.facts)?;
     check::by_id(&call.app.db, id).await?.ok_or(Error::NotFound)?;
-    let following =
-        Following { lasting: Lasting::new(&call.app, &caller), id, told: Value::Null, is_over: false };
+    let following = Following {
+        lasting: Lasting::new(&call.app, &caller),
+        id,
+        told: Value::Null,
+        is_over: false,
+    };
     let events = stream::unfold(Some(following), async |following| {
         let mut following = following?;
         match following.next().await {
