@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use crate::links::{NamedElsewhere, Names};
 use crate::look::{Seen, Why};
-use crate::path::order;
+use crate::path::{is_below, order};
 use crate::{Content, Digest, Entry};
 
 /// So many that were added or deleted are looked through for moves.
@@ -291,6 +291,13 @@ where
             self.unkept += 1;
         }
     }
+}
+
+/// Whether it is certain that there is nothing under a path below the root.
+pub fn is_gone(root: &Path, path: &[u8]) -> bool {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = open(root, flags, Mode::empty());
+    is_below(path) && root.and_then(|root| is_there(&root, path)) == Ok(false)
 }
 
 /// Whether there is anything under a path. Every name of it is asked for in the folder before it, so that

@@ -23,7 +23,9 @@ mod severity;
 mod walk;
 mod watch;
 
-pub use compare::{Change, Compared, Comparison, Finding, Is, MOST_FINDINGS, MostGone, NotAChange};
+pub use compare::{
+    Change, Compared, Comparison, Finding, Is, MOST_FINDINGS, MostGone, NotAChange, is_gone,
+};
 pub use digest::{Digest, NotADigest};
 pub use entry::{Content, Entry, NotAnEntry, Owner};
 pub use links::{Linked, NamedElsewhere};

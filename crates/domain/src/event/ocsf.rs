@@ -200,7 +200,7 @@ impl Class {
     /// What the schema calls an activity of the class, for those that are in the table.
     fn activity(self, id: u8) -> Option<&'static str> {
         let name = match (self, id) {
-            (AccountChange | EntityManagement | ApiActivity, 1) => "Create",
+            (AccountChange | EntityManagement | ApiActivity | DetectionFinding, 1) => "Create",
             (AccountChange, 2) => "Enable",
             (AccountChange, 3) => "Password Change",
             (AccountChange, 4) => "Password Reset",
@@ -215,11 +215,9 @@ impl Class {
             (Authentication, 5) => "Service Ticket Renew",
             (Authentication, 6) => "Preauth",
             (EntityManagement | ApiActivity, 2) => "Read",
-            (EntityManagement | ApiActivity, 3) => "Update",
+            (EntityManagement | ApiActivity, 3) | (DetectionFinding, 2) => "Update",
             (UserAccess | GroupManagement, 1) => "Assign Privileges",
             (UserAccess | GroupManagement, 2) => "Revoke Privileges",
-            (DetectionFinding, 1) => "Create",
-            (DetectionFinding, 2) => "Update",
             (DetectionFinding, 3) => "Close",
             (ApplicationLifecycle, 3) => "Start",
             (ApplicationLifecycle, 4) => "Stop",

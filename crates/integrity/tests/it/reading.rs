@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use portcullis_integrity::{Digest, Why, read_whole};
+use portcullis_integrity::{Digest, Why, is_gone, read_whole};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::tempdir;
 
@@ -34,6 +34,12 @@ fn what_is_not_a_file_below_the_root_is_not_read() {
     for path in not.into_iter().chain(["", "/etc/passwd", "../x", "a/../a/b", "a//b", "a\0b"]) {
         check(path, Err(Why::Unreadable));
     }
+    for (path, expected) in
+        [("missing", true), ("x/missing", true), ("a/b/c", true), ("a/b", false)]
+    {
+        assert_eq!(is_gone(root, path.as_bytes()), expected, "{path}");
+    }
+    assert!(!is_gone(root, b"link") && !is_gone(root, b"../x") && !is_gone(root, b""));
     fs::write(root.join("a/b"), "content!").unwrap();
     check("a/b", Err(Why::TooLarge));
 }

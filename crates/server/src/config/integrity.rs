@@ -1,12 +1,13 @@
 //! `[integrity]`: the folders whose files are watched, how often, and how bad what is.
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portcullis_domain::audit::note::VerifierKey;
 use portcullis_domain::integrity::alert::Severity;
-use portcullis_integrity::{CustomRule, Exclude, NotARule, Rules};
+use portcullis_integrity::{CustomRule, Exclude, Limits, NotARule, Rules};
 
 use super::fault::{Faults, Reported};
 use super::read::Reader;
@@ -21,6 +22,8 @@ pub struct Integrity {
     pub schedule: Option<Duration>,
     pub watch: bool,
     pub max_hash_bytes: u64,
+    /// What a check may take.
+    pub limits: Limits,
     pub diff_max_bytes: u64,
     /// Room for copies of good files; `None`: there are none.
     pub copies: Option<u64>,
@@ -57,12 +60,18 @@ pub(super) fn integrity(source: &Source, faults: &mut Faults) -> Result<Integrit
     Ok(Integrity { roots: roots?, rules: rules?, ..section? })
 }
 
+/// A file that takes longer to read is given up, as on a network disk that hangs.
+const LONGEST_FILE: Duration = Duration::from_mins(10);
+
 fn section(r: &mut Reader<'_>) -> Result<Integrity, Reported> {
     const SHORTEST: Duration = Duration::from_mins(1);
     let schedule =
         r.one_or_off("schedule", |text| values::duration(text).filter(|every| *every >= SHORTEST));
     let watch = r.one("watch", values::switch);
     let max_hash_bytes = r.one("max_hash_bytes", values::large_size);
+    let bytes =
+        r.one_or_off("read_per_second", |text| values::large_size(text).and_then(NonZero::new));
+    let names = r.one_or_off("files_per_second", values::whole_number::<NonZero<u64>>);
     let diff_max_bytes = r.one("diff_max_bytes", values::size);
     let copies = r.one_or_off("copies", values::large_size);
     let deploy_keys = r.list("deploy_keys", |text| VerifierKey::parse(text).ok());
@@ -71,6 +80,7 @@ fn section(r: &mut Reader<'_>) -> Result<Integrity, Reported> {
         schedule: schedule?,
         watch: watch?,
         max_hash_bytes: max_hash_bytes?,
+        limits: Limits { bytes: bytes?, names: names?, file: Some(LONGEST_FILE) },
         diff_max_bytes: diff_max_bytes?,
         copies: copies?,
         deploy_keys: deploy_keys?,

@@ -233,14 +233,11 @@ impl From<portcullis_store::Error> for Error {
 
 impl From<crate::flows::integrity::Fault> for Error {
     fn from(fault: crate::flows::integrity::Fault) -> Self {
-        match fault {
-            crate::flows::integrity::Fault::Store(error) => Self::store(error),
-            other => {
-                let error = &other as &dyn std::error::Error;
-                tracing::error!(error, "the watch over files failed");
-                Self::Internal
-            }
+        if let crate::flows::integrity::Fault::Store(error) = fault {
+            return Self::store(error);
         }
+        tracing::error!(error = &fault as &dyn std::error::Error, "the watch over files failed");
+        Self::Internal
     }
 }
 

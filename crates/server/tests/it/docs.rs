@@ -88,12 +88,13 @@ fn codes_are_found_however_they_are_written() {
 }
 
 /// What stands right before a code where one is returned.
-const OPENINGS: [&str; 14] = [
+const OPENINGS: [&str; 15] = [
     "SignIn(\"",
     "Malformed(\"",
     "Unusable(\"",
     "Upstream(\"",
     "Conflict(\"",
+    "conflict(\"",
     "Other(\"",
     "denied(\"",
     "not_ready(\"",

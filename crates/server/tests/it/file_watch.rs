@@ -66,8 +66,9 @@ impl Place {
     fn setup(&self, more: &str) -> Setup {
         let root = self.root();
         Setup::with(&format!(
-            "[integrity]\n{more}\n[[integrity.root]]\nname = \"app\"\npath = {root:?}\n\
+            "[integrity]\n{more}\n[[integrity.root]]\nname = \"app\"\npath = \"{}\"\n\
              exclude = [\"cache\"]\n",
+            root.display()
         ))
     }
 }

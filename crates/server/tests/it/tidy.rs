@@ -19,7 +19,7 @@ const WALLS: [(&str, &[&str]); 7] = [
     ),
     ("examples/upstream", &[]),
     ("examples/auditor", &[]),
-    ("bench", &["portcullis-domain", "portcullis-store"]),
+    ("bench", &["portcullis-domain", "portcullis-integrity", "portcullis-store"]),
 ];
 
 /// What a crate must never reach, whoever wrote it.

@@ -1,6 +1,8 @@
-//! What somebody who owns the database can do to the audit log, for tests that verification finds it.
+//! What somebody who owns the database can do to the audit log and to baselines, for tests that it is
+//! found.
 //! Each is one statement or a few, without any of the care that the log is written with.
 
+use aws_lc_rs::digest;
 use portcullis_domain::time::Time;
 
 use crate::audit::stored;
@@ -190,4 +192,13 @@ pub async fn empty(tx: &mut Tx) -> Result<()> {
         tx.execute(sql, params![]).await?;
     }
     Ok(())
+}
+
+/// Puts other lines in the place of all that baselines have.
+pub async fn forge_baselines(tx: &mut Tx, lines: &[u8]) -> Result<()> {
+    const PART: &str = "INSERT INTO integrity_parts (digest, lines) VALUES ($1, $2)";
+    const PLACES: &str = "UPDATE integrity_baseline_parts SET digest = $1";
+    let digest = digest::digest(&digest::SHA256, lines);
+    tx.execute(PART, params![digest.as_ref(), lines]).await?;
+    tx.execute(PLACES, params![digest.as_ref()]).await.map(drop)
 }

@@ -25,6 +25,18 @@ pub(super) const INTEGRITY: &[Key] = &[
         "Files that are larger are not read; each is told of as what could not be checked.",
     ),
     text(
+        "read_per_second",
+        Is("off"),
+        "a size such as 64KiB, 1MiB or 1GiB, or off",
+        "How many bytes a check reads in a second at the most.",
+    ),
+    text(
+        "files_per_second",
+        Is("off"),
+        "a number, or off",
+        "At how many files a check looks in a second at the most.",
+    ),
+    text(
         "diff_max_bytes",
         Is("1MiB"),
         "a size from 1KiB to 64MiB, such as 64KiB or 1MiB",

@@ -163,13 +163,12 @@ impl<'a> Run<'a> {
         let mut state = CheckState::Complete;
         for root in &self.monitor.settings.roots {
             match self.root(root).await? {
-                OfRoot::Done => {}
-                OfRoot::Failed(why) => (state, self.fault) = (CheckState::Failed, why),
                 OfRoot::Stopped(state) => return Ok(state),
+                OfRoot::Failed(why) => (state, self.fault) = (CheckState::Failed, why),
                 OfRoot::Superseded if state == CheckState::Complete => {
                     state = CheckState::Superseded;
                 }
-                OfRoot::Superseded => {}
+                OfRoot::Done | OfRoot::Superseded => {}
             }
         }
         Ok(state)

@@ -1,24 +1,35 @@
 //! How much of a root is looked at, as a text that is compared from check to check: whoever takes files
 //! out of sight does so in the configuration, and is told on. Pure but for writing it down.
 
+use std::collections::BTreeSet;
+
 use portcullis_domain::event::{Event, Text};
 use portcullis_domain::integrity::alert::{Kind, Severity};
 use portcullis_store::integrity::{self as rows, Root};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::found::{Found, of_root};
 use super::look::shown;
 use super::{Fault, Monitor};
 use crate::config::{Integrity, WatchedRoot};
 
+/// How much is looked at.
+#[derive(Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+struct Coverage {
+    path: String,
+    exclude: BTreeSet<String>,
+    max_hash_bytes: u64,
+}
+
 /// What of the configuration says how much is looked at.
 pub(super) fn of(settings: &Integrity, root: &WatchedRoot) -> String {
-    let mut exclude = root.exclude.clone();
-    exclude.sort_unstable();
-    exclude.dedup();
-    let path = shown(&root.path, b"");
-    json!({ "path": path, "exclude": exclude, "max_hash_bytes": settings.max_hash_bytes })
-        .to_string()
+    let coverage = Coverage {
+        path: shown(&root.path, b""),
+        exclude: root.exclude.iter().cloned().collect(),
+        max_hash_bytes: settings.max_hash_bytes,
+    };
+    // Texts and a number always serialise.
+    serde_json::to_string(&coverage).unwrap_or_default()
 }
 
 /// What there is to tell of if less is looked at than before.
@@ -52,24 +63,24 @@ pub(super) async fn learn(
 
 /// In what the second looks at less than the first.
 fn losses(before: &str, after: &str) -> Vec<String> {
-    let read = |text| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let read = |text| serde_json::from_str::<Coverage>(text).unwrap_or_default();
     let (before, after) = (read(before), read(after));
     let mut losses = Vec::new();
-    if before["path"] != after["path"] {
-        losses.push(format!("the folder is {} and was {}", after["path"], before["path"]));
+    if before.path != after.path {
+        losses.push(format!("the folder is {} and was {}", after.path, before.path));
     }
-    let patterns = |of: &Value| of["exclude"].as_array().cloned().unwrap_or_default();
-    let known = patterns(&before);
-    let fresh = patterns(&after).into_iter().filter(|pattern| !known.contains(pattern));
+    let fresh = after.exclude.difference(&before.exclude);
     losses.extend(fresh.map(|pattern| format!("{pattern} is passed over")));
-    if after["max_hash_bytes"].as_u64() < before["max_hash_bytes"].as_u64() {
-        losses.push(format!("files above {} bytes are not read", after["max_hash_bytes"]));
+    if after.max_hash_bytes < before.max_hash_bytes {
+        losses.push(format!("files above {} bytes are not read", after.max_hash_bytes));
     }
     losses
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -62,25 +62,27 @@ pub async fn open(
     takes: Duration,
     reason: &str,
 ) -> Result<Opened, Fault> {
-    let Some(root) = monitor.settings.root(root) else { return refused(Refused::UnknownRoot) };
+    let Some(root) = monitor.settings.root(root) else {
+        return Ok(Opened::Refused(Refused::UnknownRoot));
+    };
     if !(SHORTEST..=LONGEST).contains(&takes) {
-        return refused(Refused::Duration);
+        return Ok(Opened::Refused(Refused::Duration));
     }
     let mut manifest = match proved(monitor, &root.name, manifest).await? {
         Ok(manifest) => manifest,
-        Err(why) => return refused(why),
+        Err(why) => return Ok(Opened::Refused(why)),
     };
     let mut tx = monitor.db.read().await?;
     let active = baselines::active(&mut tx, &root.name).await?;
     let open = deployments::open_in(&mut tx, &root.name).await?;
     drop(tx);
-    let Some(active) = active else { return refused(Refused::NoBaseline) };
+    let Some(active) = active else { return Ok(Opened::Refused(Refused::NoBaseline)) };
     if manifest.head.previous.is_some_and(|digest| digest.as_bytes()[..] != active.digest) {
-        return refused(Refused::NotNext);
+        return Ok(Opened::Refused(Refused::NotNext));
     }
     if let Some(open) = open {
         if open.ends_at > monitor.now() {
-            return refused(Refused::AlreadyOpen);
+            return Ok(Opened::Refused(Refused::AlreadyOpen));
         }
         close(monitor, &open, DeploymentState::Expired, open.counts).await?;
     }
@@ -88,19 +90,6 @@ pub async fn open(
     let head = (&manifest.head, &*manifest.note);
     let number = spool::keep_declared(monitor, head, &mut manifest.lines, &saying).await?;
     begin(monitor, root, number, takes, reason).await
-}
-
-fn refused<T>(why: Refused) -> Result<T, Fault>
-where
-    T: From<Refused>,
-{
-    Ok(why.into())
-}
-
-impl From<Refused> for Opened {
-    fn from(why: Refused) -> Self {
-        Self::Refused(why)
-    }
 }
 
 /// A manifest that one of the keys signed, all of which was read.
@@ -171,7 +160,7 @@ async fn begin(
     if !deployments::open(&mut tx, &new, now).await? {
         baselines::reject(&mut tx, &root.name, number).await?;
         tx.commit().await?;
-        return refused(Refused::AlreadyOpen);
+        return Ok(Opened::Refused(Refused::AlreadyOpen));
     }
     let root = Text::clip(&root.name);
     let event = Event::DeploymentOpened { deployment: id, root, number, until: ends_at };

@@ -11,7 +11,7 @@ use portcullis_domain::integrity::alert::{Kind, Severity};
 use portcullis_domain::integrity::{NONCE_LEN, WatchKeys};
 use portcullis_domain::time::Time;
 use portcullis_integrity::diff::{self, Diff, Limits, MaskKey, NoDiff};
-use portcullis_integrity::{Content, Entry, Finding, Is, Why, read_whole};
+use portcullis_integrity::{Content, Entry, Finding, Is, Why, is_gone, read_whole};
 use portcullis_store::integrity::baselines;
 use portcullis_store::integrity::diffs::{self, Kept};
 
@@ -81,9 +81,10 @@ pub(super) async fn current(
         let before = was.as_ref().map(|was| desk.good(was)).transpose()?;
         let after = match read_whole(&desk.root.path, &path, desk.max_bytes) {
             Ok((bytes, _)) => Some(bytes),
+            Err(Why::Unreadable) if is_gone(&desk.root.path, &path) => None,
             Err(why) => return Err(word(why)),
         };
-        desk.differ(&path, before.as_deref(), after.as_deref()).map_err(|not| not.as_str())
+        desk.differ(&path, before.as_deref(), after.as_deref()).map_err(NoDiff::as_str)
     })
     .await?)
 }
@@ -133,7 +134,7 @@ impl Desk {
     fn take(&self, finding: &Finding, now: Time) -> Frozen {
         let path = finding.path();
         match self.contents(finding) {
-            Ok((before, after)) => match self.differ(path, before.as_deref(), after.as_deref()) {
+            Ok([before, after]) => match self.differ(path, before.as_deref(), after.as_deref()) {
                 Ok(diff) => Frozen {
                     added: count(diff.added),
                     removed: count(diff.removed),
@@ -151,17 +152,14 @@ impl Desk {
     }
 
     /// The good content and the one that was found; `None` where there is no file.
-    fn contents(
-        &self,
-        finding: &Finding,
-    ) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>), &'static str> {
+    fn contents(&self, finding: &Finding) -> Result<[Option<Vec<u8>>; 2], &'static str> {
         let before = finding.was.as_ref().map(|was| self.good(was)).transpose()?;
         let after = match &finding.is {
             Is::There(is) => Some(self.found(is)?),
             Is::Gone => None,
             Is::Unverifiable { why, .. } => return Err(word(*why)),
         };
-        Ok((before, after))
+        Ok([before, after])
     }
 
     /// The copy of a good file.
@@ -199,10 +197,7 @@ impl Desk {
 }
 
 fn word(why: Why) -> &'static str {
-    match why {
-        Why::Denied => "permission",
-        other => other.as_str(),
-    }
+    if why == Why::Denied { "permission" } else { why.as_str() }
 }
 
 fn count(lines: u64) -> i64 {

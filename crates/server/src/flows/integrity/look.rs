@@ -8,8 +8,8 @@ use std::thread::available_parallelism;
 
 use portcullis_integrity::manifest::Fault as ManifestFault;
 use portcullis_integrity::{
-    Compared, Comparison, Entry, Exclude, Limits, NotAPattern, NotScanned, Plan, Progress, Scope,
-    Seen, Why, scan,
+    Compared, Comparison, Entry, Exclude, NotAPattern, NotScanned, Plan, Progress, Scope, Seen,
+    Why, scan,
 };
 
 use super::spool::{Spooled, Written};
@@ -48,7 +48,7 @@ pub(super) fn plan(settings: &Integrity, root: &WatchedRoot) -> Result<Plan, Not
         scope: Scope::everything(),
         max_bytes: settings.max_hash_bytes,
         threads: available_parallelism().unwrap_or(NonZero::<usize>::MIN),
-        limits: Limits::default(),
+        limits: settings.limits,
     })
 }
 

@@ -153,7 +153,7 @@ async fn exactly_what_was_ignored_is_ignored_and_not_for_ever() {
         check(staff).await;
         assert_eq!(told(staff, "").await, [row("a.txt", "added", 0), row("a.txt", "added", 2)]);
         fs::write(root.join("a.txt"), "a").unwrap();
-        server.advance(std::time::Duration::from_secs(49 * 3600));
+        server.advance(std::time::Duration::from_hours(49));
         let staff = &server.sign_in(&crate::harness::people::STAFF).await;
         check(staff).await;
         let page = alerts(staff, "?sortBy=created_at_asc").await;
@@ -258,7 +258,7 @@ async fn a51_a54_lists_that_are_wrong_are_refused_whole() {
 async fn an_alert_names_who_was_signed_in() {
     on_each(async |server, staff, root| {
         check(staff).await;
-        server.advance(std::time::Duration::from_secs(60));
+        server.advance(std::time::Duration::from_mins(1));
         let other = server.by_cookie(&STAFF0).await;
         server.by_cookie(&TENANT).await;
         drop(other);

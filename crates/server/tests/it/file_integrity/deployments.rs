@@ -138,7 +138,7 @@ async fn deploy_window_expires() {
         let id = begin(staff, &manifest(&next, "app", &key("pipeline", 5))).await;
         copy(&next, root, "index.php");
         assert_eq!(check(staff).await["violations_found"], 0, "control: the window is open");
-        server.advance(std::time::Duration::from_secs(31 * 60));
+        server.advance(std::time::Duration::from_mins(31));
         let staff = &server.sign_in(&crate::harness::people::STAFF).await;
         assert_eq!(check(staff).await["violations_found"], 1);
         let answer = post(staff, "integrity-deployments/end", json!({"id": id})).await;

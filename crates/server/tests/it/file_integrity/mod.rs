@@ -10,7 +10,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use http::Method;
-use portcullis_store::scratch;
 use serde_json::{Value, json};
 
 use crate::harness::client::{Answer, Client};
@@ -106,21 +105,4 @@ async fn post(staff: &Client, path: &str, body: Value) -> Answer {
 fn pipe(path: &Path) {
     let mode = rustix::fs::Mode::from_raw_mode(0o600);
     rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
-}
-
-/// Puts other lines into the store in the place of a baseline's, as whoever may write to it could.
-async fn forge(server: &TestApp, lines: &str) {
-    use aws_lc_rs::digest::{SHA256, digest};
-    let key = digest(&SHA256, lines.as_bytes());
-    let key = hex::encode(key.as_ref());
-    let lines = hex::encode(lines);
-    let (part, place) = match server.kind {
-        database::Kind::Sqlite => (format!("x'{lines}'"), format!("x'{key}'")),
-        database::Kind::Postgres => (format!("'\\x{lines}'"), format!("'\\x{key}'")),
-    };
-    let statements = [
-        format!("INSERT INTO integrity_parts (digest, lines) VALUES ({place}, {part})"),
-        format!("UPDATE integrity_baseline_parts SET digest = {place}"),
-    ];
-    scratch::run(&server.database_url(), &statements).await.unwrap();
 }

@@ -160,10 +160,9 @@ impl Run<'_> {
     ) -> Result<OfRoot, Fault> {
         found.push(nothing_compared(settling.root, kind));
         self.counts.violations += 1;
-        match self.settled(settling, found).await? {
-            OfRoot::Done => Ok(OfRoot::Failed(kind.as_str())),
-            other => Ok(other),
-        }
+        let settled = self.settled(settling, found).await?;
+        let is_told = matches!(settled, OfRoot::Done);
+        Ok(if is_told { OfRoot::Failed(kind.as_str()) } else { settled })
     }
 
     pub(in crate::flows::integrity) async fn settled(

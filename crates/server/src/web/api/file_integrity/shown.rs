@@ -109,13 +109,10 @@ pub(super) fn check(check: &Check, now: Time) -> Value {
 
 /// How much of it is done, as far as baselines tell how much there is.
 fn percent(check: &Check) -> Option<i64> {
-    match check.state {
-        CheckState::Complete => Some(100),
-        CheckState::Running if check.counts.expected > 0 => {
-            Some((check.counts.scanned * 100 / check.counts.expected).min(99))
-        }
-        _ => None,
-    }
+    let counts = &check.counts;
+    let is_known = check.state == CheckState::Running && counts.expected > 0;
+    let of_known = is_known.then(|| (counts.scanned * 100 / counts.expected.max(1)).min(99));
+    if check.state == CheckState::Complete { Some(100) } else { of_known }
 }
 
 /// How long it may take yet, in milliseconds.
