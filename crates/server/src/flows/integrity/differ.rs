@@ -23,6 +23,11 @@ use crate::config::WatchedRoot;
 /// How long one difference may take.
 const DEADLINE: Duration = Duration::from_millis(500);
 
+/// Something else than a file was, or is, there.
+const NOT_A_FILE: &str = "not_a_file";
+/// It is not what the check found any more.
+const CHANGED_AGAIN: &str = "changed_again";
+
 /// A difference that was taken, and belongs to no alert yet.
 pub(super) struct Frozen {
     text: Option<String>,
@@ -164,18 +169,18 @@ impl Desk {
 
     /// The copy of a good file.
     fn good(&self, was: &Entry) -> Result<Vec<u8>, &'static str> {
-        let Content::File { size, digest } = &was.content else { return Err("not_a_file") };
+        let Content::File { size, digest } = &was.content else { return Err(NOT_A_FILE) };
         if *size > self.max_bytes {
-            return Err("too_large");
+            return Err(NoDiff::TooLarge.as_str());
         }
         copies::read(&self.copies, &self.keys, digest).ok_or("not_stored")
     }
 
     /// The file as it was found, if it is still that.
     fn found(&self, is: &Entry) -> Result<Vec<u8>, &'static str> {
-        let Content::File { digest, .. } = &is.content else { return Err("not_a_file") };
+        let Content::File { digest, .. } = &is.content else { return Err(NOT_A_FILE) };
         let (bytes, now) = read_whole(&self.root.path, &is.path, self.max_bytes).map_err(word)?;
-        if now == *digest { Ok(bytes) } else { Err("changed_again") }
+        if now == *digest { Ok(bytes) } else { Err(CHANGED_AGAIN) }
     }
 
     #[expect(
