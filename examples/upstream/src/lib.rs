@@ -16,11 +16,15 @@
 //! | `POST /api/projects {slug}` | 201 `{description, id, slug, created_at, updated_at}` |
 //! | any `/echo`, `/echo/…` | 200, what arrived |
 //!
-//! Everything lives in memory, at most [`MAX_ROWS`] rows of a kind; the oldest go first.
+//! What the page for everyone says stands in a file, if the application is given a folder for its files:
+//! whoever changes it there changes the page, as with applications that are deployed as files.
+//!
+//! Everything else lives in memory, at most [`MAX_ROWS`] rows of a kind; the oldest go first.
 
 mod api;
 mod caller;
 mod echo;
+mod files;
 mod input;
 mod pages;
 mod state;
@@ -29,19 +33,25 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{any, get};
 
+pub use files::{Files, write_missing};
 pub use state::MAX_ROWS;
 use state::Office;
 
 /// The whole application, with its sample rows. Each call makes one that shares nothing with others.
+pub fn router() -> Router {
+    router_with(Files::default())
+}
+
+/// The same with its files in a folder.
 #[expect(
     clippy::disallowed_methods,
     reason = "an application has its own routes, not the gate's table"
 )]
-pub fn router() -> Router {
+pub fn router_with(files: Files) -> Router {
     Router::new()
         .route("/", get(pages::home))
         .route("/admin", get(pages::admin))
-        .route("/public/about", get(pages::about))
+        .route("/public/about", get(move |caller| pages::about(files, caller)))
         .route("/api/jobs/manage", get(api::list_jobs).post(api::add_job))
         .route("/api/leads", get(api::list_leads))
         .route("/api/projects", get(api::list_projects).post(api::add_project))
@@ -52,8 +62,8 @@ pub fn router() -> Router {
 }
 
 /// Serves the application on this listener until the process ends.
-pub async fn serve(listener: tokio::net::TcpListener) -> std::io::Result<()> {
-    axum::serve(listener, router()).await
+pub async fn serve(listener: tokio::net::TcpListener, files: Files) -> std::io::Result<()> {
+    axum::serve(listener, router_with(files)).await
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
+use sample_upstream::Files;
+
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::print_stderr, reason = "a program for the terminal")]
 async fn main() -> ExitCode {
@@ -24,5 +26,5 @@ async fn serve(port: Option<String>) -> Result<(), Box<dyn std::error::Error>> {
     };
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("The sample application listens on http://{}", listener.local_addr()?);
-    Ok(sample_upstream::serve(listener).await?)
+    Ok(sample_upstream::serve(listener, Files::default()).await?)
 }

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Html;
 
 use crate::caller::Caller;
+use crate::files::Files;
 use crate::state::Office;
 
 /// `GET /`: who is calling, the form, the three lists.
@@ -43,11 +44,9 @@ pub(crate) async fn admin(caller: Caller) -> Html<String> {
 }
 
 /// `GET /public/about`: open to everyone.
-pub(crate) async fn about(caller: Caller) -> Html<String> {
-    let body = "<section><h2>About this office</h2><p>A sample application for Portcullis. \
-        This page is open to everyone; the rest of the office is behind the gate. The application \
-        itself has no sign-in: it shows what the gate tells it.</p></section>";
-    page("About", &caller, body)
+pub(crate) async fn about(files: Files, caller: Caller) -> Html<String> {
+    let body = files.about().await;
+    page("About", &caller, &body)
 }
 
 fn page(title: &str, caller: &Caller, body: &str) -> Html<String> {

@@ -13,6 +13,7 @@ use portcullis_domain::text::{Email, Name, Username};
 use portcullis_store::Tx;
 use portcullis_store::roles::{self, NewRole};
 use portcullis_store::users::{self, NewUser};
+use sample_upstream::Files;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -78,14 +79,21 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     log::to_stderr(LogFormat::Text);
     let stop = serve::stop_on_signal()?;
     let (directory, _temporary) = directory(args.data.as_deref())?;
-    let upstream = start_upstream().await?;
+    let application = directory.join("app");
+    sample_upstream::write_missing(&application)
+        .with_context(|| format!("cannot write into {}", application.display()))?;
+    let upstream = start_upstream(Files::of(&application)).await?;
     let config = write_config(&directory, args.port, upstream)?;
     let opened = Box::pin(open::open(open::load(&config)?)).await?;
     add_samples(&opened).await?;
     let running = Box::pin(serve::start(opened)).await?;
     let url = running.app.public_url.to_string();
     let outbox = directory.join("outbox");
-    let text = if args.json { as_json(&url, &outbox) } else { welcome(&url, &outbox, &config) };
+    let text = if args.json {
+        as_json(&url, &outbox, &application)
+    } else {
+        welcome(&url, &outbox, &application, &config)
+    };
     output::print(&text)?;
     running.until(stop).await;
     Ok(ExitCode::SUCCESS)
@@ -112,12 +120,12 @@ fn directory(wanted: Option<&Path>) -> anyhow::Result<(PathBuf, Option<TempDir>)
 }
 
 /// The sample application, on a port of its own that only this machine reaches.
-async fn start_upstream() -> anyhow::Result<SocketAddr> {
+async fn start_upstream(files: Files) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await.context("no port for the sample")?;
     let address = listener.local_addr().context("the sample's port has no address")?;
     #[expect(clippy::disallowed_methods, reason = "the application behind the gate is not ours")]
     tokio::spawn(async move {
-        if let Err(error) = sample_upstream::serve(listener).await {
+        if let Err(error) = sample_upstream::serve(listener, files).await {
             tracing::error!(error = &error as &dyn std::error::Error, "the sample stopped");
         }
     });
@@ -126,7 +134,8 @@ async fn start_upstream() -> anyhow::Result<SocketAddr> {
 
 fn write_config(directory: &Path, port: u16, upstream: SocketAddr) -> anyhow::Result<PathBuf> {
     let file = directory.join("portcullis.toml");
-    let data = toml::Value::String(directory.display().to_string());
+    let text = |path: &Path| toml::Value::String(path.display().to_string());
+    let (data, application) = (text(directory), text(&directory.join("app")));
     // The system's choice of a port is not known yet; the address then follows it.
     let public_url = match port {
         0 => String::new(),
@@ -137,6 +146,10 @@ fn write_config(directory: &Path, port: u16, upstream: SocketAddr) -> anyhow::Re
 [server]
 listen = "127.0.0.1:{port}"{public_url}
 data_dir = {data}
+
+[[integrity.root]]
+name = "app"
+path = {application}
 
 [gate]
 upstream = "http://{upstream}"
@@ -231,7 +244,7 @@ fn capitalised(text: &str) -> String {
     })
 }
 
-fn as_json(url: &str, outbox: &Path) -> String {
+fn as_json(url: &str, outbox: &Path, application: &Path) -> String {
     let users: Vec<_> = SAMPLES
         .iter()
         .map(|sample| {
@@ -244,10 +257,10 @@ fn as_json(url: &str, outbox: &Path) -> String {
             })
         })
         .collect();
-    json!({"url": url, "users": users, "outbox": outbox}).to_string()
+    json!({"url": url, "users": users, "outbox": outbox, "files": application}).to_string()
 }
 
-fn welcome(url: &str, outbox: &Path, config: &Path) -> String {
+fn welcome(url: &str, outbox: &Path, application: &Path, config: &Path) -> String {
     let line = |sample: &Sample| {
         let Sample { email, username, password, account_type, role } = sample;
         let kind = account_type.name();
@@ -260,12 +273,14 @@ fn welcome(url: &str, outbox: &Path, config: &Path) -> String {
          Application   {url}/          a sample behind the gate: jobs, leads, projects\n\
          API           {url}/-/docs\n\
          Mail          {outbox}\n\
+         Files         {application}  watched: change one, and look at {url}/-/admin/files as owner\n\
          Configuration {config}\n\n\
          Try it from another terminal:\n\
          \x20 curl -X POST {url}/api/security/mobile-auth -H 'Content-Type: application/json' \\\n\
          \x20   -d '{{\"email\": \"user@example.com\", \"password\": \"your-password\"}}'\n\n\
          Ctrl-C stops it.",
         outbox = outbox.display(),
+        application = application.display(),
         config = config.display(),
     )
 }
