@@ -28,7 +28,7 @@ pub async fn run(app: App) {
     let mut cause = Some(Cause::Start);
     loop {
         match look(&app, cause).await {
-            Ok(()) => cause = None,
+            Ok(waiting) => cause = waiting,
             Err(fault) => {
                 let error = &fault as &dyn std::error::Error;
                 tracing::warn!(error, "the schedule of checks of the files was not looked at");
@@ -41,19 +41,21 @@ pub async fn run(app: App) {
     }
 }
 
-/// Begins a check if it is time, and ends what is over.
-pub async fn look(app: &App, cause: Option<Cause>) -> Result<(), Fault> {
+/// Begins a check if it is time, and ends what is over. A check that waits for another one, which may be
+/// that of a process which is gone, is given back.
+pub async fn look(app: &App, cause: Option<Cause>) -> Result<Option<Cause>, Fault> {
     let context = Context::default();
     let monitor = Monitor::of(app, &context);
     check::find_interrupted(&monitor).await?;
     deployment::expire(&monitor).await?;
     let due = if schedule::is_due(&monitor).await? { Some(Cause::Schedule) } else { None };
-    if let Some(cause) = cause.or(due)
-        && let Begun::Started(id) = check::begin(&monitor, cause).await?
-    {
-        spawn_check(app, id, context);
+    let Some(cause) = cause.or(due) else { return Ok(None) };
+    match check::begin(&monitor, cause).await? {
+        Begun::Started(id) => spawn_check(app, id, context),
+        Begun::Running(_) => return Ok(Some(cause)),
+        Begun::NoRoots => {}
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Runs a check that was begun, beside everything else.

@@ -4,6 +4,7 @@ mod alerts;
 mod checks;
 mod deployments;
 mod diffs;
+mod killed;
 
 use std::fs;
 use std::path::Path;
