@@ -44,7 +44,8 @@ pub async fn record(
         Err(NotLooked::Io(error)) => return Err(error.into()),
         Err(NotLooked::Stopped | NotLooked::Baseline) => return Ok(Recorded::Overtaken),
     };
-    let saying = Saying { root: &root.name, reason, by: monitor.context.actor };
+    let by = monitor.context.actor;
+    let saying = Saying { root: &root.name, reason, by, exclude: Vec::new() };
     let number = spool::keep_observed(monitor, body, &saying).await?;
     let recorded = activate(monitor, &root.name, number, over).await?;
     if matches!(recorded, Recorded::Done { .. }) {
@@ -92,7 +93,8 @@ pub(super) async fn propose_edited(
     for edit in edits {
         push(&mut body, edit)?;
     }
-    let saying = Saying { root, reason, by: monitor.context.actor };
+    let exclude = spooled.exclude.clone();
+    let saying = Saying { root, reason, by: monitor.context.actor, exclude };
     let number = spool::keep_observed(monitor, body, &saying).await?;
     Ok(Some((number, active.number)))
 }

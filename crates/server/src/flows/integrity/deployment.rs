@@ -86,7 +86,8 @@ pub async fn open(
         }
         close(monitor, &open, DeploymentState::Expired, open.counts).await?;
     }
-    let saying = Saying { root: &root.name, reason, by: monitor.context.actor };
+    let (by, exclude) = (monitor.context.actor, Vec::new());
+    let saying = Saying { root: &root.name, reason, by, exclude };
     let head = (&manifest.head, &*manifest.note);
     let number = spool::keep_declared(monitor, head, &mut manifest.lines, &saying).await?;
     begin(monitor, root, number, takes, reason).await

@@ -8,8 +8,8 @@ use std::thread::available_parallelism;
 
 use portcullis_integrity::manifest::Fault as ManifestFault;
 use portcullis_integrity::{
-    Compared, Comparison, Entry, Exclude, NotAPattern, NotScanned, Plan, Progress, Scope, Seen,
-    Why, scan,
+    Compared, Comparison, Entry, Exclude, Finding, NotAPattern, NotScanned, Plan, Progress, Scope,
+    Seen, Why, scan,
 };
 
 use super::spool::{Spooled, Written};
@@ -58,6 +58,9 @@ pub(super) fn look(
     old: &Spooled,
     new: Option<&Spooled>,
 ) -> Result<Looked, NotLooked> {
+    let excluded = [Some(old), new].map(|of| excluded(of.map_or(&[], |of| &of.exclude)));
+    let [of_old, of_new] = excluded;
+    let (of_old, of_new) = (of_old?, of_new?);
     let mut old = begin(&target.plan, old)?;
     let mut new = new.map(|new| begin(&target.plan, new)).transpose()?;
     let mut fault = None;
@@ -75,10 +78,19 @@ pub(super) fn look(
     scanned?;
     let (mut old, mut new) = (old.finish()?, new.map(Comparison::finish).transpose()?);
     // A folder on the way to what is looked at may have been closed.
-    for compared in [Some(&mut old), new.as_mut()].into_iter().flatten() {
-        compared.findings.retain(|finding| target.plan.covers(finding.path()));
+    let is_of = |finding: &Finding, exclude: &Exclude| {
+        target.plan.covers(finding.path()) && !exclude.covers(finding.path())
+    };
+    old.findings.retain(|finding| is_of(finding, &of_old));
+    if let Some(new) = &mut new {
+        new.findings.retain(|finding| is_of(finding, &of_new));
     }
     Ok(Looked { old, new })
+}
+
+/// What a baseline says nothing of. Its patterns were signed with it.
+fn excluded(patterns: &[String]) -> Result<Exclude, NotLooked> {
+    Exclude::parse(patterns.iter().map(String::as_str)).map_err(|_| NotLooked::Baseline)
 }
 
 type Lines<'p> = Box<dyn Iterator<Item = Result<Entry, ManifestFault>> + 'p>;

@@ -20,8 +20,11 @@ const SLICE: i64 = 64;
 /// A part ends at the latest after so many lines.
 const LONGEST_PART: usize = 4096;
 
-/// A baseline whose head is as it was signed, and is of its root. Its lines are proved when the last of them was read.
+/// A baseline whose head is as it was signed, and is of its root. Its lines are proved when the last of
+/// them was read.
 pub(super) struct Spooled {
+    /// Patterns of what it says nothing of.
+    pub(super) exclude: Vec<String>,
     file: File,
     /// Where the lines begin.
     at: u64,
@@ -89,7 +92,11 @@ fn opened(mut file: File, at: u64, root: &str) -> Result<Spooled, Invalid> {
     file.seek(SeekFrom::Start(0)).map_err(|_| Invalid::Lines)?;
     let clone = file.try_clone().map_err(|_| Invalid::Lines)?;
     let head = Manifest::open(BufReader::new(clone)).map_err(|_| Invalid::Lines)?.head;
-    if head.root == root { Ok(Spooled { file, at }) } else { Err(Invalid::Lines) }
+    if head.root == root {
+        Ok(Spooled { exclude: head.exclude, file, at })
+    } else {
+        Err(Invalid::Lines)
+    }
 }
 
 /// A file for the lines of a new baseline.
@@ -102,6 +109,8 @@ pub(super) struct Saying<'a> {
     pub(super) root: &'a str,
     pub(super) reason: &'a str,
     pub(super) by: Option<UserId>,
+    /// Patterns of what it says nothing of; a declared one has its own.
+    pub(super) exclude: Vec<String>,
 }
 
 /// Keeps what was observed as a proposed baseline: its number.
@@ -112,7 +121,9 @@ pub(super) async fn keep_observed(
 ) -> Result<i64, Fault> {
     let mut tx = monitor.db.write().await?;
     let (number, previous) = next(&mut tx, saying.root).await?;
-    let (file, head) = body.finish(saying.root, u64::try_from(number).unwrap_or(0), previous);
+    let number_in_head = u64::try_from(number).unwrap_or(0);
+    let (file, head) = body.finish(saying.root, number_in_head, previous);
+    let head = Head { exclude: saying.exclude.clone(), ..head };
     let text = head.to_string();
     let note = monitor.keys.watch.signer()?.sign(&text)?;
     insert(monitor, &mut tx, saying, (number, Origin::Observed, &note, &head)).await?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use portcullis_domain::audit::note::SigningKey;
-use portcullis_integrity::manifest::{Body, write_signed};
+use portcullis_integrity::manifest::{Body, Head, write_signed};
 use portcullis_integrity::{Exclude, Limits, Plan, Progress, Scope, Seen, scan};
 use serde_json::{Value, json};
 
@@ -21,8 +21,15 @@ fn config() -> String {
 
 /// A manifest of a folder, as a pipeline builds and signs one.
 fn manifest(folder: &Path, root: &str, key: &SigningKey) -> String {
+    manifest_without(folder, root, key, &[])
+}
+
+/// The same of what these patterns leave.
+fn manifest_without(folder: &Path, root: &str, key: &SigningKey, exclude: &[&str]) -> String {
+    let patterns = exclude.iter().map(|pattern| (*pattern).to_owned()).collect();
+    let exclude = Exclude::parse(exclude.iter().copied()).unwrap();
     let threads = std::num::NonZero::new(2).unwrap();
-    let (exclude, scope) = (Exclude::default(), Scope::everything());
+    let scope = Scope::everything();
     let plan = Plan {
         root: folder.to_owned(),
         exclude,
@@ -39,6 +46,7 @@ fn manifest(folder: &Path, root: &str, key: &SigningKey) -> String {
     })
     .unwrap();
     let (lines, head) = body.finish(root, 1, None);
+    let head = Head { exclude: patterns, ..head };
     let note = key.sign(&head.to_string()).unwrap();
     let mut text = Vec::new();
     write_signed(&mut text, &note, &mut &lines[..]).unwrap();
@@ -183,6 +191,35 @@ async fn a_manifest_that_is_not_good_opens_nothing() {
             let answer = post(staff, "integrity-deployments", body).await;
             assert_eq!(answer.status, status, "{answer:?}");
         }
+    })
+    .await;
+}
+
+/// What a manifest passes over is nobody's business, before it is the baseline and after.
+#[tokio::test]
+async fn what_a_manifest_passes_over_is_not_told_of() {
+    on_each_with(&config(), async |_, staff, root| {
+        check(staff).await;
+        let next = release(root);
+        let declared = manifest_without(&next, "app", &key("pipeline", 5), &["log", "log/**"]);
+        let id = begin(staff, &declared).await;
+        fs::create_dir(root.join("log")).unwrap();
+        fs::write(root.join("log/today"), "the application writes").unwrap();
+        for name in ["index.php", "more.php"] {
+            copy(&next, root, name);
+        }
+        assert_eq!(end(staff, &id).await["data"]["state"], "complete");
+        fs::write(root.join("log/today"), "and writes").unwrap();
+        fs::write(root.join("extra.php"), "<?php\n").unwrap();
+        assert_eq!(check(staff).await["violations_found"], 1, "control: extra.php");
+        let alert = super::number(staff, "extra.php").await;
+        let accepted = json!({"alert_ids": [alert], "note": "wanted"});
+        assert_eq!(post(staff, "accept-alerts", accepted).await.status, 200);
+        assert_eq!(
+            check(staff).await["violations_found"],
+            0,
+            "an edited baseline passes it over too"
+        );
     })
     .await;
 }
