@@ -164,11 +164,12 @@ enum Rows {
     KeyHours,
     FileChecks,
     Sightings,
+    BaselineLines,
 }
 
 impl Rows {
     /// A session goes after its credentials.
-    const ALL: [Self; 20] = [
+    const ALL: [Self; 21] = [
         Self::Throttle,
         Self::Lockouts,
         Self::SpentTokens,
@@ -189,6 +190,7 @@ impl Rows {
         Self::KeyHours,
         Self::FileChecks,
         Self::Sightings,
+        Self::BaselineLines,
     ];
 
     /// Deletes at most [`SLICE`] rows by one statement; how many.
@@ -212,6 +214,7 @@ impl Rows {
             Self::KeyUses => key_rows::usage::sweep(tx, kept, SLICE).await,
             Self::KeyHours => key_rows::usage::sweep_hours(tx, kept.minus(MARGIN)).await,
             Self::FileChecks => integrity::checks::sweep(tx, kept, SLICE).await,
+            Self::BaselineLines => integrity::baselines::forget_lines(tx, kept).await,
             Self::Sightings => integrity::sightings::sweep(tx, SLICE).await,
             Self::Nodes => node_rows::sweep(tx, over, SLICE).await,
             Self::SigningKeys => signing_key_rows::sweep(tx, kept, SLICE).await,

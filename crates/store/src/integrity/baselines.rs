@@ -145,21 +145,21 @@ pub async fn list(tx: &mut Tx, limit: i64) -> Result<Vec<Baseline>> {
     tx.fetch_all(SQL, params![limit]).await?.iter().map(baseline).collect()
 }
 
-/// Forgets the lines of baselines that are out of force and older than `before`, one baseline at a time;
-/// their heads stay. `false`: there was none.
-pub async fn forget_lines(tx: &mut Tx, before: Time) -> Result<bool> {
+/// Forgets the lines of a baseline that is out of force, or never came into it, and was made before
+/// `before`; its head stays. How many baselines that were: one, if there is one.
+pub async fn forget_lines(tx: &mut Tx, before: Time) -> Result<u64> {
     const OVER: &str = "SELECT b.root, b.number FROM integrity_baselines b
-        WHERE b.state IN ('superseded', 'rejected') AND b.created_at < $1 AND EXISTS (
+        WHERE b.state <> 'active' AND b.created_at < $1 AND EXISTS (
             SELECT 1 FROM integrity_baseline_parts p WHERE p.root = b.root AND p.number = b.number)
         LIMIT 1";
     const PLACES: &str = "DELETE FROM integrity_baseline_parts WHERE root = $1 AND number = $2";
     const PARTS: &str = "DELETE FROM integrity_parts WHERE NOT EXISTS (
         SELECT 1 FROM integrity_baseline_parts p WHERE p.digest = integrity_parts.digest)";
-    let Some(row) = tx.fetch_optional(OVER, params![before]).await? else { return Ok(false) };
+    let Some(row) = tx.fetch_optional(OVER, params![before]).await? else { return Ok(0) };
     let (root, number): (String, i64) = (row.get("root")?, row.get("number")?);
     tx.execute(PLACES, params![&root, number]).await?;
     tx.execute(PARTS, params![]).await?;
-    Ok(true)
+    Ok(1)
 }
 
 macro_rules! select {

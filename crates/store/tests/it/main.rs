@@ -15,6 +15,7 @@ mod events;
 mod examine;
 mod factors;
 mod harness;
+mod integrity;
 mod invalidations;
 mod limits;
 mod live;
