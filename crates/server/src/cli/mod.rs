@@ -177,7 +177,7 @@ enum Command {
     Mail(mail::Args),
     /// Verifies, exports and proves the log of what happened.
     Audit(audit::Args),
-    /// Says what the files of an application are, and verifies them.
+    /// Says what the files of an application are, watches them, and verifies them.
     Integrity(integrity::Args),
     /// Makes backups, also beside a running server, tries and restores them.
     Backup(backup::Args),

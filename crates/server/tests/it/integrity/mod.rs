@@ -1,3 +1,5 @@
 //! The application's files, watched.
 
+mod commands;
+mod deploy;
 mod offline;

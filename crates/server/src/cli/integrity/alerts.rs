@@ -1,0 +1,122 @@
+//! `integrity alerts` and `integrity diff`: what differs, and how.
+
+use std::process::ExitCode;
+
+use portcullis_domain::event::Context;
+use portcullis_domain::integrity::alert::{Severity, Status};
+use portcullis_store::integrity::alerts::{Filter, Order};
+use serde_json::json;
+
+use super::shown;
+use crate::cli::open;
+use crate::cli::output::{self, Output};
+use crate::cli::{Common, DONE};
+use crate::flows::integrity::Monitor;
+use crate::flows::integrity::alerts::{self, Difference, Version};
+
+#[derive(clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    common: Common,
+    /// Those that are new, resolved or ignored; or all.
+    #[arg(long, value_name = "STATUS", default_value = "new", value_parser = status)]
+    status: Of,
+    /// Only those of a severity: critical, high, medium or low.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    severity: Option<Severity>,
+    /// Only those of a root.
+    #[arg(long, value_name = "NAME")]
+    root: Option<String>,
+    /// So many at most, the worst first.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..))]
+    limit: i64,
+}
+
+/// Of which status; `None`: of any.
+#[derive(Clone, Copy)]
+struct Of(Option<Status>);
+
+#[derive(clap::Args)]
+pub(super) struct Diff {
+    #[command(flatten)]
+    common: Common,
+    /// The number of the alert.
+    #[arg(value_name = "ALERT")]
+    alert: i64,
+    /// As the file is now, and not as it was when the alert was made.
+    #[arg(long)]
+    current: bool,
+}
+
+pub(super) async fn list(args: List) -> anyhow::Result<ExitCode> {
+    let output = Output::new(args.common.json);
+    open::with(open::load(&args.common.config)?, async |on| {
+        let filter = Filter {
+            status: args.status.0,
+            severity: args.severity,
+            kind: None,
+            root: args.root.clone(),
+        };
+        let page = alerts::list(&on.db, &filter, Order::Worst, 1, args.limit).await?;
+        match output {
+            Output::Person => {
+                output::print(&output::table(shown::HEADER, page.alerts.iter().map(shown::cells)))?;
+            }
+            Output::Machine => output::print_with(|out| {
+                page.alerts.iter().try_for_each(|alert| writeln!(out, "{}", shown::value(alert)))
+            })?,
+        }
+        if page.total > args.limit {
+            output
+                .note(&format!("These are {} of {}: --limit shows more.", args.limit, page.total));
+        }
+        Ok(ExitCode::from(DONE))
+    })
+    .await
+}
+
+pub(super) async fn diff(args: Diff) -> anyhow::Result<ExitCode> {
+    let output = Output::new(args.common.json);
+    open::with(open::load(&args.common.config)?, async |on| {
+        let context = Context::default();
+        let monitor = Monitor::at_command(on, &context);
+        let version = if args.current { Version::Current } else { Version::Found };
+        let Some(found) = alerts::difference(&monitor, args.alert, version).await? else {
+            return Ok(output.refuse("alert_unknown", "There is no such alert."));
+        };
+        let value = json!({
+            "id": args.alert, "file_path": found.file_path, "diff": found.diff,
+            "added": found.added, "removed": found.removed, "unavailable": found.unavailable,
+        });
+        output.done(&value, text(&found).trim_end())
+    })
+    .await
+}
+
+fn text(found: &Difference) -> String {
+    let Some(why) = &found.unavailable else { return found.diff.clone() };
+    let Difference { file_path, added, removed, .. } = found;
+    let because = match why.as_str() {
+        "not_stored" => "there is no copy of the good file, or no difference was taken".to_owned(),
+        "nodiff" => format!("it may hold secrets; {added} lines are more and {removed} are less"),
+        "too_large" => "it is larger than integrity.diff_max_bytes".to_owned(),
+        "binary" => "it is no text".to_owned(),
+        "encoding" => "it is not in UTF-8".to_owned(),
+        "not_a_file" => "it is no file".to_owned(),
+        "changed_again" => "it was changed once more while it was looked at".to_owned(),
+        "quota" => "there was no room for it (integrity.copies)".to_owned(),
+        "unreadable" => "what was kept of it cannot be opened with this secret".to_owned(),
+        "not_watched" => "its root is not in the configuration any more".to_owned(),
+        "permission" => "it may not be read".to_owned(),
+        other => format!("it cannot be compared ({other})"),
+    };
+    format!("{file_path}: no difference is shown, because {because}.")
+}
+
+fn status(word: &str) -> Result<Of, &'static str> {
+    shown::parse_status(word).map(Of)
+}
+
+fn severity(word: &str) -> Result<Severity, &'static str> {
+    Severity::parse(word).ok_or("a severity is critical, high, medium or low")
+}
