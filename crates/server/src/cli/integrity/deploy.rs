@@ -53,7 +53,7 @@ struct Begin {
     /// The root whose files are replaced.
     #[arg(long, value_name = "NAME")]
     root: String,
-    /// The manifest, signed by one of integrity.deploy_keys.
+    /// The manifest, signed by one of `integrity.deploy_keys`.
     #[arg(long, value_name = "FILE")]
     manifest: PathBuf,
     /// For how long it may take.
@@ -175,11 +175,12 @@ async fn end_when_free(
     id: DeploymentId,
     stopping: &CancellationToken,
 ) -> anyhow::Result<Closed> {
-    for _ in 1..MOST_TRIES {
-        match Box::pin(deployment::end(monitor, id, stopping)).await? {
-            Closed::Busy if !stopping.is_cancelled() => tokio::time::sleep(TRY_EVERY).await,
-            closed => return Ok(closed),
+    for _ in 0..MOST_TRIES {
+        let closed = Box::pin(deployment::end(monitor, id, stopping)).await?;
+        if closed != Closed::Busy || stopping.is_cancelled() {
+            return Ok(closed);
         }
+        tokio::time::sleep(TRY_EVERY).await;
     }
     Ok(Closed::Busy)
 }

@@ -20,7 +20,7 @@ use crate::flows::integrity::judge::{self, Act, Acted, Judged};
 pub(super) struct Resolve {
     #[command(flatten)]
     of: Of,
-    /// How it came to be done: reverted, false_positive or remediated.
+    /// How it came to be done: `reverted`, `false_positive` or `remediated`.
     #[arg(long, value_name = "WORD", value_parser = resolution)]
     resolution: Option<Resolution>,
     /// What is to be remembered of it.

@@ -41,15 +41,13 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         let monitor = Monitor::at_command(on, &context);
         loop {
             let done = match check::begin(&monitor, Cause::Command).await? {
-                Begun::Started(id) => run_here(&monitor, id, output).await?,
-                Begun::Running(id) => match follow(&monitor, id, output).await? {
-                    // Whoever ran it is gone: it is for us now.
-                    Done { ended, .. } if ended.state == CheckState::Interrupted => continue,
-                    done => done,
-                },
+                Begun::Started(id) => Some(run_here(&monitor, id, output).await?),
+                Begun::Running(id) => follow(&monitor, id, output).await?,
                 Begun::NoRoots => return Ok(super::no_roots(output)),
             };
-            return done.print(output);
+            if let Some(done) = done {
+                return done.print(output);
+            }
         }
     })
     .await
@@ -81,16 +79,23 @@ async fn tell(db: &Db, id: CheckId, output: Output) -> Infallible {
     }
 }
 
-/// Waits for the end of a check of somebody else, or until nobody makes it any more.
-async fn follow(monitor: &Monitor<'_>, id: CheckId, output: Output) -> anyhow::Result<Done> {
+/// Waits for the end of a check of somebody else. `None`: it does not say how every root stands, because
+/// whoever made it is gone, or because it is the last look of a deployment.
+async fn follow(
+    monitor: &Monitor<'_>,
+    id: CheckId,
+    output: Output,
+) -> anyhow::Result<Option<Done>> {
     output.note(&format!("The check {id} goes on already: it is waited for."));
     loop {
         check::find_interrupted(monitor).await?;
         let check = check::by_id(monitor.db, id).await?.context("the check is gone")?;
         if check.state != CheckState::Running {
             output.progress("");
+            let is_of_all =
+                check.state != CheckState::Interrupted && check.cause != Cause::Deployment;
             let ended = Ended { state: check.state, counts: check.counts, told: Vec::new() };
-            return Ok(Done { id, ended });
+            return Ok(is_of_all.then_some(Done { id, ended }));
         }
         output.progress(&how_far(&check));
         tokio::time::sleep(ASKED_EVERY).await;
@@ -126,37 +131,41 @@ impl Done {
         Ok(ExitCode::from(self.code()))
     }
 
-    /// A difference is sure, whatever else could not be checked.
+    /// What cannot be checked is counted among what differs. More than that is a difference for sure.
     fn code(&self) -> u8 {
         let Counts { violations, unverifiable, .. } = self.ended.counts;
-        match self.ended.state {
-            CheckState::Complete if violations > unverifiable => REFUSED,
-            CheckState::Complete if unverifiable == 0 => DONE,
-            _ => UNREACHABLE,
+        if self.ended.state != CheckState::Complete {
+            UNREACHABLE
+        } else if violations > unverifiable {
+            REFUSED
+        } else if unverifiable > 0 {
+            UNREACHABLE
+        } else {
+            DONE
         }
     }
 
     fn sentence(&self) -> String {
         let Counts { scanned, violations, alerts, unverifiable, .. } = self.ended.counts;
-        let mut text = format!("{scanned} names were looked at");
-        match violations {
+        let differ = match violations {
             0 if self.ended.state == CheckState::Complete => {
-                text.push_str(", and no difference was found")
+                ", and no difference was found".to_owned()
             }
-            0 => {}
-            some => text.push_str(&format!(", {some} differ, of which {alerts} are told now")),
-        }
-        if unverifiable > 0 {
-            text.push_str(&format!("; {unverifiable} could not be checked"));
-        }
-        text.push_str(match self.ended.state {
+            0 => String::new(),
+            some => format!(", {some} differ, of which {alerts} are told now"),
+        };
+        let unverifiable = match unverifiable {
+            0 => String::new(),
+            some => format!("; {some} could not be checked"),
+        };
+        let end = match self.ended.state {
             CheckState::Complete => ".",
             CheckState::Failed => ". The check failed: not every root could be looked at.",
             CheckState::Cancelled => ". Somebody stopped the check.",
             CheckState::Interrupted | CheckState::Running => ". The check did not come to its end.",
             CheckState::Superseded => ". A baseline changed meanwhile: check once more.",
-        });
-        text
+        };
+        format!("{scanned} names were looked at{differ}{unverifiable}{end}")
     }
 
     fn value(&self) -> Value {

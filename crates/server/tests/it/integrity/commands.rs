@@ -81,7 +81,7 @@ impl Site {
     }
 
     async fn store(&self) -> Opened {
-        open::open(open::load(&self.at("c.toml")).unwrap()).await.unwrap()
+        Box::pin(open::open(open::load(&self.at("c.toml")).unwrap())).await.unwrap()
     }
 }
 
