@@ -129,7 +129,9 @@ fn refuse(refused: Refused, root: &str, output: Output) -> ExitCode {
         Refused::NoKeys => {
             ("no_deploy_keys", "The configuration names no key that may: integrity.deploy_keys.")
         }
-        Refused::OtherRoot => ("other_root", "The manifest is of another root."),
+        Refused::OtherRoot => {
+            return output.refuse("other_root", "The manifest is of another root.");
+        }
         Refused::NotNext => ("baseline_overtaken", "The manifest follows another baseline."),
         Refused::NoBaseline => {
             ("no_baseline", "The root was never checked: run `integrity scan` first.")
