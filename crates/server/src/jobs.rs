@@ -38,6 +38,9 @@ const UNSEEN: Duration = Duration::from_secs(15);
 /// How long ended sessions and delivered mail are kept for whoever asks what happened.
 const KEPT: Duration = Duration::from_hours(30 * 24);
 
+/// How long alerts of files are kept that are resolved.
+const ALERTS_KEPT: Duration = Duration::from_hours(365 * 24);
+
 /// Starts the jobs; they end when the server stops.
 pub fn start(app: &App) {
     // Nothing is remembered until the others can know of this node.
@@ -163,13 +166,14 @@ enum Rows {
     KeyUses,
     KeyHours,
     FileChecks,
+    FileAlerts,
     Sightings,
     BaselineLines,
 }
 
 impl Rows {
     /// A session goes after its credentials.
-    const ALL: [Self; 21] = [
+    const ALL: [Self; 22] = [
         Self::Throttle,
         Self::Lockouts,
         Self::SpentTokens,
@@ -189,6 +193,7 @@ impl Rows {
         Self::KeyUses,
         Self::KeyHours,
         Self::FileChecks,
+        Self::FileAlerts,
         Self::Sightings,
         Self::BaselineLines,
     ];
@@ -213,6 +218,7 @@ impl Rows {
             Self::KeyValues => key_rows::sweep_values(tx, kept, SLICE).await,
             Self::KeyUses => key_rows::usage::sweep(tx, kept, SLICE).await,
             Self::KeyHours => key_rows::usage::sweep_hours(tx, kept.minus(MARGIN)).await,
+            Self::FileAlerts => integrity::alerts::sweep(tx, now.minus(ALERTS_KEPT), SLICE).await,
             Self::FileChecks => integrity::checks::sweep(tx, kept, SLICE).await,
             Self::BaselineLines => integrity::baselines::forget_lines(tx, kept).await,
             Self::Sightings => integrity::sightings::sweep(tx, SLICE).await,

@@ -182,6 +182,13 @@ pub async fn delete(tx: &mut Tx, id: i64) -> Result<bool> {
     tx.changed(SQL, params![id]).await
 }
 
+/// Forgets alerts that were resolved and not seen since `before`, at most `limit`; how many.
+pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
+    const SQL: &str = "DELETE FROM integrity_alerts WHERE id IN (
+        SELECT id FROM integrity_alerts WHERE status = 1 AND last_seen_at < $1 LIMIT $2)";
+    tx.execute(SQL, params![before, i64::from(limit)]).await
+}
+
 /// The alert of a number.
 pub async fn by_id(tx: &mut Tx, id: i64) -> Result<Option<Alert>> {
     const SQL: &str = concat!(select!(), " WHERE id = $1");

@@ -147,11 +147,24 @@ async fn an_alert_is_changed_by_whoever_says_from_what() {
         assert_eq!(diffs::of(&mut tx, alert).await.unwrap(), Some(kept));
         assert_eq!(diffs::bytes(&mut tx).await.unwrap(), 3);
         assert_eq!(sightings::sweep(&mut tx, 9).await.unwrap(), 0, "control: it has an alert");
+        let later = Time(NOW.0 + 1);
+        assert_eq!(
+            alerts::sweep(&mut tx, later, 9).await.unwrap(),
+            0,
+            "control: it is not resolved"
+        );
+        assert!(alerts::resolve(&mut tx, alert, None, said).await.unwrap());
+        assert_eq!(alerts::sweep(&mut tx, NOW, 9).await.unwrap(), 0, "control: it was seen then");
         assert!(alerts::delete(&mut tx, alert).await.unwrap());
         assert!(!alerts::delete(&mut tx, alert).await.unwrap());
         assert_eq!(diffs::bytes(&mut tx).await.unwrap(), 0);
         assert_eq!(sightings::sweep(&mut tx, 9).await.unwrap(), 1);
         assert_eq!(sightings::by_id(&mut tx, id).await.unwrap(), None);
+        sightings::insert(&mut tx, &sighting).await.unwrap();
+        let again = alerts::insert(&mut tx, b"print", &about, None, id, NOW).await.unwrap();
+        assert!(alerts::resolve(&mut tx, again, None, said).await.unwrap());
+        assert_eq!(alerts::sweep(&mut tx, later, 9).await.unwrap(), 1);
+        assert_eq!(alerts::by_id(&mut tx, again).await.unwrap(), None);
     })
     .await;
 }

@@ -181,7 +181,7 @@ pub enum Closed {
     NotOpen,
     /// Its time was over.
     Expired,
-    /// A check goes on: it is to be tried again.
+    /// A check goes on, or this one was stopped: it is to be tried again.
     Busy,
 }
 
@@ -213,6 +213,9 @@ pub async fn end(
         Ok(OfRoot::Failed(_)) | Err(_) => CheckState::Failed,
     };
     run.finish(state).await?;
+    if matches!(looked, Ok(OfRoot::Stopped(_))) {
+        return Ok(Closed::Busy);
+    }
     let is_done = matches!(looked?, OfRoot::Done);
     let seen = run.of_deployment.filter(|_| is_done);
     let (counts, is_whole) = seen.unwrap_or((open.counts, false));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use portcullis_domain::integrity::alert::{Kind, Severity};
 use portcullis_domain::integrity::{NONCE_LEN, WatchKeys};
 use portcullis_domain::time::Time;
-use portcullis_integrity::diff::{self, Diff, Limits, MaskKey, NoDiff};
+use portcullis_integrity::diff::{self, Diff, Limits, MaskKey, NoDiff, is_secret};
 use portcullis_integrity::{Content, Entry, Finding, Is, Why, is_gone, read_whole};
 use portcullis_store::integrity::baselines;
 use portcullis_store::integrity::diffs::{self, Kept};
@@ -25,6 +25,8 @@ const DEADLINE: Duration = Duration::from_millis(500);
 
 /// Something else than a file was, or is, there.
 const NOT_A_FILE: &str = "not_a_file";
+/// By its name it holds secrets.
+const SECRET: &str = "nodiff";
 /// It is not what the check found any more.
 const CHANGED_AGAIN: &str = "changed_again";
 
@@ -170,6 +172,10 @@ impl Desk {
     /// The copy of a good file.
     fn good(&self, was: &Entry) -> Result<Vec<u8>, &'static str> {
         let Content::File { size, digest } = &was.content else { return Err(NOT_A_FILE) };
+        // No copy of such a file is kept, whatever room there is.
+        if is_secret(&was.path) {
+            return Err(SECRET);
+        }
         if *size > self.max_bytes {
             return Err(NoDiff::TooLarge.as_str());
         }

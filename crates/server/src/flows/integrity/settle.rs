@@ -22,6 +22,10 @@ use crate::config::WatchedRoot;
 
 /// So many alerts one look makes; the rest is one alert.
 const MOST: usize = 1000;
+/// So many of a root are new at a time, and so many there are in all: whoever makes and removes files all
+/// day fills no store.
+const MOST_NEW: usize = 10_000;
+const MOST_KNOWN: usize = 100_000;
 /// So many who were signed in are written down.
 const MOST_WITNESSES: i64 = 50;
 
@@ -130,10 +134,13 @@ fn fingerprints(known: Vec<Known>) -> ByFingerprint {
 fn at_most(root: &WatchedRoot, found: Vec<Found>, known: &ByFingerprint) -> Vec<Found> {
     let (mut old, mut new): (Vec<Found>, Vec<Found>) =
         found.into_iter().partition(|found| known.contains_key(&found.fingerprint[..]));
-    if new.len() > MOST {
+    let are_new = known.values().filter(|known| known.status == Status::New).count();
+    let room = MOST_NEW.saturating_sub(are_new).min(MOST_KNOWN.saturating_sub(known.len()));
+    let most = MOST.min(room);
+    if new.len() > most {
         new.sort_by_key(|found| found.about.severity);
-        let more = new.len() - MOST;
-        new.truncate(MOST);
+        let more = new.len() - most;
+        new.truncate(most);
         let says = format!("{more} more differences have no alert of their own.");
         new.push(of_root(root, Kind::MassChange, Severity::High, says));
     }

@@ -52,7 +52,7 @@ async fn a79_env_diff_never_stores_or_prints_the_value() {
         fs::write(root.join("app.ini"), "name = x\npassword = geheim99geheim99\n").unwrap();
         check(staff).await;
         let secret = diff(staff, ".env", "").await;
-        assert_eq!(secret["diff_unavailable_reason"], "not_stored", "no copy of it is kept");
+        assert_eq!(secret["diff_unavailable_reason"], "nodiff", "no copy of it is kept");
         let masked = diff(staff, "app.ini", "").await;
         let text = masked["diff"].as_str().unwrap();
         assert!(text.contains("password = ") && text.contains("@@ "), "{text}");
