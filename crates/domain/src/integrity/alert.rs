@@ -29,7 +29,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
         Self::Added,
         Self::Deleted,
         Self::Modified,

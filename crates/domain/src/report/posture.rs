@@ -70,6 +70,8 @@ pub struct Standing {
     pub unused_browsers: Bounded,
     pub mail_given_up: Bounded,
     pub mail_waiting: Bounded,
+    /// New alerts of watched files, the worst severity first.
+    pub file_alerts: [i64; 4],
     pub audit: Audit,
 }
 
@@ -150,6 +152,7 @@ pub fn posture(now: &Standing) -> Vec<Line> {
     lines.extend(factors(now));
     lines.extend(credentials(now));
     lines.extend(mail(now));
+    lines.extend(files(&now.file_alerts));
     lines.extend(log(&now.audit));
     // Stable: what matters alike stays in this order.
     lines.sort_by_key(|line| line.severity);
@@ -161,6 +164,7 @@ const ROLES: Option<&str> = Some("/-/admin/roles");
 const SESSIONS: Option<&str> = Some("/-/admin/sessions");
 const LIMITS: Option<&str> = Some("/-/admin/limits");
 const BLACKLIST: Option<&str> = Some("/-/admin/blacklist");
+const FILES: Option<&str> = Some("/-/admin/files");
 
 fn powers(now: &Standing) -> Vec<Line> {
     let owners = match now.owners {
@@ -368,6 +372,20 @@ fn mail(now: &Standing) -> Vec<Line> {
         None,
     );
     vec![Line { command: LIST, ..given_up }, Line { command: LIST, ..waiting }]
+}
+
+fn files([critical, high, medium, low]: &[i64; 4]) -> [Line; 4] {
+    const MEANING: &str =
+        "Somebody changed what was not to be changed, or nobody has said yet that it was right.";
+    let of = |check, count: i64, concern, title| {
+        line(check, count.into(), concern, title, MEANING, FILES)
+    };
+    [
+        of("files_critical", *critical, Concern::Critical, "New critical alerts of watched files"),
+        of("files_high", *high, Concern::Warning, "New alerts of watched files, high"),
+        of("files_medium", *medium, Concern::Warning, "New alerts of watched files, medium"),
+        of("files_low", *low, Concern::Note, "New alerts of watched files, low"),
+    ]
 }
 
 fn log(now: &Audit) -> Vec<Line> {

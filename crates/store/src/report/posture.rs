@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use portcullis_domain::integrity::alert::Severity;
 use portcullis_domain::report::{
     Audit, Bounded, LONG_DAYS, MAIL_DAYS, MAIL_WAITS, OLD_PASSWORD_DAYS, Standing,
     UNUSED_BROWSER_DAYS, UNUSED_DAYS,
@@ -15,6 +16,7 @@ use portcullis_domain::time::Time;
 
 use crate::driver::{Tx, Value, params};
 use crate::error::Result;
+use crate::integrity::alerts;
 use crate::sessions::{has_good_credential, listed};
 use crate::{blacklist, lockouts};
 
@@ -51,8 +53,17 @@ pub async fn standing(tx: &mut Tx, lockout: Option<Limit>, now: Time) -> Result<
         unused_browsers: looked_at(tx, UNUSED_BROWSERS, now, days(UNUSED_BROWSER_DAYS)).await?,
         mail_given_up: bounded(tx, MAIL_GIVEN_UP, &[days(MAIL_DAYS)]).await?,
         mail_waiting: bounded(tx, MAIL_WAITING, &[now.minus(MAIL_WAITS)]).await?,
+        file_alerts: file_alerts(tx).await?,
         audit: Audit::default(),
     })
+}
+
+/// New alerts of watched files, by the place of their severity.
+async fn file_alerts(tx: &mut Tx) -> Result<[i64; 4]> {
+    let open = alerts::open_by_severity(tx).await?;
+    let of =
+        |severity| open.iter().find(|(one, _)| *one == severity).map_or(0, |(_, count)| *count);
+    Ok(Severity::ALL.map(of))
 }
 
 /// Sessions that are alive and were not used for so long. They began at least as long ago, so the

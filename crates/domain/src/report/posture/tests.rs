@@ -37,6 +37,17 @@ fn too_few_owners_and_too_many_are_told() {
 }
 
 #[test]
+fn new_alerts_of_files_matter_as_much_as_they_are_bad() {
+    let check = |file_alerts, expected: [Concern; 4]| {
+        let now = Standing { file_alerts, ..good() };
+        let checks = ["files_critical", "files_high", "files_medium", "files_low"];
+        assert_eq!(checks.map(|check| severity(&now, check)), expected, "{file_alerts:?}");
+    };
+    check([0, 0, 0, 0], [Concern::Ok; 4]);
+    check([1, 2, 3, 4], [Concern::Critical, Concern::Warning, Concern::Warning, Concern::Note]);
+}
+
+#[test]
 fn entries_without_a_checkpoint_matter_once_it_is_late() {
     let hours = |hours| Some(Duration::from_hours(hours));
     let check = |checkpoint_age, unsigned, expected| {

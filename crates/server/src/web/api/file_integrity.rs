@@ -1,11 +1,11 @@
 //! The watch over files, over HTTP (contract P7–P13, and our own beside them): alerts, what is made of
 //! them, checks, baselines and deployments. All of it is for staff.
 
-mod alerts;
+pub(in crate::web) mod alerts;
 mod baselines;
 mod checks;
 mod deployments;
-mod judge;
+pub(in crate::web) mod judge;
 mod shown;
 mod stream;
 

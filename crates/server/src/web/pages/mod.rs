@@ -61,6 +61,7 @@ const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-p
 /// The rows of the route table that are pages.
 pub fn rows() -> Vec<Row> {
     let mut rows = own_rows();
+    rows.extend(admin::files::rows());
     rows.extend(password::rows());
     rows.extend(magic_link::rows());
     rows.extend(second_factor::rows());

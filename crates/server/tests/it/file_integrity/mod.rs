@@ -5,6 +5,7 @@ mod checks;
 mod deployments;
 mod diffs;
 mod killed;
+mod pages;
 
 use std::fs;
 use std::path::Path;

@@ -115,16 +115,16 @@ pub(super) async fn diff(call: Call, Staff(caller, _): Staff<FileAlertsManage>) 
 }
 
 /// What is asked for.
-pub(super) struct Asked {
-    pub(super) filter: Filter,
-    pub(super) order: Order,
-    pub(super) page: i64,
+pub(in crate::web) struct Asked {
+    pub(in crate::web) filter: Filter,
+    pub(in crate::web) order: Order,
+    pub(in crate::web) page: i64,
     pub(super) limit: i64,
 }
 
 impl Asked {
     /// Reads a query; a limit above the highest is the highest.
-    pub(super) fn read(facts: &Facts) -> Result<Self, Error> {
+    pub(in crate::web) fn read(facts: &Facts) -> Result<Self, Error> {
         let mut r = Reading::new(facts, Blank::Absent);
         let status = |text: &str| whole_number(text).and_then(Status::of);
         let status = r.optional("status", "must be 0, 1 or 2", status);

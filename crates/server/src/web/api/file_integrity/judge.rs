@@ -27,9 +27,9 @@ pub(super) const ACCEPT_PATH: &str = "/api/security/accept-alerts";
 /// So many alerts one request names.
 const MOST: usize = 500;
 /// The longest note, in characters.
-const LONGEST_NOTE: usize = 500;
+pub(in crate::web) const LONGEST_NOTE: usize = 500;
 /// For how many days a difference is ignored at most.
-const LONGEST_DAYS: i64 = 366;
+pub(in crate::web) const LONGEST_DAYS: i64 = 366;
 
 const NOTE: (&str, bool, &str) = ("note", false, "Why, at most 500 characters.");
 const IDS: (&str, bool, &str) = ("alert_ids", true, "The numbers of the alerts, at most 500.");
@@ -162,7 +162,8 @@ async fn bulk(call: &Call, caller: &Caller, act: Act, said: &str) -> Answer {
     Ok(json_reply(StatusCode::OK, &body))
 }
 
-async fn done(
+/// Does it, as whoever asks may.
+pub(in crate::web) async fn done(
     call: &Call,
     caller: &Caller,
     ids: &[i64],
@@ -203,7 +204,7 @@ fn note(fields: &Fields) -> Result<&str, Error> {
 }
 
 /// How it came to be done. What changes a baseline is asked for elsewhere.
-fn resolution(fields: &Fields) -> Result<Option<Resolution>, Error> {
+pub(in crate::web) fn resolution(fields: &Fields) -> Result<Option<Resolution>, Error> {
     let Some(word) = fields.optional("resolution", 40).map_err(invalid)? else { return Ok(None) };
     let may = [Resolution::Reverted, Resolution::FalsePositive, Resolution::Remediated];
     let resolution = Resolution::parse(word).filter(|resolution| may.contains(resolution));

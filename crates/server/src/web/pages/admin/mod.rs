@@ -4,6 +4,7 @@
 pub(super) mod activity;
 pub(super) mod blacklist;
 mod choice;
+pub(super) mod files;
 pub(super) mod limits;
 pub(super) mod report;
 pub(super) mod role;
@@ -21,8 +22,9 @@ use super::shown_name;
 use crate::flows::administration::Halt;
 use crate::web::administering::{USERNAME_IS_ADDRESS, refused};
 use crate::web::caller::{
-    Access as _, ActivityLogManage, Caller, InSession, LimitsManage, Permission as _, RolesManage,
-    SecurityReportManage, SessionsList, SessionsManage, StaffMember, UsersManage,
+    Access as _, ActivityLogManage, Caller, FileAlertsManage, InSession, LimitsManage,
+    Permission as _, RolesManage, SecurityReportManage, SessionsList, SessionsManage, StaffMember,
+    UsersManage,
 };
 use crate::web::door;
 use crate::web::error::Error;
@@ -41,6 +43,7 @@ const PLACES: &[(&str, &str, &str)] = &[
     (blacklist::PATH, "Blacklist", SessionsManage::KEY),
     (limits::PATH, "Limits", LimitsManage::KEY),
     (activity::PATH, "Activity", ActivityLogManage::KEY),
+    (files::PATH, "Files", FileAlertsManage::KEY),
     (report::PATH, "Security report", SecurityReportManage::KEY),
 ];
 
