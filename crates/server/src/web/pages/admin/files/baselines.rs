@@ -107,7 +107,7 @@ pub(super) async fn close(
     let context = call.facts.context_of(&caller);
     let monitor = Monitor::of(&call.app, &context);
     let problem = match call.fields.text("action") {
-        Some("end") => not_ended(deployment::end(&monitor, id, &call.app.stopping).await?),
+        Some("end") => not_ended(&deployment::end(&monitor, id, &call.app.stopping).await?),
         Some("cancel") => {
             // One that is over by now is as it was wanted.
             deployment::cancel(&monitor, id).await?;
@@ -122,7 +122,7 @@ pub(super) async fn close(
     Ok(redirect_reply(StatusCode::SEE_OTHER, PATH))
 }
 
-fn not_ended(closed: Closed) -> Option<String> {
+fn not_ended(closed: &Closed) -> Option<String> {
     match closed {
         Closed::Complete { .. } | Closed::NotOpen => None,
         Closed::Incomplete { counts } => Some(format!(
@@ -168,7 +168,7 @@ struct Opened<'a> {
     state: &'static str,
     is_open: bool,
     reason: String,
-    opened: String,
+    began: String,
     until: String,
     reached: i64,
     pending: i64,
@@ -229,7 +229,7 @@ impl<'a> Opened<'a> {
             state: deployment.state.as_str(),
             is_open: deployment.state == DeploymentState::Open,
             reason: visible(&deployment.reason),
-            opened: deployment.opened_at.to_the_minute(),
+            began: deployment.opened_at.to_the_minute(),
             until: Time::to_the_minute(ends),
             reached: deployment.counts.reached,
             pending: deployment.counts.pending,
