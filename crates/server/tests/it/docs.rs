@@ -36,6 +36,16 @@ fn every_example_of_a_configuration_is_accepted() {
 }
 
 #[test]
+fn no_page_has_what_a_merge_left_behind() {
+    let is_left = |line: &str| {
+        ["<<<<<<< ", ">>>>>>> "].iter().any(|mark| line.starts_with(mark)) || line == "======="
+    };
+    for page in pages() {
+        assert!(!read(&page).lines().any(is_left), "{page}");
+    }
+}
+
+#[test]
 fn every_reason_code_is_listed_and_no_other() {
     let listed = listed_codes(&read("docs/src/reason-codes.md"));
     let mut used = BTreeSet::new();

@@ -181,7 +181,7 @@ pub enum Closed {
     NotOpen,
     /// Its time was over.
     Expired,
-    /// A check goes on, or this one was stopped: it is to be tried again.
+    /// A check goes on, or this one was stopped or overtaken by another baseline: it is to be tried again.
     Busy,
 }
 
@@ -213,7 +213,7 @@ pub async fn end(
         Ok(OfRoot::Failed(_)) | Err(_) => CheckState::Failed,
     };
     run.finish(state).await?;
-    if matches!(looked, Ok(OfRoot::Stopped(_))) {
+    if matches!(looked, Ok(OfRoot::Stopped(_) | OfRoot::Superseded)) {
         return Ok(Closed::Busy);
     }
     let is_done = matches!(looked?, OfRoot::Done);

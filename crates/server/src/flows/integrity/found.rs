@@ -65,6 +65,14 @@ pub(super) fn differences(looked: Looked) -> Differences {
     Differences { findings, is_whole, counts, reached }
 }
 
+/// What is certain where most of a root is gone: that what is gone is missing says nothing of it, and what
+/// is there is another thing. Else whoever may remove many files could hide one among them.
+pub(super) fn not_gone(looked: Looked) -> Vec<Finding> {
+    let mut findings = differences(looked).findings;
+    findings.retain(|finding| finding.change() != Change::Deleted);
+    findings
+}
+
 /// What there is to tell of differences, and how much of it by no rule deserves an alert.
 pub(super) fn of_findings(root: &WatchedRoot, rules: &Rules, findings: Vec<Finding>) -> Vec<Found> {
     let told = |finding: Finding| {

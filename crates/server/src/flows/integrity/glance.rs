@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use portcullis_domain::integrity::alert::{Kind, Resolution};
-use portcullis_integrity::{Plan, Progress, Scope};
+use portcullis_integrity::{Finding, Plan, Progress, Scope};
 use portcullis_store::integrity::baselines::{self, Baseline};
 use portcullis_store::integrity::deployments::{self, Deployment};
 use tokio_util::sync::CancellationToken;
 
 use super::check::proposed;
-use super::found::{Found, differences, nothing_compared, of_findings};
+use super::found::{Found, differences, not_gone, nothing_compared, of_findings};
 use super::look::{self, Looked, NotLooked, Target};
 use super::settle::{Settled, Settling, Told, settle};
 use super::spool::{self, Invalid, Spooled};
@@ -65,6 +65,12 @@ pub async fn glance(
             of_findings(root, &monitor.settings.rules, differing.findings)
         }
         Err(Unseen::Because(kind)) => vec![nothing_compared(root, kind)],
+        Err(Unseen::MostIsGone(findings)) => {
+            let rules = &monitor.settings.rules;
+            let mut found = of_findings(root, rules, findings);
+            found.push(nothing_compared(root, Kind::RootUnavailable));
+            found
+        }
         Err(Unseen::Stopped) => return Ok(Glanced::Stopped),
     };
     settled(monitor, &settling, found).await
@@ -73,6 +79,8 @@ pub async fn glance(
 /// Why nothing was seen.
 enum Unseen {
     Because(Kind),
+    /// With what is certain all the same.
+    MostIsGone(Vec<Finding>),
     Stopped,
 }
 
@@ -100,7 +108,7 @@ async fn see(
         }
     };
     Ok(match looked {
-        Ok(looked) if looked.old.is_root_gone() => Err(Unseen::Because(Kind::RootUnavailable)),
+        Ok(looked) if looked.is_root_gone() => Err(Unseen::MostIsGone(not_gone(looked))),
         Ok(looked) => Ok(looked),
         Err(NotLooked::Root(_)) => Err(Unseen::Because(Kind::RootUnavailable)),
         Err(NotLooked::Baseline) => Err(Unseen::Because(Kind::BaselineInvalid)),

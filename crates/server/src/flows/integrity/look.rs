@@ -29,6 +29,14 @@ pub(super) struct Looked {
     pub(super) new: Option<Compared>,
 }
 
+impl Looked {
+    /// Whether most of what ought to be there is gone, whoever says what that is.
+    pub(super) fn is_root_gone(&self) -> bool {
+        let of_new = self.new.as_ref().is_none_or(Compared::is_root_gone);
+        self.old.is_root_gone() && of_new
+    }
+}
+
 /// Why a look came to nothing.
 #[derive(Debug)]
 pub(super) enum NotLooked {

@@ -198,6 +198,26 @@ async fn an_unmounted_root_is_one_alert() {
     .await;
 }
 
+/// Whoever may remove many files hides nothing among them.
+#[tokio::test]
+async fn what_is_changed_is_told_of_however_much_is_removed() {
+    on_each(async |_, staff, root| {
+        for number in 0..20 {
+            fs::write(root.join(format!("{number}.txt")), "x").unwrap();
+        }
+        checked(staff).await;
+        for number in 0..20 {
+            fs::remove_file(root.join(format!("{number}.txt"))).unwrap();
+        }
+        fs::write(root.join("index.php"), "<?php\nevil();\n").unwrap();
+        assert_eq!(checked(staff).await["fault"], "root_unavailable");
+        let mut found = told(staff, "").await;
+        found.sort();
+        assert_eq!(found, [row("", "root_unavailable", 0), row("index.php", "modified", 0)]);
+    })
+    .await;
+}
+
 /// B.12: baseline row edited in DB → cache MAC fail, manifest bad signature.
 #[tokio::test]
 async fn a_baseline_that_was_edited_in_the_database_is_not_believed() {

@@ -223,3 +223,25 @@ async fn what_a_manifest_passes_over_is_not_told_of() {
     })
     .await;
 }
+
+/// A release may remove most of what there was.
+#[tokio::test]
+async fn a_release_of_few_files_after_many_is_no_root_that_is_gone() {
+    on_each_with(&config(), async |_, staff, root| {
+        for number in 0..30 {
+            fs::write(root.join(format!("{number}.txt")), "x").unwrap();
+        }
+        check(staff).await;
+        let next = release(root);
+        let id = begin(staff, &manifest(&next, "app", &key("pipeline", 5))).await;
+        for number in 0..30 {
+            fs::remove_file(root.join(format!("{number}.txt"))).unwrap();
+        }
+        for name in ["index.php", "more.php"] {
+            copy(&next, root, name);
+        }
+        assert_eq!(end(staff, &id).await["data"]["state"], "complete");
+        assert_eq!(alerts(staff, "").await["total"], 0);
+    })
+    .await;
+}

@@ -15,8 +15,8 @@ use portcullis_store::integrity::{self as rows, Root};
 use super::{OfRoot, Run};
 use crate::config::WatchedRoot;
 use crate::flows::integrity::baseline::{self, Recorded};
-use crate::flows::integrity::found::{Found, differences, nothing_compared, of_findings};
-use crate::flows::integrity::look::{self, Looked, NotLooked, Target};
+use crate::flows::integrity::found::{Found, differences, not_gone, nothing_compared, of_findings};
+use crate::flows::integrity::look::{self, NotLooked, Target};
 use crate::flows::integrity::settle::{Settled, Settling, settle};
 use crate::flows::integrity::{Fault, Monitor, coverage, deployment, differ, spool};
 
@@ -126,6 +126,7 @@ impl Run<'_> {
         let target = Target { plan: look::plan(self.monitor.settings, root)?, progress };
         let looked = match self.look(&root.name, target, old, new).await? {
             Ok(looked) if looked.is_root_gone() => {
+                found.extend(of_findings(root, &self.monitor.settings.rules, not_gone(looked)));
                 return self.standing(&settling, found, Kind::RootUnavailable).await;
             }
             Ok(looked) => looked,
@@ -192,10 +193,4 @@ pub(in crate::flows::integrity) async fn proposed(
     drop(tx);
     let Some(declared) = declared else { return Ok(Err(spool::Invalid::Lines)) };
     Ok(spool::fetch(monitor, &declared).await?.map(Some))
-}
-
-impl Looked {
-    fn is_root_gone(&self) -> bool {
-        self.old.is_root_gone()
-    }
 }
