@@ -61,8 +61,7 @@ pub(super) async fn freeze(
     if new.is_empty() {
         return Ok(HashMap::new());
     }
-    let taken = diffs::bytes(&mut monitor.db.read().await?).await?;
-    let mut room = i64::try_from(monitor.settings.copies.unwrap_or(0)).unwrap_or(i64::MAX) - taken;
+    let mut room = room(monitor).await?;
     let (desk, now) = (desk(monitor, root), monitor.now());
     let take = move || {
         let mut frozen = HashMap::new();
@@ -215,12 +214,23 @@ fn count(lines: u64) -> i64 {
     i64::try_from(lines).unwrap_or(i64::MAX)
 }
 
-/// What there is to tell of if there was no room for all copies.
-pub(super) fn lack_of_room(monitor: &Monitor<'_>, root: &WatchedRoot) -> Option<Found> {
-    let says = "There is no room for copies of all good text files (integrity.copies), so that some \
-                differences cannot be shown.";
+/// What there is to tell of if there was no room for all copies, or is none for differences.
+pub(super) async fn lack_of_room(
+    monitor: &Monitor<'_>,
+    root: &WatchedRoot,
+) -> Result<Option<Found>, Fault> {
+    let lacks = copies::are_incomplete(monitor.data_dir, &root.name)
+        || monitor.settings.copies.is_some() && room(monitor).await? <= 0;
+    let says = "There is no room for copies of all good text files, or for more differences \
+                (integrity.copies): some differences cannot be shown.";
     let full = || of_root(root, Kind::CopiesFull, Severity::Low, says.to_owned());
-    copies::are_incomplete(monitor.data_dir, &root.name).then(full)
+    Ok(lacks.then(full))
+}
+
+/// How many bytes of differences may be kept yet.
+async fn room(monitor: &Monitor<'_>) -> Result<i64, Fault> {
+    let taken = diffs::bytes(&mut monitor.db.read().await?).await?;
+    Ok(i64::try_from(monitor.settings.copies.unwrap_or(0)).unwrap_or(i64::MAX) - taken)
 }
 
 /// Keeps copies of the good files of a root: those that the baseline in force has, and no others.

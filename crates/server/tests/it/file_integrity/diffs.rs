@@ -110,7 +110,7 @@ async fn a79_what_cannot_be_shown_says_why() {
     .await;
 }
 
-/// B.12: quota full → explicit reason.
+/// B.12: quota full → explicit reason, and an alert that says so.
 #[tokio::test]
 async fn quota_full_says_so() {
     on_each_with("copies = \"1\"", async |_, staff, root| {
@@ -118,6 +118,12 @@ async fn quota_full_says_so() {
         fs::write(root.join("style.css"), "b { }\n").unwrap();
         check(staff).await;
         assert_eq!(diff(staff, "style.css", "").await["diff_unavailable_reason"], "not_stored");
+        fs::write(root.join("one.txt"), "1\n").unwrap();
+        check(staff).await;
+        assert!(diff(staff, "one.txt", "").await["diff_unavailable_reason"].is_null(), "control");
+        fs::write(root.join("two.txt"), "2\n").unwrap();
+        check(staff).await;
+        assert_eq!(diff(staff, "two.txt", "").await["diff_unavailable_reason"], "quota");
         let kinds = super::told(staff, "?change_type=copies_full").await;
         assert_eq!(kinds.len(), 1, "{kinds:?}");
     })

@@ -45,7 +45,7 @@ impl Run<'_> {
             gone: Resolution::AutoReverted,
         };
         let mut standing = coverage::narrowed(self.monitor, root, &row);
-        standing.extend(differ::lack_of_room(self.monitor, root));
+        standing.extend(differ::lack_of_room(self.monitor, root).await?);
         let of_root = self.compared(settling, standing, &active, open).await?;
         if matches!(of_root, OfRoot::Done) {
             coverage::learn(self.monitor, root, &row).await?;
