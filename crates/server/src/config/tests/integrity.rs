@@ -1,5 +1,6 @@
 //! `[integrity]` and its tables.
 
+use std::num::NonZero;
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ fn folders_are_watched_as_they_are_named() {
     assert_eq!((off.schedule, off.mail, off.copies), (None, None, None));
     let slow = accepted("[integrity]\nread_per_second = \"5MiB\"\nfiles_per_second = \"9\"\n", &[]);
     let limits = slow.integrity.limits;
-    assert_eq!(limits.bytes.map(|bytes| bytes.get()), Some(5 << 20));
-    assert_eq!(limits.names.map(|names| names.get()), Some(9));
+    assert_eq!(limits.bytes.map(NonZero::get), Some(5 << 20));
+    assert_eq!(limits.names.map(NonZero::get), Some(9));
 }
 
 #[test]
