@@ -195,6 +195,14 @@ impl<R: BufRead> Manifest<R> {
     }
 }
 
+impl<R> Manifest<R> {
+    /// The lines of the signatures; empty where there are none.
+    pub fn signatures(&self) -> &str {
+        let below = self.note.strip_prefix(&self.head.to_string());
+        below.and_then(|rest| rest.strip_prefix('\n')).unwrap_or_default()
+    }
+}
+
 /// The entries, in order. The last thing that comes is a fault, if they are not those of the head: until
 /// the end nothing of it is to be believed.
 pub struct Lines<R> {
@@ -209,6 +217,13 @@ pub struct Lines<R> {
     waiting: Option<String>,
     /// What the last line was read into.
     spare: Vec<u8>,
+}
+
+impl<R> Lines<R> {
+    /// What is left of the text. Of a signed manifest of which no entry was read, these are its lines.
+    pub fn into_rest(self) -> R {
+        self.from
+    }
 }
 
 impl<R: BufRead> Lines<R> {

@@ -134,6 +134,23 @@ pub enum Status {
 }
 
 impl Status {
+    /// In the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::New, Self::Resolved, Self::Ignored];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Resolved => "resolved",
+            Self::Ignored => "ignored",
+        }
+    }
+
+    /// Reads back what [`Self::as_str`] gave.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
     /// The number.
     pub fn number(self) -> i64 {
         match self {
@@ -145,7 +162,7 @@ impl Status {
 
     /// Reads back what [`Self::number`] gave.
     pub fn of(number: i64) -> Option<Self> {
-        [Self::New, Self::Resolved, Self::Ignored].into_iter().find(|is| is.number() == number)
+        Self::ALL.into_iter().find(|status| status.number() == number)
     }
 }
 
@@ -234,8 +251,9 @@ mod tests {
         for resolution in Resolution::ALL {
             assert_eq!(Resolution::parse(resolution.as_str()), Some(resolution));
         }
-        for number in 0..3 {
+        for (number, status) in (0..3).zip(Status::ALL) {
             assert_eq!(Status::of(number).map(Status::number), Some(number));
+            assert_eq!(Status::parse(status.as_str()), Status::of(number));
         }
         assert_eq!((Kind::parse("moved"), Status::of(3)), (None, None));
     }

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod mail;
 pub mod open;
 pub mod output;
+mod public_key;
 pub mod report;
 pub mod role;
 pub mod serve;

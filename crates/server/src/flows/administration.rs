@@ -152,8 +152,7 @@ pub(super) async fn actor(tx: &mut Tx, context: &Context) -> Result<Option<Actor
     if !is_in(tx, &user, context.session.as_deref()).await? {
         return Ok(None);
     }
-    let role = roles::by_id(tx, user.role_id).await?.ok_or(Error::Conflict)?;
-    let role = role.with(&user_grants::list(tx, id).await?);
+    let role = super::roles::of_user(tx, &user).await?.ok_or(Error::Conflict)?;
     let authority = Authority { level: role.level, grants: role.grants };
     Ok(Some(Actor { id: Some(id), authority, account_type: user.account_type }))
 }

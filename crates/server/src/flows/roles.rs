@@ -10,7 +10,8 @@ use portcullis_domain::permission::{Grant, Grants};
 use portcullis_domain::role::{self, Authority, Level, Refusal, Role};
 use portcullis_domain::text::{Name, TextFault};
 use portcullis_domain::time::Time;
-use portcullis_store::{Db, Error, Tx, roles};
+use portcullis_store::users::User;
+use portcullis_store::{Db, Error, Tx, roles, user_grants};
 
 pub use exchange::{Import, ImportFault, WantedRole, export, import, parse};
 
@@ -41,6 +42,12 @@ impl Acting<'_> {
         let context = Context { subject, ..self.context.clone() };
         record(tx, self.random, event, &context, self.now).await
     }
+}
+
+/// The role of a user, with what the user was given beside it.
+pub(super) async fn of_user(tx: &mut Tx, user: &User) -> Result<Option<Role>, Error> {
+    let Some(role) = roles::by_id(tx, user.role_id).await? else { return Ok(None) };
+    Ok(Some(role.with(&user_grants::list(tx, user.id).await?)))
 }
 
 /// What became of making a role.

@@ -55,7 +55,7 @@ async fn baselines_share_parts_and_one_is_in_force() {
         assert!(!integrity::looked(&mut tx, "app", NOW).await.unwrap(), "a later one did");
         assert!(!integrity::set_coverage(&mut tx, "app", "less", "x").await.unwrap());
         assert!(integrity::set_coverage(&mut tx, "app", "all", "less").await.unwrap());
-        assert_eq!(integrity::all(&mut tx).await.unwrap()[0].coverage, "less");
+        assert_eq!(integrity::by_name(&mut tx, "app").await.unwrap().unwrap().coverage, "less");
         assert!(!integrity::hold(&mut tx, "web").await.unwrap());
     })
     .await;

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{read_text, settle, shown};
 use crate::cli::open::{self, Opened};
 use crate::cli::output::{self, Output};
-use crate::cli::{FORGED, REFUSED, USAGE};
+use crate::cli::{FORGED, REFUSED, USAGE, public_key};
 use crate::flows::audit::bundle::check;
 use crate::flows::audit::verify::{self, Ask, Extent};
 use crate::flows::audit::watch;
@@ -48,7 +48,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let output = Output::new(args.json);
     let key = match &args.key {
         None => None,
-        Some(text) => match read_key(text).await {
+        Some(text) => match public_key::read(text) {
             Ok(key) => Some(key),
             Err(error) => {
                 output::error(&format!("{error:#}"));
@@ -72,15 +72,6 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         // Excluded by how the arguments are declared.
         _ => Ok(ExitCode::from(USAGE)),
     }
-}
-
-/// A key, or the file that it stands in.
-async fn read_key(text: &str) -> anyhow::Result<VerifierKey> {
-    if let Ok(key) = VerifierKey::parse(text) {
-        return Ok(key);
-    }
-    let file = read_text(Path::new(text)).await.context("--key is neither a key nor a file")?;
-    VerifierKey::parse(file.trim()).with_context(|| format!("the file {text} holds no key"))
 }
 
 async fn of_database(

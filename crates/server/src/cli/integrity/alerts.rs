@@ -13,6 +13,7 @@ use crate::cli::output::{self, Output};
 use crate::cli::{Common, DONE};
 use crate::flows::integrity::Monitor;
 use crate::flows::integrity::alerts::{self, Difference, Version};
+use crate::flows::integrity::words::why_not;
 
 #[derive(clap::Args)]
 pub(super) struct List {
@@ -94,23 +95,10 @@ pub(super) async fn diff(args: Diff) -> anyhow::Result<ExitCode> {
 }
 
 fn text(found: &Difference) -> String {
-    let Some(why) = &found.unavailable else { return found.diff.clone() };
-    let Difference { file_path, added, removed, .. } = found;
-    let because = match why.as_str() {
-        "not_stored" => "there is no copy of the good file, or no difference was taken".to_owned(),
-        "nodiff" => format!("it may hold secrets; {added} lines are more and {removed} are less"),
-        "too_large" => "it is larger than integrity.diff_max_bytes".to_owned(),
-        "binary" => "it is no text".to_owned(),
-        "encoding" => "it is not in UTF-8".to_owned(),
-        "not_a_file" => "it is no file".to_owned(),
-        "changed_again" => "it was changed once more while it was looked at".to_owned(),
-        "quota" => "there was no room for it (integrity.copies)".to_owned(),
-        "unreadable" => "what was kept of it cannot be opened with this secret".to_owned(),
-        "not_watched" => "its root is not in the configuration any more".to_owned(),
-        "permission" => "it may not be read".to_owned(),
-        other => format!("it cannot be compared ({other})"),
-    };
-    format!("{file_path}: no difference is shown, because {because}.")
+    match &found.unavailable {
+        None => found.diff.clone(),
+        Some(why) => format!("{}: no difference is shown. {}", found.file_path, why_not(why)),
+    }
 }
 
 fn status(word: &str) -> Result<Of, &'static str> {

@@ -6,7 +6,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use portcullis_domain::audit::note::VerifierKey;
 use portcullis_integrity::manifest::{Fault, Manifest};
 
 /// Opens a file to be read. Neither a pipe nor a device is one: they may never end, and cannot be read
@@ -24,16 +23,6 @@ pub(super) fn open(path: &Path) -> anyhow::Result<File> {
 /// The head of a manifest, with its lines to come.
 pub(super) fn read(file: &File) -> Result<Manifest<BufReader<&File>>, Fault> {
     Manifest::open(BufReader::with_capacity(256 * 1024, file))
-}
-
-/// A key, or the file that it stands in.
-pub(super) fn read_key(text: &str) -> anyhow::Result<VerifierKey> {
-    if let Ok(key) = VerifierKey::parse(text) {
-        return Ok(key);
-    }
-    let file = std::fs::read_to_string(text)
-        .with_context(|| format!("--key is neither a key nor a file that can be read: {text}"))?;
-    VerifierKey::parse(file.trim()).with_context(|| format!("the file {text} holds no public key"))
 }
 
 /// Writes a file beside its place, and puts it there when it is whole.

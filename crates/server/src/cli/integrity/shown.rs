@@ -15,7 +15,7 @@ pub(super) fn cells(alert: &Alert) -> [String; 6] {
     [
         alert.id.to_string(),
         about.severity.as_str().to_owned(),
-        status(alert.status).to_owned(),
+        alert.status.as_str().to_owned(),
         about.kind.as_str().to_owned(),
         about.file_path.clone(),
         alert.created_at.iso(),
@@ -28,7 +28,7 @@ pub(super) fn value(alert: &Alert) -> Value {
     json!({
         "id": alert.id,
         "severity": about.severity,
-        "status": status(alert.status),
+        "status": alert.status.as_str(),
         "resolution": alert.resolution,
         "change": about.kind,
         "root": about.root,
@@ -48,21 +48,10 @@ pub(super) fn value(alert: &Alert) -> Value {
     })
 }
 
-fn status(status: Status) -> &'static str {
-    match status {
-        Status::New => "new",
-        Status::Resolved => "resolved",
-        Status::Ignored => "ignored",
-    }
-}
-
 /// The status of a word; `None` if all are meant.
 pub(super) fn parse_status(word: &str) -> Result<Option<Status>, &'static str> {
-    match word {
-        "new" => Ok(Some(Status::New)),
-        "resolved" => Ok(Some(Status::Resolved)),
-        "ignored" => Ok(Some(Status::Ignored)),
-        "all" => Ok(None),
-        _ => Err("a status is new, resolved, ignored or all"),
+    if word == "all" {
+        return Ok(None);
     }
+    Status::parse(word).map(Some).ok_or("a status is new, resolved, ignored or all")
 }

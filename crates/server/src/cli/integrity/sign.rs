@@ -45,8 +45,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Err(fault) => return refused(&fault),
     };
     let text = manifest.head.to_string();
-    let below = manifest.note.strip_prefix(&text).and_then(|rest| rest.strip_prefix('\n'));
-    let note = match key.sign_beside(&text, below.unwrap_or_default()) {
+    let note = match key.sign_beside(&text, manifest.signatures()) {
         Ok(note) => note,
         Err(fault) => return Ok(output.refuse("not_a_manifest", &fault.to_string())),
     };

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{files, plan, scan_watched};
 use crate::cli::output::{self, Output};
-use crate::cli::{DONE, REFUSED, UNREACHABLE};
+use crate::cli::{DONE, REFUSED, UNREACHABLE, public_key};
 
 const CODES: &str = "Exit codes: 0 all is as the manifest says, 1 there are differences, 2 wrong usage, \
     3 there are none, but something could not be verified, 4 the manifest is not what the key has signed: \
@@ -46,7 +46,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let output = Output::new(args.json);
-    let key = match files::read_key(&args.key) {
+    let key = match public_key::read(&args.key) {
         Ok(key) => key,
         Err(error) => return Ok(output.misused("bad_key", &format!("{error:#}"))),
     };

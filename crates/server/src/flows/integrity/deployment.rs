@@ -3,7 +3,7 @@
 //! says, and else the one before it stays.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek as _, SeekFrom};
+use std::io::{BufReader, Seek as _, SeekFrom};
 use std::time::Duration;
 
 use portcullis_domain::audit::note;
@@ -68,7 +68,7 @@ pub async fn open(
     if !(SHORTEST..=LONGEST).contains(&takes) {
         return Ok(Opened::Refused(Refused::Duration));
     }
-    let mut manifest = match proved(monitor, &root.name, manifest).await? {
+    let manifest = match proved(monitor, &root.name, manifest).await? {
         Ok(manifest) => manifest,
         Err(why) => return Ok(Opened::Refused(why)),
     };
@@ -88,62 +88,41 @@ pub async fn open(
     }
     let (by, exclude) = (monitor.context.actor, Vec::new());
     let saying = Saying { root: &root.name, reason, by, exclude };
-    let head = (&manifest.head, &*manifest.note);
-    let number = spool::keep_declared(monitor, head, &mut manifest.lines, &saying).await?;
+    let number = spool::keep_declared(monitor, manifest, &saying).await?;
     begin(monitor, root, number, takes, reason).await
 }
 
-/// A manifest that one of the keys signed, all of which was read.
-struct Proved {
-    head: portcullis_integrity::manifest::Head,
-    note: String,
-    lines: BufReader<File>,
-}
-
+/// A manifest that one of the keys signed and all of which was read, from its beginning.
 async fn proved(
     monitor: &Monitor<'_>,
     root: &str,
     file: File,
-) -> Result<Result<Proved, Refused>, Fault> {
+) -> Result<Result<Manifest<BufReader<File>>, Refused>, Fault> {
     let keys = monitor.settings.deploy_keys.clone();
     if keys.is_empty() {
         return Ok(Err(Refused::NoKeys));
     }
     let root = root.to_owned();
-    let read = move || -> Result<Proved, Refused> {
-        let malformed = |_| Refused::Malformed;
-        let mut again = file.try_clone().map_err(malformed)?;
-        let manifest = Manifest::open(BufReader::new(file)).map_err(|_| Refused::Malformed)?;
-        let (head, note) = (manifest.head, manifest.note);
-        if !keys.iter().any(|key| note::open(&note, key).is_ok()) {
+    let read = move || -> Result<Manifest<BufReader<File>>, Refused> {
+        let mut again = file.try_clone().map_err(|_| Refused::Malformed)?;
+        let manifest = open_manifest(file)?;
+        if !keys.iter().any(|key| note::open(&manifest.note, key).is_ok()) {
             return Err(Refused::BadSignature);
         }
-        if head.root != root {
+        if manifest.head.root != root {
             return Err(Refused::OtherRoot);
         }
         if manifest.lines.into_iter().any(|line| line.is_err()) {
             return Err(Refused::Malformed);
         }
-        again.seek(SeekFrom::Start(0)).map_err(malformed)?;
-        let mut lines = BufReader::new(again);
-        skip_note(&mut lines).map_err(malformed)?;
-        Ok(Proved { head, note, lines })
+        again.seek(SeekFrom::Start(0)).map_err(|_| Refused::Malformed)?;
+        open_manifest(again)
     };
     Ok(tokio::task::spawn_blocking(read).await?)
 }
 
-/// Goes on to the lines of a manifest, behind the empty line after its signatures.
-fn skip_note(lines: &mut impl BufRead) -> std::io::Result<()> {
-    let mut empty = 0;
-    let mut line = Vec::new();
-    while empty < 2 {
-        line.clear();
-        if lines.read_until(b'\n', &mut line)? == 0 {
-            return Ok(());
-        }
-        empty += usize::from(line == b"\n");
-    }
-    Ok(())
+fn open_manifest(file: File) -> Result<Manifest<BufReader<File>>, Refused> {
+    Manifest::open(BufReader::new(file)).map_err(|_| Refused::Malformed)
 }
 
 async fn begin(
@@ -246,14 +225,10 @@ async fn complete(
         return Ok(Closed::NotOpen);
     }
     let settling = Settling {
-        root,
-        check: None,
         deployment: Some(open.id),
-        began: now,
-        against: Some(open.number),
         seen: Some(Scope::everything()),
-        reached: std::collections::HashSet::new(),
         gone: Resolution::Accepted,
+        ..Settling::new(root, now, Some(open.number))
     };
     settle(monitor, &settling, Vec::new()).await?;
     differ::keep_copies(monitor, root).await?;

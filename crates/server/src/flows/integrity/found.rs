@@ -2,6 +2,7 @@
 //! difference has the same fingerprint. Pure.
 
 use std::collections::HashSet;
+use std::io;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use portcullis_domain::integrity::alert::{Kind, Severity};
@@ -11,7 +12,8 @@ use portcullis_integrity::{Change, Compared, Content, Entry, Finding, Is, Rules,
 use portcullis_store::integrity::alerts::About;
 use portcullis_store::integrity::deployments::Counts;
 
-use super::look::{Looked, shown};
+use super::look::{Looked, NotLooked, shown};
+use super::words::what;
 use crate::config::WatchedRoot;
 
 /// The name of the rule of what keeps files from being looked at.
@@ -37,7 +39,7 @@ pub(super) struct Differences {
 
 /// What somebody is to be told of: what differs from the baseline in force and, while a deployment goes
 /// on, from the declared one too.
-pub(super) fn differences(looked: Looked) -> Differences {
+fn differences(looked: Looked) -> Differences {
     let Some(new) = looked.new else {
         let is_whole = looked.old.is_whole();
         let findings = looked.old.findings;
@@ -65,12 +67,33 @@ pub(super) fn differences(looked: Looked) -> Differences {
     Differences { findings, is_whole, counts, reached }
 }
 
-/// What is certain where most of a root is gone: that what is gone is missing says nothing of it, and what
-/// is there is another thing. Else whoever may remove many files could hide one among them.
-pub(super) fn not_gone(looked: Looked) -> Vec<Finding> {
-    let mut findings = differences(looked).findings;
-    findings.retain(|finding| finding.change() != Change::Deleted);
-    findings
+/// What a look shows.
+pub(super) enum Sight {
+    Compared(Differences),
+    /// The root as a whole is not what it was, or its baseline; what is certain all the same.
+    Broken(Kind, Vec<Finding>),
+    Stopped,
+}
+
+impl Sight {
+    /// What a look came to, or why it came to nothing; a fault is one of this server's own files.
+    pub(super) fn of(looked: Result<Looked, NotLooked>) -> io::Result<Self> {
+        let broken = |kind| Self::Broken(kind, Vec::new());
+        Ok(match looked {
+            // That what is gone is missing says nothing of it, and what is there is another thing: else
+            // whoever may remove many files could hide one among them.
+            Ok(looked) if looked.is_root_gone() => {
+                let mut findings = differences(looked).findings;
+                findings.retain(|finding| finding.change() != Change::Deleted);
+                Self::Broken(Kind::RootUnavailable, findings)
+            }
+            Ok(looked) => Self::Compared(differences(looked)),
+            Err(NotLooked::Root(_)) => broken(Kind::RootUnavailable),
+            Err(NotLooked::Baseline) => broken(Kind::BaselineInvalid),
+            Err(NotLooked::Stopped) => Self::Stopped,
+            Err(NotLooked::Io(error)) => return Err(error),
+        })
+    }
 }
 
 /// What there is to tell of differences, and how much of it by no rule deserves an alert.
@@ -213,16 +236,9 @@ fn changes(was: &Entry, is: &Entry) -> String {
 }
 
 fn described(entry: &Entry) -> String {
-    match &entry.content {
-        Content::File { size, .. } => format!("a file of {size} bytes, rights {:04o}", entry.mode),
-        Content::Folder => "a folder".to_owned(),
-        Content::Link { target } => format!("a link to {}", show(target)),
-        Content::Pipe => "a pipe".to_owned(),
-        Content::Socket => "a socket".to_owned(),
-        Content::CharacterDevice { major, minor } | Content::BlockDevice { major, minor } => {
-            format!("a device {major}:{minor}")
-        }
-    }
+    let is_file = matches!(entry.content, Content::File { .. });
+    let rights = if is_file { format!(", rights {:04o}", entry.mode) } else { String::new() };
+    format!("{}{rights}", what(&entry.content))
 }
 
 /// Why something could not be checked, in words.

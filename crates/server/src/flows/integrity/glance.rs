@@ -1,17 +1,15 @@
 //! A look at a part of a root, because the system tells of a change there. It is no check: nothing is
 //! written down but what becomes of alerts. Not here: when there is one (`crate::file_watch`).
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use portcullis_domain::integrity::alert::{Kind, Resolution};
-use portcullis_integrity::{Finding, Plan, Progress, Scope};
+use portcullis_integrity::{Plan, Progress, Scope};
 use portcullis_store::integrity::baselines::{self, Baseline};
 use portcullis_store::integrity::deployments::{self, Deployment};
 use tokio_util::sync::CancellationToken;
 
 use super::check::proposed;
-use super::found::{Found, differences, not_gone, nothing_compared, of_findings};
+use super::found::{Found, Sight, nothing_compared, of_findings};
 use super::look::{self, Looked, NotLooked, Target};
 use super::settle::{Settled, Settling, Told, settle};
 use super::spool::{self, Invalid, Spooled};
@@ -48,40 +46,25 @@ pub async fn glance(
     let Some(active) = active else { return Ok(Glanced::Again) };
     let open = open.filter(|open| open.ends_at > began);
     let mut settling = Settling {
-        root,
-        check: None,
         deployment: open.as_ref().map(|open| open.id),
-        began,
-        against: Some(active.number),
-        seen: None,
-        reached: HashSet::new(),
-        gone: Resolution::AutoReverted,
+        ..Settling::new(root, began, Some(active.number))
     };
-    let found = match see(monitor, root, scope, (kept, &active, open), stopping).await? {
-        Ok(looked) => {
-            let differing = differences(looked);
+    let looked = see(monitor, root, scope, (kept, &active, open), stopping).await?;
+    let rules = &monitor.settings.rules;
+    let found = match Sight::of(looked)? {
+        Sight::Compared(differing) => {
             settling.seen = differing.is_whole.then(|| scope.clone());
             settling.reached = differing.reached;
-            of_findings(root, &monitor.settings.rules, differing.findings)
+            of_findings(root, rules, differing.findings)
         }
-        Err(Unseen::Because(kind)) => vec![nothing_compared(root, kind)],
-        Err(Unseen::MostIsGone(findings)) => {
-            let rules = &monitor.settings.rules;
-            let mut found = of_findings(root, rules, findings);
-            found.push(nothing_compared(root, Kind::RootUnavailable));
+        Sight::Broken(kind, certain) => {
+            let mut found = of_findings(root, rules, certain);
+            found.push(nothing_compared(root, kind));
             found
         }
-        Err(Unseen::Stopped) => return Ok(Glanced::Stopped),
+        Sight::Stopped => return Ok(Glanced::Stopped),
     };
     settled(monitor, &settling, found).await
-}
-
-/// Why nothing was seen.
-enum Unseen {
-    Because(Kind),
-    /// With what is certain all the same.
-    MostIsGone(Vec<Finding>),
-    Stopped,
 }
 
 async fn see(
@@ -90,31 +73,21 @@ async fn see(
     scope: &Scope,
     (kept, active, open): (&mut Kept, &Baseline, Option<Deployment>),
     stopping: &CancellationToken,
-) -> Result<Result<Looked, Unseen>, Fault> {
+) -> Result<Result<Looked, NotLooked>, Fault> {
     let old = kept.fetch(monitor, active).await?;
     let new = proposed(monitor, open.as_ref()).await?;
-    let (Ok(old), Ok(new)) = (old, new) else {
-        return Ok(Err(Unseen::Because(Kind::BaselineInvalid)));
-    };
+    let (Ok(old), Ok(new)) = (old, new) else { return Ok(Err(NotLooked::Baseline)) };
     let plan = Plan { scope: scope.clone(), ..look::plan(monitor.settings, root)? };
     let progress = Arc::new(Progress::default());
     let target = Target { plan, progress: Arc::clone(&progress) };
     let mut looking = tokio::task::spawn_blocking(move || look::look(&target, &old, new.as_ref()));
-    let looked = tokio::select! {
-        looked = &mut looking => looked?,
+    tokio::select! {
+        looked = &mut looking => Ok(looked?),
         () = stopping.cancelled() => {
             progress.stop();
-            looking.await?
+            Ok(looking.await?)
         }
-    };
-    Ok(match looked {
-        Ok(looked) if looked.is_root_gone() => Err(Unseen::MostIsGone(not_gone(looked))),
-        Ok(looked) => Ok(looked),
-        Err(NotLooked::Root(_)) => Err(Unseen::Because(Kind::RootUnavailable)),
-        Err(NotLooked::Baseline) => Err(Unseen::Because(Kind::BaselineInvalid)),
-        Err(NotLooked::Stopped) => Err(Unseen::Stopped),
-        Err(NotLooked::Io(error)) => return Err(error.into()),
-    })
+    }
 }
 
 async fn settled(

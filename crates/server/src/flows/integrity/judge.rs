@@ -8,7 +8,7 @@ use portcullis_domain::permission::Key;
 use portcullis_domain::time::Time;
 use portcullis_integrity::Entry;
 use portcullis_integrity::path::order;
-use portcullis_store::integrity::alerts::{self, Alert, Judgement};
+use portcullis_store::integrity::alerts::{self, About, Alert, Judgement};
 use portcullis_store::integrity::{self as rows};
 use portcullis_store::{Error, Tx};
 
@@ -180,6 +180,18 @@ async fn accept(monitor: &Monitor<'_>, ids: &[i64], note: &str) -> Result<Acted,
     Ok(Acted::Done(done))
 }
 
+/// What a baseline would say of the path of an alert if it were accepted, nothing being something that it
+/// can say; `None`: no baseline can say it.
+pub fn acceptable(about: &About) -> Option<Option<Entry>> {
+    if !about.kind.is_of_a_path() {
+        return None;
+    }
+    match about.found.as_str() {
+        "" => Some(None),
+        line => Entry::parse(line).ok().map(Some),
+    }
+}
+
 /// An alert with the entry that its path is to have.
 struct Accepted {
     alert: Alert,
@@ -189,14 +201,7 @@ struct Accepted {
 
 impl Accepted {
     fn of(alert: Alert) -> Option<Self> {
-        let about = &alert.about;
-        if !about.kind.is_of_a_path() {
-            return None;
-        }
-        let entry = match about.found.as_str() {
-            "" => None,
-            line => Some(Entry::parse(line).ok()?),
-        };
+        let entry = acceptable(&alert.about)?;
         Some(Self { alert, entry })
     }
 

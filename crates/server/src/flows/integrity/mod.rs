@@ -20,6 +20,7 @@ mod spool;
 pub mod status;
 pub mod tell;
 pub mod unwatched;
+pub mod words;
 
 use std::path::Path;
 

@@ -2,23 +2,26 @@
 //! that somebody took for done are open again, and alerts whose difference is gone end. If the baseline
 //! is another one by then, nothing of it happens.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use portcullis_domain::event::{Event, Text};
-use portcullis_domain::id::{CheckId, DeploymentId, SightingId};
+use portcullis_domain::id::{CheckId, DeploymentId, SightingId, UserId};
 use portcullis_domain::integrity::alert::{Again, Kind, Resolution, Severity, Status, seen_again};
+use portcullis_domain::role::Role;
 use portcullis_domain::time::Time;
 use portcullis_integrity::Scope;
 use portcullis_store::integrity::alerts::{self, Judgement, Known};
 use portcullis_store::integrity::diffs;
-use portcullis_store::integrity::sightings::{self, Present, Sighting};
+use portcullis_store::integrity::sightings::{self, Sighting};
 use portcullis_store::integrity::{self as rows};
-use portcullis_store::{Error, Tx, roles, user_grants, users};
+use portcullis_store::{Error, Tx, users};
 
 use super::differ::{self, Frozen};
 use super::found::{Found, of_root};
 use super::{Fault, Monitor};
 use crate::config::WatchedRoot;
+use crate::flows::roles;
 
 /// So many alerts one look makes; the rest is one alert.
 const MOST: usize = 1000;
@@ -52,6 +55,22 @@ impl Settling<'_> {
     }
 }
 
+impl<'a> Settling<'a> {
+    /// A look of which nothing is known yet but what it was compared with.
+    pub(super) fn new(root: &'a WatchedRoot, began: Time, against: Option<i64>) -> Self {
+        Self {
+            root,
+            check: None,
+            deployment: None,
+            began,
+            against,
+            seen: None,
+            reached: HashSet::new(),
+            gone: Resolution::AutoReverted,
+        }
+    }
+}
+
 /// What it came to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Settled {
@@ -79,8 +98,6 @@ pub(super) async fn settle(
     let mut tx = monitor.db.read().await?;
     let known = fingerprints(alerts::known(&mut tx, &of.root.name).await?);
     let before = rows::by_name(&mut tx, &of.root.name).await?.and_then(|root| root.looked_at);
-    let since = before.unwrap_or(of.began);
-    let present = sightings::present(&mut tx, since, monitor.now(), MOST_WITNESSES).await?;
     drop(tx);
     let all: HashSet<[u8; 32]> = found.iter().map(|found| found.fingerprint).collect();
     let paths: HashSet<Vec<u8>> = found.iter().map(|found| found.about.path.clone()).collect();
@@ -100,8 +117,7 @@ pub(super) async fn settle(
         since: before,
         at: monitor.now(),
     };
-    let mut writing =
-        Writing { monitor, of, tx, sighting, present, is_kept: false, told: Vec::new() };
+    let mut writing = Writing { monitor, of, tx, sighting, is_kept: false, told: Vec::new() };
     let known = alerts::known(&mut writing.tx, &of.root.name).await?;
     writing.end(&known, &all, &paths).await?;
     // The last alert of each path, for the one that takes its place.
@@ -153,7 +169,6 @@ struct Writing<'a> {
     of: &'a Settling<'a>,
     tx: Tx,
     sighting: Sighting,
-    present: Vec<Present>,
     /// The sighting is in the store.
     is_kept: bool,
     told: Vec<Told>,
@@ -259,16 +274,27 @@ impl Writing<'_> {
             return Ok(());
         }
         sightings::insert(&mut self.tx, &self.sighting).await?;
-        for present in &self.present {
-            let Some(user) = users::by_id(&mut self.tx, present.user).await? else { continue };
-            let Some(role) = roles::by_id(&mut self.tx, user.role_id).await? else { continue };
-            let own = user_grants::list(&mut self.tx, user.id).await?;
-            let role = role.with(&own);
+        let (since, at) = (self.sighting.since.unwrap_or(self.of.began), self.sighting.at);
+        let present = sightings::present(&mut self.tx, since, at, MOST_WITNESSES).await?;
+        let mut roles: HashMap<UserId, Option<Role>> = HashMap::new();
+        for present in &present {
+            let role = match roles.entry(present.user) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(role_of(&mut self.tx, present.user).await?),
+            };
+            let Some(role) = role else { continue };
             let grants: Vec<String> = role.grants.iter().map(ToString::to_string).collect();
             let level = i64::from(role.level.get());
             let what = (role.name.as_str(), level, &*grants.join(" "));
             sightings::witness(&mut self.tx, self.sighting.id, present, what).await?;
         }
         Ok(())
+    }
+}
+
+async fn role_of(tx: &mut Tx, user: UserId) -> Result<Option<Role>, Error> {
+    match users::by_id(tx, user).await? {
+        Some(user) => roles::of_user(tx, &user).await,
+        None => Ok(None),
     }
 }

@@ -138,19 +138,16 @@ pub(super) async fn keep_observed(
 /// is believed when their key is no longer: its number.
 pub(super) async fn keep_declared(
     monitor: &Monitor<'_>,
-    (head, note): (&Head, &str),
-    lines: impl BufRead,
+    manifest: Manifest<impl BufRead>,
     saying: &Saying<'_>,
 ) -> Result<i64, Fault> {
-    let text = head.to_string();
-    let ours = monitor.keys.watch.signer()?.sign(&text)?;
-    let signature = ours.strip_prefix(&format!("{text}\n")).unwrap_or_default();
-    let note = format!("{note}{signature}");
+    let signer = monitor.keys.watch.signer()?;
+    let note = signer.sign_beside(&manifest.head.to_string(), manifest.signatures())?;
     let mut tx = monitor.db.write().await?;
     let (number, _) = next(&mut tx, saying.root).await?;
-    insert(monitor, &mut tx, saying, (number, Origin::Declared, &note, head)).await?;
+    insert(monitor, &mut tx, saying, (number, Origin::Declared, &note, &manifest.head)).await?;
     tx.commit().await?;
-    keep_lines(monitor, saying.root, number, lines).await?;
+    keep_lines(monitor, saying.root, number, manifest.lines.into_rest()).await?;
     Ok(number)
 }
 

@@ -4,11 +4,12 @@
 use portcullis_domain::integrity::alert::Severity;
 use portcullis_domain::permission::Key;
 use portcullis_store::users::{self, User};
-use portcullis_store::{Error, Tx, roles, user_grants};
+use portcullis_store::{Error, Tx};
 
 use super::judge::MAY_JUDGE;
 use super::settle::Told;
 use crate::app::App;
+use crate::flows::roles;
 use crate::mail::{self, FileLine, Letter};
 
 /// So many of the staff are told.
@@ -48,7 +49,7 @@ fn is_bad_enough(told: &Told, from: Severity) -> bool {
 }
 
 async fn may_judge(tx: &mut Tx, user: &User) -> Result<bool, Error> {
-    let Some(role) = roles::by_id(tx, user.role_id).await? else { return Ok(false) };
-    let role = role.with(&user_grants::list(tx, user.id).await?);
-    Ok(Key::parse(MAY_JUDGE).is_ok_and(|key| role.grants.allows(&key)))
+    let role = roles::of_user(tx, user).await?;
+    let key = Key::parse(MAY_JUDGE);
+    Ok(role.is_some_and(|role| key.is_ok_and(|key| role.grants.allows(&key))))
 }

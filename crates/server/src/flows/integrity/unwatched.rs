@@ -1,10 +1,8 @@
 //! The alert that changes of some folders are not heard of at once. Whoever watches says so, and says
 //! when it is over.
 
-use std::collections::HashSet;
-
 use portcullis_domain::event::Event;
-use portcullis_domain::integrity::alert::{Kind, Resolution, Severity, Status};
+use portcullis_domain::integrity::alert::{Kind, Severity, Status};
 use portcullis_integrity::Uncovered;
 use portcullis_integrity::path::show;
 use portcullis_store::integrity::{self as rows, alerts};
@@ -30,16 +28,7 @@ pub async fn uncovered(
         None => Severity::High,
     };
     let found = vec![of_root(root, Kind::Unwatched, severity, says(uncovered))];
-    let settling = Settling {
-        root,
-        check: None,
-        deployment: None,
-        began: monitor.now(),
-        against: row.baseline,
-        seen: None,
-        reached: HashSet::new(),
-        gone: Resolution::AutoReverted,
-    };
+    let settling = Settling::new(root, monitor.now(), row.baseline);
     Ok(match settle(monitor, &settling, found).await? {
         Settled::Done(told) => told,
         Settled::Superseded => Vec::new(),

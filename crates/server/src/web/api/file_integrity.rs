@@ -18,12 +18,8 @@ use crate::web::error::{Documented, Error, Fault};
 use crate::web::request::Call;
 use crate::web::table::{Row, row};
 
-/// What is answered where no folders are watched.
-const NO_ROOTS: Documented = Documented {
-    status: StatusCode::CONFLICT,
-    code: "no_roots",
-    text: "No folders are watched: the configuration has no [[integrity.root]]",
-};
+/// The field that every act takes.
+const CSRF: (&str, bool, &str) = ("csrf_token", false, "The CSRF token, if no header brings it.");
 
 /// The rows of the table.
 pub fn rows() -> Vec<Row> {
@@ -59,6 +55,15 @@ fn context(call: &Call, caller: &Caller) -> Context {
 /// The watch of this server, as the caller has it act.
 fn monitor<'a>(call: &'a Call, context: &'a Context) -> Monitor<'a> {
     Monitor::of(&call.app, context)
+}
+
+/// It does not go with how things stand.
+fn conflict(code: &'static str, text: &'static str) -> Error {
+    Error::Documented(Documented { status: StatusCode::CONFLICT, code, text })
+}
+
+fn overtaken() -> Error {
+    conflict("baseline_overtaken", "The baseline is another one by now")
 }
 
 fn invalid(fault: Fault) -> Error {

@@ -1,11 +1,10 @@
 //! One root of a check: its baseline, what is there, and what is made of the difference.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use portcullis_domain::event::{Event, Text};
 use portcullis_domain::integrity::DeploymentState;
-use portcullis_domain::integrity::alert::{Kind, Resolution};
+use portcullis_domain::integrity::alert::Kind;
 use portcullis_domain::time::Time;
 use portcullis_integrity::{Progress, Scope};
 use portcullis_store::integrity::baselines::{self, Baseline};
@@ -15,8 +14,8 @@ use portcullis_store::integrity::{self as rows, Root};
 use super::{OfRoot, Run};
 use crate::config::WatchedRoot;
 use crate::flows::integrity::baseline::{self, Recorded};
-use crate::flows::integrity::found::{Found, differences, not_gone, nothing_compared, of_findings};
-use crate::flows::integrity::look::{self, NotLooked, Target};
+use crate::flows::integrity::found::{Found, Sight, nothing_compared, of_findings};
+use crate::flows::integrity::look::{self, Looked, NotLooked, Target};
 use crate::flows::integrity::settle::{Settled, Settling, settle};
 use crate::flows::integrity::{Fault, Monitor, coverage, deployment, differ, spool};
 
@@ -35,14 +34,9 @@ impl Run<'_> {
         self.counts.expected += active.entries;
         let open = self.unless_over(open, began).await?;
         let settling = Settling {
-            root,
             check: Some(self.id),
             deployment: open.as_ref().map(|open| open.id),
-            began,
-            against: Some(active.number),
-            seen: None,
-            reached: HashSet::new(),
-            gone: Resolution::AutoReverted,
+            ..Settling::new(root, began, Some(active.number))
         };
         let mut standing = coverage::narrowed(self.monitor, root, &row);
         standing.extend(differ::lack_of_room(self.monitor, root).await?);
@@ -116,30 +110,15 @@ impl Run<'_> {
         active: &Baseline,
         open: Option<Deployment>,
     ) -> Result<OfRoot, Fault> {
-        let root = settling.root;
-        let old = spool::fetch(self.monitor, active).await?;
-        let new = proposed(self.monitor, open.as_ref()).await?;
-        let (Ok(old), Ok(new)) = (old, new) else {
-            return self.standing(&settling, found, Kind::BaselineInvalid).await;
+        let (root, rules) = (settling.root, &self.monitor.settings.rules);
+        let differing = match Sight::of(self.see(root, active, open.as_ref()).await?)? {
+            Sight::Compared(differing) => differing,
+            Sight::Broken(kind, certain) => {
+                found.extend(of_findings(root, rules, certain));
+                return self.standing(&settling, found, kind).await;
+            }
+            Sight::Stopped => return Ok(OfRoot::Stopped(self.stopped())),
         };
-        let progress = Arc::new(Progress::default());
-        let target = Target { plan: look::plan(self.monitor.settings, root)?, progress };
-        let looked = match self.look(&root.name, target, old, new).await? {
-            Ok(looked) if looked.is_root_gone() => {
-                found.extend(of_findings(root, &self.monitor.settings.rules, not_gone(looked)));
-                return self.standing(&settling, found, Kind::RootUnavailable).await;
-            }
-            Ok(looked) => looked,
-            Err(NotLooked::Root(_)) => {
-                return self.standing(&settling, found, Kind::RootUnavailable).await;
-            }
-            Err(NotLooked::Baseline) => {
-                return self.standing(&settling, found, Kind::BaselineInvalid).await;
-            }
-            Err(NotLooked::Stopped) => return Ok(OfRoot::Stopped(self.stopped())),
-            Err(NotLooked::Io(error)) => return Err(error.into()),
-        };
-        let differing = differences(looked);
         if let Some(open) = &open {
             deployment::count(self.monitor, open.id, differing.counts).await?;
         }
@@ -147,9 +126,22 @@ impl Run<'_> {
         settling.seen = differing.is_whole.then(Scope::everything);
         settling.reached = differing.reached;
         self.of_deployment = Some((differing.counts, differing.is_whole));
-        let rules = &self.monitor.settings.rules;
         found.extend(of_findings(root, rules, differing.findings));
         self.settled(&settling, found).await
+    }
+
+    async fn see(
+        &mut self,
+        root: &WatchedRoot,
+        active: &Baseline,
+        open: Option<&Deployment>,
+    ) -> Result<Result<Looked, NotLooked>, Fault> {
+        let old = spool::fetch(self.monitor, active).await?;
+        let new = proposed(self.monitor, open).await?;
+        let (Ok(old), Ok(new)) = (old, new) else { return Ok(Err(NotLooked::Baseline)) };
+        let progress = Arc::new(Progress::default());
+        let target = Target { plan: look::plan(self.monitor.settings, root)?, progress };
+        self.look(&root.name, target, old, new).await
     }
 
     /// An alert about the root as a whole, from which nothing follows for its files.

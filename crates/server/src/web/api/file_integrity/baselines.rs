@@ -6,11 +6,11 @@ use http::StatusCode;
 use portcullis_integrity::Progress;
 use serde_json::{Value, json};
 
-use super::{context, invalid, monitor, shown};
+use super::{CSRF, conflict, context, invalid, monitor, overtaken, shown};
 use crate::flows::integrity::baseline::{self, Recorded};
 use crate::flows::integrity::status;
 use crate::web::caller::{BaselinesManage, FileAlertsManage, Fresh, Staff};
-use crate::web::error::{Documented, Error, Fault};
+use crate::web::error::{Error, Fault};
 use crate::web::input::whole_number;
 use crate::web::refusal::Family;
 use crate::web::reply::{json_reply, text_reply};
@@ -44,7 +44,7 @@ pub(super) const RECORD: Doc = Doc {
     fields: &[
         ("root", true, "The name of the root."),
         ("reason", true, "Why, at most 500 characters."),
-        ("csrf_token", false, "The CSRF token, if no header brings it."),
+        CSRF,
     ],
     answer: (
         200,
@@ -63,24 +63,6 @@ pub(super) const MANIFEST: Doc = Doc {
     ],
     answer: (200, ""),
     ..LIST
-};
-
-const OVERTAKEN: Documented = Documented {
-    status: StatusCode::CONFLICT,
-    code: "baseline_overtaken",
-    text: "The baseline is another one by now",
-};
-
-const UNAVAILABLE: Documented = Documented {
-    status: StatusCode::CONFLICT,
-    code: "root_unavailable",
-    text: "The folder cannot be opened",
-};
-
-const INVALID: Documented = Documented {
-    status: StatusCode::CONFLICT,
-    code: "baseline_invalid",
-    text: "The baseline in the store is not the one that this server signed",
 };
 
 /// `GET /api/security/integrity-baselines`.
@@ -108,8 +90,8 @@ pub(super) async fn record(
             let body = json!({ "success": true, "message": "Baseline recorded", "data": data });
             Ok(json_reply(StatusCode::OK, &body))
         }
-        Recorded::Root(_) => Err(Error::Documented(UNAVAILABLE)),
-        Recorded::Overtaken => Err(Error::Documented(OVERTAKEN)),
+        Recorded::Root(_) => Err(conflict("root_unavailable", "The folder cannot be opened")),
+        Recorded::Overtaken => Err(overtaken()),
     }
 }
 
@@ -129,7 +111,8 @@ pub(super) async fn manifest(call: Call, Staff(caller, _): Staff<FileAlertsManag
     let mut text = Vec::new();
     let exported = baseline::export(&monitor(&call, &context), &baseline, &mut text).await;
     if !exported? {
-        return Err(Error::Documented(INVALID));
+        let text = "The baseline in the store is not the one that this server signed";
+        return Err(conflict("baseline_invalid", text));
     }
     Ok(text_reply(text))
 }

@@ -6,7 +6,7 @@ use portcullis_domain::integrity::Cause;
 use portcullis_domain::time::Time;
 use serde_json::{Value, json};
 
-use super::{NO_ROOTS, context, invalid, monitor, shown};
+use super::{CSRF, conflict, context, invalid, monitor, shown};
 use crate::file_watch;
 use crate::flows::integrity::check::{self, Begun};
 use crate::flows::integrity::status::{self, OfRoot};
@@ -26,7 +26,7 @@ pub(super) const RUN: Doc = Doc {
     id: "run_integrity_check",
     summary: "Begins a check of every root. While one goes on, the answer names that one.",
     family: Family::P,
-    fields: &[("csrf_token", false, "The CSRF token, if no header brings it.")],
+    fields: &[CSRF],
     answer: (
         200,
         r#"{"success":true,"data":{"check_id":"chk_0123456789abcdef01234567","status":"running"},"message":"File integrity check started"}"#,
@@ -37,10 +37,7 @@ pub(super) const RUN: Doc = Doc {
 pub(super) const CANCEL: Doc = Doc {
     id: "cancel_integrity_check",
     summary: "Stops a check that goes on. What it has seen so far changes nothing.",
-    fields: &[
-        ("check_id", true, "The check."),
-        ("csrf_token", false, "The CSRF token, if no header brings it."),
-    ],
+    fields: &[("check_id", true, "The check."), CSRF],
     answer: (200, r#"{"success":true,"message":"File integrity check cancelled"}"#),
     ..RUN
 };
@@ -78,7 +75,10 @@ pub(super) async fn run(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -
             (id, "File integrity check started")
         }
         Begun::Running(id) => (id, "A file integrity check is already running"),
-        Begun::NoRoots => return Err(Error::Documented(NO_ROOTS)),
+        Begun::NoRoots => {
+            let text = "No folders are watched: the configuration has no [[integrity.root]]";
+            return Err(conflict("no_roots", text));
+        }
     };
     let data = json!({ "check_id": id, "status": "running" });
     let body = json!({ "success": true, "data": data, "message": message });

@@ -8,11 +8,11 @@ use portcullis_domain::id::DeploymentId;
 use portcullis_domain::integrity::USUAL;
 use serde_json::{Value, json};
 
-use super::{context, invalid, monitor, shown};
+use super::{CSRF, conflict, context, invalid, monitor, shown};
 use crate::flows::integrity::Fault as Failed;
 use crate::flows::integrity::deployment::{self, Closed, Opened, Refused};
 use crate::web::caller::{DeploymentsManage, FileAlertsManage, Fresh, Staff};
-use crate::web::error::{Documented, Error, Fault};
+use crate::web::error::{Error, Fault};
 use crate::web::refusal::Family;
 use crate::web::reply::json_reply;
 use crate::web::request::Call;
@@ -24,8 +24,6 @@ pub(super) const CANCEL_PATH: &str = "/api/security/integrity-deployments/cancel
 
 /// So many are shown.
 const MOST: i64 = 100;
-
-const CSRF: (&str, bool, &str) = ("csrf_token", false, "The CSRF token, if no header brings it.");
 
 pub(super) const LIST: Doc = Doc {
     id: "list_integrity_deployments",
@@ -168,8 +166,4 @@ fn refusal(refused: Refused) -> Error {
         Refused::AlreadyOpen => conflict("deployment_open", "A deployment of the root is open"),
         Refused::Duration => invalid(Fault::invalid("minutes", "must be from 1 to 240")),
     }
-}
-
-fn conflict(code: &'static str, text: &'static str) -> Error {
-    Error::Documented(Documented { status: StatusCode::CONFLICT, code, text })
 }

@@ -8,10 +8,10 @@ use portcullis_domain::integrity::alert::Resolution;
 use portcullis_domain::time::Time;
 use serde_json::{Value, json};
 
-use super::{context, invalid, monitor};
+use super::{CSRF, context, invalid, monitor, overtaken};
 use crate::flows::integrity::judge::{self, Act, Acted, Judged, MAY_JUDGE};
 use crate::web::caller::{BaselinesManage, Caller, FileAlertsManage, Fresh, Staff};
-use crate::web::error::{Documented, Error, Fault, Forbidden};
+use crate::web::error::{Error, Fault, Forbidden};
 use crate::web::input::{Fields, whole_number};
 use crate::web::refusal::Family;
 use crate::web::reply::json_reply;
@@ -35,8 +35,6 @@ const NOTE: (&str, bool, &str) = ("note", false, "Why, at most 500 characters.")
 const IDS: (&str, bool, &str) = ("alert_ids", true, "The numbers of the alerts, at most 500.");
 const RESOLUTION: (&str, bool, &str) =
     ("resolution", false, "reverted, false_positive or remediated.");
-const CSRF: (&str, bool, &str) = ("csrf_token", false, "The CSRF token, if no header brings it.");
-
 pub(super) const RESOLVE: Doc = Doc {
     id: "resolve_file_integrity_alert",
     summary: "Takes an alert for done. If the next check still sees its difference, it is new again.",
@@ -97,12 +95,6 @@ pub(super) const ACCEPT: Doc = Doc {
     ..RESOLVE
 };
 
-const OVERTAKEN: Documented = Documented {
-    status: StatusCode::CONFLICT,
-    code: "baseline_overtaken",
-    text: "The baseline is another one by now",
-};
-
 /// `POST /api/security/resolve-alert`.
 pub(super) async fn resolve(call: Call, Staff(caller, _): Staff<FileAlertsManage>) -> Answer {
     let id = call.fields.integer("alert_id").map_err(invalid)?;
@@ -150,7 +142,7 @@ async fn bulk(call: &Call, caller: &Caller, act: Act, said: &str) -> Answer {
     let ids = ids(&call.fields)?;
     let results = done(call, caller, &ids, act, note(&call.fields)?).await?;
     if !results.is_empty() && results.iter().all(|(_, judged)| *judged == Judged::Overtaken) {
-        return Err(Error::Documented(OVERTAKEN));
+        return Err(overtaken());
     }
     let changed = results.iter().filter(|(_, judged)| *judged == Judged::Changed).count();
     let one = |(id, judged): &(i64, Judged)| json!({"alert_id": id, "result": judged.as_str()});

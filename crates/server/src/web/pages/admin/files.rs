@@ -194,7 +194,7 @@ impl Line {
             details: about.details.clone(),
             since: alert.created_at.to_the_minute(),
             often: (alert.occurrences > 1).then(|| again(alert.occurrences)),
-            status: (alert.status != Status::New).then(|| words::status(alert.status)),
+            status: (alert.status != Status::New).then(|| alert.status.as_str()),
             is_ticked: call.fields.has(&format!("{}{}", form::TICK, alert.id)),
         }
     }
@@ -288,7 +288,7 @@ impl Choices {
         };
         let status = |status: Status| {
             let (number, is_chosen) = (status.number().to_string(), filter.status == Some(status));
-            choice(&number, words::status(status), is_chosen)
+            choice(&number, status.as_str(), is_chosen)
         };
         let severity = |severity: Severity| {
             let word = severity.as_str();
@@ -299,7 +299,7 @@ impl Choices {
             choice(&root.name, &root.name, filter.root.as_ref() == Some(&root.name))
         };
         Self {
-            statuses: [Status::New, Status::Resolved, Status::Ignored].map(status).into(),
+            statuses: Status::ALL.map(status).into(),
             severities: Severity::ALL.map(severity).into(),
             kinds: Kind::ALL.map(kind).into(),
             roots: roots.iter().map(root).collect(),

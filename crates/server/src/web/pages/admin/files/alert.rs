@@ -6,7 +6,6 @@ use http::StatusCode;
 use portcullis_domain::integrity::alert::{Resolution, Status};
 use portcullis_domain::text::visible;
 use portcullis_domain::time::Time;
-use portcullis_integrity::Entry;
 use portcullis_integrity::path::show as shown_path;
 use portcullis_store::integrity::alerts::Alert;
 use portcullis_store::integrity::sightings::Witness;
@@ -16,7 +15,8 @@ use super::form::{self, Form};
 use super::words;
 use crate::flows::integrity::Monitor;
 use crate::flows::integrity::alerts::{self, Difference, Known, Version};
-use crate::flows::integrity::judge::{Act, Judged};
+use crate::flows::integrity::judge::{Act, Judged, acceptable};
+use crate::flows::integrity::words::why_not;
 use crate::web::api::file_integrity::judge;
 use crate::web::caller::{
     BaselinesManage, FileAlertsManage, Fresh, InSession, Permission as _, Staff,
@@ -241,13 +241,10 @@ async fn page(
 impl May {
     fn of(caller: &InSession, alert: &Alert) -> Self {
         let is_open = alert.status != Status::Resolved;
-        let about = &alert.about;
-        let is_acceptable = about.kind.is_of_a_path()
-            && (about.found.is_empty() || Entry::parse(&about.found).is_ok());
         Self {
             resolve: is_open,
             ignore: is_open,
-            accept: is_acceptable
+            accept: acceptable(&alert.about).is_some()
                 && alert.resolution != Some(Resolution::Accepted)
                 && caller.holds(BaselinesManage::KEY),
         }
@@ -298,7 +295,7 @@ impl Other {
         Self {
             id: alert.id,
             what: words::kind(alert.about.kind),
-            status: words::status(alert.status),
+            status: alert.status.as_str(),
             details: alert.about.details.clone(),
             at: alert.created_at.to_the_minute(),
         }
@@ -315,7 +312,7 @@ impl Shown {
             lines: lines.map(|(place, line)| (class(place, line), line.to_owned())).collect(),
             added,
             removed,
-            why_not: unavailable.as_deref().map(words::why_not),
+            why_not: unavailable.as_deref().map(why_not),
             is_current,
         }
     }
