@@ -1,7 +1,7 @@
 //! A scan held against a baseline, path by path: what was added, deleted, changed or moved, and what could
 //! not be checked. Nothing is deleted that was not proved to be gone. Not here: how bad that is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::iter::Peekable;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -10,6 +10,7 @@ use std::str::FromStr;
 use rustix::fs::{AtFlags, Mode, OFlags, open, openat, statat};
 use rustix::io::Errno;
 
+use crate::asked::Asked;
 use crate::links::{NamedElsewhere, Names};
 use crate::look::{Seen, Why};
 use crate::path::{is_below, order};
@@ -88,11 +89,7 @@ impl Change {
 impl Finding {
     /// Where.
     pub fn path(&self) -> &[u8] {
-        match (&self.is, &self.was) {
-            (Is::There(entry), _) | (Is::Gone, Some(entry)) => &entry.path,
-            (Is::Unverifiable { path, .. }, _) => path,
-            (Is::Gone, None) => b"",
-        }
+        path_of(self.was.as_ref(), &self.is)
     }
 
     /// What kind of difference it is.
@@ -104,6 +101,14 @@ impl Finding {
             (Some(was), Is::There(is)) if was.content != is.content => Change::Modified,
             (Some(_), Is::There(_)) => Change::Attributes,
         }
+    }
+}
+
+fn path_of<'f>(was: Option<&'f Entry>, is: &'f Is) -> &'f [u8] {
+    match (is, was) {
+        (Is::There(entry), _) | (Is::Gone, Some(entry)) => &entry.path,
+        (Is::Unverifiable { path, .. }, _) => path,
+        (Is::Gone, None) => b"",
     }
 }
 
@@ -123,6 +128,7 @@ pub struct Comparison<B: Iterator> {
     gone: u64,
     is_empty: bool,
     of: Of,
+    asked: Asked,
 }
 
 /// What is compared.
@@ -146,6 +152,8 @@ pub struct Compared {
     pub most_gone: Option<MostGone>,
     /// Files of the baseline that have names elsewhere too.
     pub named_elsewhere: NamedElsewhere,
+    /// Those of the paths that were asked about that are proved to be as the baseline has them.
+    pub good: HashSet<Vec<u8>>,
 }
 
 impl Compared {
@@ -198,7 +206,14 @@ where
             gone: 0,
             is_empty: true,
             of,
+            asked: Asked::default(),
         }
+    }
+
+    /// Asks whether some paths are as the baseline has them.
+    #[must_use]
+    pub fn asking(self, asked: Asked) -> Self {
+        Self { asked, ..self }
     }
 
     /// The next that was seen. A fault is one of the baseline.
@@ -214,7 +229,10 @@ where
             Seen::Is(entry, inode) => {
                 self.names.seen(&entry, &inode, was.is_some());
                 match was {
-                    Some(was) if is_alike(&was, &entry) => self.unchanged += 1,
+                    Some(was) if is_alike(&was, &entry) => {
+                        self.unchanged += 1;
+                        self.asked.good(&was.path);
+                    }
                     was => self.add(was, Is::There(entry)),
                 }
             }
@@ -235,8 +253,11 @@ where
         self.missing_before(None)?;
         pair_moved(&mut self.findings);
         let most_gone = self.most_gone();
+        let asked = std::mem::take(&mut self.asked);
+        let good = asked.finish(|path| self.proved_gone(path) == Is::Gone);
         let Self { findings, unkept, unchanged, names, .. } = self;
-        Ok(Compared { findings, unkept, unchanged, most_gone, named_elsewhere: names.elsewhere() })
+        let named_elsewhere = names.elsewhere();
+        Ok(Compared { findings, unkept, unchanged, most_gone, named_elsewhere, good })
     }
 
     /// Whether so much is gone, and did not move, that it is the root that something happened to.
@@ -285,6 +306,7 @@ where
     }
 
     fn add(&mut self, was: Option<Entry>, is: Is) {
+        self.asked.bad(path_of(was.as_ref(), &is));
         if self.findings.len() < MOST_FINDINGS {
             self.findings.push(Finding { was, is, moved: None });
         } else {

@@ -4,6 +4,7 @@
 //! It knows no database and no HTTP, and imports none of our other crates. Who is told of a difference,
 //! and remembering it, are for others.
 
+mod asked;
 mod compare;
 pub mod diff;
 mod digest;
@@ -23,6 +24,7 @@ mod severity;
 mod walk;
 mod watch;
 
+pub use asked::Asked;
 pub use compare::{
     Change, Compared, Comparison, Finding, Is, MOST_FINDINGS, MostGone, NotAChange, is_gone,
 };

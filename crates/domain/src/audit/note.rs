@@ -171,6 +171,14 @@ pub fn open<'a>(note: &'a str, key: &VerifierKey) -> Result<&'a str, NoteFault> 
     good
 }
 
+/// The line of a note with which `key` signed it.
+pub fn line_of<'a>(note: &'a str, key: &VerifierKey) -> Result<&'a str, NoteFault> {
+    open(note, key)?;
+    let (_, signatures) = split(note).ok_or(NoteFault::Malformed)?;
+    let is_by = |line: &&str| Signature::parse(line).is_some_and(|signature| signature.is_by(key));
+    signatures.lines().find(is_by).ok_or(NoteFault::Unsigned)
+}
+
 /// One line below the text.
 struct Signature<'a> {
     name: &'a str,
@@ -269,9 +277,11 @@ mod tests {
     fn a_note_is_signed_anew_beside_others() {
         let once = format!("{TEXT}\n{BY_PETER}{BY_ENOCH}");
         assert_eq!(peter().sign_beside(TEXT, BY_ENOCH), Ok(once.clone()));
-        assert_eq!(peter().sign_beside(TEXT, &format!("{BY_ENOCH}{BY_PETER}")), Ok(once));
+        assert_eq!(peter().sign_beside(TEXT, &format!("{BY_ENOCH}{BY_PETER}")), Ok(once.clone()));
         assert_eq!(peter().sign_beside(TEXT, ""), peter().sign(TEXT));
         assert_eq!(peter().sign_beside(TEXT, "no line"), Err(NoteFault::Malformed));
+        assert_eq!(line_of(&once, &key(PETER)), Ok(BY_PETER.trim_end()));
+        assert_eq!(line_of(&format!("{TEXT}\n{BY_ENOCH}"), &key(PETER)), Err(NoteFault::Unsigned));
     }
 
     #[test]

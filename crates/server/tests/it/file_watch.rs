@@ -86,9 +86,11 @@ async fn until(server: &TestApp, what: &str, is_so: impl AsyncFn(&TestApp) -> bo
 
 async fn known(server: &TestApp) -> Vec<Alert> {
     let mut tx = server.app.db.read().await.unwrap();
-    let known = alerts::known(&mut tx, "app").await.unwrap();
+    let all = alerts::Filter::default();
+    let known = alerts::list(&mut tx, &all, alerts::Order::Oldest, 10_000, 0).await.unwrap();
     let text = |path: Vec<u8>| String::from_utf8(path).unwrap();
-    known.into_iter().map(|alert| (alert.kind, text(alert.path), alert.status)).collect()
+    let told = known.into_iter().map(|alert| (alert.about, alert.status));
+    told.map(|(about, status)| (about.kind, text(about.path), status)).collect()
 }
 
 /// How long it takes until there is such an alert.

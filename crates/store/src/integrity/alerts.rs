@@ -59,30 +59,71 @@ pub struct About {
 pub struct Known {
     pub id: i64,
     pub fingerprint: Vec<u8>,
-    pub path: Vec<u8>,
     pub kind: Kind,
+    pub severity: Severity,
     pub status: Status,
     pub ignored_until: Option<Time>,
     pub last_seen_at: Time,
 }
 
-/// Every alert of a root, in the order in which they were made.
+/// Every alert of a root.
 pub async fn known(tx: &mut Tx, root: &str) -> Result<Vec<Known>> {
-    const SQL: &str = "SELECT id, fingerprint, path, kind, status, ignored_until, last_seen_at
-        FROM integrity_alerts WHERE root = $1 ORDER BY id";
+    const SQL: &str = "SELECT id, fingerprint, kind, severity, status, ignored_until, last_seen_at
+        FROM integrity_alerts WHERE root = $1";
     let known = |row: &Row| {
         let id = row.get("id")?;
         Ok(Known {
             id,
             fingerprint: row.get("fingerprint")?,
-            path: row.get("path")?,
             kind: kind(row, id)?,
+            severity: severity(row, id)?,
             status: status(row, id)?,
             ignored_until: row.get::<Option<i64>>("ignored_until")?.map(Time),
             last_seen_at: Time(row.get("last_seen_at")?),
         })
     };
     tx.fetch_all(SQL, params![root]).await?.iter().map(known).collect()
+}
+
+/// A new alert about a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenPath {
+    pub id: i64,
+    pub path: Vec<u8>,
+    pub last_seen_at: Time,
+}
+
+/// Every new alert of a root that is about a path.
+pub async fn open_paths(tx: &mut Tx, root: &str) -> Result<Vec<OpenPath>> {
+    const SQL: &str = "SELECT id, path, kind, last_seen_at FROM integrity_alerts
+        WHERE root = $1 AND status = 0 ORDER BY id";
+    let open = |row: &Row| {
+        let id = row.get("id")?;
+        let (path, last_seen_at) = (row.get("path")?, Time(row.get("last_seen_at")?));
+        let is_of_a_path = kind(row, id)?.is_of_a_path();
+        Ok(is_of_a_path.then_some(OpenPath { id, path, last_seen_at }))
+    };
+    tx.fetch_all(SQL, params![root]).await?.iter().filter_map(|row| open(row).transpose()).collect()
+}
+
+/// The newest alert of a path.
+pub async fn last_of_path(tx: &mut Tx, root: &str, path: &[u8]) -> Result<Option<i64>> {
+    const SQL: &str = "SELECT id FROM integrity_alerts WHERE root = $1 AND path = $2
+        ORDER BY id DESC LIMIT 1";
+    let row = tx.fetch_optional(SQL, params![root, path]).await?;
+    row.map(|row| row.get("id")).transpose()
+}
+
+/// Whether a difference of a root was seen after a time that is not resolved.
+pub async fn is_seen_after(tx: &mut Tx, root: &str, time: Time) -> Result<bool> {
+    const SQL: &str = "SELECT id, kind FROM integrity_alerts
+        WHERE root = $1 AND status <> 1 AND last_seen_at > $2";
+    for row in tx.fetch_all(SQL, params![root, time]).await? {
+        if kind(&row, row.get("id")?)?.is_of_a_path() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Makes an alert: its number. Two that make alerts wait for each other.
@@ -120,6 +161,15 @@ pub async fn insert(
     ];
     tx.execute(SQL, row).await?;
     Ok(id)
+}
+
+/// Has one say what is true now; `true` if it said something else.
+pub async fn restate(tx: &mut Tx, id: i64, about: &About) -> Result<bool> {
+    const SQL: &str = "UPDATE integrity_alerts
+        SET severity = $2, rank = $3, rule = $4, details = $5
+        WHERE id = $1 AND (severity <> $2 OR rule <> $4 OR details <> $5)";
+    let (severity, rank) = (about.severity.as_str(), about.severity.rank());
+    tx.changed(SQL, params![id, severity, rank, &about.rule, &about.details]).await
 }
 
 /// Counts that the difference was seen once more.
@@ -189,6 +239,16 @@ pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
     tx.execute(SQL, params![before, i64::from(limit)]).await
 }
 
+/// Forgets resolved alerts of a root of which there are more than `most`, those first that ended by
+/// themselves and were not seen for longest; how many.
+pub async fn sweep_beyond(tx: &mut Tx, root: &str, most: usize) -> Result<u64> {
+    const SQL: &str = "DELETE FROM integrity_alerts WHERE id IN (
+        SELECT id FROM integrity_alerts WHERE root = $1 AND status = 1
+        ORDER BY CASE WHEN resolution = 'auto_reverted' THEN 1 ELSE 0 END, last_seen_at DESC, id DESC
+        LIMIT 5000 OFFSET $2)";
+    tx.execute(SQL, params![root, i64::try_from(most).unwrap_or(i64::MAX)]).await
+}
+
 /// The alert of a number.
 pub async fn by_id(tx: &mut Tx, id: i64) -> Result<Option<Alert>> {
     const SQL: &str = concat!(select!(), " WHERE id = $1");
@@ -216,7 +276,7 @@ fn alert(row: &Row) -> Result<Alert> {
     let id = row.get("id")?;
     let fault = |column| move || corrupt("integrity_alerts", column, id);
     let time = |column| row.get::<Option<i64>>(column).map(|time| time.map(Time));
-    let (severity, sighting): (String, String) = (row.get("severity")?, row.get("sighting_id")?);
+    let sighting: String = row.get("sighting_id")?;
     let resolution: Option<String> = row.get("resolution")?;
     let parsed = resolution.map(|word| Resolution::parse(&word).ok_or_else(fault("resolution")));
     Ok(Alert {
@@ -227,7 +287,7 @@ fn alert(row: &Row) -> Result<Alert> {
             path: row.get("path")?,
             file_path: row.get("file_path")?,
             kind: kind(row, id)?,
-            severity: Severity::parse(&severity).ok_or_else(fault("severity"))?,
+            severity: severity(row, id)?,
             rule: row.get("rule")?,
             details: row.get("details")?,
             was: row.get("was")?,
@@ -252,6 +312,11 @@ fn alert(row: &Row) -> Result<Alert> {
 fn kind(row: &Row, id: i64) -> Result<Kind> {
     let word: String = row.get("kind")?;
     Kind::parse(&word).ok_or_else(|| corrupt("integrity_alerts", "kind", id))
+}
+
+fn severity(row: &Row, id: i64) -> Result<Severity> {
+    let word: String = row.get("severity")?;
+    Severity::parse(&word).ok_or_else(|| corrupt("integrity_alerts", "severity", id))
 }
 
 fn status(row: &Row, id: i64) -> Result<Status> {

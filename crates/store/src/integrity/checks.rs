@@ -70,6 +70,14 @@ pub async fn list(tx: &mut Tx, limit: i64) -> Result<Vec<Check>> {
     tx.fetch_all(SQL, params![limit]).await?.iter().map(check).collect()
 }
 
+/// When the last check of every root began.
+pub async fn last_of_all(tx: &mut Tx) -> Result<Option<Time>> {
+    const SQL: &str = "SELECT started_at FROM integrity_checks WHERE cause <> $1
+        ORDER BY started_at DESC LIMIT 1";
+    let row = tx.fetch_optional(SQL, params![Cause::Deployment.as_str()]).await?;
+    row.map(|row| row.get("started_at").map(Time)).transpose()
+}
+
 /// Writes down how far a check is; `false` if it is to stop, because it was cancelled or given up.
 pub async fn beat(
     tx: &mut Tx,

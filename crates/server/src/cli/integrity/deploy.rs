@@ -133,6 +133,11 @@ fn refuse(refused: Refused, root: &str, output: Output) -> ExitCode {
             return output.refuse("other_root", "The manifest is of another root.");
         }
         Refused::NotNext => ("baseline_overtaken", "The manifest follows another baseline."),
+        Refused::PassesOver => {
+            let sentence = "The manifest passes over paths that neither the exclude of the root in the \
+                            configuration nor the baseline in force passes over.";
+            return output.refuse("passes_over", sentence);
+        }
         Refused::NoBaseline => {
             ("no_baseline", "The root was never checked: run `integrity scan` first.")
         }

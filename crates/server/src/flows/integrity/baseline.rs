@@ -1,16 +1,18 @@
 //! Baselines: recorded as files are, changed in one entry, put in force; each an act of somebody, which
 //! is written down. The one exception is a root's first, which is recorded at the first check.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use portcullis_domain::event::{Event, Text};
 use portcullis_integrity::path::order;
-use portcullis_integrity::{Entry, Progress, Why};
+use portcullis_integrity::{Entry, Progress, Scope, Why};
 use portcullis_store::Tx;
 use portcullis_store::integrity::baselines::{self, Baseline, NewBaseline};
 use portcullis_store::integrity::{self as rows};
 
-use super::look::{self, NotLooked, Target};
+use super::ended::{self, Because};
+use super::look::{self, NotLooked, Observed, Target};
 use super::spool::{self, Saying};
 use super::{Fault, Monitor, coverage, differ};
 use crate::config::WatchedRoot;
@@ -34,12 +36,12 @@ pub async fn record(
     reason: &str,
 ) -> Result<Recorded, Fault> {
     let began = monitor.now();
-    let target = Target { plan: look::plan(monitor.settings, root)?, progress };
+    let target = Target { progress, ..look::target(monitor, root, Scope::everything()).await? };
     let over = in_force(monitor, root).await?;
     let body = spool::empty(monitor)?;
-    let observed = tokio::task::spawn_blocking(move || look::observe(&target, body)).await?;
-    let body = match observed {
-        Ok(body) => body,
+    let observed = tokio::task::spawn_blocking(move || look::observe(target, body)).await?;
+    let Observed { body, good } = match observed {
+        Ok(observed) => observed,
         Err(NotLooked::Root(why)) => return Ok(Recorded::Root(why)),
         Err(NotLooked::Io(error)) => return Err(error.into()),
         Err(NotLooked::Stopped | NotLooked::Baseline) => return Ok(Recorded::Overtaken),
@@ -47,80 +49,91 @@ pub async fn record(
     let by = monitor.context.actor;
     let saying = Saying { root: &root.name, reason, by, exclude: Vec::new() };
     let number = spool::keep_observed(monitor, body, &saying).await?;
-    let recorded = activate(monitor, &root.name, number, over).await?;
-    if matches!(recorded, Recorded::Done { .. }) {
-        let mut tx = monitor.db.write().await?;
-        rows::looked(&mut tx, &root.name, began).await?;
+    let mut tx = monitor.db.write().await?;
+    rows::hold(&mut tx, &root.name).await?;
+    let Some(entries) = activate_in(monitor, &mut tx, &root.name, number, over).await? else {
+        baselines::reject(&mut tx, &root.name, number).await?;
         tx.commit().await?;
-        differ::keep_copies(monitor, root).await?;
-    }
-    Ok(recorded)
+        return Ok(Recorded::Overtaken);
+    };
+    ended::of_paths(monitor, &mut tx, root, (&good, began), Because::Accepted).await?;
+    rows::looked(&mut tx, &root.name, began).await?;
+    tx.commit().await?;
+    differ::keep_copies(monitor, root).await?;
+    Ok(Recorded::Done { number, entries })
 }
 
 /// A change of one entry of a baseline.
 pub(super) struct Edit<'a> {
     pub(super) path: &'a [u8],
+    /// What the baseline has now, as its line; empty: nothing.
+    pub(super) was: &'a str,
     /// `None`: there ought to be nothing.
     pub(super) entry: Option<&'a Entry>,
 }
 
+/// A baseline that is to take the place of the one in force.
+pub(super) struct Edited<'e> {
+    pub(super) number: i64,
+    /// The number of the one in force.
+    pub(super) over: i64,
+    /// Paths of which the one in force has something else than whoever wanted to change it saw. They stay.
+    pub(super) stale: HashSet<&'e [u8]>,
+}
+
 /// Makes a baseline that differs from the one in force in these entries, in the order of paths, and
-/// proposes it: its number. `None`: there is none in force that can be believed.
-pub(super) async fn propose_edited(
+/// proposes it. `None`: there is none in force that can be believed.
+pub(super) async fn propose_edited<'e>(
     monitor: &Monitor<'_>,
     root: &str,
-    edits: &[Edit<'_>],
+    edits: &[Edit<'e>],
     reason: &str,
-) -> Result<Option<(i64, i64)>, Fault> {
+) -> Result<Option<Edited<'e>>, Fault> {
     let mut tx = monitor.db.read().await?;
     let active = baselines::active(&mut tx, root).await?;
     drop(tx);
     let Some(active) = active else { return Ok(None) };
     let Ok(spooled) = spool::fetch(monitor, &active).await? else { return Ok(None) };
-    let mut body = spool::empty(monitor)?;
     let Ok(lines) = spooled.lines() else { return Ok(None) };
+    let mut editing = Editing { body: spool::empty(monitor)?, stale: HashSet::new() };
     let mut edits = edits.iter().peekable();
     for line in lines {
         let Ok(entry) = line else { return Ok(None) };
         while let Some(edit) = edits.next_if(|edit| order(edit.path, &entry.path).is_lt()) {
-            push(&mut body, edit)?;
+            editing.line(None, Some(edit))?;
         }
-        match edits.next_if(|edit| edit.path == entry.path) {
-            Some(edit) => push(&mut body, edit)?,
-            None => body.push(&entry)?,
-        }
+        editing.line(Some(&entry), edits.next_if(|edit| edit.path == entry.path))?;
     }
     for edit in edits {
-        push(&mut body, edit)?;
+        editing.line(None, Some(edit))?;
     }
+    let Editing { body, stale } = editing;
     let exclude = spooled.exclude.clone();
     let saying = Saying { root, reason, by: monitor.context.actor, exclude };
     let number = spool::keep_observed(monitor, body, &saying).await?;
-    Ok(Some((number, active.number)))
+    Ok(Some(Edited { number, over: active.number, stale }))
 }
 
-fn push(body: &mut spool::Written, edit: &Edit<'_>) -> std::io::Result<()> {
-    edit.entry.map_or(Ok(()), |entry| body.push(entry))
+struct Editing<'e> {
+    body: spool::Written,
+    stale: HashSet<&'e [u8]>,
 }
 
-/// Puts a proposed baseline in force over the one that was.
-async fn activate(
-    monitor: &Monitor<'_>,
-    root: &str,
-    number: i64,
-    over: Option<i64>,
-) -> Result<Recorded, Fault> {
-    let mut tx = monitor.db.write().await?;
-    let Some(entries) = activate_in(monitor, &mut tx, root, number, over).await? else {
-        baselines::reject(&mut tx, root, number).await?;
-        tx.commit().await?;
-        return Ok(Recorded::Overtaken);
-    };
-    tx.commit().await?;
-    Ok(Recorded::Done { number, entries })
+impl<'e> Editing<'e> {
+    /// One path, with what the baseline in force has of it and what is to be there.
+    fn line(&mut self, entry: Option<&Entry>, edit: Option<&Edit<'e>>) -> std::io::Result<()> {
+        let Some(edit) = edit else { return entry.map_or(Ok(()), |entry| self.body.push(entry)) };
+        let line = if edit.was == entry.map(Entry::to_string).unwrap_or_default() {
+            edit.entry
+        } else {
+            self.stale.insert(edit.path);
+            entry
+        };
+        line.map_or(Ok(()), |entry| self.body.push(entry))
+    }
 }
 
-/// The same within a transaction: how many entries it has.
+/// Puts a proposed baseline in force over the one that was: how many entries it has.
 pub(super) async fn activate_in(
     monitor: &Monitor<'_>,
     tx: &mut Tx,

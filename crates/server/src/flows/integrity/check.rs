@@ -4,8 +4,6 @@
 
 mod root;
 
-pub(super) use self::root::proposed;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +13,11 @@ use portcullis_domain::integrity::{Cause, CheckState};
 use portcullis_domain::time::Time;
 use portcullis_integrity::Progress;
 use portcullis_store::integrity::checks::{self, Check, Counts};
-use portcullis_store::integrity::deployments;
 use portcullis_store::{Db, Error};
 use tokio_util::sync::CancellationToken;
 
-use super::look::{self, Looked, NotLooked, Target};
+use super::deployment::LastLook;
+use super::look::{self, Declared, Looked, NotLooked, Target};
 use super::settle::Told;
 use super::spool::Spooled;
 use super::{Fault, Monitor};
@@ -134,8 +132,8 @@ pub(super) struct Run<'a> {
     pub(super) id: CheckId,
     pub(super) counts: Counts,
     pub(super) told: Vec<Told>,
-    /// What the last root was, held against what a deployment declares, and whether all of it was seen.
-    pub(super) of_deployment: Option<(deployments::Counts, bool)>,
+    /// What the last root was, held against what a deployment declares.
+    pub(super) of_deployment: Option<LastLook>,
     stopping: &'a CancellationToken,
     fault: &'static str,
 }
@@ -180,10 +178,10 @@ impl<'a> Run<'a> {
         root: &str,
         target: Target,
         old: Spooled,
-        new: Option<Spooled>,
+        new: Declared<Spooled>,
     ) -> Result<Result<Looked, NotLooked>, Fault> {
         let progress = Arc::clone(&target.progress);
-        let looking = tokio::task::spawn_blocking(move || look::look(&target, &old, new.as_ref()));
+        let looking = tokio::task::spawn_blocking(move || look::look(&target, &old, &new));
         self.watch(root, "scan", &progress, looking).await
     }
 

@@ -33,7 +33,11 @@ pub(super) fn of(settings: &Integrity, root: &WatchedRoot) -> String {
 }
 
 /// What there is to tell of if less is looked at than before.
-pub(super) fn narrowed(monitor: &Monitor<'_>, root: &WatchedRoot, row: &Root) -> Vec<Found> {
+pub(super) fn narrowed(
+    monitor: &Monitor<'_>,
+    root: &WatchedRoot,
+    row: &Root,
+) -> Vec<Found<'static>> {
     let says = losses(&row.coverage, &of(monitor.settings, root));
     if says.is_empty() {
         return Vec::new();

@@ -2,26 +2,28 @@
 //! of; everything else is told of as always. At its end the manifest is the baseline if all is as it
 //! says, and else the one before it stays.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, Seek as _, SeekFrom};
 use std::time::Duration;
 
-use portcullis_domain::audit::note;
+use portcullis_domain::audit::note::{self, VerifierKey};
 use portcullis_domain::event::{Event, Text};
 use portcullis_domain::id::DeploymentId;
-use portcullis_domain::integrity::alert::Resolution;
 use portcullis_domain::integrity::{Cause, CheckState, DeploymentState, LONGEST, SHORTEST};
 use portcullis_domain::time::Time;
-use portcullis_integrity::Scope;
 use portcullis_integrity::manifest::Manifest;
-use portcullis_store::integrity::baselines;
 use portcullis_store::integrity::deployments::{self, Counts, Deployment, NewDeployment};
+use portcullis_store::integrity::{self as rows, alerts, baselines};
 use portcullis_store::{Db, Error};
 use tokio_util::sync::CancellationToken;
 
 use super::check::{self, Begun, OfRoot, Run};
-use super::settle::{Settling, settle};
-use super::spool::{self, Saying};
+use super::ended::{self, Because};
+use super::found::Differences;
+use super::look::Declared;
+use super::settle::Settling;
+use super::spool::{self, Saying, Spooled};
 use super::{Fault, Monitor, baseline, differ};
 use crate::config::WatchedRoot;
 
@@ -46,6 +48,9 @@ pub enum Refused {
     OtherRoot,
     /// It was made to follow another baseline than the one in force.
     NotNext,
+    /// It passes over paths that neither the configuration nor the baseline in force passes over: what is
+    /// out of sight is not for whoever builds a release to say.
+    PassesOver,
     /// The root has no baseline yet: the first check makes one.
     NoBaseline,
     /// One is open.
@@ -68,8 +73,8 @@ pub async fn open(
     if !(SHORTEST..=LONGEST).contains(&takes) {
         return Ok(Opened::Refused(Refused::Duration));
     }
-    let manifest = match proved(monitor, &root.name, manifest).await? {
-        Ok(manifest) => manifest,
+    let (manifest, signed_by) = match proved(monitor, &root.name, manifest).await? {
+        Ok(proved) => proved,
         Err(why) => return Ok(Opened::Refused(why)),
     };
     let mut tx = monitor.db.read().await?;
@@ -80,6 +85,11 @@ pub async fn open(
     if manifest.head.previous.is_some_and(|digest| digest.as_bytes()[..] != active.digest) {
         return Ok(Opened::Refused(Refused::NotNext));
     }
+    let passed_over = spool::head(monitor, &active)?.map(|head| head.exclude).unwrap_or_default();
+    let is_new = |pattern| !root.exclude.contains(pattern) && !passed_over.contains(pattern);
+    if manifest.head.exclude.iter().any(is_new) {
+        return Ok(Opened::Refused(Refused::PassesOver));
+    }
     if let Some(open) = open {
         if open.ends_at > monitor.now() {
             return Ok(Opened::Refused(Refused::AlreadyOpen));
@@ -88,27 +98,26 @@ pub async fn open(
     }
     let (by, exclude) = (monitor.context.actor, Vec::new());
     let saying = Saying { root: &root.name, reason, by, exclude };
-    let number = spool::keep_declared(monitor, manifest, &saying).await?;
+    let number = spool::keep_declared(monitor, manifest, &signed_by, &saying).await?;
     begin(monitor, root, number, takes, reason).await
 }
 
-/// A manifest that one of the keys signed and all of which was read, from its beginning.
+/// A manifest all of which was read, from its beginning, and the one of the keys that signed it.
 async fn proved(
     monitor: &Monitor<'_>,
     root: &str,
     file: File,
-) -> Result<Result<Manifest<BufReader<File>>, Refused>, Fault> {
+) -> Result<Result<Proved, Refused>, Fault> {
     let keys = monitor.settings.deploy_keys.clone();
     if keys.is_empty() {
         return Ok(Err(Refused::NoKeys));
     }
     let root = root.to_owned();
-    let read = move || -> Result<Manifest<BufReader<File>>, Refused> {
+    let read = move || -> Result<Proved, Refused> {
         let mut again = file.try_clone().map_err(|_| Refused::Malformed)?;
         let manifest = open_manifest(file)?;
-        if !keys.iter().any(|key| note::open(&manifest.note, key).is_ok()) {
-            return Err(Refused::BadSignature);
-        }
+        let signed_by = keys.iter().find(|key| note::open(&manifest.note, key).is_ok());
+        let signed_by = signed_by.ok_or(Refused::BadSignature)?.clone();
         if manifest.head.root != root {
             return Err(Refused::OtherRoot);
         }
@@ -116,10 +125,12 @@ async fn proved(
             return Err(Refused::Malformed);
         }
         again.seek(SeekFrom::Start(0)).map_err(|_| Refused::Malformed)?;
-        open_manifest(again)
+        Ok((open_manifest(again)?, signed_by))
     };
     Ok(tokio::task::spawn_blocking(read).await?)
 }
+
+type Proved = (Manifest<BufReader<File>>, VerifierKey);
 
 fn open_manifest(file: File) -> Result<Manifest<BufReader<File>>, Refused> {
     Manifest::open(BufReader::new(file)).map_err(|_| Refused::Malformed)
@@ -196,43 +207,104 @@ pub async fn end(
         return Ok(Closed::Busy);
     }
     let is_done = matches!(looked?, OfRoot::Done);
-    let seen = run.of_deployment.filter(|_| is_done);
-    let (counts, is_whole) = seen.unwrap_or((open.counts, false));
-    if is_whole && counts.pending == 0 && counts.unexpected == 0 {
-        return complete(monitor, root, &open, counts).await;
+    let Some(last) = run.of_deployment.take().filter(|_| is_done) else {
+        close(monitor, &open, DeploymentState::Incomplete, open.counts).await?;
+        return Ok(Closed::Incomplete { counts: open.counts });
+    };
+    let counts = last.counts;
+    if last.is_complete() && complete(monitor, root, &open, &last).await? {
+        differ::keep_copies(monitor, root).await?;
+        return Ok(Closed::Complete { number: open.number, counts });
     }
     close(monitor, &open, DeploymentState::Incomplete, counts).await?;
     Ok(Closed::Incomplete { counts })
 }
 
-/// Puts what was declared in force, and ends the alerts of what is declared by now.
+/// What a look at everything was that may be the last one of a deployment.
+pub(super) struct LastLook {
+    counts: Counts,
+    /// All that differs is among what was counted.
+    is_whole: bool,
+    began: Time,
+    /// The baseline that was compared with.
+    against: Option<i64>,
+    /// Paths of open alerts that are as declared.
+    declared: HashSet<Vec<u8>>,
+}
+
+impl LastLook {
+    pub(super) fn of(differing: &mut Differences, settling: &Settling<'_>) -> Self {
+        Self {
+            counts: differing.counts,
+            is_whole: differing.is_whole(),
+            began: settling.began,
+            against: settling.against,
+            declared: std::mem::take(&mut differing.declared),
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.is_whole && self.counts.pending == 0 && self.counts.unexpected == 0
+    }
+}
+
+/// Puts what was declared in force, and ends the alerts of what is declared by now. `false`: something
+/// differed after the look had come by it, or another baseline is in force than the one that was compared
+/// with; then nothing happens.
 async fn complete(
     monitor: &Monitor<'_>,
     root: &WatchedRoot,
     open: &Deployment,
-    counts: Counts,
-) -> Result<Closed, Fault> {
-    let now = monitor.now();
+    last: &LastLook,
+) -> Result<bool, Fault> {
+    let (by, now) = (monitor.context.actor, monitor.now());
+    let state = DeploymentState::Complete;
     let mut tx = monitor.db.write().await?;
-    let over = baselines::active(&mut tx, &root.name).await?.map(|active| active.number);
-    if deployments::close(&mut tx, open.id, DeploymentState::Complete, monitor.context.actor, now)
-        .await?
-        && baseline::activate_in(monitor, &mut tx, &root.name, open.number, over).await?.is_some()
+    rows::hold(&mut tx, &root.name).await?;
+    let is_overtaken = alerts::is_seen_after(&mut tx, &root.name, last.began).await?;
+    if is_overtaken
+        || !deployments::close(&mut tx, open.id, state, by, now).await?
+        || baseline::activate_in(monitor, &mut tx, &root.name, open.number, last.against)
+            .await?
+            .is_none()
     {
-        closed(monitor, &mut tx, open, DeploymentState::Complete, counts).await?;
-        tx.commit().await?;
-    } else {
-        return Ok(Closed::NotOpen);
+        return Ok(false);
     }
-    let settling = Settling {
-        deployment: Some(open.id),
-        seen: Some(Scope::everything()),
-        gone: Resolution::Accepted,
-        ..Settling::new(root, now, Some(open.number))
-    };
-    settle(monitor, &settling, Vec::new()).await?;
-    differ::keep_copies(monitor, root).await?;
-    Ok(Closed::Complete { number: open.number, counts })
+    let ended = (&last.declared, last.began);
+    ended::of_paths(monitor, &mut tx, root, ended, Because::Accepted).await?;
+    closed(monitor, &mut tx, open, state, last.counts).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// What a deployment declares, for a look.
+pub(super) async fn declared(
+    monitor: &Monitor<'_>,
+    open: Option<&Deployment>,
+) -> Result<Declared<Spooled>, Fault> {
+    let Some(open) = open else { return Ok(Declared::Nothing) };
+    let mut tx = monitor.db.read().await?;
+    let declared = baselines::by_number(&mut tx, &open.root, open.number).await?;
+    drop(tx);
+    let Some(declared) = declared else { return Ok(Declared::Broken) };
+    Ok(spool::fetch(monitor, &declared).await?.map_or(Declared::Broken, Declared::This))
+}
+
+/// Writes down what a look at everything found of an open one, and ends it if what it declares cannot be
+/// believed.
+pub(super) async fn saw(
+    monitor: &Monitor<'_>,
+    open: &Deployment,
+    differing: &Differences,
+) -> Result<(), Fault> {
+    if differing.is_declared_broken {
+        close(monitor, open, DeploymentState::Incomplete, open.counts).await?;
+    } else if differing.broken.is_none() {
+        let mut tx = monitor.db.write().await?;
+        deployments::count(&mut tx, open.id, differing.counts).await?;
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 /// Calls a deployment off; `false` if it is not open.
@@ -291,17 +363,6 @@ async fn closed(
         unexpected: counts.unexpected,
     };
     monitor.record(tx, &event).await
-}
-
-/// Writes down what a look found of an open one.
-pub(super) async fn count(
-    monitor: &Monitor<'_>,
-    id: DeploymentId,
-    counts: Counts,
-) -> Result<(), Error> {
-    let mut tx = monitor.db.write().await?;
-    deployments::count(&mut tx, id, counts).await?;
-    tx.commit().await
 }
 
 /// The newest deployments first.

@@ -52,12 +52,12 @@ struct Desk {
 pub(super) async fn freeze(
     monitor: &Monitor<'_>,
     root: &WatchedRoot,
-    found: &[Found],
+    found: &[Found<'_>],
     known: &ByFingerprint,
 ) -> Result<HashMap<[u8; 32], Frozen>, Fault> {
     let new = found.iter().filter(|found| !known.contains_key(&found.fingerprint[..]));
     let new: Vec<([u8; 32], Finding)> =
-        new.filter_map(|found| Some((found.fingerprint, found.finding.clone()?))).collect();
+        new.filter_map(|found| Some((found.fingerprint, found.finding()?.clone()))).collect();
     if new.is_empty() {
         return Ok(HashMap::new());
     }
@@ -218,7 +218,7 @@ fn count(lines: u64) -> i64 {
 pub(super) async fn lack_of_room(
     monitor: &Monitor<'_>,
     root: &WatchedRoot,
-) -> Result<Option<Found>, Fault> {
+) -> Result<Option<Found<'static>>, Fault> {
     let lacks = copies::are_incomplete(monitor.data_dir, &root.name)
         || monitor.settings.copies.is_some() && room(monitor).await? <= 0;
     let says = "There is no room for copies of all good text files, or for more differences \

@@ -12,119 +12,188 @@ use portcullis_integrity::{Change, Compared, Content, Entry, Finding, Is, Rules,
 use portcullis_store::integrity::alerts::About;
 use portcullis_store::integrity::deployments::Counts;
 
-use super::look::{Looked, NotLooked, shown};
+use super::look::{Against, Declared, Looked, NotLooked, shown};
 use super::words::what;
 use crate::config::WatchedRoot;
 
 /// The name of the rule of what keeps files from being looked at.
 const STANDING: &str = "coverage";
 
-/// A difference, as an alert would tell of it.
-pub(super) struct Found {
+/// Something that an alert would tell of. What the alert says is written when there is to be one: of many
+/// that differ only some have one.
+pub(super) struct Found<'r> {
     pub(super) fingerprint: [u8; 32],
-    pub(super) about: About,
-    /// What the scanner said, where it is about a path.
-    pub(super) finding: Option<Finding>,
+    pub(super) severity: Severity,
+    /// The name of the rule that said how bad it is.
+    rule: &'r str,
+    pub(super) of: Of,
+}
+
+/// What it is about.
+pub(super) enum Of {
+    Path(Finding),
+    /// The root as a whole, with a sentence.
+    Root(Kind, String),
 }
 
 /// What differs, while a deployment goes on or not.
+#[derive(Default)]
 pub(super) struct Differences {
     pub(super) findings: Vec<Finding>,
-    /// All of it is there.
-    pub(super) is_whole: bool,
+    /// What was added beside them, because it is so much.
+    pub(super) unkept: u64,
     pub(super) counts: Counts,
-    /// Paths that are as a deployment declares them, and were not before.
-    pub(super) reached: HashSet<Vec<u8>>,
+    /// Paths that were asked about, and are as the baseline in force has them.
+    pub(super) good: HashSet<Vec<u8>>,
+    /// The same of what a deployment declares.
+    pub(super) declared: HashSet<Vec<u8>>,
+    /// The root as a whole is not what it was, or its baseline; then the rest is what is certain all the
+    /// same.
+    pub(super) broken: Option<Kind>,
+    /// What a deployment declares cannot be believed; the differences are those from the baseline in force.
+    pub(super) is_declared_broken: bool,
 }
 
 /// What somebody is to be told of: what differs from the baseline in force and, while a deployment goes
-/// on, from the declared one too.
+/// on, from the declared one too. Of what the declared one passes over the one in force goes on to tell.
 fn differences(looked: Looked) -> Differences {
-    let Some(new) = looked.new else {
-        let is_whole = looked.old.is_whole();
-        let findings = looked.old.findings;
-        let (counts, reached) = Default::default();
-        return Differences { findings, is_whole, counts, reached };
+    let Looked { old, new } = looked;
+    let is_declared_broken = matches!(new, Declared::Broken);
+    let Declared::This(Against { compared: new, exclude }) = new else {
+        let Compared { findings, unkept, good, .. } = old;
+        return Differences { findings, unkept, good, is_declared_broken, ..Default::default() };
     };
-    let is_whole = looked.old.is_whole() && new.is_whole();
     let paths = |compared: &Compared| -> HashSet<Vec<u8>> {
         compared.findings.iter().map(|finding| finding.path().to_vec()).collect()
     };
-    let (of_old, of_new) = (paths(&looked.old), paths(&new));
-    let (mut counts, mut reached) = (Counts::default(), HashSet::new());
+    let (of_old, of_new) = (paths(&old), paths(&new));
+    let mut counts = Counts::default();
     for path in of_old.union(&of_new) {
-        match judge(of_old.contains(path), of_new.contains(path)) {
-            Judged::Reached => {
-                counts.reached += 1;
-                reached.insert(path.clone());
-            }
+        match judge(of_old.contains(path), of_new.contains(path) || exclude.covers(path)) {
+            Judged::Reached => counts.reached += 1,
             Judged::Pending => counts.pending += 1,
             Judged::Unexpected => counts.unexpected += 1,
         }
     }
-    let mut findings = new.findings;
-    findings.retain(|finding| of_old.contains(finding.path()));
-    Differences { findings, is_whole, counts, reached }
+    let passed_over = old.findings.into_iter().filter(|finding| exclude.covers(finding.path()));
+    let differing = new.findings.into_iter().filter(|finding| of_old.contains(finding.path()));
+    Differences {
+        findings: differing.chain(passed_over).collect(),
+        unkept: old.unkept.max(new.unkept),
+        counts,
+        good: old.good,
+        declared: new.good,
+        ..Default::default()
+    }
 }
 
-/// What a look shows.
-pub(super) enum Sight {
-    Compared(Differences),
-    /// The root as a whole is not what it was, or its baseline; what is certain all the same.
-    Broken(Kind, Vec<Finding>),
-    Stopped,
-}
-
-impl Sight {
-    /// What a look came to, or why it came to nothing; a fault is one of this server's own files.
-    pub(super) fn of(looked: Result<Looked, NotLooked>) -> io::Result<Self> {
-        let broken = |kind| Self::Broken(kind, Vec::new());
+impl Differences {
+    /// What a look came to, or why it came to nothing; `None` if it was stopped. A fault is one of this
+    /// server's own files.
+    pub(super) fn of(looked: Result<Looked, NotLooked>) -> io::Result<Option<Self>> {
+        let broken = |kind| Some(Self { broken: Some(kind), ..Self::default() });
         Ok(match looked {
             // That what is gone is missing says nothing of it, and what is there is another thing: else
             // whoever may remove many files could hide one among them.
             Ok(looked) if looked.is_root_gone() => {
-                let mut findings = differences(looked).findings;
-                findings.retain(|finding| finding.change() != Change::Deleted);
-                Self::Broken(Kind::RootUnavailable, findings)
+                let mut certain = differences(looked);
+                certain.findings.retain(|finding| finding.change() != Change::Deleted);
+                Some(Self { broken: Some(Kind::RootUnavailable), ..certain })
             }
-            Ok(looked) => Self::Compared(differences(looked)),
+            Ok(looked) => Some(differences(looked)),
             Err(NotLooked::Root(_)) => broken(Kind::RootUnavailable),
             Err(NotLooked::Baseline) => broken(Kind::BaselineInvalid),
-            Err(NotLooked::Stopped) => Self::Stopped,
+            Err(NotLooked::Stopped) => None,
             Err(NotLooked::Io(error)) => return Err(error),
         })
+    }
+
+    /// Whether all that differs is among the findings.
+    pub(super) fn is_whole(&self) -> bool {
+        self.unkept == 0 && self.broken.is_none() && !self.is_declared_broken
+    }
+
+    /// How much differs.
+    pub(super) fn count(&self) -> u64 {
+        let findings = u64::try_from(self.findings.len()).unwrap_or(u64::MAX);
+        findings.saturating_add(self.unkept).saturating_add(u64::from(self.broken.is_some()))
+    }
+}
+
+impl Found<'_> {
+    pub(super) fn kind(&self) -> Kind {
+        match &self.of {
+            Of::Path(finding) => kind(finding.change()),
+            Of::Root(kind, _) => *kind,
+        }
+    }
+
+    /// What the scanner said, where it is about a path.
+    pub(super) fn finding(&self) -> Option<&Finding> {
+        match &self.of {
+            Of::Path(finding) => Some(finding),
+            Of::Root(..) => None,
+        }
+    }
+
+    /// What an alert says of it.
+    pub(super) fn about(&self, root: &WatchedRoot) -> About {
+        let of_root = About {
+            root: root.name.clone(),
+            path: Vec::new(),
+            file_path: shown(&root.path, b""),
+            kind: self.kind(),
+            severity: self.severity,
+            rule: self.rule.to_owned(),
+            details: String::new(),
+            was: String::new(),
+            found: String::new(),
+            moved: None,
+        };
+        match &self.of {
+            Of::Root(_, says) => About { details: says.clone(), ..of_root },
+            Of::Path(finding) => About {
+                path: finding.path().to_vec(),
+                file_path: shown(&root.path, finding.path()),
+                details: details(finding),
+                was: was(finding),
+                found: found(finding),
+                moved: finding.moved.clone(),
+                ..of_root
+            },
+        }
     }
 }
 
 /// What there is to tell of differences, and how much of it by no rule deserves an alert.
-pub(super) fn of_findings(root: &WatchedRoot, rules: &Rules, findings: Vec<Finding>) -> Vec<Found> {
+pub(super) fn of_findings<'r>(
+    root: &WatchedRoot,
+    rules: &'r Rules,
+    findings: Vec<Finding>,
+) -> Vec<Found<'r>> {
     let told = |finding: Finding| {
         let verdict = rules.judge(&finding, &root.path);
         let severity = Severity::parse(verdict.severity?.as_str())?;
-        Some(of_finding(root, severity, verdict.rule.to_owned(), finding))
+        let lines = (was(&finding), found(&finding));
+        let fingerprint = fingerprint(root, finding.path(), kind(finding.change()), &lines);
+        Some(Found { fingerprint, severity, rule: verdict.rule, of: Of::Path(finding) })
     };
     findings.into_iter().filter_map(told).collect()
 }
 
 /// Something about the root as a whole. The same kind is the same alert, whatever it says.
-pub(super) fn of_root(root: &WatchedRoot, kind: Kind, severity: Severity, says: String) -> Found {
-    let about = About {
-        root: root.name.clone(),
-        path: Vec::new(),
-        file_path: shown(&root.path, b""),
-        kind,
-        severity,
-        rule: STANDING.to_owned(),
-        details: says,
-        was: String::new(),
-        found: String::new(),
-        moved: None,
-    };
-    Found { fingerprint: fingerprint(&about), about, finding: None }
+pub(super) fn of_root(
+    root: &WatchedRoot,
+    kind: Kind,
+    severity: Severity,
+    says: String,
+) -> Found<'static> {
+    let fingerprint = fingerprint(root, b"", kind, &Default::default());
+    Found { fingerprint, severity, rule: STANDING, of: Of::Root(kind, says) }
 }
 
 /// Why no file of a root could be compared with anything.
-pub(super) fn nothing_compared(root: &WatchedRoot, kind: Kind) -> Found {
+pub(super) fn nothing_compared(root: &WatchedRoot, kind: Kind) -> Found<'static> {
     let says = if kind == Kind::BaselineInvalid {
         "The baseline in the store is not the one that this server signed. Nothing was compared with it."
     } else {
@@ -133,25 +202,25 @@ pub(super) fn nothing_compared(root: &WatchedRoot, kind: Kind) -> Found {
     of_root(root, kind, Severity::Critical, says.to_owned())
 }
 
-fn of_finding(root: &WatchedRoot, severity: Severity, rule: String, finding: Finding) -> Found {
-    let found = match &finding.is {
+/// Why a deployment was ended, which nobody asked for.
+pub(super) fn declared_broken(root: &WatchedRoot) -> Found<'static> {
+    let says = "What a deployment declares is in the store not as it was signed. The deployment was \
+                ended, and everything is held against the baseline in force.";
+    of_root(root, Kind::BaselineInvalid, Severity::Critical, says.to_owned())
+}
+
+/// The line of the baseline; empty where it has none.
+fn was(finding: &Finding) -> String {
+    finding.was.as_ref().map(Entry::to_string).unwrap_or_default()
+}
+
+/// The line of what is there; empty where nothing is, a word where nobody could tell.
+fn found(finding: &Finding) -> String {
+    match &finding.is {
         Is::There(entry) => entry.to_string(),
         Is::Gone => String::new(),
         Is::Unverifiable { why, .. } => why.as_str().to_owned(),
-    };
-    let about = About {
-        root: root.name.clone(),
-        path: finding.path().to_vec(),
-        file_path: shown(&root.path, finding.path()),
-        kind: kind(finding.change()),
-        severity,
-        rule,
-        details: details(&finding),
-        was: finding.was.as_ref().map(Entry::to_string).unwrap_or_default(),
-        found,
-        moved: finding.moved.clone(),
-    };
-    Found { fingerprint: fingerprint(&about), about, finding: Some(finding) }
+    }
 }
 
 fn kind(change: Change) -> Kind {
@@ -165,17 +234,15 @@ fn kind(change: Change) -> Kind {
 }
 
 /// Of everything that makes a difference another one. Each part has its length before it.
-fn fingerprint(about: &About) -> [u8; 32] {
-    let kind = about.kind.as_str();
-    let parts: [&[u8]; 5] = [
-        about.root.as_bytes(),
-        &about.path,
-        kind.as_bytes(),
-        about.was.as_bytes(),
-        about.found.as_bytes(),
-    ];
+fn fingerprint(
+    root: &WatchedRoot,
+    path: &[u8],
+    kind: Kind,
+    (was, found): &(String, String),
+) -> [u8; 32] {
+    let (root, kind) = (root.name.as_bytes(), kind.as_str().as_bytes());
     let mut hash = Context::new(&SHA256);
-    for part in parts {
+    for part in [root, path, kind, was.as_bytes(), found.as_bytes()] {
         hash.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part);
     }

@@ -3,17 +3,17 @@
 
 use std::sync::Arc;
 
-use portcullis_integrity::{Plan, Progress, Scope};
+use portcullis_domain::integrity::DeploymentState;
+use portcullis_integrity::Scope;
 use portcullis_store::integrity::baselines::{self, Baseline};
 use portcullis_store::integrity::deployments::{self, Deployment};
 use tokio_util::sync::CancellationToken;
 
-use super::check::proposed;
-use super::found::{Found, Sight, nothing_compared, of_findings};
-use super::look::{self, Looked, NotLooked, Target};
+use super::found::Differences;
+use super::look::{self, Looked, NotLooked};
 use super::settle::{Settled, Settling, Told, settle};
 use super::spool::{self, Invalid, Spooled};
-use super::{Fault, Monitor};
+use super::{Fault, Monitor, deployment};
 use crate::config::WatchedRoot;
 
 /// The baseline that the last look was held against, for the next one. Its signature was checked.
@@ -49,38 +49,30 @@ pub async fn glance(
         deployment: open.as_ref().map(|open| open.id),
         ..Settling::new(root, began, Some(active.number))
     };
-    let looked = see(monitor, root, scope, (kept, &active, open), stopping).await?;
-    let rules = &monitor.settings.rules;
-    let found = match Sight::of(looked)? {
-        Sight::Compared(differing) => {
-            settling.seen = differing.is_whole.then(|| scope.clone());
-            settling.reached = differing.reached;
-            of_findings(root, rules, differing.findings)
-        }
-        Sight::Broken(kind, certain) => {
-            let mut found = of_findings(root, rules, certain);
-            found.push(nothing_compared(root, kind));
-            found
-        }
-        Sight::Stopped => return Ok(Glanced::Stopped),
-    };
-    settled(monitor, &settling, found).await
+    let looked = see(monitor, root, scope, (kept, &active, open.as_ref()), stopping).await?;
+    let Some(differing) = Differences::of(looked)? else { return Ok(Glanced::Stopped) };
+    if let Some(open) = open.filter(|_| differing.is_declared_broken) {
+        deployment::close(monitor, &open, DeploymentState::Incomplete, open.counts).await?;
+    }
+    let found = settling.take(scope.clone(), differing, &monitor.settings.rules);
+    Ok(match settle(monitor, &settling, found).await? {
+        Settled::Done(told) => Glanced::Done(told),
+        Settled::Superseded => Glanced::Again,
+    })
 }
 
 async fn see(
     monitor: &Monitor<'_>,
     root: &WatchedRoot,
     scope: &Scope,
-    (kept, active, open): (&mut Kept, &Baseline, Option<Deployment>),
+    (kept, active, open): (&mut Kept, &Baseline, Option<&Deployment>),
     stopping: &CancellationToken,
 ) -> Result<Result<Looked, NotLooked>, Fault> {
-    let old = kept.fetch(monitor, active).await?;
-    let new = proposed(monitor, open.as_ref()).await?;
-    let (Ok(old), Ok(new)) = (old, new) else { return Ok(Err(NotLooked::Baseline)) };
-    let plan = Plan { scope: scope.clone(), ..look::plan(monitor.settings, root)? };
-    let progress = Arc::new(Progress::default());
-    let target = Target { plan, progress: Arc::clone(&progress) };
-    let mut looking = tokio::task::spawn_blocking(move || look::look(&target, &old, new.as_ref()));
+    let Ok(old) = kept.fetch(monitor, active).await? else { return Ok(Err(NotLooked::Baseline)) };
+    let new = deployment::declared(monitor, open).await?;
+    let target = look::target(monitor, root, scope.clone()).await?;
+    let progress = Arc::clone(&target.progress);
+    let mut looking = tokio::task::spawn_blocking(move || look::look(&target, &old, &new));
     tokio::select! {
         looked = &mut looking => Ok(looked?),
         () = stopping.cancelled() => {
@@ -88,17 +80,6 @@ async fn see(
             Ok(looking.await?)
         }
     }
-}
-
-async fn settled(
-    monitor: &Monitor<'_>,
-    settling: &Settling<'_>,
-    found: Vec<Found>,
-) -> Result<Glanced, Fault> {
-    Ok(match settle(monitor, settling, found).await? {
-        Settled::Done(told) => Glanced::Done(told),
-        Settled::Superseded => Glanced::Again,
-    })
 }
 
 impl Kept {

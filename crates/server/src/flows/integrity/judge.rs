@@ -2,6 +2,8 @@
 //! what ought to be there, and for that a permission of its own is asked for. Each act on many is done
 //! for each of them that it can be done for, in one transaction.
 
+use std::collections::HashSet;
+
 use portcullis_domain::event::{Event, Text};
 use portcullis_domain::integrity::alert::{Resolution, Status};
 use portcullis_domain::permission::Key;
@@ -12,7 +14,7 @@ use portcullis_store::integrity::alerts::{self, About, Alert, Judgement};
 use portcullis_store::integrity::{self as rows};
 use portcullis_store::{Error, Tx};
 
-use super::baseline::{self, Edit};
+use super::baseline::{self, Edit, Edited};
 use super::{Fault, Monitor, differ};
 use crate::flows::administration;
 
@@ -30,7 +32,7 @@ pub enum Judged {
     Unknown,
     /// It is about no single path, or what was found there is no entry: no baseline can accept it.
     NotAcceptable,
-    /// The baseline is another one by now, or cannot be believed.
+    /// The baseline is another one by now, has something else of the path, or cannot be believed.
     Overtaken,
 }
 
@@ -171,11 +173,10 @@ async fn accept(monitor: &Monitor<'_>, ids: &[i64], note: &str) -> Result<Acted,
     for root in roots {
         let of_root = acceptable.iter().filter(|accepted| accepted.alert.about.root == root);
         let of_root: Vec<&Accepted> = of_root.collect();
-        if !accept_in(monitor, &root, of_root.clone(), note).await? {
-            let is_of_it = |id: i64| of_root.iter().any(|accepted| accepted.alert.id == id);
-            let overtaken = done.iter_mut().filter(|(id, _)| is_of_it(*id));
-            overtaken.for_each(|(_, judged)| *judged = Judged::Overtaken);
-        }
+        let accepted = accept_in(monitor, &root, of_root.clone(), note).await?;
+        let is_of_it = |id: i64| of_root.iter().any(|accepted| accepted.alert.id == id);
+        let overtaken = done.iter_mut().filter(|(id, _)| is_of_it(*id) && !accepted.contains(id));
+        overtaken.for_each(|(_, judged)| *judged = Judged::Overtaken);
     }
     Ok(Acted::Done(done))
 }
@@ -206,17 +207,18 @@ impl Accepted {
     }
 
     fn edit(&self) -> Edit<'_> {
-        Edit { path: &self.alert.about.path, entry: self.entry.as_ref() }
+        let About { path, was, .. } = &self.alert.about;
+        Edit { path, was, entry: self.entry.as_ref() }
     }
 }
 
-/// `false`: the baseline is another one by now.
+/// Which of them were accepted.
 async fn accept_in(
     monitor: &Monitor<'_>,
     root: &str,
     mut accepted: Vec<&Accepted>,
     note: &str,
-) -> Result<bool, Fault> {
+) -> Result<HashSet<i64>, Fault> {
     accepted.sort_by(|one, other| order(&one.alert.about.path, &other.alert.about.path));
     // Of two alerts of one path the later says what is there.
     let mut last: Vec<&Accepted> = Vec::new();
@@ -227,26 +229,27 @@ async fn accept_in(
     let edits: Vec<Edit<'_>> = last.into_iter().map(Accepted::edit).collect();
     let reason = if note.is_empty() { "differences were accepted" } else { note };
     let proposed = baseline::propose_edited(monitor, root, &edits, reason).await?;
-    let Some((number, over)) = proposed else { return Ok(false) };
+    let Some(Edited { number, over, stale }) = proposed else { return Ok(HashSet::new()) };
+    accepted.retain(|accepted| !stale.contains(&accepted.alert.about.path[..]));
     let mut tx = monitor.db.write().await?;
     rows::hold(&mut tx, root).await?;
-    if !may(monitor, &mut tx, MAY_ACCEPT).await?
+    if accepted.is_empty()
+        || !may(monitor, &mut tx, MAY_ACCEPT).await?
         || baseline::activate_in(monitor, &mut tx, root, number, Some(over)).await?.is_none()
     {
         rows::baselines::reject(&mut tx, root, number).await?;
         tx.commit().await?;
-        return Ok(false);
+        return Ok(HashSet::new());
     }
-    for accepted in accepted {
+    for accepted in &accepted {
         let act = Act::Resolve(Some(Resolution::Accepted));
-        if accepted.alert.status == Status::Resolved {
-            continue;
+        if accepted.alert.status != Status::Resolved {
+            one(monitor, &mut tx, &accepted.alert, act, note).await?;
         }
-        one(monitor, &mut tx, &accepted.alert, act, note).await?;
     }
     tx.commit().await?;
     if let Some(root) = monitor.settings.root(root) {
         differ::keep_copies(monitor, root).await?;
     }
-    Ok(true)
+    Ok(accepted.into_iter().map(|accepted| accepted.alert.id).collect())
 }

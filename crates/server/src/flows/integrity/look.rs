@@ -1,6 +1,7 @@
 //! Looking at a root: what is there, held against the baseline in force and, while a deployment goes on,
 //! against the declared one too. Runs on threads of its own.
 
+use std::collections::HashSet;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,17 +9,30 @@ use std::thread::available_parallelism;
 
 use portcullis_integrity::manifest::Fault as ManifestFault;
 use portcullis_integrity::{
-    Compared, Comparison, Entry, Exclude, Finding, NotAPattern, NotScanned, Plan, Progress, Scope,
-    Seen, Why, scan,
+    Asked, Compared, Comparison, Entry, Exclude, NotAPattern, NotScanned, Plan, Progress, Scope,
+    Seen, Why, is_gone, scan,
 };
+use portcullis_store::integrity::alerts;
 
 use super::spool::{Spooled, Written};
+use super::{Fault, Monitor};
 use crate::config::{Integrity, WatchedRoot};
 
 /// What is looked at.
 pub(super) struct Target {
     pub(super) plan: Plan,
     pub(super) progress: Arc<Progress>,
+    /// Paths that open alerts are about: whether they are as they ought to be.
+    pub(super) asked: Vec<Vec<u8>>,
+}
+
+/// What a deployment declares.
+pub(super) enum Declared<T> {
+    /// None goes on.
+    Nothing,
+    This(T),
+    /// One goes on, and its lines are not those that were signed.
+    Broken,
 }
 
 /// What a look came to.
@@ -26,13 +40,22 @@ pub(super) struct Looked {
     /// Against the baseline in force.
     pub(super) old: Compared,
     /// Against the one that a deployment declares.
-    pub(super) new: Option<Compared>,
+    pub(super) new: Declared<Against>,
+}
+
+/// What a look came to, against a baseline that says nothing of some paths.
+pub(super) struct Against {
+    pub(super) compared: Compared,
+    pub(super) exclude: Exclude,
 }
 
 impl Looked {
     /// Whether most of what ought to be there is gone, whoever says what that is.
     pub(super) fn is_root_gone(&self) -> bool {
-        let of_new = self.new.as_ref().is_none_or(Compared::is_root_gone);
+        let of_new = match &self.new {
+            Declared::This(new) => new.compared.is_root_gone(),
+            Declared::Nothing | Declared::Broken => true,
+        };
         self.old.is_root_gone() && of_new
     }
 }
@@ -49,7 +72,7 @@ pub(super) enum NotLooked {
 }
 
 /// How a root is to be looked at.
-pub(super) fn plan(settings: &Integrity, root: &WatchedRoot) -> Result<Plan, NotAPattern> {
+fn plan(settings: &Integrity, root: &WatchedRoot) -> Result<Plan, NotAPattern> {
     Ok(Plan {
         root: root.path.clone(),
         exclude: Exclude::parse(root.exclude.iter().map(String::as_str))?,
@@ -60,22 +83,38 @@ pub(super) fn plan(settings: &Integrity, root: &WatchedRoot) -> Result<Plan, Not
     })
 }
 
+/// What there is to look at in a part of a root.
+pub(super) async fn target(
+    monitor: &Monitor<'_>,
+    root: &WatchedRoot,
+    scope: Scope,
+) -> Result<Target, Fault> {
+    let open = alerts::open_paths(&mut monitor.db.read().await?, &root.name).await?;
+    let asked = open.into_iter().map(|alert| alert.path).collect();
+    let plan = Plan { scope, ..plan(monitor.settings, root)? };
+    Ok(Target { plan, progress: Arc::new(Progress::default()), asked })
+}
+
 /// Looks, and compares. Blocks.
 pub(super) fn look(
     target: &Target,
     old: &Spooled,
-    new: Option<&Spooled>,
+    new: &Declared<Spooled>,
 ) -> Result<Looked, NotLooked> {
-    let excluded = [Some(old), new].map(|of| excluded(of.map_or(&[], |of| &of.exclude)));
-    let [of_old, of_new] = excluded;
-    let (of_old, of_new) = (of_old?, of_new?);
-    let mut old = begin(&target.plan, old)?;
-    let mut new = new.map(|new| begin(&target.plan, new)).transpose()?;
+    let mut old = Held::begin(target, old)?;
+    let mut new = match new {
+        Declared::Nothing => Declared::Nothing,
+        Declared::This(new) => Declared::of(Held::begin(target, new)),
+        Declared::Broken => Declared::Broken,
+    };
     let mut fault = None;
     let scanned = scan(&target.plan, &target.progress, |seen| {
-        let also = new.as_mut().map(|new| new.seen(seen.clone()));
-        let seen = old.seen(seen);
-        if let Err(found) = seen.and(also.unwrap_or(Ok(()))) {
+        if let Declared::This(held) = &mut new
+            && held.comparison.seen(seen.clone()).is_err()
+        {
+            new = Declared::Broken;
+        }
+        if let Err(found) = old.comparison.seen(seen) {
             fault.get_or_insert(found);
             target.progress.stop();
         }
@@ -84,53 +123,95 @@ pub(super) fn look(
         return Err(fault.into());
     }
     scanned?;
-    let (mut old, mut new) = (old.finish()?, new.map(Comparison::finish).transpose()?);
-    // A folder on the way to what is looked at may have been closed.
-    let is_of = |finding: &Finding, exclude: &Exclude| {
-        target.plan.covers(finding.path()) && !exclude.covers(finding.path())
+    let new = match new {
+        Declared::Nothing => Declared::Nothing,
+        Declared::This(held) => Declared::of(held.finish(&target.plan)),
+        Declared::Broken => Declared::Broken,
     };
-    old.findings.retain(|finding| is_of(finding, &of_old));
-    if let Some(new) = &mut new {
-        new.findings.retain(|finding| is_of(finding, &of_new));
+    Ok(Looked { old: old.finish(&target.plan)?.compared, new })
+}
+
+impl<T> Declared<T> {
+    fn of(read: Result<T, NotLooked>) -> Self {
+        read.map_or(Self::Broken, Self::This)
     }
-    Ok(Looked { old, new })
 }
 
-/// What a baseline says nothing of. Its patterns were signed with it.
-fn excluded(patterns: &[String]) -> Result<Exclude, NotLooked> {
-    Exclude::parse(patterns.iter().map(String::as_str)).map_err(|_| NotLooked::Baseline)
+type Lines = Box<dyn Iterator<Item = Result<Entry, ManifestFault>>>;
+
+/// A baseline that a scan is held against.
+struct Held {
+    comparison: Comparison<Lines>,
+    /// What it says nothing of. Its patterns were signed with it.
+    exclude: Exclude,
 }
 
-type Lines<'p> = Box<dyn Iterator<Item = Result<Entry, ManifestFault>> + 'p>;
+impl Held {
+    /// What the configuration passes over is no difference, whatever a baseline has of it.
+    fn begin(target: &Target, spooled: &Spooled) -> Result<Self, NotLooked> {
+        let exclude = Exclude::parse(spooled.exclude.iter().map(String::as_str))
+            .map_err(|_| NotLooked::Baseline)?;
+        let plan = target.plan.clone();
+        let asked = target.asked.iter().filter(|path| is_asked(&plan, &exclude, path));
+        let asked = Asked::of(asked.cloned());
+        let is_whole = plan.scope.is_everything();
+        let begin = if is_whole { Comparison::begin } else { Comparison::begin_part };
+        let root = plan.root.clone();
+        let lines = spooled.lines()?.filter(move |line| match line {
+            Ok(entry) => plan.covers(&entry.path),
+            Err(_) => true,
+        });
+        let comparison = begin(Box::new(lines) as Lines, &root).asking(asked);
+        Ok(Self { comparison, exclude })
+    }
 
-/// What the configuration passes over is no difference, whatever a baseline has of it.
-fn begin<'p>(plan: &'p Plan, spooled: &Spooled) -> Result<Comparison<Lines<'p>>, NotLooked> {
-    let lines = spooled.lines()?;
-    let is_seen = |line: &Result<Entry, ManifestFault>| match line {
-        Ok(entry) => plan.covers(&entry.path),
-        Err(_) => true,
-    };
-    let lines: Lines<'p> = Box::new(lines.filter(is_seen));
-    let is_whole = plan.scope.is_everything();
-    let begin = if is_whole { Comparison::begin } else { Comparison::begin_part };
-    Ok(begin(lines, &plan.root))
+    fn finish(self, plan: &Plan) -> Result<Against, NotLooked> {
+        let Self { comparison, exclude } = self;
+        let mut compared = comparison.finish()?;
+        // A folder on the way to what is looked at may have been closed.
+        compared.findings.retain(|finding| is_asked(plan, &exclude, finding.path()));
+        Ok(Against { compared, exclude })
+    }
+}
+
+/// Whether a path is looked at, and a baseline says what ought to be there.
+fn is_asked(plan: &Plan, exclude: &Exclude, path: &[u8]) -> bool {
+    plan.covers(path) && !exclude.covers(path)
+}
+
+/// What was written down of what is there.
+pub(super) struct Observed {
+    pub(super) body: Written,
+    /// Those of the paths that were asked about of which it is known what is there.
+    pub(super) good: HashSet<Vec<u8>>,
 }
 
 /// Writes down what is there; what could not be checked is not in it. Blocks.
-pub(super) fn observe(target: &Target, mut body: Written) -> Result<Written, NotLooked> {
-    let mut fault = None;
-    let scanned = scan(&target.plan, &target.progress, |seen| {
-        if let Seen::Is(entry, _) = &seen
-            && let Err(error) = body.push(entry)
-        {
-            fault.get_or_insert(error);
-            target.progress.stop();
+pub(super) fn observe(target: Target, mut body: Written) -> Result<Observed, NotLooked> {
+    let (mut fault, mut closed) = (None, Vec::new());
+    let Target { plan, progress, asked } = target;
+    let mut asked = Asked::of(asked.into_iter().filter(|path| plan.covers(path)));
+    let scanned = scan(&plan, &progress, |seen| match seen {
+        Seen::Is(entry, _) => {
+            asked.good(&entry.path);
+            if let Err(error) = body.push(&entry) {
+                fault.get_or_insert(error);
+                progress.stop();
+            }
+        }
+        Seen::Unverifiable { path, .. } => asked.bad(&path),
+        Seen::Closed { path, .. } => {
+            asked.bad(&path);
+            closed.push(path);
         }
     });
-    match fault {
-        Some(error) => Err(NotLooked::Io(error)),
-        None => scanned.map(|()| body).map_err(NotLooked::from),
+    if let Some(error) = fault {
+        return Err(NotLooked::Io(error));
     }
+    scanned?;
+    let closed = Scope::of(closed);
+    let good = asked.finish(|path| !closed.covers(path) && is_gone(&plan.root, path));
+    Ok(Observed { body, good })
 }
 
 /// Where the path stands on this machine, as people read it.

@@ -7,30 +7,28 @@ use std::collections::{HashMap, HashSet};
 
 use portcullis_domain::event::{Event, Text};
 use portcullis_domain::id::{CheckId, DeploymentId, SightingId, UserId};
-use portcullis_domain::integrity::alert::{Again, Kind, Resolution, Severity, Status, seen_again};
+use portcullis_domain::integrity::alert::{Again, Kind, Severity, Status, seen_again};
 use portcullis_domain::role::Role;
 use portcullis_domain::time::Time;
-use portcullis_integrity::Scope;
-use portcullis_store::integrity::alerts::{self, Judgement, Known};
+use portcullis_integrity::{Rules, Scope};
+use portcullis_store::integrity::alerts::{self, About, Known};
 use portcullis_store::integrity::diffs;
 use portcullis_store::integrity::sightings::{self, Sighting};
 use portcullis_store::integrity::{self as rows};
 use portcullis_store::{Error, Tx, users};
 
 use super::differ::{self, Frozen};
-use super::found::{Found, of_root};
+use super::ended::{self, Because};
+use super::found::{Differences, Found, Of, declared_broken, nothing_compared, of_findings};
+use super::most::at_most;
 use super::{Fault, Monitor};
 use crate::config::WatchedRoot;
 use crate::flows::roles;
 
-/// So many alerts one look makes; the rest is one alert.
-const MOST: usize = 1000;
-/// So many of a root are new at a time, and so many there are in all: whoever makes and removes files all
-/// day fills no store.
-const MOST_NEW: usize = 10_000;
-const MOST_KNOWN: usize = 100_000;
 /// So many who were signed in are written down.
 const MOST_WITNESSES: i64 = 50;
+/// So many resolved alerts of a root stay; the audit log knows of all of them.
+const MOST_RESOLVED: usize = 50_000;
 
 /// What a look came to, and of what.
 pub(super) struct Settling<'a> {
@@ -40,34 +38,42 @@ pub(super) struct Settling<'a> {
     pub(super) began: Time,
     /// The baseline that was compared with.
     pub(super) against: Option<i64>,
-    /// What is not among the findings is as it ought to be. `None`: not even that is known.
+    /// What was looked at and compared; `None`: nothing was.
     pub(super) seen: Option<Scope>,
-    /// Paths about which nothing is to end: a deployment has them differ as declared.
-    pub(super) reached: HashSet<Vec<u8>>,
-    /// What is said of an alert whose difference is gone.
-    pub(super) gone: Resolution,
-}
-
-impl Settling<'_> {
-    /// A look at a part says nothing of when the rest was looked at.
-    fn is_of_the_whole(&self) -> bool {
-        self.check.is_some() || self.seen.as_ref().is_some_and(Scope::is_everything)
-    }
+    /// Differences that nobody kept.
+    pub(super) unkept: u64,
+    /// Paths of open alerts that were seen to be as they ought to be.
+    pub(super) good: HashSet<Vec<u8>>,
 }
 
 impl<'a> Settling<'a> {
     /// A look of which nothing is known yet but what it was compared with.
     pub(super) fn new(root: &'a WatchedRoot, began: Time, against: Option<i64>) -> Self {
-        Self {
-            root,
-            check: None,
-            deployment: None,
-            began,
-            against,
-            seen: None,
-            reached: HashSet::new(),
-            gone: Resolution::AutoReverted,
+        let (check, deployment, seen, unkept, good) = Default::default();
+        Self { root, check, deployment, began, against, seen, unkept, good }
+    }
+
+    /// Takes over what a look showed of a part of the root: what there is to tell of.
+    pub(super) fn take<'r>(
+        &mut self,
+        scope: Scope,
+        differences: Differences,
+        rules: &'r Rules,
+    ) -> Vec<Found<'r>> {
+        let Differences { findings, unkept, good, broken, is_declared_broken, .. } = differences;
+        let mut found = of_findings(self.root, rules, findings);
+        found.extend(is_declared_broken.then(|| declared_broken(self.root)));
+        self.unkept = unkept;
+        match broken {
+            Some(kind) => found.push(nothing_compared(self.root, kind)),
+            None => (self.seen, self.good) = (Some(scope), good),
         }
+        found
+    }
+
+    /// A look at a part says nothing of when the rest was looked at.
+    fn is_of_the_whole(&self) -> bool {
+        self.seen.as_ref().is_some_and(Scope::is_everything)
     }
 }
 
@@ -93,15 +99,14 @@ pub struct Told {
 pub(super) async fn settle(
     monitor: &Monitor<'_>,
     of: &Settling<'_>,
-    found: Vec<Found>,
+    found: Vec<Found<'_>>,
 ) -> Result<Settled, Fault> {
     let mut tx = monitor.db.read().await?;
     let known = fingerprints(alerts::known(&mut tx, &of.root.name).await?);
     let before = rows::by_name(&mut tx, &of.root.name).await?.and_then(|root| root.looked_at);
     drop(tx);
     let all: HashSet<[u8; 32]> = found.iter().map(|found| found.fingerprint).collect();
-    let paths: HashSet<Vec<u8>> = found.iter().map(|found| found.about.path.clone()).collect();
-    let found = at_most(of.root, found, &known);
+    let found = at_most(of, found, &known);
     let frozen = differ::freeze(monitor, of.root, &found, &known).await?;
     let mut tx = monitor.db.write().await?;
     rows::hold(&mut tx, &of.root.name).await?;
@@ -118,22 +123,22 @@ pub(super) async fn settle(
         at: monitor.now(),
     };
     let mut writing = Writing { monitor, of, tx, sighting, is_kept: false, told: Vec::new() };
-    let known = alerts::known(&mut writing.tx, &of.root.name).await?;
-    writing.end(&known, &all, &paths).await?;
-    // The last alert of each path, for the one that takes its place.
-    let of_paths = known.iter().filter(|known| known.kind.is_of_a_path());
-    let last: HashMap<Vec<u8>, i64> =
-        of_paths.map(|known| (known.path.clone(), known.id)).collect();
-    let known = fingerprints(known);
+    let because = Because::AsItOughtToBe;
+    ended::of_paths(monitor, &mut writing.tx, of.root, (&of.good, of.began), because).await?;
+    let known = fingerprints(alerts::known(&mut writing.tx, &of.root.name).await?);
+    writing.end_standing(&known, &all).await?;
     for found in found {
         let frozen = frozen.get(&found.fingerprint);
         match known.get(&found.fingerprint[..]) {
             Some(known) => writing.again(&found, known).await?,
-            None => writing.open(&found, frozen, last.get(&found.about.path).copied()).await?,
+            None => writing.open(&found, frozen).await?,
         }
     }
     if of.is_of_the_whole() {
         rows::looked(&mut writing.tx, &of.root.name, of.began).await?;
+    }
+    if known.values().filter(|known| known.status == Status::Resolved).count() > MOST_RESOLVED {
+        alerts::sweep_beyond(&mut writing.tx, &of.root.name, MOST_RESOLVED).await?;
     }
     writing.tx.commit().await?;
     Ok(Settled::Done(writing.told))
@@ -144,24 +149,6 @@ pub(super) type ByFingerprint = HashMap<Vec<u8>, Known>;
 
 fn fingerprints(known: Vec<Known>) -> ByFingerprint {
     known.into_iter().map(|known| (known.fingerprint.clone(), known)).collect()
-}
-
-/// The worst of what is new, and one alert for the rest. What is known is counted in any case.
-fn at_most(root: &WatchedRoot, found: Vec<Found>, known: &ByFingerprint) -> Vec<Found> {
-    let (mut old, mut new): (Vec<Found>, Vec<Found>) =
-        found.into_iter().partition(|found| known.contains_key(&found.fingerprint[..]));
-    let are_new = known.values().filter(|known| known.status == Status::New).count();
-    let room = MOST_NEW.saturating_sub(are_new).min(MOST_KNOWN.saturating_sub(known.len()));
-    let most = MOST.min(room);
-    if new.len() > most {
-        new.sort_by_key(|found| found.about.severity);
-        let more = new.len() - most;
-        new.truncate(most);
-        let says = format!("{more} more differences have no alert of their own.");
-        new.push(of_root(root, Kind::MassChange, Severity::High, says));
-    }
-    old.extend(new);
-    old
 }
 
 struct Writing<'a> {
@@ -175,82 +162,73 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    /// Ends alerts whose difference is gone. A path that differs in another way by now has a new alert,
-    /// and its old one stays for somebody to judge.
-    async fn end(
+    /// Ends alerts about the root that a look at all of it did not find any more. Whoever saw one after
+    /// the look began knows better.
+    async fn end_standing(
         &mut self,
-        known: &[Known],
+        known: &ByFingerprint,
         found: &HashSet<[u8; 32]>,
-        paths: &HashSet<Vec<u8>>,
     ) -> Result<(), Fault> {
-        let Some(scope) = &self.of.seen else { return Ok(()) };
-        let (now, gone) = (self.monitor.now(), self.of.gone);
-        for alert in known.iter().filter(|alert| alert.status == Status::New) {
-            let print = <[u8; 32]>::try_from(&alert.fingerprint[..]);
-            let is_there = print.is_ok_and(|print| found.contains(&print))
-                || (alert.kind.is_of_a_path()
-                    && (paths.contains(&alert.path) || self.of.reached.contains(&alert.path)));
-            let is_seen = if alert.kind.is_of_a_path() {
-                scope.covers(&alert.path)
-            } else {
-                scope.is_everything() && alert.kind.ends_by_itself()
-            };
-            // Whoever saw it after this look began knows better.
-            let is_newer = alert.last_seen_at > self.of.began;
-            if is_there || !is_seen || is_newer {
-                continue;
-            }
-            let (ended, event) = if gone == Resolution::AutoReverted {
-                let ended = alerts::auto_revert(&mut self.tx, alert.id, now).await?;
-                (ended, Event::FileAlertReverted { alert: alert.id })
-            } else {
-                let said = Judgement { by: self.monitor.context.actor, note: "", now };
-                let ended = alerts::resolve(&mut self.tx, alert.id, Some(gone), said).await?;
-                (ended, Event::FileAlertResolved { alert: alert.id, resolution: Some(gone) })
-            };
-            if ended {
-                self.monitor.record(&mut self.tx, &event).await?;
-            }
+        if !self.of.is_of_the_whole() {
+            return Ok(());
+        }
+        let is_found = |alert: &Known| {
+            <[u8; 32]>::try_from(&alert.fingerprint[..]).is_ok_and(|print| found.contains(&print))
+        };
+        let is_over = |alert: &&Known| {
+            alert.status == Status::New
+                && !alert.kind.is_of_a_path()
+                && alert.kind.ends_by_itself()
+                && alert.last_seen_at <= self.of.began
+                && !is_found(alert)
+        };
+        let over: Vec<i64> = known.values().filter(is_over).map(|alert| alert.id).collect();
+        for id in over {
+            ended::one(self.monitor, &mut self.tx, id, Because::AsItOughtToBe).await?;
         }
         Ok(())
     }
 
-    async fn again(&mut self, found: &Found, known: &Known) -> Result<(), Fault> {
-        let now = self.monitor.now();
+    /// It is told of again if somebody took it for done, or if what is to be said of the root is another
+    /// thing by now.
+    async fn again(&mut self, found: &Found<'_>, known: &Known) -> Result<(), Fault> {
+        let (now, about) = (self.monitor.now(), found.about(self.of.root));
+        let is_another = alerts::restate(&mut self.tx, known.id, &about).await?;
         match seen_again(known.status, known.ignored_until, now) {
             Again::Counted => {
                 alerts::seen_again(&mut self.tx, known.id, now).await?;
+                if is_another && matches!(found.of, Of::Root(..)) {
+                    self.tell(known.id, &about, true).await?;
+                }
             }
             Again::Reopened => {
                 self.keep_sighting().await?;
                 if alerts::reopen(&mut self.tx, known.id, self.sighting.id, now).await? {
-                    self.tell(known.id, found, true).await?;
+                    self.tell(known.id, &about, true).await?;
                 }
             }
         }
         Ok(())
     }
 
-    async fn open(
-        &mut self,
-        found: &Found,
-        frozen: Option<&Frozen>,
-        last: Option<i64>,
-    ) -> Result<(), Fault> {
+    async fn open(&mut self, found: &Found<'_>, frozen: Option<&Frozen>) -> Result<(), Fault> {
         self.keep_sighting().await?;
-        let about = &found.about;
-        let supersedes = last.filter(|_| about.kind.is_of_a_path());
+        let about = found.about(self.of.root);
+        // The last alert of the path, of which this one takes the place.
+        let supersedes = match &found.of {
+            Of::Path(_) => alerts::last_of_path(&mut self.tx, &about.root, &about.path).await?,
+            Of::Root(..) => None,
+        };
         let (sighting, now) = (self.sighting.id, self.monitor.now());
         let tx = &mut self.tx;
-        let id = alerts::insert(tx, &found.fingerprint, about, supersedes, sighting, now).await?;
+        let id = alerts::insert(tx, &found.fingerprint, &about, supersedes, sighting, now).await?;
         if let Some(frozen) = frozen {
             diffs::put(&mut self.tx, id, &frozen.sealed(self.monitor, id)).await?;
         }
-        self.tell(id, found, false).await
+        self.tell(id, &about, false).await
     }
 
-    async fn tell(&mut self, id: i64, found: &Found, reopened: bool) -> Result<(), Fault> {
-        let about = &found.about;
+    async fn tell(&mut self, id: i64, about: &About, reopened: bool) -> Result<(), Fault> {
         let event = Event::FileAlertOpened {
             alert: id,
             root: Text::clip(&about.root),

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Seek as _, SeekFrom, Write as _};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use portcullis_domain::audit::note;
+use portcullis_domain::audit::note::{self, VerifierKey};
 use portcullis_domain::id::UserId;
 use portcullis_domain::integrity::Origin;
 use portcullis_integrity::Digest;
@@ -88,6 +88,12 @@ pub(super) async fn fetch(
     Ok(opened(file, at, &baseline.root))
 }
 
+/// What a baseline says of itself, if it is signed by this server.
+pub(super) fn head(monitor: &Monitor<'_>, baseline: &Baseline) -> Result<Option<Head>, Fault> {
+    let verifier = monitor.keys.watch.signer()?.verifier().clone();
+    Ok(note::open(&baseline.note, &verifier).ok().and_then(Head::parse))
+}
+
 fn opened(mut file: File, at: u64, root: &str) -> Result<Spooled, Invalid> {
     file.seek(SeekFrom::Start(0)).map_err(|_| Invalid::Lines)?;
     let clone = file.try_clone().map_err(|_| Invalid::Lines)?;
@@ -135,14 +141,16 @@ pub(super) async fn keep_observed(
 }
 
 /// Keeps a manifest that somebody else signed as a proposed baseline, under our signature too, so that it
-/// is believed when their key is no longer: its number.
+/// is believed when their key is no longer: its number. Signatures of others stay away.
 pub(super) async fn keep_declared(
     monitor: &Monitor<'_>,
     manifest: Manifest<impl BufRead>,
+    signed_by: &VerifierKey,
     saying: &Saying<'_>,
 ) -> Result<i64, Fault> {
     let signer = monitor.keys.watch.signer()?;
-    let note = signer.sign_beside(&manifest.head.to_string(), manifest.signatures())?;
+    let signature = note::line_of(&manifest.note, signed_by)?;
+    let note = signer.sign_beside(&manifest.head.to_string(), signature)?;
     let mut tx = monitor.db.write().await?;
     let (number, _) = next(&mut tx, saying.root).await?;
     insert(monitor, &mut tx, saying, (number, Origin::Declared, &note, &manifest.head)).await?;

@@ -9,23 +9,30 @@ use portcullis_integrity::{Exclude, Limits, Plan, Progress, Scope, Seen, scan};
 use serde_json::{Value, json};
 
 use super::{alerts, check, on_each_with, post, row, told};
+use crate::harness::Setup;
 use crate::harness::client::Client;
+use crate::harness::people::STAFF;
 
-fn key(name: &str, seed: u8) -> SigningKey {
+pub(super) fn key(name: &str, seed: u8) -> SigningKey {
     SigningKey::from_seed(name, &[seed; 32]).unwrap()
 }
 
-fn config() -> String {
+pub(super) fn config() -> String {
     format!("deploy_keys = [\"{}\"]", key("pipeline", 5).verifier())
 }
 
 /// A manifest of a folder, as a pipeline builds and signs one.
-fn manifest(folder: &Path, root: &str, key: &SigningKey) -> String {
+pub(super) fn manifest(folder: &Path, root: &str, key: &SigningKey) -> String {
     manifest_without(folder, root, key, &[])
 }
 
 /// The same of what these patterns leave.
-fn manifest_without(folder: &Path, root: &str, key: &SigningKey, exclude: &[&str]) -> String {
+pub(super) fn manifest_without(
+    folder: &Path,
+    root: &str,
+    key: &SigningKey,
+    exclude: &[&str],
+) -> String {
     let patterns = exclude.iter().map(|pattern| (*pattern).to_owned()).collect();
     let exclude = Exclude::parse(exclude.iter().copied()).unwrap();
     let threads = std::num::NonZero::new(2).unwrap();
@@ -54,7 +61,7 @@ fn manifest_without(folder: &Path, root: &str, key: &SigningKey, exclude: &[&str
 }
 
 /// The next release, in a folder beside.
-fn release(root: &Path) -> std::path::PathBuf {
+pub(super) fn release(root: &Path) -> std::path::PathBuf {
     let next = root.with_file_name("next");
     fs::create_dir_all(&next).unwrap();
     fs::write(next.join("index.php"), "<?php\necho 2;\n").unwrap();
@@ -63,20 +70,20 @@ fn release(root: &Path) -> std::path::PathBuf {
     next
 }
 
-async fn begin(staff: &Client, manifest: &str) -> String {
+pub(super) async fn begin(staff: &Client, manifest: &str) -> String {
     let body = json!({"root": "app", "manifest": manifest, "reason": "release 2"});
     let answer = post(staff, "integrity-deployments", body).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()["data"]["id"].as_str().unwrap().to_owned()
 }
 
-async fn end(staff: &Client, id: &str) -> Value {
+pub(super) async fn end(staff: &Client, id: &str) -> Value {
     let answer = post(staff, "integrity-deployments/end", json!({"id": id})).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()
 }
 
-fn copy(from: &Path, to: &Path, name: &str) {
+pub(super) fn copy(from: &Path, to: &Path, name: &str) {
     fs::copy(from.join(name), to.join(name)).unwrap();
 }
 
@@ -147,7 +154,7 @@ async fn deploy_window_expires() {
         copy(&next, root, "index.php");
         assert_eq!(check(staff).await["violations_found"], 0, "control: the window is open");
         server.advance(std::time::Duration::from_mins(31));
-        let staff = &server.sign_in(&crate::harness::people::STAFF).await;
+        let staff = &server.sign_in(&STAFF).await;
         assert_eq!(check(staff).await["violations_found"], 1);
         let answer = post(staff, "integrity-deployments/end", json!({"id": id})).await;
         assert_eq!(answer.status, 404, "{answer:?}");
@@ -195,20 +202,30 @@ async fn a_manifest_that_is_not_good_opens_nothing() {
     .await;
 }
 
-/// What a manifest passes over is nobody's business, before it is the baseline and after.
+/// What a manifest and the configuration pass over is nobody's business, before it is the baseline and
+/// after, when the configuration says nothing of it any more.
 #[tokio::test]
 async fn what_a_manifest_passes_over_is_not_told_of() {
-    on_each_with(&config(), async |_, staff, root| {
+    on_each_with(&config(), async |server, staff, root| {
         check(staff).await;
+        let passing = Setup::with(&format!(
+            "[integrity]\nwatch = false\n{}\n[[integrity.root]]\nname = \"app\"\npath = \"{}\"\n\
+             exclude = [\"log\", \"log/**\"]\n",
+            config(),
+            root.display()
+        ));
+        let node = server.second_node(&passing).await;
+        let there = node.sign_in(&STAFF).await;
         let next = release(root);
         let declared = manifest_without(&next, "app", &key("pipeline", 5), &["log", "log/**"]);
-        let id = begin(staff, &declared).await;
+        let id = begin(&there, &declared).await;
         fs::create_dir(root.join("log")).unwrap();
         fs::write(root.join("log/today"), "the application writes").unwrap();
         for name in ["index.php", "more.php"] {
             copy(&next, root, name);
         }
-        assert_eq!(end(staff, &id).await["data"]["state"], "complete");
+        assert_eq!(end(&there, &id).await["data"]["state"], "complete");
+        node.finish().await;
         fs::write(root.join("log/today"), "and writes").unwrap();
         fs::write(root.join("extra.php"), "<?php\n").unwrap();
         assert_eq!(check(staff).await["violations_found"], 1, "control: extra.php");

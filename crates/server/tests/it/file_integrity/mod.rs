@@ -6,6 +6,7 @@ mod deployments;
 mod diffs;
 mod killed;
 mod pages;
+mod silence;
 
 use std::fs;
 use std::path::Path;

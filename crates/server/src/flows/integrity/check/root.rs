@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use portcullis_domain::event::{Event, Text};
 use portcullis_domain::integrity::DeploymentState;
-use portcullis_domain::integrity::alert::Kind;
 use portcullis_domain::time::Time;
 use portcullis_integrity::{Progress, Scope};
 use portcullis_store::integrity::baselines::{self, Baseline};
@@ -14,10 +13,11 @@ use portcullis_store::integrity::{self as rows, Root};
 use super::{OfRoot, Run};
 use crate::config::WatchedRoot;
 use crate::flows::integrity::baseline::{self, Recorded};
-use crate::flows::integrity::found::{Found, Sight, nothing_compared, of_findings};
-use crate::flows::integrity::look::{self, Looked, NotLooked, Target};
+use crate::flows::integrity::deployment::{self, LastLook};
+use crate::flows::integrity::found::{Differences, Found};
+use crate::flows::integrity::look::{self, Looked, NotLooked};
 use crate::flows::integrity::settle::{Settled, Settling, settle};
-use crate::flows::integrity::{Fault, Monitor, coverage, deployment, differ, spool};
+use crate::flows::integrity::{Fault, coverage, differ, spool};
 
 impl Run<'_> {
     pub(in crate::flows::integrity) async fn root(
@@ -106,28 +106,30 @@ impl Run<'_> {
     async fn compared(
         &mut self,
         mut settling: Settling<'_>,
-        mut found: Vec<Found>,
+        mut found: Vec<Found<'_>>,
         active: &Baseline,
         open: Option<Deployment>,
     ) -> Result<OfRoot, Fault> {
         let (root, rules) = (settling.root, &self.monitor.settings.rules);
-        let differing = match Sight::of(self.see(root, active, open.as_ref()).await?)? {
-            Sight::Compared(differing) => differing,
-            Sight::Broken(kind, certain) => {
-                found.extend(of_findings(root, rules, certain));
-                return self.standing(&settling, found, kind).await;
-            }
-            Sight::Stopped => return Ok(OfRoot::Stopped(self.stopped())),
+        let looked = self.see(root, active, open.as_ref()).await?;
+        let Some(mut differing) = Differences::of(looked)? else {
+            return Ok(OfRoot::Stopped(self.stopped()));
         };
         if let Some(open) = &open {
-            deployment::count(self.monitor, open.id, differing.counts).await?;
+            deployment::saw(self.monitor, open, &differing).await?;
         }
-        self.counts.violations += i64::try_from(differing.findings.len()).unwrap_or(i64::MAX);
-        settling.seen = differing.is_whole.then(Scope::everything);
-        settling.reached = differing.reached;
-        self.of_deployment = Some((differing.counts, differing.is_whole));
-        found.extend(of_findings(root, rules, differing.findings));
-        self.settled(&settling, found).await
+        let broken = differing.broken;
+        self.counts.violations += i64::try_from(differing.count()).unwrap_or(i64::MAX);
+        self.of_deployment = open.map(|_| LastLook::of(&mut differing, &settling));
+        found.extend(settling.take(Scope::everything(), differing, rules));
+        match (settle(self.monitor, &settling, found).await?, broken) {
+            (Settled::Superseded, _) => Ok(OfRoot::Superseded),
+            (Settled::Done(told), broken) => {
+                self.counts.alerts += i64::try_from(told.len()).unwrap_or(i64::MAX);
+                self.told.extend(told);
+                Ok(broken.map_or(OfRoot::Done, |kind| OfRoot::Failed(kind.as_str())))
+            }
+        }
     }
 
     async fn see(
@@ -137,52 +139,9 @@ impl Run<'_> {
         open: Option<&Deployment>,
     ) -> Result<Result<Looked, NotLooked>, Fault> {
         let old = spool::fetch(self.monitor, active).await?;
-        let new = proposed(self.monitor, open).await?;
-        let (Ok(old), Ok(new)) = (old, new) else { return Ok(Err(NotLooked::Baseline)) };
-        let progress = Arc::new(Progress::default());
-        let target = Target { plan: look::plan(self.monitor.settings, root)?, progress };
+        let Ok(old) = old else { return Ok(Err(NotLooked::Baseline)) };
+        let new = deployment::declared(self.monitor, open).await?;
+        let target = look::target(self.monitor, root, Scope::everything()).await?;
         self.look(&root.name, target, old, new).await
     }
-
-    /// An alert about the root as a whole, from which nothing follows for its files.
-    async fn standing(
-        &mut self,
-        settling: &Settling<'_>,
-        mut found: Vec<Found>,
-        kind: Kind,
-    ) -> Result<OfRoot, Fault> {
-        found.push(nothing_compared(settling.root, kind));
-        self.counts.violations += 1;
-        let settled = self.settled(settling, found).await?;
-        let is_told = matches!(settled, OfRoot::Done);
-        Ok(if is_told { OfRoot::Failed(kind.as_str()) } else { settled })
-    }
-
-    pub(in crate::flows::integrity) async fn settled(
-        &mut self,
-        settling: &Settling<'_>,
-        found: Vec<Found>,
-    ) -> Result<OfRoot, Fault> {
-        match settle(self.monitor, settling, found).await? {
-            Settled::Done(told) => {
-                self.counts.alerts += i64::try_from(told.len()).unwrap_or(i64::MAX);
-                self.told.extend(told);
-                Ok(OfRoot::Done)
-            }
-            Settled::Superseded => Ok(OfRoot::Superseded),
-        }
-    }
-}
-
-/// What a deployment declares.
-pub(in crate::flows::integrity) async fn proposed(
-    monitor: &Monitor<'_>,
-    open: Option<&Deployment>,
-) -> Result<Result<Option<spool::Spooled>, spool::Invalid>, Fault> {
-    let Some(open) = open else { return Ok(Ok(None)) };
-    let mut tx = monitor.db.read().await?;
-    let declared = baselines::by_number(&mut tx, &open.root, open.number).await?;
-    drop(tx);
-    let Some(declared) = declared else { return Ok(Err(spool::Invalid::Lines)) };
-    Ok(spool::fetch(monitor, &declared).await?.map(Some))
 }

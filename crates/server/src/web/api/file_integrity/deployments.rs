@@ -162,6 +162,9 @@ fn refusal(refused: Refused) -> Error {
         Refused::BadSignature => manifest("is not signed by one of integrity.deploy_keys"),
         Refused::OtherRoot => manifest("is of another root"),
         Refused::NotNext => conflict("baseline_overtaken", "The manifest follows another baseline"),
+        Refused::PassesOver => manifest(
+            "passes over paths that neither integrity.root.exclude nor the baseline in force does",
+        ),
         Refused::NoBaseline => conflict("no_baseline", "The root was never checked"),
         Refused::AlreadyOpen => conflict("deployment_open", "A deployment of the root is open"),
         Refused::Duration => invalid(Fault::invalid("minutes", "must be from 1 to 240")),
