@@ -73,7 +73,7 @@ pub enum Why {
     TooLarge,
     /// A folder on which another file system is mounted.
     OtherFileSystem,
-    /// Folders in folders, more of them than anybody makes on purpose.
+    /// Folders in folders, more of them than anybody makes on purpose, or longer names of them.
     TooDeep,
     /// It could not be read in the time that it has.
     Slow,

@@ -6,15 +6,17 @@ use std::fmt;
 use std::io::{self, BufRead, Write};
 
 use crate::digest::Hasher;
-use crate::path::{escape, order, unescape};
+use crate::path::{self, escape, order, unescape};
 use crate::{Digest, Entry, Exclude};
 
 /// The first line, with the version of the format.
 const FIRST: &str = "portcullis manifest 1";
 /// What opens a line of a signature (C2SP signed-note): an em dash and a space.
 const SIGNATURE: &str = "\u{2014} ";
-/// A longer line is none of ours: a path and a target of 4096 bytes each, every one of them escaped, fit.
-const LONGEST_LINE: u64 = 64 * 1024;
+/// A longer line, its end with it, is none of ours, and is neither written nor read.
+const LONGEST_LINE: usize = 64 * 1024;
+/// A path and what a link leads to, as long as each may be and every byte of them escaped, fit.
+const _: () = assert!(LONGEST_LINE > 2 * path::LONGEST * r"\xNN".len() + 1024);
 /// As many as are read.
 pub const MOST_SIGNATURES: usize = 16;
 /// A head with all its patterns is no longer.
@@ -125,9 +127,13 @@ impl<W: Write> Body<W> {
         Self { to, hasher: Hasher::default(), entries: 0 }
     }
 
-    /// Writes one line. They come in order.
+    /// Writes one line. They come in order. One that nobody could read again is refused.
     pub fn push(&mut self, entry: &Entry) -> io::Result<()> {
         let line = format!("{entry}\n");
+        if line.len() > LONGEST_LINE {
+            let fault = "the path is too long for a manifest";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, fault));
+        }
         self.hasher.update(line.as_bytes());
         self.entries += 1;
         self.to.write_all(line.as_bytes())
@@ -234,7 +240,8 @@ impl<R: BufRead> Lines<R> {
         }
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.clear();
-        let count = io::Read::take(&mut self.from, LONGEST_LINE).read_until(b'\n', &mut bytes)?;
+        let longest = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX);
+        let count = io::Read::take(&mut self.from, longest).read_until(b'\n', &mut bytes)?;
         if count == 0 {
             return Ok(None);
         }

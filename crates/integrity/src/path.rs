@@ -7,6 +7,11 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+/// Longer paths are not looked at, in bytes. The system takes none that is longer (`PATH_MAX`), so nothing
+/// that is named by its path reaches them. Whoever goes there name by name makes paths without end, which
+/// would have to be kept, compared and told of.
+pub(crate) const LONGEST: usize = 4096;
+
 /// The order of paths: name by name, so that all that is in a folder stands right behind it.
 pub fn order(one: &[u8], other: &[u8]) -> Ordering {
     let differs = one.iter().zip(other).position(|(one, other)| one != other);

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use crate::Scope;
 use crate::look::{self, Inode, Why};
-use crate::path::{as_path, join};
+use crate::path::{self, as_path, join};
 
 /// A folder that is held open, so that whatever is moved about meanwhile, names stand in it.
 pub(crate) struct Folder {
@@ -49,7 +49,7 @@ const STEP: usize = 32 * 1024;
 pub(crate) enum Step {
     /// Something to look at.
     Name(Name),
-    /// Nothing is known of what is in this folder.
+    /// Nothing is known of what is in this folder; of a path that is too long, not even what it is of.
     Closed { path: Vec<u8>, why: Why },
 }
 
@@ -180,16 +180,26 @@ impl Iterator for Walk {
             };
             let folder = Arc::clone(&listed.folder);
             let mut name = Name { folder, bytes: name, maybe, inside: None };
+            let path = name.path();
+            if is_too_long(&path) {
+                return Some(Step::Closed { path, why: Why::TooDeep });
+            }
+            let is_covered = self.scope.covers(&path);
             if matches!(maybe, Maybe::Folder | Maybe::Unknown) {
                 match self.enter(&name) {
                     Ok(inside) => name.inside = inside,
-                    Err(why) => self.closed = Some((name.path(), why)),
+                    Err(why) => self.closed = Some((path, why)),
                 }
             }
             // Else it is only on the way to what is looked at.
-            if self.scope.is_everything() || self.scope.covers(&name.path()) {
+            if is_covered {
                 return Some(Step::Name(name));
             }
         }
     }
+}
+
+/// Whether what has this path is not looked at.
+pub(crate) fn is_too_long(path: &[u8]) -> bool {
+    path.len() > path::LONGEST
 }

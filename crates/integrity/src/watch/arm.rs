@@ -15,7 +15,7 @@ use super::uncovered::Uncovered;
 use crate::Exclude;
 use crate::look;
 use crate::path::join;
-use crate::walk::DEEPEST;
+use crate::walk::{DEEPEST, is_too_long};
 
 /// What is told of a folder. `CLOSE_WRITE` tells of some who write through a mapping; of names that are
 /// gone nothing is told.
@@ -109,7 +109,7 @@ impl Arm<'_> {
                 continue;
             }
             let opened = look::open(&level.opened, &name, OFlags::DIRECTORY);
-            let is_too_deep = levels.len() >= DEEPEST;
+            let is_too_deep = levels.len() >= DEEPEST || is_too_long(&path);
             match opened {
                 Ok(opened) if !is_too_deep => levels.extend(self.enter(opened, path, is_named)),
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}

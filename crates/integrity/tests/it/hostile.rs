@@ -1,19 +1,25 @@
 //! Somebody works against the scanner: links, pipes, races, forged times, folders that cannot be read.
 #![expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use portcullis_integrity::manifest::{Body, write};
 use portcullis_integrity::{NotScanned, Plan, Progress, Seen, Why, scan};
-use rustix::fs::{AtFlags, CWD, Mode, Timespec, Timestamps, mkfifoat, utimensat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, mkdirat, mkfifoat, open, openat, utimensat,
+};
 use tempfile::tempdir;
 
-use super::{baseline, plan, put, seen, set_mode, told, try_findings};
+use super::{baseline, entries, plan, put, seen, set_mode, told, try_findings};
 
 #[test]
 fn utime_restore_is_found() {
@@ -234,4 +240,51 @@ fn folders_in_folders_without_end_are_cut_off() {
     let progress = Progress::default();
     scan(&Plan { max_bytes: 0, ..plan(root.path()) }, &progress, |_| {}).unwrap();
     assert_eq!(progress.unverifiable(), 1);
+}
+
+/// Folders of names that are no text in each other, so many that no path leads to the last of them.
+fn nest(root: &Path, count: usize) {
+    let name = OsStr::from_bytes(&[0xe9; 255]);
+    let mut folder = open(root, OFlags::PATH, Mode::empty()).unwrap();
+    for _ in 0..count {
+        mkdirat(&folder, name, Mode::RWXU).unwrap();
+        folder = openat(&folder, name, OFlags::PATH, Mode::empty()).unwrap();
+    }
+    let write = OFlags::CREATE | OFlags::WRONLY;
+    openat(&folder, "file", write, Mode::RUSR | Mode::WUSR).unwrap();
+}
+
+/// Whoever reaches such a path name by name has no manifest made that nobody can read again.
+#[test]
+fn paths_that_are_too_long_are_closed_and_what_is_written_is_read_again() {
+    let check = |count: usize, expected: &[&str]| {
+        let root = tempdir().unwrap();
+        nest(root.path(), count);
+        put(root.path(), "index.html", "good");
+        let mut body = Body::new(Vec::new());
+        let (mut written, mut not) = (0, Vec::new());
+        for seen in seen(&plan(root.path())) {
+            match seen {
+                Seen::Is(entry, _) => {
+                    body.push(&entry).unwrap();
+                    written += 1;
+                }
+                Seen::Closed { path, why } => not.push(format!("{} {}", path.len(), why.as_str())),
+                other @ Seen::Unverifiable { .. } => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(not, expected, "{count} folders");
+        let (lines, head) = body.finish("app", 1, None);
+        let mut manifest = Vec::new();
+        write(&mut manifest, &head, &mut &lines[..]).unwrap();
+        assert_eq!(entries(&manifest).len(), written, "{count} folders");
+        put(root.path(), "index.html", "evil");
+        let told = told(&plan(root.path()), &manifest);
+        assert!(told.contains(&"modified index.html".to_owned()), "{count} folders");
+        assert_eq!(told.len(), 1 + expected.len());
+    };
+    check(15, &[]);
+    check(16, &["4100 too_deep"]);
+    check(17, &["4351 too_deep"]);
+    check(70, &["4351 too_deep"]);
 }

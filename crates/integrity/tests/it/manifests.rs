@@ -1,7 +1,7 @@
 //! Manifests: strict reading, and that the head is of these lines and no others.
 
 use portcullis_integrity::manifest::{Body, Fault, Head, Manifest, write_signed};
-use portcullis_integrity::{Content, Digest, Entry, path};
+use portcullis_integrity::{Content, Digest, Entry, Owner, path};
 use proptest::prelude::*;
 
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -102,6 +102,36 @@ fn anything_else_is_refused() {
     bytes[at] = 0xe9;
     let lines = Manifest::open(&bytes[..]).unwrap().lines;
     assert!(lines.collect::<Result<Vec<_>, _>>().is_err());
+}
+
+/// A line that nobody would read again is not written.
+#[test]
+fn what_is_written_is_no_longer_than_what_is_read() {
+    let entry = |path: usize, target: usize| Entry {
+        path: vec![0xe9; path],
+        content: Content::Link { target: vec![0xe9; target] },
+        mode: 0o777,
+        owner: Some(Owner { uid: u32::MAX, gid: u32::MAX }),
+        attributes: Some(EMPTY.parse().unwrap()),
+    };
+    let check = |path: usize, target: usize, is_written: bool| {
+        let mut body = Body::new(Vec::new());
+        let pushed = body.push(&entry(path, target));
+        assert_eq!(pushed.is_ok(), is_written, "{path} {target}: {pushed:?}");
+        let (lines, head) = body.finish("app", 1, None);
+        let mut text = Vec::new();
+        portcullis_integrity::manifest::write(&mut text, &head, &mut &lines[..]).unwrap();
+        let read: Result<Vec<Entry>, _> = Manifest::open(&text[..]).unwrap().lines.collect();
+        assert_eq!(read.unwrap().len(), usize::from(is_written), "{path} {target}");
+    };
+    check(4096, 4096, true);
+    check(17_000, 1, false);
+    check(1, 17_000, false);
+    // The longest there is, and one more: each byte is written as four.
+    let rest = entry(1, 1).to_string().len() - 4 + 1;
+    let most = (64 * 1024 - rest) / 4;
+    check(most, 1, true);
+    check(most + 1, 1, false);
 }
 
 proptest! {
