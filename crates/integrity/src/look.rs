@@ -28,8 +28,6 @@ pub(crate) const TRIES: u32 = 3;
 pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 /// Read at once.
 const STEP: usize = 128 * 1024;
-/// Zeros that stand in holes of one file, which take a second to hash.
-const MOST_HOLES: u64 = 1 << 30;
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 /// A file that is not larger is not asked where it has holes.
 const SMALL: u64 = 64 * 1024;
@@ -77,7 +75,7 @@ pub enum Why {
     TooDeep,
     /// It could not be read in the time that it has.
     Slow,
-    /// A file with more holes in it than are worth hashing.
+    /// There are more holes in files than are worth hashing.
     Holes,
     /// It is there, and the scan did not come by: it is passed over now, or came back meanwhile.
     Unseen,
@@ -191,7 +189,12 @@ impl<'s> Looker<'s> {
             let (entry, inode) = known.seen();
             return Some((Seen::Is(entry, inode), read));
         }
-        self.look_in_full(name).map(|seen| (seen, Read::Now))
+        let seen = if self.pace.is_over() {
+            Some(Seen::Unverifiable { path: name.path(), why: Why::Slow })
+        } else {
+            self.look_in_full(name)
+        };
+        seen.map(|seen| (seen, Read::Now))
     }
 
     fn stands(&self, name: &Name, known: &Known) -> bool {
@@ -319,9 +322,9 @@ impl<'s> Looker<'s> {
     }
 
     /// The same for a file with holes, which are not read: they are zeros. They are hashed, which takes
-    /// its time, so there is a bound on how many.
+    /// its time, so there is a bound on how many of them a scan has.
     fn read_sparse(&mut self, file: &OwnedFd, expected: u64) -> Result<Digest, Not> {
-        let (mut hasher, mut at, mut holes) = (Hasher::default(), 0, 0);
+        let (mut hasher, mut at) = (Hasher::default(), 0);
         let mut spent = self.pace.begin_file();
         while at < expected {
             let data = match seek(file, SeekFrom::Data(at)) {
@@ -329,11 +332,10 @@ impl<'s> Looker<'s> {
                 Err(Errno::NXIO) => expected,
                 Err(errno) => return Err(errno.into()),
             };
-            holes += data - at;
-            if holes > MOST_HOLES {
+            if !self.pace.take_holes(data - at) {
                 return Err(Not::Given(Why::Holes));
             }
-            self.zeros(&mut hasher, data - at)?;
+            self.zeros(&mut hasher, data - at, &mut spent)?;
             at = data;
             let end =
                 if at < expected { seek(file, SeekFrom::Hole(at))?.min(expected) } else { at };
@@ -367,27 +369,30 @@ impl<'s> Looker<'s> {
         };
         let count = u64::try_from(length).unwrap_or_default();
         self.read += count;
-        if spent.is_over() {
-            return Err(Not::Given(Why::Slow));
-        }
-        self.pace.bytes(count, spent, self.progress);
-        self.go_on()?;
+        self.pay(count, spent)?;
         Ok(self.buffer.get(..length).unwrap_or_default())
     }
 
-    fn zeros(&mut self, hasher: &mut Hasher, count: u64) -> Result<(), Not> {
+    fn zeros(&self, hasher: &mut Hasher, count: u64, spent: &mut Spent) -> Result<(), Not> {
         let mut rest = count;
         while rest > 0 {
             let length = usize::try_from(rest).unwrap_or(usize::MAX).min(ZEROS.len());
-            hasher.update(ZEROS.get(..length).unwrap_or_default());
-            rest -= u64::try_from(length).unwrap_or(rest);
-            self.go_on()?;
+            let part = ZEROS.get(..length).unwrap_or_default();
+            hasher.update(part);
+            let count = u64::try_from(part.len()).unwrap_or(rest);
+            rest -= count;
+            self.pay(count, spent)?;
         }
         Ok(())
     }
 
-    /// Whether the scan goes on. What is told of a file when it does not is heard by nobody.
-    fn go_on(&self) -> Result<(), Not> {
+    /// Waits until so many bytes of a file are paid for. What is told of a file when the scan is stopped
+    /// is heard by nobody.
+    fn pay(&self, count: u64, spent: &mut Spent) -> Result<(), Not> {
+        if spent.is_over() {
+            return Err(Not::Given(Why::Slow));
+        }
+        self.pace.bytes(count, spent, self.progress);
         if self.progress.is_stopped() { Err(Not::Given(Why::Unseen)) } else { Ok(()) }
     }
 }

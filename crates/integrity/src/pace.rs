@@ -1,7 +1,8 @@
-//! How much of a machine a scan may take: bytes and files a second, and how long one file. Not here:
-//! priorities, which are those of whoever runs it.
+//! How much of a machine a scan may take: bytes and files a second, how long one file and all of it, and
+//! how many holes. Not here: priorities, which are those of whoever runs it.
 
 use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +19,9 @@ pub struct Limits {
     /// A file that takes longer to read is given up as what could not be checked. Known between two reads:
     /// one that never comes back holds its thread.
     pub file: Option<Duration>,
+    /// A scan that takes longer, with all that it waits for, reads nothing more: what it has not come to
+    /// by then could not be checked.
+    pub scan: Option<Duration>,
 }
 
 /// So much of a second may be used at once.
@@ -25,11 +29,18 @@ const BURST: Duration = Duration::from_millis(100);
 /// Whoever waits looks so often whether the scan was stopped.
 const NAP: Duration = Duration::from_millis(50);
 
+/// Zeros that stand in the holes of all files together, in bytes: they cost nothing to make, and take a
+/// second to hash.
+const MOST_HOLES: u64 = 1 << 30;
+
 /// Keeps all threads of a scan to its limits.
 pub(crate) struct Pace {
     bytes: Option<Bucket>,
     names: Option<Bucket>,
     file: Option<Duration>,
+    end: Option<Instant>,
+    /// Room that is left for holes.
+    holes: AtomicU64,
 }
 
 /// What may be used in a second, and when all that was used is paid for.
@@ -38,13 +49,23 @@ struct Bucket {
     paid: Mutex<Instant>,
 }
 
-/// How long the reading of one file takes, without what was waited for the limits.
-pub(crate) struct Spent(Option<(Instant, Duration)>);
+/// How long the reading of one file takes, without what was waited for the limits, and when the scan
+/// ends.
+pub(crate) struct Spent {
+    file: Option<(Instant, Duration)>,
+    end: Option<Instant>,
+}
 
 impl Pace {
     pub(crate) fn new(limits: &Limits) -> Self {
         let bucket = |per_second| Bucket { per_second, paid: Mutex::new(now()) };
-        Self { bytes: limits.bytes.map(bucket), names: limits.names.map(bucket), file: limits.file }
+        Self {
+            bytes: limits.bytes.map(bucket),
+            names: limits.names.map(bucket),
+            file: limits.file,
+            end: limits.scan.and_then(|most| now().checked_add(most)),
+            holes: AtomicU64::new(MOST_HOLES),
+        }
     }
 
     /// Waits until so many bytes that were read of a file are paid for.
@@ -52,7 +73,7 @@ impl Pace {
         let Some(bucket) = &self.bytes else { return };
         let began = now();
         bucket.take(count, progress);
-        if let Some((since, _)) = &mut spent.0 {
+        if let Some((since, _)) = &mut spent.file {
             *since += now().duration_since(began);
         }
     }
@@ -64,16 +85,28 @@ impl Pace {
         }
     }
 
+    /// Whether there is room for so many zeros more.
+    pub(crate) fn take_holes(&self, count: u64) -> bool {
+        let less = |left: u64| left.checked_sub(count);
+        self.holes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+
+    /// Whether the scan took all the time that it has.
+    pub(crate) fn is_over(&self) -> bool {
+        is_past(self.end)
+    }
+
     /// The reading of a file begins.
     pub(crate) fn begin_file(&self) -> Spent {
-        Spent(self.file.map(|most| (now(), most)))
+        Spent { file: self.file.map(|most| (now(), most)), end: self.end }
     }
 }
 
 impl Spent {
     /// Whether it takes too long.
     pub(crate) fn is_over(&self) -> bool {
-        self.0.is_some_and(|(began, most)| now().duration_since(began) > most)
+        let is_long = |(began, most)| now().duration_since(began) > most;
+        self.file.is_some_and(is_long) || is_past(self.end)
     }
 }
 
@@ -100,6 +133,10 @@ impl Bucket {
         let nanoseconds = u128::from(count) * 1_000_000_000 / u128::from(self.per_second.get());
         Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
     }
+}
+
+fn is_past(end: Option<Instant>) -> bool {
+    end.is_some_and(|end| now() >= end)
 }
 
 #[expect(clippy::disallowed_methods, reason = "how fast it goes is a matter of the real clock")]

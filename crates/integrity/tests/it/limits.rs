@@ -139,3 +139,66 @@ fn holes_are_hashed_and_not_read() {
     assert_eq!(entry.content, Content::File { size: 40 << 20, digest });
     assert!(progress.bytes() < 1 << 20, "{}", progress.bytes());
 }
+
+fn holes(root: &Path, name: &str, mebibytes: u64) {
+    File::create(root.join(name)).unwrap().set_len(mebibytes << 20).unwrap();
+}
+
+/// Holes cost nothing to make, and a second to hash, so there is a bound on those of all files together.
+#[test]
+fn holes_of_many_files_take_no_more_time_than_those_of_one() {
+    let check = |files: &[u64], expected: usize| {
+        let root = tempdir().unwrap();
+        for (number, size) in files.iter().enumerate() {
+            holes(root.path(), &number.to_string(), *size);
+        }
+        let plan = Plan { max_bytes: 1 << 30, ..plan(root.path()) };
+        let not = |seen: &Seen| matches!(seen, Seen::Unverifiable { why: Why::Holes, .. });
+        assert_eq!(seen(&plan).iter().filter(|seen| not(seen)).count(), expected, "{files:?}");
+    };
+    check(&[600], 0);
+    check(&[600, 600], 1);
+    check(&[10, 10, 10], 0);
+}
+
+#[test]
+fn holes_are_held_to_the_limits_too() {
+    let root = tempdir().unwrap();
+    holes(root.path(), "sparse", 8);
+    let within = |limits| Plan { max_bytes: 1 << 30, limits, ..plan(root.path()) };
+    let before = baseline(&within(Limits::default()));
+    let check = |limits: Limits, expected: &[&str]| {
+        let started = Instant::now();
+        assert_eq!(told(&within(limits), &before), expected, "{limits:?}");
+        started.elapsed()
+    };
+    let bytes = NonZero::new(16 << 20);
+    let took = check(Limits { bytes, ..Limits::default() }, &[]);
+    assert!(took > Duration::from_millis(300), "{took:?}");
+    let file = Some(Duration::ZERO);
+    check(Limits { file, ..Limits::default() }, &["unverifiable sparse (slow)"]);
+    // What is waited for the limits is not the file's time.
+    check(Limits { bytes, file: Some(Duration::from_millis(300)), ..Limits::default() }, &[]);
+}
+
+/// What a scan does not come to in its time is never taken to be as it was.
+#[test]
+fn a_scan_that_takes_too_long_says_what_it_has_not_come_to() {
+    let root = tempdir().unwrap();
+    for name in ["a", "folder/b", "gone"] {
+        put(root.path(), name, name);
+    }
+    let before = baseline(&plan(root.path()));
+    let check = |scan, expected: &[&str]| {
+        let limits = Limits { scan: Some(scan), ..Limits::default() };
+        assert_eq!(told(&limited(root.path(), limits), &before), expected, "{scan:?}");
+    };
+    check(Duration::from_mins(1), &[]);
+    put(root.path(), "folder/new", "new");
+    fs::remove_file(root.path().join("gone")).unwrap();
+    check(Duration::from_mins(1), &["added folder/new", "deleted gone"]);
+    let slow = |name| format!("unverifiable {name} (slow)");
+    let all = ["a", "folder", "folder/b", "folder/new"].map(slow);
+    let [a, folder, b, new] = &all;
+    check(Duration::ZERO, &[a, folder, b, new, "deleted gone"]);
+}

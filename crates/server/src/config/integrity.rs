@@ -62,6 +62,9 @@ pub(super) fn integrity(source: &Source, faults: &mut Faults) -> Result<Integrit
 
 /// A file that takes longer to read is given up, as on a network disk that hangs.
 const LONGEST_FILE: Duration = Duration::from_mins(10);
+/// And so is what the check of a root has not come to by then: what it found is told of at its end, which
+/// nobody is to wait for any longer.
+const LONGEST_CHECK: Duration = Duration::from_hours(24);
 
 fn section(r: &mut Reader<'_>) -> Result<Integrity, Reported> {
     const SHORTEST: Duration = Duration::from_mins(1);
@@ -80,7 +83,12 @@ fn section(r: &mut Reader<'_>) -> Result<Integrity, Reported> {
         schedule: schedule?,
         watch: watch?,
         max_hash_bytes: max_hash_bytes?,
-        limits: Limits { bytes: bytes?, names: names?, file: Some(LONGEST_FILE) },
+        limits: Limits {
+            bytes: bytes?,
+            names: names?,
+            file: Some(LONGEST_FILE),
+            scan: Some(LONGEST_CHECK),
+        },
         diff_max_bytes: diff_max_bytes?,
         copies: copies?,
         deploy_keys: deploy_keys?,

@@ -319,6 +319,6 @@ fn reason(why: Why) -> &'static str {
         Why::TooDeep => "folders stand in each other deeper than anybody makes on purpose",
         Why::Unseen => "it is there, and the check did not come by it",
         Why::Slow => "it could not be read in time",
-        Why::Holes => "it has more holes in it than are worth hashing",
+        Why::Holes => "the files have more holes in them than are worth hashing",
     }
 }

@@ -41,7 +41,7 @@ pub fn why_not(word: &str) -> &'static str {
         "other_file_system" => "Another file system is mounted there.",
         "too_deep" => "Folders stand in each other deeper than anybody makes on purpose.",
         "slow" => "It could not be read in time.",
-        "holes" => "It has more holes in it than are worth reading.",
+        "holes" => "The files have more holes in them than are worth reading.",
         "unseen" => "It is there, and the check did not come by it.",
         _ => "There is nothing to show.",
     }
