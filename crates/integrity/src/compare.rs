@@ -18,8 +18,11 @@ use crate::{Content, Digest, Entry};
 
 /// So many that were added or deleted are looked through for moves.
 const MOST_MOVED: usize = 20_000;
-/// So many findings are kept; more are only counted.
-pub const MOST_FINDINGS: usize = 100_000;
+/// So many findings of what the baseline does not have are kept; more are only counted. All others are
+/// bounded by the baseline: nobody hides what he changed behind what he added.
+pub const MOST_ADDED: usize = 100_000;
+/// So many bytes of paths and targets of links they have.
+const MOST_ADDED_BYTES: usize = 32 << 20;
 /// So many that are gone may be a clean-up, whatever part of the baseline they are.
 const FEW: u64 = 10;
 
@@ -117,9 +120,10 @@ pub struct Comparison<B: Iterator> {
     baseline: Peekable<B>,
     root: Option<OwnedFd>,
     findings: Vec<Finding>,
+    added: Added,
     unkept: u64,
-    /// Folders of which nothing is known.
-    closed: Vec<(Vec<u8>, Why)>,
+    /// The last folder of which nothing is known: what is in it stands right behind it.
+    closed: Option<(Vec<u8>, Why)>,
     names: Names,
     unchanged: u64,
     /// Entries of the baseline that were come by.
@@ -129,6 +133,32 @@ pub struct Comparison<B: Iterator> {
     is_empty: bool,
     of: Of,
     asked: Asked,
+}
+
+/// What is kept of findings that no baseline bounds.
+#[derive(Default)]
+struct Added {
+    count: usize,
+    bytes: usize,
+}
+
+impl Added {
+    /// Whether there is room for one more.
+    fn take(&mut self, is: &Is) -> bool {
+        let bytes = match is {
+            Is::There(Entry { path, content: Content::Link { target }, .. }) => {
+                path.len() + target.len()
+            }
+            Is::There(Entry { path, .. }) | Is::Unverifiable { path, .. } => path.len(),
+            Is::Gone => 0,
+        };
+        let is_full = self.count >= MOST_ADDED || self.bytes + bytes > MOST_ADDED_BYTES;
+        if !is_full {
+            self.count += 1;
+            self.bytes += bytes;
+        }
+        !is_full
+    }
 }
 
 /// What is compared.
@@ -143,7 +173,7 @@ enum Of {
 pub struct Compared {
     /// In the order of paths.
     pub findings: Vec<Finding>,
-    /// How many findings there are beside them, because there are more than [`MOST_FINDINGS`].
+    /// How many findings there are beside them of what the baseline does not have: more than are kept.
     pub unkept: u64,
     /// Paths that are as the baseline has them.
     pub unchanged: u64,
@@ -198,8 +228,9 @@ where
             baseline: baseline.peekable(),
             root: open(root, flags, Mode::empty()).ok(),
             findings: Vec::new(),
+            added: Added::default(),
             unkept: 0,
-            closed: Vec::new(),
+            closed: None,
             names: Names::default(),
             unchanged: 0,
             entries: 0,
@@ -238,7 +269,7 @@ where
             }
             Seen::Unverifiable { path, why } => self.add(was, Is::Unverifiable { path, why }),
             Seen::Closed { path, why } => {
-                self.closed.push((path.clone(), why));
+                self.closed = Some((path.clone(), why));
                 // It may have been told of already, when it was looked at.
                 if self.findings.last().is_none_or(|last| last.path() != path) {
                     self.add(was, Is::Unverifiable { path, why });
@@ -294,7 +325,7 @@ where
         let within = |(folder, _): &&(Vec<u8>, Why)| {
             path.strip_prefix(&folder[..]).is_some_and(|rest| rest.first() == Some(&b'/'))
         };
-        if let Some((_, why)) = self.closed.iter().find(within) {
+        if let Some((_, why)) = self.closed.as_ref().filter(within) {
             return unverifiable(*why);
         }
         let Some(root) = &self.root else { return unverifiable(Why::Unreadable) };
@@ -307,7 +338,7 @@ where
 
     fn add(&mut self, was: Option<Entry>, is: Is) {
         self.asked.bad(path_of(was.as_ref(), &is));
-        if self.findings.len() < MOST_FINDINGS {
+        if was.is_some() || self.added.take(&is) {
             self.findings.push(Finding { was, is, moved: None });
         } else {
             self.unkept += 1;

@@ -26,7 +26,7 @@ mod watch;
 
 pub use asked::Asked;
 pub use compare::{
-    Change, Compared, Comparison, Finding, Is, MOST_FINDINGS, MostGone, NotAChange, is_gone,
+    Change, Compared, Comparison, Finding, Is, MOST_ADDED, MostGone, NotAChange, is_gone,
 };
 pub use digest::{Digest, NotADigest};
 pub use entry::{Content, Entry, NotAnEntry, Owner};

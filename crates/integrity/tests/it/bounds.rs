@@ -5,8 +5,8 @@ use std::fs;
 
 use portcullis_integrity::manifest::Manifest;
 use portcullis_integrity::{
-    Change, Compared, Comparison, Content, Entry, Linked, MOST_FINDINGS, MostGone, Plan, Progress,
-    scan,
+    Change, Compared, Comparison, Content, Entry, Finding, Inode, Linked, MOST_ADDED, MostGone,
+    Plan, Progress, Seen, Why, scan,
 };
 use tempfile::tempdir;
 
@@ -65,40 +65,78 @@ fn what_moved_is_not_gone() {
     assert_eq!((found.most_gone, found.findings.len()), (None, 62));
 }
 
-/// Against a baseline of so many folders, of which there are none.
-fn against(gone: usize, root: &std::path::Path) -> Compared {
-    let entry = |number| Entry {
-        path: format!("gone{number:06}").into_bytes(),
-        content: Content::Folder,
-        mode: 0o755,
-        owner: None,
-        attributes: None,
-    };
-    let many = (0..gone).map(|number| Ok::<_, ()>(entry(number)));
-    let mut comparison = Comparison::begin(many, root);
-    scan(&plan(root), &Progress::default(), |seen| comparison.seen(seen).unwrap()).unwrap();
+fn folder(path: String) -> Entry {
+    let (path, mode) = (path.into_bytes(), 0o755);
+    Entry { path, content: Content::Folder, mode, owner: None, attributes: None }
+}
+
+fn is(entry: Entry) -> Seen {
+    let (modified, changed) = (0, 0);
+    Seen::Is(entry, Inode { device: 1, number: 1, links: 1, size: 0, modified, changed })
+}
+
+/// What is said of a tree to which so much was added, in which `z` has other rights, and `zz` is gone.
+fn against(added: impl Iterator<Item = Seen>) -> Compared {
+    let root = tempdir().unwrap();
+    let known = [folder("y".into()), folder("z".into()), folder("zz".into())];
+    let mut comparison = Comparison::begin(known.into_iter().map(Ok::<_, ()>), root.path());
+    let changed = Entry { mode: 0o777, ..folder("z".into()) };
+    for seen in added.chain([is(folder("y".into())), is(changed)]) {
+        comparison.seen(seen).unwrap();
+    }
     comparison.finish().unwrap()
 }
 
+/// Whoever adds very much hides nothing among it that the baseline tells of.
 #[test]
-fn findings_are_kept_up_to_a_bound_and_counted_beyond() {
-    let root = tempdir().unwrap();
-    for name in ["a", "b", "x", "y", "z"] {
-        put(root.path(), name, "new");
-    }
-    let gone = MOST_FINDINGS + 100;
-    let found = against(gone, root.path());
-    let count = u64::try_from(gone).unwrap();
-    assert_eq!(found.most_gone, Some(MostGone { gone: count, of: count }));
-    // Of those that were added, two came before what is gone, and the others found the room full.
-    let is_added = |found: &Compared| {
-        found.findings.iter().filter(|finding| finding.change() == Change::Added).count()
+fn only_what_was_added_is_kept_up_to_a_bound() {
+    let check = |found: &Compared, kept: usize, unkept: usize| {
+        let of = |change| found.findings.iter().filter(move |one| one.change() == change).count();
+        assert_eq!(of(Change::Added) + of(Change::Unverifiable), kept);
+        assert_eq!(found.unkept, u64::try_from(unkept).unwrap());
+        assert_eq!(found.is_whole(), unkept == 0);
+        assert_eq!((of(Change::Attributes), of(Change::Deleted), found.unchanged), (1, 1, 1));
     };
-    assert_eq!((is_added(&found), found.findings.len(), found.unkept), (2, MOST_FINDINGS, 105));
-    assert!(!found.is_whole());
-    let few = against(5, root.path());
-    assert_eq!((is_added(&few), few.findings.len(), few.unkept), (5, 10, 0), "control");
-    assert_eq!(few.most_gone, None);
+    let added = |count: usize| (0..count).map(|number| is(folder(format!("0/{number:06}"))));
+    check(&against(added(5)), 5, 0);
+    check(&against(added(MOST_ADDED)), MOST_ADDED, 0);
+    check(&against(added(MOST_ADDED + 100)), MOST_ADDED, 100);
+    let path = |number| format!("0/{number:06}").into_bytes();
+    let unread = |number| Seen::Unverifiable { path: path(number), why: Why::Denied };
+    check(&against((0..MOST_ADDED + 100).map(unread)), MOST_ADDED, 100);
+    // Fewer, with paths that are as long as paths can be.
+    let long = "x".repeat(4000);
+    let long = (0..20_000).map(|number| is(folder(format!("{number:06}{long}"))));
+    let found = against(long);
+    assert!(found.findings.len() < 10_000 && !found.is_whole(), "{}", found.findings.len());
+    assert_eq!(found.findings.last().unwrap().path(), b"zz");
+}
+
+#[test]
+fn what_is_in_closed_folders_is_not_gone() {
+    let root = tempdir().unwrap();
+    let names = ["a", "a/b", "a/b/c", "a/d", "b", "b/c", "c"];
+    let known = names.map(|name| Ok::<_, ()>(folder(name.to_owned())));
+    let mut comparison = Comparison::begin(known.into_iter(), root.path());
+    let closed = |path: &str| Seen::Closed { path: path.into(), why: Why::Denied };
+    for seen in [is(folder("a".into())), closed("a/b"), is(folder("b".into())), closed("b")] {
+        comparison.seen(seen).unwrap();
+    }
+    let found = comparison.finish().unwrap();
+    let word = |finding: &Finding| {
+        let path = String::from_utf8(finding.path().to_vec()).unwrap();
+        format!("{} {path}", finding.change().as_str())
+    };
+    let told: Vec<_> = found.findings.iter().map(word).collect();
+    let expected = [
+        "unverifiable a/b",
+        "unverifiable a/b/c",
+        "deleted a/d",
+        "unverifiable b",
+        "unverifiable b/c",
+        "deleted c",
+    ];
+    assert_eq!(told, expected);
 }
 
 #[test]

@@ -213,6 +213,8 @@ fn value(finding: &Finding) -> Value {
 /// How many findings there are of each kind, in the order in which they are named.
 struct Totals {
     of: [(Change, usize); 5],
+    /// Beside them, and named nowhere.
+    unlisted: u64,
     unchanged: u64,
 }
 
@@ -227,7 +229,8 @@ impl Totals {
         ];
         let count =
             |change| compared.findings.iter().filter(|finding| finding.change() == change).count();
-        Self { of: changes.map(|change| (change, count(change))), unchanged: compared.unchanged }
+        let of = changes.map(|change| (change, count(change)));
+        Self { of, unlisted: compared.unkept, unchanged: compared.unchanged }
     }
 
     /// A difference is sure, whatever else could not be verified.
@@ -244,6 +247,9 @@ impl Totals {
         let mut parts = vec![format!("{} as the manifest says", self.unchanged)];
         let there = self.of.iter().filter(|(_, count)| *count > 0);
         parts.extend(there.map(|(change, count)| format!("{count} {}", change.as_str())));
+        if self.unlisted > 0 {
+            parts.push(format!("{} more that are not listed", self.unlisted));
+        }
         let mut text = format!("{} {}: {}.", head.root, head.number, parts.join(", "));
         for (whose, patterns) in
             [("by the manifest", &head.exclude), ("as asked for", &args.exclude)]
@@ -265,6 +271,7 @@ impl Totals {
         let mut value = json!({
             "result": result, "root": head.root, "number": head.number,
             "sha256": head.digest.to_string(), "exclude": head.exclude, "unchanged": self.unchanged,
+            "unlisted": self.unlisted,
         });
         if let Some(fields) = value.as_object_mut() {
             let counts =
