@@ -101,13 +101,17 @@ pub fn show(bytes: &[u8]) -> String {
     text
 }
 
-/// Controls, what changes the direction of text, what has no width, and tags.
+/// Controls, what changes the direction of text, what has no width or draws nothing (in Unicode's words
+/// `Default_Ignorable_Code_Point`, with tags and what chooses a variant), and what is for private use.
 pub(crate) fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{e000}'..='\u{f8ff}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+            | '\u{f0000}'..)
 }
 
 fn names(path: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -158,6 +162,7 @@ mod tests {
     fn what_cannot_be_seen_is_made_visible() {
         let check = |bytes: &[u8], shown: &str| assert_eq!(show(bytes), shown);
         check("caf\u{e9}/\u{65e5}\u{672c} x".as_bytes(), "caf\u{e9}/\u{65e5}\u{672c} x");
+        check("a\u{fe0f}\u{e0041}\u{f0000}".as_bytes(), "a\\u{fe0f}\\u{e0041}\\u{f0000}");
         check("\u{202e}cod\u{200b}".as_bytes(), "\\u{202e}cod\\u{200b}");
         check(b"a\nb\x1b[2J\xe9\\", "a\\u{a}b\\u{1b}[2J\\xe9\\\\");
     }

@@ -15,6 +15,7 @@ use std::time::Instant;
 use aws_lc_rs::hmac;
 
 pub use names::is_secret;
+pub use text::is_truncated;
 
 use lines::Lines;
 use mask::Masker;
@@ -47,7 +48,7 @@ pub struct Diff {
     /// Lines.
     pub added: u64,
     pub removed: u64,
-    /// There is more than the text shows.
+    /// There is more than the text shows, which its last line says too.
     pub truncated: bool,
     pub note: Option<Note>,
 }
@@ -128,12 +129,13 @@ pub fn diff(
     };
     let lines = Lines::compare(old, new, limits.deadline);
     let masker = Masker::new(path, &key.0);
+    let note = before.and(after).and_then(|_| note(old, new));
     let (text, truncated) = text::unified(
         &text::Side { path: before.map(|_| path), lines: masker.lines(old_text) },
         &text::Side { path: after.map(|_| path), lines: masker.lines(new_text) },
         &lines,
+        note,
     );
-    let note = before.and(after).and_then(|_| note(old, new));
     Ok(Diff { text, added: lines.added, removed: lines.removed, truncated, note })
 }
 

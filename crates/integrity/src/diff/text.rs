@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use similar::{DiffOp, group_diff_ops};
 
+use super::Note;
 use super::lines::Lines;
 use crate::path::{is_hidden, show};
 
@@ -24,20 +25,60 @@ pub(super) struct Side<'p> {
     pub(super) lines: Vec<String>,
 }
 
-/// The text, and whether there is more than it shows.
-pub(super) fn unified(old: &Side<'_>, new: &Side<'_>, lines: &Lines) -> (String, bool) {
+/// The text, and whether there is more than it shows. What is to be said of it as a whole stands in lines of
+/// their own at its end, which begin as no line of a difference does.
+pub(super) fn unified(
+    old: &Side<'_>,
+    new: &Side<'_>,
+    lines: &Lines,
+    note: Option<Note>,
+) -> (String, bool) {
     let name = |side: &Side<'_>, letter| match side.path {
         Some(path) => format!("{letter}/{}", show(path)),
         None => "/dev/null".to_owned(),
     };
-    let mut out = Out { text: String::new(), lines: 0 };
+    let mut out = Out { text: String::new(), lines: 0, cut: 0 };
     out.push(&format!("--- {}\n+++ {}\n", name(old, 'a'), name(new, 'b')));
-    for group in group_diff_ops(lines.steps.clone(), AROUND) {
+    let groups = group_diff_ops(lines.steps.clone(), AROUND);
+    let all: usize = groups.iter().flatten().map(length).sum();
+    for group in groups {
         if hunk(&mut out, &group, &old.lines, &new.lines).is_none() {
-            return (out.text, true);
+            break;
         }
     }
-    (out.text, false)
+    match note {
+        Some(Note::OnlyLineEnds) => out.push("[nothing but how lines end]\n"),
+        Some(Note::OnlyWhitespace) => out.push("[nothing but whitespace]\n"),
+        None => {}
+    }
+    let (cut, more) = (out.cut, all.saturating_sub(out.lines));
+    for (count, one, several) in [(cut, CUT, CUT_LINES), (more, MORE, MORE_LINES)] {
+        match count {
+            0 => {}
+            1 => out.push(&format!("[1 {one}]\n")),
+            _ => out.push(&format!("[{count} {several}]\n")),
+        }
+    }
+    (out.text, cut + more > 0)
+}
+
+const CUT: &str = "line is cut off";
+const CUT_LINES: &str = "lines are cut off";
+const MORE: &str = "more line";
+const MORE_LINES: &str = "more lines";
+
+/// Whether a text says at its end that there is more than it shows.
+pub fn is_truncated(text: &str) -> bool {
+    let last = text.lines().next_back().unwrap_or_default();
+    let said = last.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let what = said.and_then(|said| said.split_once(' ')).map_or("", |(_, what)| what);
+    [CUT, CUT_LINES, MORE, MORE_LINES].contains(&what)
+}
+
+/// Lines that a step takes.
+fn length(step: &DiffOp) -> usize {
+    let new = step.new_range().len();
+    if matches!(step, DiffOp::Equal { .. }) { new } else { step.old_range().len() + new }
 }
 
 /// `None`: no more can be shown.
@@ -70,6 +111,8 @@ fn span(range: &Range<usize>) -> String {
 struct Out {
     text: String,
     lines: usize,
+    /// Lines of which not all is shown.
+    cut: usize,
 }
 
 impl Out {
@@ -89,21 +132,21 @@ impl Out {
                 Some(line) => (line, true),
                 None => (&line[..], false),
             };
-            visible(&mut self.text, line);
+            self.cut += usize::from(!visible(&mut self.text, line));
             self.push(if is_ended { "\n" } else { "\n\\ No newline at end of file\n" });
         }
         Some(())
     }
 }
 
-/// A line as it can be read. Tabs stay.
-fn visible(text: &mut String, line: &str) {
+/// A line as it can be read. Tabs stay. Gives whether it is all of it.
+fn visible(text: &mut String, line: &str) -> bool {
     for (count, character) in line.chars().enumerate() {
         if count == LONGEST_LINE {
             let rest = line.chars().count() - LONGEST_LINE;
             // A string takes whatever is written to it.
             write!(text, " [{rest} more characters]").unwrap_or_default();
-            return;
+            return false;
         }
         match character {
             '\t' => text.push('\t'),
@@ -112,4 +155,5 @@ fn visible(text: &mut String, line: &str) {
             _ => text.push(character),
         }
     }
+    true
 }

@@ -4,7 +4,9 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use portcullis_integrity::diff::{Binary, Diff, Limits, MaskKey, NoDiff, Note, diff, is_secret};
+use portcullis_integrity::diff::{
+    Binary, Diff, Limits, MaskKey, NoDiff, Note, diff, is_secret, is_truncated,
+};
 
 /// So long it is looked for what is alike.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -44,8 +46,8 @@ fn the_form_is_the_unified_one() {
     check(None, Some("a\nb\n"), "--- /dev/null\n+++ b/a/b.txt\n@@ -0,0 +1,2 @@\n+a\n+b\n", (2, 0));
     check(Some("a\n"), None, "--- a/a/b.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n", (0, 1));
     let unended =
-        "--- a/a/b.txt\n+++ b/a/b.txt\n@@ -1 +1 @@\n-a\n+a\n\\ No newline at end of file\n";
-    check(Some("a\n"), Some("a"), unended, (1, 1));
+        "--- a/a/b.txt\n+++ b/a/b.txt\n@@ -1 +1 @@\n-a b\n+ab\n\\ No newline at end of file\n";
+    check(Some("a b\n"), Some("ab"), &format!("{unended}[nothing but whitespace]\n"), (1, 1));
     check(Some("a\n"), Some("a\n"), "--- a/a/b.txt\n+++ b/a/b.txt\n", (0, 0));
     check(None, Some(""), "--- /dev/null\n+++ b/a/b.txt\n", (0, 0));
 }
@@ -63,6 +65,12 @@ fn what_cannot_be_seen_is_shown() {
     check("\u{1b}[31mred\u{7}", "\\u{1b}[31mred\\u{7}");
     check("if \u{202e}x\u{2066}", "if \\u{202e}x\\u{2066}");
     check("a\u{200b}b\u{feff}c\u{85}", "a\\u{200b}b\\u{feff}c\\u{85}");
+    // What draws nothing, or whatever a font has for it.
+    check("a\u{fe0f}b\u{fe00}c\u{e0100}d\u{e01ef}", "a\\u{fe0f}b\\u{fe00}c\\u{e0100}d\\u{e01ef}");
+    check("\u{34f}\u{17b4}\u{17b5}\u{180b}", "\\u{34f}\\u{17b4}\\u{17b5}\\u{180b}");
+    check("\u{180f}\u{2800}\u{1d173}", "\\u{180f}\\u{2800}\\u{1d173}");
+    check("\u{e000}\u{f8ff}\u{f0000}\u{10fffd}", "\\u{e000}\\u{f8ff}\\u{f0000}\\u{10fffd}");
+    check("\u{17b3}\u{180a}\u{2801}\u{fdff}\u{1f642}", "\u{17b3}\u{180a}\u{2801}\u{fdff}\u{1f642}");
     let path = compare("a\n+++ b/\u{202e}c", None, Some(b"x")).unwrap().text;
     assert!(path.starts_with("--- /dev/null\n+++ b/a\\u{a}+++ b/\\u{202e}c\n@@"), "{path}");
 }
@@ -72,6 +80,14 @@ fn notes_say_what_all_of_it_comes_to() {
     let check = |before: &str, after: &str, note: Option<Note>| {
         let found = compare("a", Some(before.as_bytes()), Some(after.as_bytes())).unwrap();
         assert_eq!(found.note, note, "{before:?} {after:?}");
+        let said = match note {
+            Some(Note::OnlyLineEnds) => Some("[nothing but how lines end]"),
+            Some(Note::OnlyWhitespace) => Some("[nothing but whitespace]"),
+            None => None,
+        };
+        let last = found.text.lines().next_back().filter(|line| line.starts_with('['));
+        assert_eq!(last, said, "{before:?} {after:?}");
+        assert!(!is_truncated(&found.text));
     };
     check("a\nb\n", "a\r\nb\r\n", Some(Note::OnlyLineEnds));
     check("a\nb\n", "a\nb", Some(Note::OnlyLineEnds));
@@ -80,6 +96,29 @@ fn notes_say_what_all_of_it_comes_to() {
     check("a\n", "a b\n", None);
     check("a\n", "a\n", None);
     assert_eq!(compare("a", None, Some(b" ")).unwrap().note, None);
+}
+
+/// What is not shown is counted in the last line, which no content can look like.
+#[test]
+fn what_was_cut_off_says_so() {
+    let check = |before: &str, after: &str, last: &str, is_cut: bool| {
+        let found = compare("a", Some(before.as_bytes()), Some(after.as_bytes())).unwrap();
+        assert_eq!(found.text.lines().next_back().unwrap(), last);
+        assert_eq!((found.truncated, is_truncated(&found.text)), (is_cut, is_cut), "{last}");
+    };
+    let lines = |count: u32| numbered("a", 0..count);
+    check("", &lines(5000), "+a4999", false);
+    check("", &lines(5001), "[1 more line]", true);
+    check("", &format!("{}evil()\n", lines(20_000)), "[15001 more lines]", true);
+    check(&lines(3000), &lines(3000).replace('a', "b"), "[1000 more lines]", true);
+    check("", "[7 more lines]\n", "+[7 more lines]", false);
+    check("[7 more lines]\na\n", "[7 more lines]\nb\n", "+b", false);
+    check("a\n[7 more lines]\n", "b\n[7 more lines]\n", " [7 more lines]", false);
+    let long = "x".repeat(2000);
+    check("", &format!("{long}\n"), &format!("+{long}"), false);
+    check("", &format!("{long}evil()\n"), "[1 line is cut off]", true);
+    // Bytes are bounded too; a line that does not fit is one of those that are not shown.
+    check("", &format!("{long}\n").repeat(600), "[76 more lines]", true);
 }
 
 #[test]

@@ -87,7 +87,8 @@ pub(super) async fn diff(args: Diff) -> anyhow::Result<ExitCode> {
         };
         let value = json!({
             "id": args.alert, "file_path": found.file_path, "diff": found.diff,
-            "added": found.added, "removed": found.removed, "unavailable": found.unavailable,
+            "added": found.added, "removed": found.removed,
+            "truncated": found.truncated, "unavailable": found.unavailable,
         });
         output.done(&value, text(&found).trim_end())
     })

@@ -4,6 +4,7 @@
 use portcullis_domain::event::Event;
 use portcullis_domain::integrity::alert::Severity;
 use portcullis_integrity::Entry;
+use portcullis_integrity::diff::is_truncated;
 use portcullis_store::integrity::alerts::{self, Alert, Filter, Order};
 use portcullis_store::integrity::diffs::{self, Kept};
 use portcullis_store::integrity::sightings::{self, Sighting, Witness};
@@ -77,6 +78,8 @@ pub struct Difference {
     pub file_path: String,
     /// Empty where there is none to show.
     pub diff: String,
+    /// There is more than it shows.
+    pub truncated: bool,
     pub added: i64,
     pub removed: i64,
     /// Why there is none to show, in a word.
@@ -113,6 +116,7 @@ fn as_found(monitor: &Monitor<'_>, alert: Alert, kept: Option<Kept>) -> Differen
     };
     Difference {
         file_path,
+        truncated: is_truncated(&diff),
         diff,
         added: kept.added,
         removed: kept.removed,
@@ -130,6 +134,7 @@ async fn current(monitor: &Monitor<'_>, alert: Alert) -> Result<Difference, Faul
         Ok(diff) => Difference {
             file_path: about.file_path,
             diff: diff.text,
+            truncated: diff.truncated,
             added: i64::try_from(diff.added).unwrap_or(i64::MAX),
             removed: i64::try_from(diff.removed).unwrap_or(i64::MAX),
             unavailable: None,
@@ -140,5 +145,5 @@ async fn current(monitor: &Monitor<'_>, alert: Alert) -> Result<Difference, Faul
 
 fn unavailable(file_path: String, reason: &str) -> Difference {
     let (diff, unavailable) = (String::new(), Some(reason.to_owned()));
-    Difference { file_path, diff, added: 0, removed: 0, unavailable }
+    Difference { file_path, diff, truncated: false, added: 0, removed: 0, unavailable }
 }

@@ -30,6 +30,7 @@ async fn tp33_three_lines_added_and_one_removed() {
         assert_eq!((&found["lines_added"], &found["lines_removed"]), (&json!(3), &json!(1)));
         assert_eq!(found["file_path"], file.to_str().unwrap());
         assert_eq!(found["diff_unavailable_reason"], Value::Null);
+        assert_eq!(found["truncated"], false);
         let text = found["diff"].as_str().unwrap();
         for part in ["--- a/page.txt\n", "+++ b/page.txt\n", "@@ ", "-two\n", "+2a\n", " one\n"] {
             assert!(text.contains(part), "{part:?} in {text}");
@@ -37,6 +38,25 @@ async fn tp33_three_lines_added_and_one_removed() {
         let current = diff(staff, "page.txt", "&version=current").await;
         assert!(current["diff"].as_str().unwrap().contains("+again\n"), "{current}");
         assert!(!server.events("fim_diff_viewed", 3).await.is_empty());
+    })
+    .await;
+}
+
+/// Whoever puts very much before what he did hides it from nobody without a word.
+#[tokio::test]
+async fn a_difference_that_is_cut_off_says_so() {
+    on_each(async |_, staff, root| {
+        let file = root.join("page.txt");
+        fs::write(&file, "one\n").unwrap();
+        check(staff).await;
+        fs::write(&file, format!("{}evil()\n", "x\n".repeat(20_000))).unwrap();
+        check(staff).await;
+        for version in ["", "&version=current"] {
+            let found = diff(staff, "page.txt", version).await;
+            assert_eq!(found["truncated"], true, "{version}");
+            let text = found["diff"].as_str().unwrap();
+            assert!(text.ends_with("\n[15002 more lines]\n"), "{version}");
+        }
     })
     .await;
 }

@@ -63,7 +63,8 @@ pub(super) const SHOW: Doc = Doc {
 pub(super) const DIFF: Doc = Doc {
     id: "show_file_diff",
     summary: "What a file and the good one differ in, as it was when the alert was made. Secrets are \
-              masked; where there is nothing to show, diff_unavailable_reason says why.",
+              masked; where there is nothing to show, diff_unavailable_reason says why; where \
+              there is more than is shown, truncated is true and the last line says how much.",
     family: Family::P,
     fields: &[
         ("alert_id", true, "The number of the alert."),
@@ -71,7 +72,7 @@ pub(super) const DIFF: Doc = Doc {
     ],
     answer: (
         200,
-        r#"{"success":true,"data":{"file_path":"/srv/app/index.php","diff":"--- a/index.php\n+++ b/index.php\n@@ -1 +1 @@\n-a\n+b\n","lines_added":1,"lines_removed":1,"diff_unavailable_reason":null}}"#,
+        r#"{"success":true,"data":{"file_path":"/srv/app/index.php","diff":"--- a/index.php\n+++ b/index.php\n@@ -1 +1 @@\n-a\n+b\n","lines_added":1,"lines_removed":1,"truncated":false,"diff_unavailable_reason":null}}"#,
     ),
     ..Doc::USUAL
 };
@@ -109,6 +110,7 @@ pub(super) async fn diff(call: Call, Staff(caller, _): Staff<FileAlertsManage>) 
         "diff": difference.diff,
         "lines_added": difference.added,
         "lines_removed": difference.removed,
+        "truncated": difference.truncated,
         "diff_unavailable_reason": difference.unavailable,
     }});
     Ok(json_reply(StatusCode::OK, &body))
