@@ -1,7 +1,7 @@
 //! A check: every root is looked at, one after the other, and what differs becomes alerts. One at a time
-//! in a database; whoever asks for another gets the one that goes on. It says how far it is every second,
-//! and hears by that that it is to stop.
+//! in a database; whoever asks for another gets the one that goes on.
 
+mod beat;
 mod root;
 
 use std::sync::Arc;
@@ -11,19 +11,18 @@ use portcullis_domain::event::Event;
 use portcullis_domain::id::CheckId;
 use portcullis_domain::integrity::{Cause, CheckState};
 use portcullis_domain::time::Time;
-use portcullis_integrity::Progress;
 use portcullis_store::integrity::checks::{self, Check, Counts};
 use portcullis_store::{Db, Error};
 use tokio_util::sync::CancellationToken;
 
+use self::beat::{Beat, add};
 use super::deployment::LastLook;
 use super::look::{self, Declared, Looked, NotLooked, Target};
 use super::settle::Told;
 use super::spool::Spooled;
 use super::{Fault, Monitor};
+use crate::config::WatchedRoot;
 
-/// How often a check says how far it is.
-const BEAT: Duration = Duration::from_secs(1);
 /// After so long without a word nobody makes a check any more.
 const SILENT: Duration = Duration::from_secs(20);
 
@@ -134,6 +133,7 @@ pub(super) struct Run<'a> {
     pub(super) told: Vec<Told>,
     /// What the last root was, held against what a deployment declares.
     pub(super) of_deployment: Option<LastLook>,
+    beat: Arc<Beat>,
     stopping: &'a CancellationToken,
     fault: &'static str,
 }
@@ -153,8 +153,8 @@ impl<'a> Run<'a> {
         id: CheckId,
         stopping: &'a CancellationToken,
     ) -> Self {
-        let (counts, told) = Default::default();
-        Self { monitor, id, counts, told, of_deployment: None, stopping, fault: "" }
+        let (counts, told, beat) = Default::default();
+        Self { monitor, id, counts, told, of_deployment: None, beat, stopping, fault: "" }
     }
 
     async fn roots(&mut self) -> Result<CheckState, Fault> {
@@ -172,7 +172,15 @@ impl<'a> Run<'a> {
         Ok(state)
     }
 
-    /// Looks at a root on threads of its own, and says meanwhile how far it is.
+    /// Looks at a root, and is heard of as long as that takes.
+    pub(super) async fn root(&mut self, root: &WatchedRoot) -> Result<OfRoot, Fault> {
+        let (beat, of, stopping) = (Arc::clone(&self.beat), (self.monitor, self.id), self.stopping);
+        beat.counts(self.counts);
+        beat.at("begin", &root.name);
+        beat.during(of, stopping, self.one(root)).await
+    }
+
+    /// Looks at a root on threads of its own.
     pub(super) async fn look(
         &mut self,
         root: &str,
@@ -180,44 +188,15 @@ impl<'a> Run<'a> {
         old: Spooled,
         new: Declared<Spooled>,
     ) -> Result<Result<Looked, NotLooked>, Fault> {
-        let progress = Arc::clone(&target.progress);
+        let (before, progress) = (self.counts, Arc::clone(&target.progress));
+        self.beat.counts(before);
+        self.beat.at("scan", root);
+        self.beat.follow(&progress);
         let looking = tokio::task::spawn_blocking(move || look::look(&target, &old, &new));
-        self.watch(root, "scan", &progress, looking).await
-    }
-
-    /// Waits for what threads do, and writes down how far they are.
-    pub(super) async fn watch<T>(
-        &mut self,
-        root: &str,
-        phase: &str,
-        progress: &Progress,
-        mut work: tokio::task::JoinHandle<T>,
-    ) -> Result<T, Fault> {
-        let before = self.counts;
-        let done = loop {
-            tokio::select! {
-                done = &mut work => break done?,
-                () = self.stopping.cancelled() => {
-                    progress.stop();
-                    break (&mut work).await?;
-                }
-                () = tokio::time::sleep(BEAT) => {}
-            }
-            self.counts = add(before, progress);
-            if !self.beat(phase, root).await.unwrap_or(true) {
-                progress.stop();
-            }
-        };
-        self.counts = add(before, progress);
-        Ok(done)
-    }
-
-    async fn beat(&self, phase: &str, root: &str) -> Result<bool, Error> {
-        let mut tx = self.monitor.db.write().await?;
-        let now = self.monitor.now();
-        let goes_on = checks::beat(&mut tx, self.id, (phase, root), &self.counts, now).await?;
-        tx.commit().await?;
-        Ok(goes_on)
+        let looked = looking.await?;
+        self.counts = add(before, &progress);
+        self.beat.counts(self.counts);
+        Ok(looked)
     }
 
     /// In which state it is that was stopped: by the end of the server, or by somebody.
@@ -235,16 +214,6 @@ impl<'a> Run<'a> {
             self.monitor.record(&mut tx, &ended(id, state, &self.counts)).await?;
         }
         tx.commit().await
-    }
-}
-
-fn add(before: Counts, progress: &Progress) -> Counts {
-    let more = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    Counts {
-        scanned: before.scanned + more(progress.names()),
-        bytes: before.bytes + more(progress.bytes()),
-        unverifiable: before.unverifiable + more(progress.unverifiable()),
-        ..before
     }
 }
 

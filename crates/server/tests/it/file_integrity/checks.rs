@@ -1,10 +1,12 @@
 //! TP31, TP32: a check is asked for, followed, stopped, and made one at a time.
 
 use std::fs;
+use std::time::Duration;
 
 use http::Method;
 use portcullis_domain::event::Context;
-use portcullis_domain::integrity::Cause;
+use portcullis_domain::id::CheckId;
+use portcullis_domain::integrity::{Cause, CheckState};
 use portcullis_server::flows::integrity::Monitor;
 use portcullis_server::flows::integrity::check::{self, Begun};
 use portcullis_store::scratch::tamper;
@@ -13,8 +15,8 @@ use serde_json::json;
 use super::{
     PROGRESS, RUN, alerts, check as checked, ended, on_each, on_each_with, post, row, told,
 };
-use crate::harness::on_each_database;
 use crate::harness::people::{STAFF0, TENANT};
+use crate::harness::{TestApp, on_each_database};
 
 #[tokio::test]
 async fn tp31_what_was_changed_is_found() {
@@ -126,7 +128,7 @@ async fn a_check_that_nobody_runs_is_interrupted() {
         fs::write(root.join("new.php"), "<?php\n").unwrap();
         let again = staff.act(Method::POST, RUN, &json!({})).await.json();
         assert_eq!(again["data"]["check_id"], id.as_str());
-        server.advance(std::time::Duration::from_secs(21));
+        server.advance(Duration::from_secs(21));
         let next = checked(staff).await;
         assert_ne!(next["check_id"], id.as_str());
         assert_eq!((&next["status"], &next["violations_found"]), (&json!("complete"), &json!(1)));
@@ -135,6 +137,48 @@ async fn a_check_that_nobody_runs_is_interrupted() {
         assert!(events.iter().any(|event| event.detail["state"] == "interrupted"), "{events:?}");
     })
     .await;
+}
+
+/// Also a check that records a root's first baseline is alive while it does, and can be stopped.
+#[tokio::test]
+async fn a_check_that_lasts_is_not_taken_for_one_that_nobody_runs() {
+    on_each_with("files_per_second = \"20\"", async |server, _, root| {
+        for number in 0..400 {
+            fs::write(root.join(format!("{number}.txt")), "x").unwrap();
+        }
+        let context = Context::default();
+        let monitor = Monitor::of(&server.app, &context);
+        let Ok(Begun::Started(id)) = check::begin(&monitor, Cause::Request).await else { panic!() };
+        let app = server.app.clone();
+        let running = tokio::spawn(async move {
+            let context = Context::default();
+            check::run(&Monitor::of(&app, &context), id, &app.stopping).await
+        });
+        let mut scanned = 0;
+        for _ in 0..3 {
+            server.advance(Duration::from_secs(15));
+            scanned = further(server, id, scanned).await;
+            check::find_interrupted(&monitor).await.unwrap();
+        }
+        assert!(check::cancel(&monitor, id).await.unwrap(), "it goes on");
+        let ended = tokio::time::timeout(Duration::from_secs(10), running).await;
+        let ended = ended.expect("it is soon over").unwrap();
+        assert_eq!((ended.state, ended.counts.expected), (CheckState::Cancelled, 0));
+        assert!(server.events("fim_baseline_activated", 0).await.is_empty());
+    })
+    .await;
+}
+
+/// Waits until a check has said that it is further.
+async fn further(server: &TestApp, id: CheckId, than: i64) -> i64 {
+    for _ in 0..200 {
+        let check = check::by_id(&server.app.db, id).await.unwrap().unwrap();
+        if check.counts.scanned > than {
+            return check.counts.scanned;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("nothing is heard of the check");
 }
 
 /// What is stopped changes nothing.
@@ -161,7 +205,7 @@ async fn a_change_while_nobody_looked_is_found_and_the_gap_is_told() {
     on_each(async |server, staff, root| {
         checked(staff).await;
         fs::write(root.join("index.php"), "<?php\necho 3;\n").unwrap();
-        server.advance(std::time::Duration::from_hours(3));
+        server.advance(Duration::from_hours(3));
         let staff = &server.sign_in(&crate::harness::people::STAFF).await;
         assert_eq!(checked(staff).await["violations_found"], 1);
         let gap = server.events("fim_unchecked", 1).await.remove(0);

@@ -20,10 +20,7 @@ use crate::flows::integrity::settle::{Settled, Settling, settle};
 use crate::flows::integrity::{Fault, coverage, differ, spool};
 
 impl Run<'_> {
-    pub(in crate::flows::integrity) async fn root(
-        &mut self,
-        root: &WatchedRoot,
-    ) -> Result<OfRoot, Fault> {
+    pub(super) async fn one(&mut self, root: &WatchedRoot) -> Result<OfRoot, Fault> {
         let began = self.monitor.now();
         let row = self.begin_root(root, began).await?;
         let mut tx = self.monitor.db.read().await?;
@@ -66,9 +63,12 @@ impl Run<'_> {
     /// A root without a baseline: what is there is the first one, which is said.
     async fn first(&mut self, root: &WatchedRoot) -> Result<OfRoot, Fault> {
         let progress = Arc::new(Progress::default());
+        self.beat.at("scan", &root.name);
+        self.beat.follow(&progress);
         let reason = "the first check of the root";
         let recorded = baseline::record(self.monitor, root, Arc::clone(&progress), reason).await?;
         self.counts = super::add(self.counts, &progress);
+        self.beat.counts(self.counts);
         match recorded {
             Recorded::Done { number, entries } => {
                 self.counts.expected += entries;
@@ -84,6 +84,7 @@ impl Run<'_> {
                 tracing::error!(root = root.name, why = why.as_str(), "the root cannot be opened");
                 Ok(OfRoot::Failed("root_unavailable"))
             }
+            Recorded::Overtaken if self.beat.ends() => Ok(OfRoot::Stopped(self.stopped())),
             Recorded::Overtaken => Ok(OfRoot::Superseded),
         }
     }
