@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::str::FromStr;
 
-use rustix::fs::{AtFlags, Mode, OFlags, open, openat, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, open, openat, statat};
 use rustix::io::Errno;
 
 use crate::asked::Asked;
@@ -354,7 +354,7 @@ pub fn is_gone(root: &Path, path: &[u8]) -> bool {
 }
 
 /// Whether there is anything under a path. Every name of it is asked for in the folder before it, so that
-/// no link leads elsewhere.
+/// no link leads elsewhere, and what is mounted on one says nothing of what it hides.
 fn is_there(root: &OwnedFd, path: &[u8]) -> Result<bool, Errno> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let (folders, name) = match path.iter().rposition(|byte| *byte == b'/') {
@@ -362,11 +362,15 @@ fn is_there(root: &OwnedFd, path: &[u8]) -> Result<bool, Errno> {
         None => (&b""[..], path),
     };
     let mut folder = openat(root, c".", flags | OFlags::DIRECTORY, Mode::empty())?;
+    let device = fstat(&folder)?.st_dev;
     for name in folders.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
         match openat(&folder, name, flags | OFlags::DIRECTORY, Mode::empty()) {
             Ok(opened) => folder = opened,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(false),
             Err(errno) => return Err(errno),
+        }
+        if fstat(&folder)?.st_dev != device {
+            return Err(Errno::XDEV);
         }
     }
     match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {

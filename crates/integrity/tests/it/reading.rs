@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use portcullis_integrity::{Digest, Why, is_gone, read_whole};
 use rustix::fs::{CWD, Mode, mkfifoat};
@@ -39,6 +40,10 @@ fn what_is_not_a_file_below_the_root_is_not_read() {
     {
         assert_eq!(is_gone(root, path.as_bytes()), expected, "{path}");
     }
+    // What is mounted on a folder hides what is in it.
+    assert!(
+        !is_gone(Path::new("/"), b"proc/no such name") && is_gone(Path::new("/"), b"no such name")
+    );
     assert!(!is_gone(root, b"link") && !is_gone(root, b"../x") && !is_gone(root, b""));
     fs::write(root.join("a/b"), "content!").unwrap();
     check("a/b", Err(Why::TooLarge));
