@@ -13,13 +13,17 @@ use portcullis_domain::integrity::Cause;
 use crate::app::App;
 use crate::flows::integrity::check::{self, Begun};
 use crate::flows::integrity::tell::tell;
-use crate::flows::integrity::{Fault, Monitor, deployment, schedule};
+use crate::flows::integrity::{Fault, Monitor, coverage, deployment, schedule};
 
 /// How often it is looked whether it is time.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Checks at the start and on schedule, until the server stops.
 pub async fn run(app: App) {
+    if let Err(fault) = tell_of_removed(&app).await {
+        let error = &fault as &dyn std::error::Error;
+        tracing::warn!(error, "it is not known which folders are watched no longer");
+    }
     if app.config.integrity.roots.is_empty() {
         return;
     }
@@ -39,6 +43,13 @@ pub async fn run(app: App) {
             () = tokio::time::sleep(EVERY) => {}
         }
     }
+}
+
+/// Tells of folders that were watched and are not in the configuration any more.
+pub async fn tell_of_removed(app: &App) -> Result<(), Fault> {
+    let context = Context::default();
+    let told = coverage::removed(&Monitor::of(app, &context)).await?;
+    Ok(tell(app, &told).await?)
 }
 
 /// Begins a check if it is time, and ends what is over. A check that waits for another one, which may be

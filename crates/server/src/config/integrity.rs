@@ -34,6 +34,8 @@ pub struct Integrity {
     pub roots: Vec<WatchedRoot>,
     /// How bad differences are.
     pub rules: Rules,
+    /// The rules by which nobody is told of some differences, as texts.
+    pub quiet: Vec<String>,
 }
 
 /// A folder whose files are watched.
@@ -57,7 +59,8 @@ pub(super) fn integrity(source: &Source, faults: &mut Faults) -> Result<Integrit
     let section = super::sections::read(source, "integrity", faults, section);
     let roots = roots(source, faults);
     let rules = rules(source, faults);
-    Ok(Integrity { roots: roots?, rules: rules?, ..section? })
+    let (roots, (rules, quiet)) = (roots?, rules?);
+    Ok(Integrity { roots, rules, quiet, ..section? })
 }
 
 /// A file that takes longer to read is given up, as on a network disk that hangs.
@@ -95,6 +98,7 @@ fn section(r: &mut Reader<'_>) -> Result<Integrity, Reported> {
         mail: mail?,
         roots: Vec::new(),
         rules: Rules::default(),
+        quiet: Vec::new(),
     })
 }
 
@@ -126,8 +130,8 @@ fn root(r: &mut Reader<'_>) -> Result<WatchedRoot, Reported> {
     Ok(WatchedRoot { name: name?, path, exclude: exclude? })
 }
 
-/// The rules of the file before those that are built in.
-fn rules(source: &Source, faults: &mut Faults) -> Result<Rules, Reported> {
+/// The rules of the file before those that are built in, and those of them that have nobody told.
+fn rules(source: &Source, faults: &mut Faults) -> Result<(Rules, Vec<String>), Reported> {
     let (mut custom, mut outcome) = (Vec::new(), Ok(()));
     for settings in source.tables(&INTEGRITY_RULE) {
         let mut r = Reader::new(&INTEGRITY_RULE, settings.clone(), faults);
@@ -141,7 +145,19 @@ fn rules(source: &Source, faults: &mut Faults) -> Result<Rules, Reported> {
             Err(reported) => outcome = Err(reported),
         }
     }
-    outcome.and_then(|()| Rules::with(custom).map_err(|_| Reported))
+    outcome?;
+    let quiet = custom.iter().filter(|rule| is_quiet(rule)).map(as_text).collect();
+    Rules::with(custom).map(|rules| (rules, quiet)).map_err(|_| Reported)
+}
+
+fn is_quiet(rule: &CustomRule) -> bool {
+    !rule.uploads.is_empty() || rule.severity.as_deref() == Some("ignore")
+}
+
+fn as_text(rule: &CustomRule) -> String {
+    let paths = rule.paths.iter().chain(&rule.uploads);
+    let all: Vec<&str> = paths.chain(&rule.changes).map(String::as_str).collect();
+    format!("{} ({})", rule.name, all.join(", "))
 }
 
 fn rule(r: &mut Reader<'_>) -> Result<CustomRule, Reported> {

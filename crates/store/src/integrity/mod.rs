@@ -40,6 +40,13 @@ pub async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<Root>> {
     tx.fetch_optional(SQL, params![name]).await?.as_ref().map(root).transpose()
 }
 
+/// Every root that was ever looked at.
+pub async fn all(tx: &mut Tx) -> Result<Vec<Root>> {
+    const SQL: &str =
+        "SELECT name, baseline, coverage, looked_at FROM integrity_roots ORDER BY name";
+    tx.fetch_all(SQL, params![]).await?.iter().map(root).collect()
+}
+
 /// Waits for others who change the root, and has them wait until this transaction ends.
 pub async fn hold(tx: &mut Tx, name: &str) -> Result<bool> {
     const SQL: &str = "UPDATE integrity_roots SET name = name WHERE name = $1";

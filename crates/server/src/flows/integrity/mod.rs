@@ -7,7 +7,7 @@ pub mod alerts;
 pub mod baseline;
 pub mod check;
 mod copies;
-mod coverage;
+pub mod coverage;
 pub mod deployment;
 mod differ;
 mod ended;

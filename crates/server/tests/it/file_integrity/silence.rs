@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use portcullis_server::file_watch;
 use portcullis_store::integrity::{self as rows, alerts as stored};
 use portcullis_store::scratch::tamper;
 use serde_json::{Value, json};
@@ -42,12 +43,13 @@ async fn what_is_taken_out_of_sight_is_not_over() {
 
         let quiet =
             "[[integrity.rule]]\nname = \"quiet\"\nseverity = \"ignore\"\npaths = [\"up/**\"]\n";
-        assert_eq!(by_another(server, root, quiet).await, [shell.clone()], "an ignore rule");
+        let narrowed = row("", "coverage_narrowed", 0);
+        assert_eq!(by_another(server, root, quiet).await, [narrowed.clone(), shell]);
 
         fs::remove_file(root.join("up/shell.php")).unwrap();
         check(staff).await;
-        assert_eq!(told(staff, "?status=0").await, [], "control: it is gone");
-        assert_eq!(told(staff, "").await, [row("up/shell.php", "added", 1)]);
+        assert_eq!(told(staff, "?status=0").await, [narrowed], "control: it is gone");
+        assert_eq!(told(staff, "?status=1").await, [row("up/shell.php", "added", 1)]);
     })
     .await;
 }
@@ -249,6 +251,36 @@ async fn an_alert_that_is_out_of_date_is_not_accepted() {
         let new = number(staff, "new.php").await;
         assert_eq!(accept(json!([first, new])).await, ["overtaken", "changed"]);
         assert_eq!(check(staff).await["violations_found"], 0);
+    })
+    .await;
+}
+
+/// B.2 rule 13: a folder that the configuration names no longer, rules that have nobody told, and looking
+/// less often are told of, once.
+#[tokio::test]
+async fn whoever_has_less_looked_at_is_told_on() {
+    on_each(async |server, staff, root| {
+        check(staff).await;
+        let quiet =
+            "[[integrity.rule]]\nname = \"quiet\"\nseverity = \"ignore\"\npaths = [\"up/**\"]\n";
+        let rarely = "schedule = \"2h\"\n";
+        for (config, says) in [(quiet, "quiet (up/**)"), (rarely, "every 7200 seconds")] {
+            by_another(server, root, config).await;
+            let page = alerts(staff, "?status=0").await;
+            assert_eq!(page["total"], 1, "{page}");
+            assert!(page["data"][0]["details"].as_str().unwrap().contains(says), "{page}");
+        }
+        let gone = server.second_node(&crate::harness::Setup::default()).await;
+        for _ in 0..2 {
+            file_watch::tell_of_removed(&gone.app).await.unwrap();
+            assert_eq!(server.events("fim_coverage_changed", 3).await.len(), 3);
+        }
+        gone.finish().await;
+        let page = alerts(staff, "?status=0").await;
+        let details = page["data"][0]["details"].as_str().unwrap();
+        assert!(details.contains("does not name this folder"), "{page}");
+        check(staff).await;
+        assert_eq!(told(staff, "?status=0").await, [row("", "coverage_narrowed", 0)], "control");
     })
     .await;
 }

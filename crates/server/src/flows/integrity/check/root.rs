@@ -35,7 +35,7 @@ impl Run<'_> {
             deployment: open.as_ref().map(|open| open.id),
             ..Settling::new(root, began, Some(active.number))
         };
-        let mut standing = coverage::narrowed(self.monitor, root, &row);
+        let mut standing = Vec::from_iter(coverage::narrowed(self.monitor, root, &row));
         standing.extend(differ::lack_of_room(self.monitor, root).await?);
         let of_root = self.compared(settling, standing, &active, open).await?;
         if matches!(of_root, OfRoot::Done) {
