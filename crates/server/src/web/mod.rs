@@ -9,6 +9,7 @@ pub mod caller;
 pub mod cookies;
 pub mod door;
 pub mod error;
+pub mod etag;
 pub mod forward_auth;
 pub mod framing;
 pub mod front;

@@ -7,12 +7,14 @@ mod alerts;
 mod baseline;
 mod build;
 mod deploy;
+mod explain;
 mod files;
 mod judge;
 mod key;
 mod scan;
 mod shown;
 mod sign;
+mod status;
 mod verify;
 
 use std::num::NonZero;
@@ -44,6 +46,10 @@ enum Command {
     Verify(verify::Args),
     /// Looks at every root now; what differs from its baseline becomes alerts.
     Scan(scan::Args),
+    /// Says how it stands: roots, baselines, alerts that are new, and what goes on.
+    Status(status::Args),
+    /// Says of one path which root, baseline and rule it is under, and whether it is as it ought to be.
+    Explain(explain::Args),
     /// Takes what is there now as what ought to be there.
     Baseline(baseline::Record),
     /// Lists baselines, the newest first.
@@ -97,6 +103,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Verify(args) => tokio::task::spawn_blocking(move || verify::run(&args)).await?,
         Command::Scan(args) => Box::pin(scan::run(args)).await,
+        Command::Status(args) => Box::pin(status::run(args)).await,
+        Command::Explain(args) => Box::pin(explain::run(args)).await,
         Command::Baseline(args) => Box::pin(baseline::record(args)).await,
         Command::Baselines(args) => Box::pin(baseline::list(args)).await,
         Command::Export(args) => Box::pin(baseline::export(args)).await,

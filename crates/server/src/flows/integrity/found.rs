@@ -252,7 +252,7 @@ fn fingerprint(
 }
 
 /// One sentence for people.
-fn details(finding: &Finding) -> String {
+pub(super) fn details(finding: &Finding) -> String {
     let moved = finding.moved.as_deref().map(show);
     match (&finding.was, &finding.is) {
         (_, Is::Unverifiable { why, .. }) => format!("It could not be checked: {}.", reason(*why)),

@@ -58,8 +58,13 @@ pub enum Act {
 }
 
 impl Act {
+    /// Whether it changes a baseline.
+    pub(super) fn is_acceptance(self) -> bool {
+        self == Self::Resolve(Some(Resolution::Accepted))
+    }
+
     /// The permission that it takes.
-    fn permission(self) -> &'static str {
+    pub(super) fn permission(self) -> &'static str {
         match self {
             Self::Resolve(Some(Resolution::Accepted)) => MAY_ACCEPT,
             Self::Resolve(_) | Self::Ignore { .. } | Self::Delete => MAY_JUDGE,
@@ -78,7 +83,7 @@ pub enum Acted {
 
 /// Does the same to each of the alerts.
 pub async fn act(monitor: &Monitor<'_>, ids: &[i64], act: Act, note: &str) -> Result<Acted, Fault> {
-    if act == Act::Resolve(Some(Resolution::Accepted)) {
+    if act.is_acceptance() {
         return accept(monitor, ids, note).await;
     }
     let mut tx = monitor.db.write().await?;
@@ -98,13 +103,13 @@ pub async fn act(monitor: &Monitor<'_>, ids: &[i64], act: Act, note: &str) -> Re
 }
 
 /// Whether whoever acts may, as his rights are in the transaction.
-async fn may(monitor: &Monitor<'_>, tx: &mut Tx, key: &str) -> Result<bool, Error> {
+pub(super) async fn may(monitor: &Monitor<'_>, tx: &mut Tx, key: &str) -> Result<bool, Error> {
     let Ok(key) = Key::parse(key) else { return Ok(false) };
     let actor = administration::actor(tx, monitor.context).await?;
     Ok(actor.is_some_and(|actor| actor.authority.grants.allows(&key)))
 }
 
-async fn one(
+pub(super) async fn one(
     monitor: &Monitor<'_>,
     tx: &mut Tx,
     alert: &Alert,

@@ -1,5 +1,6 @@
 //! How it stands with the watch: each root with its baseline, and the last checks.
 
+use portcullis_domain::id::CheckId;
 use portcullis_domain::integrity::Origin;
 use portcullis_domain::integrity::alert::Severity;
 use portcullis_domain::time::Time;
@@ -11,6 +12,7 @@ use portcullis_store::{Db, Error};
 
 use super::look::shown;
 use super::{Fault, Monitor};
+use crate::config::Integrity;
 
 /// So many checks are shown.
 const LAST: i64 = 10;
@@ -63,6 +65,31 @@ pub async fn status(monitor: &Monitor<'_>) -> Result<Status, Fault> {
     let open = alerts::open_by_severity(&mut tx).await?;
     let checks = checks::list(&mut tx, LAST).await?;
     Ok(Status { roots, open, checks })
+}
+
+/// A check, and how old the oldest reading is of what is watched.
+#[derive(Debug)]
+pub struct Progress {
+    pub check: Check,
+    /// `None` if a root was never read to the end.
+    pub oldest_look: Option<Time>,
+}
+
+/// How far the check of an id is.
+pub async fn progress(
+    db: &Db,
+    settings: &Integrity,
+    id: CheckId,
+) -> Result<Option<Progress>, Error> {
+    let mut tx = db.read().await?;
+    let Some(check) = checks::by_id(&mut tx, id).await? else { return Ok(None) };
+    let mut looks = Vec::with_capacity(settings.roots.len());
+    for root in &settings.roots {
+        looks.push(rows::by_name(&mut tx, &root.name).await?.and_then(|row| row.looked_at));
+    }
+    // A root without a look is less than any time.
+    let oldest_look = looks.into_iter().min().flatten();
+    Ok(Some(Progress { check, oldest_look }))
 }
 
 /// The newest baselines first.

@@ -36,6 +36,9 @@ pub fn why_not(word: &str) -> &'static str {
         "unreadable" => {
             "It cannot be read: the disk gave an error, or server.secret was another one."
         }
+        "root_unavailable" => {
+            "The folder of its root cannot be opened, or most of what ought to be in it is gone."
+        }
         "not_watched" => "The configuration does not watch its root any more.",
         "unstable" => "It changed again and again while it was read.",
         "other_file_system" => "Another file system is mounted there.",

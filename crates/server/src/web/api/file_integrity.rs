@@ -6,6 +6,7 @@ mod baselines;
 mod checks;
 mod deployments;
 pub(in crate::web) mod judge;
+mod matching;
 mod shown;
 mod stream;
 

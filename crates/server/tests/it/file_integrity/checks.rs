@@ -304,3 +304,60 @@ async fn narrowing_the_view_is_told() {
     })
     .await;
 }
+
+/// B.10: the oldest full reading is told, and an answer that has not changed is not sent again.
+#[tokio::test]
+async fn whoever_follows_a_check_is_sent_what_is_new() {
+    on_each(async |server, staff, root| {
+        let first = checked(staff).await;
+        let id = first["check_id"].as_str().unwrap().to_owned();
+        let oldest = first["oldest_full_hash_at"].clone();
+        assert_eq!(oldest, first["started_at"], "the look is as old as its check");
+
+        let path = format!("{PROGRESS}?check_id={id}");
+        let whole = staff.get(&path).send().await;
+        assert_eq!(whole.json()["data"]["oldest_full_hash_at"], oldest, "it is of now");
+        let tag = whole.header("etag").unwrap().to_owned();
+        for (known, status) in [
+            (tag.clone(), 304),
+            (tag.trim_start_matches("W/").to_owned(), 304),
+            (format!("\"x\", {tag}"), 304),
+            ("*".to_owned(), 304),
+            ("\"x\"".to_owned(), 200),
+        ] {
+            let answer = staff.get(&path).header("if-none-match", &known).send().await;
+            assert_eq!(answer.status, status, "{known}");
+            assert_eq!(answer.header("etag"), Some(tag.as_str()), "{known}");
+            assert_eq!(answer.body.is_empty(), status == 304, "{known}");
+        }
+        server.advance(std::time::Duration::from_mins(1));
+        fs::write(root.join("a.txt"), "a").unwrap();
+        checked(staff).await;
+        let answer = staff.get(&path).header("if-none-match", &tag).send().await;
+        assert_eq!(answer.status, 200, "the oldest look is a later one");
+    })
+    .await;
+}
+
+/// While a check goes on, the time that goes by is no news.
+#[tokio::test]
+async fn a_check_that_stands_still_is_no_news() {
+    on_each(async |server, staff, _| {
+        let context = Context::default();
+        let monitor = Monitor::of(&server.app, &context);
+        let Ok(Begun::Started(id)) = check::begin(&monitor, Cause::Request).await else { panic!() };
+        let path = format!("{PROGRESS}?check_id={}", id.as_str());
+        let first = staff.get(&path).send().await;
+        assert!(first.json()["data"]["oldest_full_hash_at"].is_null(), "nobody has looked yet");
+        let tag = first.header("etag").unwrap().to_owned();
+        server.advance(std::time::Duration::from_secs(5));
+        let later = staff.get(&path).send().await;
+        assert_ne!(first.json()["data"]["duration_ms"], later.json()["data"]["duration_ms"]);
+        let answer = staff.get(&path).header("if-none-match", &tag).send().await;
+        assert_eq!(answer.status, 304);
+        assert!(check::cancel(&monitor, id).await.unwrap());
+        let answer = staff.get(&path).header("if-none-match", &tag).send().await;
+        assert_eq!(answer.status, 200, "it was cancelled");
+    })
+    .await;
+}

@@ -2,4 +2,5 @@
 
 mod commands;
 mod deploy;
+mod explain;
 mod offline;

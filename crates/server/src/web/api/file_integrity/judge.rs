@@ -1,20 +1,20 @@
 //! What is made of alerts: P8 to P10 of the contract, and our own `ignore-alerts` and `accept-alerts`. Of
 //! many, what can be done is done, and the answer says of each what became of it.
 
-use std::collections::BTreeSet;
-
 use http::StatusCode;
 use portcullis_domain::integrity::alert::Resolution;
 use portcullis_domain::time::Time;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{CSRF, context, invalid, monitor, overtaken};
+use super::matching::{Which, ids, which};
+use super::{CSRF, conflict, context, invalid, monitor, overtaken};
 use crate::flows::integrity::judge::{self, Act, Acted, Judged, MAY_JUDGE};
+use crate::flows::integrity::judge_all::{ActedOnAll, act_on_all};
 use crate::web::caller::{BaselinesManage, Caller, FileAlertsManage, Fresh, Staff};
 use crate::web::error::{Error, Fault, Forbidden};
-use crate::web::input::{Fields, whole_number};
+use crate::web::input::Fields;
 use crate::web::refusal::Family;
-use crate::web::reply::json_reply;
+use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
 use crate::web::table::{Answer, Doc};
 
@@ -24,15 +24,28 @@ pub(super) const DELETE_ALL_PATH: &str = "/api/security/bulk-delete-alerts";
 pub(super) const IGNORE_PATH: &str = "/api/security/ignore-alerts";
 pub(super) const ACCEPT_PATH: &str = "/api/security/accept-alerts";
 
-/// So many alerts one request names.
-const MOST: usize = 500;
 /// The longest note, in characters.
 pub(in crate::web) const LONGEST_NOTE: usize = 500;
 /// For how many days a difference is ignored at most.
 pub(in crate::web) const LONGEST_DAYS: i64 = 366;
 
+const COUNT_DIFFERS: &str = "Another number of alerts fits by now: nothing was done";
+
 const NOTE: (&str, bool, &str) = ("note", false, "Why, at most 500 characters.");
 const IDS: (&str, bool, &str) = ("alert_ids", true, "The numbers of the alerts, at most 500.");
+/// For acts that can be done to all that a filter finds.
+const SOME_IDS: (&str, bool, &str) =
+    ("alert_ids", false, "The numbers of the alerts, at most 500. Without it: filter.");
+const FILTER: (&str, bool, &str) = (
+    "filter",
+    false,
+    "All alerts that fit now: an object with status, severity, change_type and root, as the list has them.",
+);
+const COUNT: (&str, bool, &str) = (
+    "expected_count",
+    false,
+    "With filter: how many they are, at most 1000. If others fit by now, nothing is done (409, count_differs).",
+);
 const RESOLUTION: (&str, bool, &str) =
     ("resolution", false, "reverted, false_positive or remediated.");
 pub(super) const RESOLVE: Doc = Doc {
@@ -47,7 +60,7 @@ pub(super) const RESOLVE: Doc = Doc {
 pub(super) const RESOLVE_ALL: Doc = Doc {
     id: "resolve_file_integrity_alerts",
     summary: "Takes alerts for done.",
-    fields: &[IDS, RESOLUTION, NOTE, CSRF],
+    fields: &[SOME_IDS, FILTER, COUNT, RESOLUTION, NOTE, CSRF],
     answer: (
         200,
         r#"{"success":true,"message":"2 alert(s) resolved","results":[{"alert_id":12,"result":"changed"},{"alert_id":13,"result":"changed"}]}"#,
@@ -59,7 +72,7 @@ pub(super) const DELETE_ALL: Doc = Doc {
     id: "delete_file_integrity_alerts",
     summary: "Deletes alerts. What they told of stays in the audit log; if the next check still sees \
               it, there is a new alert.",
-    fields: &[IDS, CSRF],
+    fields: &[SOME_IDS, FILTER, COUNT, CSRF],
     answer: (
         200,
         r#"{"success":true,"message":"1 alert(s) deleted","results":[{"alert_id":12,"result":"changed"}]}"#,
@@ -72,7 +85,9 @@ pub(super) const IGNORE: Doc = Doc {
     summary: "Has exactly these differences be of no interest for some days. Another difference of \
               the same path is a new alert.",
     fields: &[
-        IDS,
+        SOME_IDS,
+        FILTER,
+        COUNT,
         ("days", true, "For how many days, from 1 to 366."),
         ("note", true, "Why, at most 500 characters."),
         CSRF,
@@ -135,15 +150,32 @@ pub(super) async fn accept(
 ) -> Answer {
     call.fields.required("note", LONGEST_NOTE).map_err(invalid)?;
     let act = Act::Resolve(Some(Resolution::Accepted));
-    bulk(&call, &caller, act, "accepted into the baseline").await
-}
-
-async fn bulk(call: &Call, caller: &Caller, act: Act, said: &str) -> Answer {
-    let ids = ids(&call.fields)?;
-    let results = done(call, caller, &ids, act, note(&call.fields)?).await?;
+    let results = done(&call, &caller, &ids(&call.fields)?, act, note(&call.fields)?).await?;
     if !results.is_empty() && results.iter().all(|(_, judged)| *judged == Judged::Overtaken) {
         return Err(overtaken());
     }
+    Ok(told(&results, "accepted into the baseline"))
+}
+
+/// Done to the alerts that are named, or that fit.
+async fn bulk(call: &Call, caller: &Caller, act: Act, said: &str) -> Answer {
+    let note = note(&call.fields)?;
+    let results = match which(&call.fields)? {
+        Which::Named(ids) => done(call, caller, &ids, act, note).await?,
+        Which::Matching(filter, expected) => {
+            let context = context(call, caller);
+            let monitor = monitor(call, &context);
+            match act_on_all(&monitor, &filter, expected, act, note).await? {
+                ActedOnAll::Done(results) => results,
+                ActedOnAll::Refused => return Err(refused()),
+                ActedOnAll::Others => return Err(conflict("count_differs", COUNT_DIFFERS)),
+            }
+        }
+    };
+    Ok(told(&results, said))
+}
+
+fn told(results: &[(i64, Judged)], said: &str) -> Reply {
     let changed = results.iter().filter(|(_, judged)| *judged == Judged::Changed).count();
     let one = |(id, judged): &(i64, Judged)| json!({"alert_id": id, "result": judged.as_str()});
     let body = json!({
@@ -151,7 +183,7 @@ async fn bulk(call: &Call, caller: &Caller, act: Act, said: &str) -> Answer {
         "message": format!("{changed} alert(s) {said}"),
         "results": results.iter().map(one).collect::<Vec<_>>(),
     });
-    Ok(json_reply(StatusCode::OK, &body))
+    json_reply(StatusCode::OK, &body)
 }
 
 /// Does it, as whoever asks may.
@@ -165,30 +197,13 @@ pub(in crate::web) async fn done(
     let context = context(call, caller);
     match judge::act(&monitor(call, &context), ids, act, note).await? {
         Acted::Done(results) => Ok(results),
-        Acted::Refused => {
-            let (code, rule) = ("permission_missing", Some(MAY_JUDGE.to_owned()));
-            Err(Error::Forbidden(Forbidden::Permission { code, rule }))
-        }
+        Acted::Refused => Err(refused()),
     }
 }
 
-/// The alerts that a body names, each once: an array of numbers, or numbers with commas in a form.
-fn ids(fields: &Fields) -> Result<Vec<i64>, Error> {
-    let named: Vec<Option<i64>> = match fields.value("alert_ids") {
-        None | Some(Value::Null) => return Err(invalid(Fault::required("alert_ids"))),
-        Some(Value::Array(numbers)) => numbers.iter().map(Value::as_i64).collect(),
-        Some(Value::String(text)) => text.split(',').map(|id| whole_number(id.trim())).collect(),
-        Some(_) => vec![None],
-    };
-    let fault = |detail| invalid(Fault::invalid("alert_ids", detail));
-    if named.is_empty() {
-        return Err(fault("must name at least one alert"));
-    }
-    if named.len() > MOST {
-        return Err(fault("must name 500 alerts at most"));
-    }
-    let named: Option<BTreeSet<i64>> = named.into_iter().collect();
-    Ok(named.ok_or_else(|| fault("must be numbers"))?.into_iter().collect())
+fn refused() -> Error {
+    let (code, rule) = ("permission_missing", Some(MAY_JUDGE.to_owned()));
+    Error::Forbidden(Forbidden::Permission { code, rule })
 }
 
 fn note(fields: &Fields) -> Result<&str, Error> {

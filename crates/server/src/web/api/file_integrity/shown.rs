@@ -14,6 +14,7 @@ use portcullis_store::integrity::sightings::Witness;
 use serde_json::{Value, json};
 
 use crate::flows::integrity::alerts::Known;
+use crate::flows::integrity::status::Progress;
 
 /// An alert, with the documented keys first.
 pub(super) fn alert(alert: &Alert) -> Value {
@@ -105,6 +106,25 @@ pub(super) fn check(check: &Check, now: Time) -> Value {
         "started_at": check.started_at.iso(),
         "finished_at": check.finished_at.map(Time::iso),
     })
+}
+
+/// A check, as whoever follows it is told.
+pub(super) fn progress(progress: &Progress, now: Time) -> Value {
+    let mut shown = check(&progress.check, now);
+    if let Value::Object(members) = &mut shown {
+        let oldest = progress.oldest_look.map(Time::iso);
+        members.insert("oldest_full_hash_at".to_owned(), oldest.into());
+    }
+    shown
+}
+
+/// The same, without what changes by itself while time goes by.
+pub(super) fn without_time(mut shown: Value) -> Value {
+    if let Value::Object(members) = &mut shown {
+        members.remove("duration_ms");
+        members.remove("eta_ms");
+    }
+    shown
 }
 
 /// How much of it is done, as far as baselines tell how much there is.

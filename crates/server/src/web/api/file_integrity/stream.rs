@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::checks::check_id;
 use super::shown;
-use crate::flows::integrity::check;
+use crate::flows::integrity::{check, status};
 use crate::gate::forward::{BoxError, ResponseBody};
 use crate::web::caller::{FileAlertsManage, Staff};
 use crate::web::error::Error;
@@ -79,11 +79,12 @@ impl Following {
         for _ in 0..QUIET {
             self.lasting.may_go_on().await?;
             let app = &self.lasting.app;
-            let Some(found) = check::by_id(&app.db, self.id).await? else { return Ok(None) };
-            self.is_over = found.state != CheckState::Running;
-            let now = shown::check(&found, app.clock.now());
+            let found = status::progress(&app.db, &app.config.integrity, self.id).await?;
+            let Some(found) = found else { return Ok(None) };
+            self.is_over = found.check.state != CheckState::Running;
+            let now = shown::progress(&found, app.clock.now());
             let name = if self.is_over { "end" } else { "progress" };
-            let told = without_time(now.clone());
+            let told = shown::without_time(now.clone());
             if std::mem::replace(&mut self.told, told) != self.told {
                 return Ok(Some(Bytes::from(format!("event: {name}\ndata: {now}\n\n"))));
             }
@@ -91,12 +92,4 @@ impl Following {
         }
         Ok(Some(Bytes::from_static(b": still there\n\n")))
     }
-}
-
-fn without_time(mut shown: Value) -> Value {
-    if let Value::Object(members) = &mut shown {
-        members.remove("duration_ms");
-        members.remove("eta_ms");
-    }
-    shown
 }

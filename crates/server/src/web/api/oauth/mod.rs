@@ -4,9 +4,8 @@
 pub mod introspect;
 pub mod revoke;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use http::header::CACHE_CONTROL;
 use portcullis_domain::csrf::AuthKind;
 use portcullis_domain::secret::{Opaque, Purpose};
 use portcullis_domain::signing_key::KEYS_MAX_AGE;
@@ -15,9 +14,10 @@ use serde_json::{Value, json};
 use crate::app::App;
 use crate::web::caller::{Anyone, Caller};
 use crate::web::error::Error;
+use crate::web::etag::{self, tagged};
 use crate::web::identify;
 use crate::web::input::Fields;
-use crate::web::reply::{Reply, empty_reply, json_reply, set_header};
+use crate::web::reply::{Reply, json_reply, set_header};
 use crate::web::request::{Call, Facts};
 use crate::web::table::{Answer, Doc};
 
@@ -70,20 +70,8 @@ pub async fn metadata(call: Call, _: Anyone) -> Answer {
 /// An answer that may be remembered for as long as a new key is published before it signs; 304 where it
 /// is remembered rightly.
 fn kept(facts: &Facts, body: &Value) -> Reply {
-    let digest = digest(&SHA256, body.to_string().as_bytes());
-    let tag = format!("\"{}\"", hex::encode(digest.as_ref().get(..16).unwrap_or_default()));
-    let known = facts.headers.get_all(IF_NONE_MATCH).iter();
-    let is_known = known.filter_map(|value| value.to_str().ok()).any(|value| {
-        value
-            .split(',')
-            .any(|one| matches!(one.trim(), "*") || one.trim().trim_start_matches("W/") == tag)
-    });
-    let mut reply = if is_known {
-        empty_reply(StatusCode::NOT_MODIFIED)
-    } else {
-        json_reply(StatusCode::OK, body)
-    };
-    set_header(&mut reply, ETAG, &tag);
+    let tag = etag::tag(&body.to_string());
+    let mut reply = tagged(facts, &tag, || json_reply(StatusCode::OK, body));
     let age = KEYS_MAX_AGE.as_secs();
     set_header(&mut reply, CACHE_CONTROL, &format!("public, max-age={age}"));
     reply
