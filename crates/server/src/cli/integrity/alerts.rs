@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use portcullis_domain::event::Context;
 use portcullis_domain::integrity::alert::{Severity, Status};
+use portcullis_integrity::Entry;
 use portcullis_store::integrity::alerts::{Filter, Order};
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use crate::cli::output::{self, Output};
 use crate::cli::{Common, DONE};
 use crate::flows::integrity::Monitor;
 use crate::flows::integrity::alerts::{self, Difference, Version};
-use crate::flows::integrity::words::why_not;
+use crate::flows::integrity::words::{what, why_not};
 
 #[derive(clap::Args)]
 pub(super) struct List {
@@ -89,7 +90,14 @@ pub(super) async fn diff(args: Diff) -> anyhow::Result<ExitCode> {
             "id": args.alert, "file_path": found.file_path, "diff": found.diff,
             "added": found.added, "removed": found.removed,
             "truncated": found.truncated, "unavailable": found.unavailable,
+            "current_differs": found.sides.current_differs,
+            "was": found.sides.before.as_ref().map(Entry::to_string),
+            "is": found.sides.after.as_ref().map(Entry::to_string),
+            "looks_like": found.sides.looks_like,
         });
+        if !args.current && found.sides.current_differs == Some(true) {
+            output.note("Something else is there by now: --current shows it.");
+        }
         output.done(&value, text(&found).trim_end())
     })
     .await
@@ -98,7 +106,18 @@ pub(super) async fn diff(args: Diff) -> anyhow::Result<ExitCode> {
 fn text(found: &Difference) -> String {
     match &found.unavailable {
         None => found.diff.clone(),
-        Some(why) => format!("{}: no difference is shown. {}", found.file_path, why_not(why)),
+        Some(why) => {
+            let sides = &found.sides;
+            let none = || "nothing".to_owned();
+            let side = |entry: Option<&Entry>| entry.map_or_else(none, |it| what(&it.content));
+            let (before, after) = (side(sides.before.as_ref()), side(sides.after.as_ref()));
+            let kind = sides.looks_like.map(|kind| format!(" ({kind})")).unwrap_or_default();
+            let why = why_not(why);
+            format!(
+                "{}: no difference is shown. {why} It was {before}, and {after}{kind} was found.",
+                found.file_path
+            )
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use portcullis_store::integrity::diffs::{self, Kept};
 use portcullis_store::integrity::sightings::{self, Sighting, Witness};
 use portcullis_store::{Db, Error};
 
+use super::sides::{self, Sides};
 use super::{Fault, Monitor, differ};
 
 /// A page of alerts.
@@ -84,6 +85,7 @@ pub struct Difference {
     pub removed: i64,
     /// Why there is none to show, in a word.
     pub unavailable: Option<String>,
+    pub sides: Sides,
 }
 
 /// The difference of an alert. That somebody looked at it is written down.
@@ -97,10 +99,12 @@ pub async fn difference(
     let kept = diffs::of(&mut tx, id).await?;
     monitor.record(&mut tx, &Event::FileDiffViewed { alert: id }).await?;
     tx.commit().await?;
-    match version {
-        Version::Found => Ok(Some(as_found(monitor, alert, kept))),
-        Version::Current => current(monitor, alert).await.map(Some),
-    }
+    let sides = sides::sides(monitor, &alert.about).await?;
+    let difference = match version {
+        Version::Found => as_found(monitor, alert, kept),
+        Version::Current => current(monitor, alert).await?,
+    };
+    Ok(Some(Difference { sides, ..difference }))
 }
 
 fn as_found(monitor: &Monitor<'_>, alert: Alert, kept: Option<Kept>) -> Difference {
@@ -121,6 +125,7 @@ fn as_found(monitor: &Monitor<'_>, alert: Alert, kept: Option<Kept>) -> Differen
         added: kept.added,
         removed: kept.removed,
         unavailable: (!reason.is_empty()).then_some(reason),
+        sides: Sides::default(),
     }
 }
 
@@ -138,6 +143,7 @@ async fn current(monitor: &Monitor<'_>, alert: Alert) -> Result<Difference, Faul
             added: i64::try_from(diff.added).unwrap_or(i64::MAX),
             removed: i64::try_from(diff.removed).unwrap_or(i64::MAX),
             unavailable: None,
+            sides: Sides::default(),
         },
         Err(reason) => unavailable(about.file_path, reason),
     })
@@ -145,5 +151,6 @@ async fn current(monitor: &Monitor<'_>, alert: Alert) -> Result<Difference, Faul
 
 fn unavailable(file_path: String, reason: &str) -> Difference {
     let (diff, unavailable) = (String::new(), Some(reason.to_owned()));
-    Difference { file_path, diff, truncated: false, added: 0, removed: 0, unavailable }
+    let sides = Sides::default();
+    Difference { file_path, diff, truncated: false, added: 0, removed: 0, unavailable, sides }
 }

@@ -20,6 +20,7 @@ mod look;
 mod most;
 pub mod schedule;
 mod settle;
+pub mod sides;
 mod spool;
 pub mod status;
 pub mod tell;

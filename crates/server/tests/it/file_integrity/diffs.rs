@@ -25,8 +25,14 @@ async fn tp33_three_lines_added_and_one_removed() {
         check(staff).await;
         // The difference is that of the moment: whoever changes the file back changes nothing of it.
         let found = diff(staff, "page.txt", "").await;
+        assert_eq!(found["current_differs"], false);
         fs::write(&file, "one\nagain\nthree\n").unwrap();
-        assert_eq!(diff(staff, "page.txt", "").await, found);
+        let later = diff(staff, "page.txt", "").await;
+        assert_eq!(later["current_differs"], true, "B.7.2");
+        let of_it = |shown: &Value, key: &str| shown[key].clone();
+        for key in ["diff", "lines_added", "lines_removed", "before", "after", "file_path"] {
+            assert_eq!(of_it(&later, key), of_it(&found, key), "{key}");
+        }
         assert_eq!((&found["lines_added"], &found["lines_removed"]), (&json!(3), &json!(1)));
         assert_eq!(found["file_path"], file.to_str().unwrap());
         assert_eq!(found["diff_unavailable_reason"], Value::Null);
@@ -146,6 +152,67 @@ async fn quota_full_says_so() {
         assert_eq!(diff(staff, "two.txt", "").await["diff_unavailable_reason"], "quota");
         let kinds = super::told(staff, "?change_type=copies_full").await;
         assert_eq!(kinds.len(), 1, "{kinds:?}");
+    })
+    .await;
+}
+
+/// B.7.2: whether something else is there by now, whatever became of the file.
+#[tokio::test]
+async fn whether_something_else_is_there_by_now_is_told() {
+    on_each_with("max_hash_bytes = \"1MiB\"", async |_, staff, root| {
+        check(staff).await;
+        fs::write(root.join("a.txt"), "a\n").unwrap();
+        fs::write(root.join("b.txt"), "b\n").unwrap();
+        fs::create_dir(root.join("c.txt")).unwrap();
+        symlink("a.txt", root.join("d.txt")).unwrap();
+        fs::remove_file(root.join("style.css")).unwrap();
+        fs::File::create(root.join("e.txt")).unwrap().set_len(2 << 20).unwrap();
+        check(staff).await;
+        let differs = async |path: &str| diff(staff, path, "").await["current_differs"].clone();
+        for path in ["a.txt", "b.txt", "c.txt", "d.txt", "style.css"] {
+            assert_eq!(differs(path).await, json!(false), "control: {path}");
+        }
+        assert_eq!(differs("e.txt").await, Value::Null, "nobody knows what was there");
+        fs::write(root.join("a.txt"), "b\n").unwrap();
+        fs::remove_file(root.join("b.txt")).unwrap();
+        fs::write(root.join("c.txt/x"), "x").unwrap();
+        fs::remove_file(root.join("d.txt")).unwrap();
+        symlink("b.txt", root.join("d.txt")).unwrap();
+        fs::write(root.join("style.css"), "a { }\n").unwrap();
+        for (path, expected) in [
+            ("a.txt", true),
+            ("b.txt", true),
+            ("c.txt", false),
+            ("d.txt", true),
+            ("style.css", true),
+        ] {
+            assert_eq!(differs(path).await, json!(expected), "{path}");
+        }
+    })
+    .await;
+}
+
+/// B.7.6: of what has no lines, what can be said of both sides.
+#[tokio::test]
+async fn of_what_is_no_text_size_digest_and_kind_are_told() {
+    on_each(async |_, staff, root| {
+        let elf = |size: usize| [b"\x7fELF\0".to_vec(), vec![0; size]].concat();
+        fs::write(root.join("tool"), elf(7)).unwrap();
+        check(staff).await;
+        fs::write(root.join("tool"), elf(8)).unwrap();
+        check(staff).await;
+        let digest =
+            |bytes: &[u8]| portcullis_integrity::Digest::of_reader(bytes).unwrap().to_string();
+        let found = diff(staff, "tool", "").await;
+        assert!(!found["diff_unavailable_reason"].is_null(), "{found}");
+        for (side, bytes) in [("before", elf(7)), ("after", elf(8))] {
+            let expected = json!({"type": "file", "size": bytes.len(), "sha256": digest(&bytes)});
+            assert_eq!(found[side], expected, "{side}");
+        }
+        assert_eq!(found["looks_like"], "an ELF program");
+        fs::write(root.join("tool"), "#!/bin/sh\n").unwrap();
+        let later = diff(staff, "tool", "").await;
+        assert_eq!((&later["looks_like"], &later["current_differs"]), (&Value::Null, &json!(true)));
     })
     .await;
 }

@@ -6,7 +6,7 @@ use portcullis_domain::integrity::alert::{Kind, Severity, Status};
 use portcullis_store::integrity::alerts::{Filter, Order};
 use serde_json::{Value, json};
 
-use super::shown::{alert, detail};
+use super::shown::{alert, detail, side};
 use super::{context, invalid, monitor};
 use crate::flows::integrity::alerts::{self, Version};
 use crate::web::caller::{FileAlertsManage, Staff};
@@ -64,7 +64,8 @@ pub(super) const DIFF: Doc = Doc {
     id: "show_file_diff",
     summary: "What a file and the good one differ in, as it was when the alert was made. Secrets are \
               masked; where there is nothing to show, diff_unavailable_reason says why; where \
-              there is more than is shown, truncated is true and the last line says how much.",
+              there is more than is shown, truncated is true and the last line says how much. \
+              current_differs says whether another content is there by now, null if that cannot be told.",
     family: Family::P,
     fields: &[
         ("alert_id", true, "The number of the alert."),
@@ -72,7 +73,7 @@ pub(super) const DIFF: Doc = Doc {
     ],
     answer: (
         200,
-        r#"{"success":true,"data":{"file_path":"/srv/app/index.php","diff":"--- a/index.php\n+++ b/index.php\n@@ -1 +1 @@\n-a\n+b\n","lines_added":1,"lines_removed":1,"truncated":false,"diff_unavailable_reason":null}}"#,
+        r#"{"success":true,"data":{"file_path":"/srv/app/index.php","diff":"--- a/index.php\n+++ b/index.php\n@@ -1 +1 @@\n-a\n+b\n","lines_added":1,"lines_removed":1,"truncated":false,"diff_unavailable_reason":null,"current_differs":false,"before":{"type":"file","size":2,"sha256":"87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7"},"after":{"type":"file","size":2,"sha256":"0263829989b6fd954f72baaf2fc64bc2e2f01d692d4de72986ea808f6e99813f"},"looks_like":null}}"#,
     ),
     ..Doc::USUAL
 };
@@ -105,6 +106,7 @@ pub(super) async fn diff(call: Call, Staff(caller, _): Staff<FileAlertsManage>) 
     let context = context(&call, &caller);
     let difference = alerts::difference(&monitor(&call, &context), id, version).await;
     let difference = difference?.ok_or(Error::NotFound)?;
+    let sides = &difference.sides;
     let body = json!({ "success": true, "data": {
         "file_path": difference.file_path,
         "diff": difference.diff,
@@ -112,6 +114,10 @@ pub(super) async fn diff(call: Call, Staff(caller, _): Staff<FileAlertsManage>) 
         "lines_removed": difference.removed,
         "truncated": difference.truncated,
         "diff_unavailable_reason": difference.unavailable,
+        "current_differs": sides.current_differs,
+        "before": sides.before.as_ref().map(side),
+        "after": sides.after.as_ref().map(side),
+        "looks_like": sides.looks_like,
     }});
     Ok(json_reply(StatusCode::OK, &body))
 }

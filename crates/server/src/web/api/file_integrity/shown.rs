@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use portcullis_domain::integrity::CheckState;
 use portcullis_domain::time::Time;
 use portcullis_integrity::path::show;
+use portcullis_integrity::{Content, Entry};
 use portcullis_store::integrity::alerts::Alert;
 use portcullis_store::integrity::baselines::Baseline;
 use portcullis_store::integrity::checks::Check;
@@ -80,6 +81,21 @@ fn witness(witness: &Witness) -> Value {
         "signed_in_at": witness.signed_in_at.iso(),
         "ended_at": witness.ended_at.map(Time::iso),
     })
+}
+
+/// One side of a difference: what can be said of it without its lines.
+pub(super) fn side(entry: &Entry) -> Value {
+    let of_file = match &entry.content {
+        Content::File { size, digest } => Some((size, digest.to_string())),
+        Content::Folder
+        | Content::Link { .. }
+        | Content::Pipe
+        | Content::Socket
+        | Content::CharacterDevice { .. }
+        | Content::BlockDevice { .. } => None,
+    };
+    let (size, digest) = of_file.unzip();
+    json!({ "type": entry.content.word(), "size": size, "sha256": digest })
 }
 
 /// A check, with the documented keys first.

@@ -188,7 +188,10 @@ struct Shown {
     added: i64,
     removed: i64,
     why_not: Option<&'static str>,
+    looks_like: Option<&'static str>,
     is_current: bool,
+    /// Something else is there by now.
+    is_past: bool,
 }
 
 async fn page(
@@ -304,7 +307,7 @@ impl Other {
 
 impl Shown {
     fn of(difference: Difference, is_current: bool) -> Self {
-        let Difference { diff, added, removed, unavailable, .. } = difference;
+        let Difference { diff, added, removed, unavailable, sides, .. } = difference;
         // Two lines that name the files differ in nothing.
         let text = if added == 0 && removed == 0 { "" } else { &*diff };
         let lines = text.lines().enumerate();
@@ -313,7 +316,9 @@ impl Shown {
             added,
             removed,
             why_not: unavailable.as_deref().map(why_not),
+            looks_like: sides.looks_like,
             is_current,
+            is_past: sides.current_differs == Some(true),
         }
     }
 }
