@@ -100,8 +100,8 @@ pub(super) fn closing(line: &str, from: usize, quote: u8) -> usize {
     bytes.len()
 }
 
-/// Where a word ends for a shell.
-pub(super) fn shell_word(line: &str, from: usize) -> usize {
+/// Where a word ends for a shell, and in which quotes it goes on in the next line.
+pub(super) fn shell_word(line: &str, from: usize) -> (usize, Option<u8>) {
     let mut cursor = Cursor { at: from, ..Cursor::new(line) };
     while let Some(byte) = cursor.peek() {
         let is_end = byte.is_ascii_whitespace() || matches!(byte, b';' | b'&' | b'|' | b')');
@@ -110,5 +110,5 @@ pub(super) fn shell_word(line: &str, from: usize) -> usize {
         }
         cursor.step();
     }
-    cursor.at
+    (cursor.at, cursor.quote)
 }

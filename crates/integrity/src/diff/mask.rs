@@ -6,7 +6,7 @@ use std::ops::Range;
 use aws_lc_rs::hmac;
 
 use super::lines::without_end;
-use super::secrets::{Finder, Style};
+use super::secrets::Finder;
 
 /// Masks one content.
 pub(super) struct Masker<'m> {
@@ -21,7 +21,7 @@ impl<'m> Masker<'m> {
 
     /// The lines of a text, each with its end.
     pub(super) fn lines(&self, text: &str) -> Vec<String> {
-        let mut finder = Finder::new(Style::of(self.path, text));
+        let mut finder = Finder::of(self.path, text);
         let each = |line: &str| {
             let (line, end) = line.split_at(without_end(line.as_bytes()).len());
             self.masked(line, finder.secrets(line)) + end

@@ -5,9 +5,11 @@
 mod cursor;
 mod keys;
 mod lines;
+mod long;
 mod mask;
 mod names;
 mod secrets;
+mod table;
 mod text;
 
 use std::time::Instant;

@@ -6,10 +6,12 @@ use std::ops::Range;
 
 use super::cursor::{Cursor, closing, is_behind_name, is_of_name, is_quote, shell_word};
 use super::keys;
+use super::long::LongTexts;
+use super::table::Table;
 
 /// How values are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+enum Style {
     /// Text stands in quotes; the rest is code. JSON and XML too.
     Code,
     /// As a shell reads it: a word is text.
@@ -35,12 +37,18 @@ const SHORTEST_NUMBER: usize = 4;
 /// A user in a URL without a password who may be a token.
 const SHORTEST_USER: usize = 12;
 
+/// What the name of a file ends with, in lower case.
+fn ending(path: &[u8]) -> String {
+    let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let ending = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    if ending.len() == name.len() {
+        return String::new();
+    }
+    String::from_utf8_lossy(ending).to_lowercase()
+}
+
 impl Style {
-    pub(super) fn of(path: &[u8], text: &str) -> Self {
-        let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        let ending = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
-        let ending = String::from_utf8_lossy(ending).to_lowercase();
-        let ending = if ending.len() == name.len() { "" } else { ending.as_str() };
+    fn of(ending: &str, text: &str) -> Self {
         match ending {
             "yml" | "yaml" => Self::Yaml,
             _ if CODE.contains(&ending) => Self::Code,
@@ -55,6 +63,10 @@ impl Style {
 pub(super) struct Finder {
     style: Style,
     open: Open,
+    long: Option<LongTexts>,
+    table: Option<Table>,
+    /// The next line says what the columns are.
+    is_head: bool,
 }
 
 /// What of the lines before goes on.
@@ -74,14 +86,27 @@ enum Open {
 }
 
 impl Finder {
-    pub(super) fn new(style: Style) -> Self {
-        Self { style, open: Open::Nothing }
+    /// For the text of a file.
+    pub(super) fn of(path: &[u8], text: &str) -> Self {
+        let ending = ending(path);
+        let style = Style::of(&ending, text);
+        // A script may say what it is in its first line alone.
+        let is_script = style == Style::Script && ending != "fish";
+        let long = LongTexts::of(if is_script { "sh" } else { &ending });
+        let is_head = Table::is_one(&ending);
+        Self { style, open: Open::Nothing, long, table: None, is_head }
     }
 
     /// The secrets in the next line, which comes without its end.
     pub(super) fn secrets(&mut self, line: &str) -> Vec<Range<usize>> {
-        let mut found = Vec::new();
+        let mut found = self.columns(line);
+        let is_behind = matches!(self.open, Open::Brackets(_));
         let mut cursor = Cursor::new(line);
+        if let Some(long) = &mut self.long {
+            let (secrets, behind) = long.secrets(line, is_behind);
+            found.extend(secrets);
+            cursor.at = behind;
+        }
         self.go_on(&mut cursor, &mut found);
         while let Some(byte) = cursor.peek() {
             if is_of_name(byte) {
@@ -100,6 +125,15 @@ impl Finder {
         urls(line, &mut found);
         tokens(line, &mut found);
         found
+    }
+
+    /// The columns of a table that hold secrets. Its head holds none.
+    fn columns(&mut self, line: &str) -> Vec<Range<usize>> {
+        if std::mem::take(&mut self.is_head) {
+            self.table = Table::of(line);
+            return Vec::new();
+        }
+        self.table.as_mut().map(|table| table.secrets(line)).unwrap_or_default()
     }
 
     /// What the lines before have opened.
@@ -124,6 +158,11 @@ impl Finder {
                 cursor.at = closing(line, 0, quote);
                 if cursor.peek().is_none() {
                     self.open = Open::Quotes(quote);
+                }
+                // What a shell computes in a text is no secret, but code.
+                let is_read = self.style == Style::Script && quote == b'"';
+                if is_read && is_computed(line.get(..cursor.at).unwrap_or_default()) {
+                    return;
                 }
             }
             Open::Indented(than) => {
@@ -159,7 +198,9 @@ impl Finder {
             (Style::Settings | Style::Yaml | Style::Prose, _) => {
                 self.goes_on_below(line, at);
                 if self.style == Style::Yaml {
-                    self.open = Open::Indented(start);
+                    // In quotes the name begins before its first letter.
+                    let is_quoted = line.get(..start).is_some_and(|it| it.ends_with(is_quote));
+                    self.open = Open::Indented(start - usize::from(is_quoted));
                 }
                 end
             }
@@ -167,7 +208,14 @@ impl Finder {
             (_, Some(quote)) => closing(line, at, quote),
             (Style::Code, None) => return self.texts(cursor, 0, found),
             (Style::Script, None) if separator == ":" => end,
-            (Style::Script, None) => shell_word(line, at),
+            (Style::Script, None) => {
+                let (end, quote) = shell_word(line, at);
+                let is_remark = line.get(..start).is_some_and(|before| before.contains('#'));
+                if let Some(quote) = quote.filter(|_| !is_remark) {
+                    self.open = Open::Quotes(quote);
+                }
+                end
+            }
         };
         found.push(at..cursor.at);
     }
@@ -263,6 +311,11 @@ impl Finder {
             at = cursor.at;
         }
     }
+}
+
+/// Whether a shell runs something in a text.
+fn is_computed(text: &str) -> bool {
+    text.contains("$(") || text.contains('`')
 }
 
 fn is_of_pem(byte: u8) -> bool {

@@ -105,6 +105,100 @@ fn code() {
     check("a.js", "// don't say password=ab", "// don't say password=[2]");
 }
 
+/// Columns are secret by what stands above them.
+#[test]
+fn tables() {
+    check("a.csv", "user,password,age\nbob,hunter2,33\n", "user,password,age\nbob,[7],33");
+    check("a.csv", "token\nab\ncd", "token\n[2]\n[2]");
+    check("a.csv", "api_key;name\nab;c,d", "api_key;name\n[2];c,d");
+    check("a.tsv", "name\tsecret\nx\ty z", "name\tsecret\nx\t[3]");
+    check(
+        "a.csv",
+        "\"user\",\"db password\",x\n\"a,b\",\"c,\"\"d\",e",
+        "\"user\",\"db password\",x\n\"a,b\",\"[5]\",e",
+    );
+    check(
+        "a.csv",
+        "password,user\n\"ab\ncd\",bob\nef,eve",
+        "password,user\n\"[2]\n[2]\",bob\n[2],eve",
+    );
+    check("a.csv", "user,password\nbob\neve,,x", "user,password\nbob\neve,,x");
+    check("a.csv", "\u{feff}pin,x\n12,13", "\\u{feff}pin,x\n[2],13");
+    // No column is named after one: as in settings.
+    check("a.csv", "user,age\nbob,3\ntoken=ab", "user,age\nbob,3\ntoken=[2]");
+    check("a.csv", "user,url\nbob,https://a:b@c", "user,url\nbob,https://a:[1]@c");
+    check("a.js", "user,password\nbob,hunter2", "user,password\nbob,hunter2");
+}
+
+/// What goes over several lines; whatever is computed there is code.
+#[test]
+fn long_texts() {
+    let quotes = "\"\"\"\nab\n  cd\n\"\"\"\nx = 1";
+    let masked = "\"\"\"\n[2]\n  [2]\n\"\"\"\nx = 1";
+    for (path, before) in [
+        ("a.py", "password = "),
+        ("a.py", "password: str = "),
+        ("a.py", "load(token="),
+        ("a.py", "x = {'api_key': "),
+        ("a.toml", "token = "),
+        ("a.kt", "val secret = "),
+    ] {
+        check(path, &format!("{before}{quotes}"), &format!("{before}{masked}"));
+    }
+    for (path, text) in [
+        ("a.py", "sql = \"\"\"\nselect 1\n\"\"\""),
+        ("a.py", "token = f\"\"\"\n{evil()}\n\"\"\""),
+        ("a.py", "# token = \"\"\"\nevil()"),
+        ("a.py", "\"\"\"\ntoken = '''\n\"\"\"\nevil()"),
+        ("a.js", "const token = `\n${evil()}\n`"),
+        ("a.js", "// token `\nevil()"),
+        ("a.js", "/* token ` */ a\nevil()"),
+        ("a.js", "'token `'; a\nevil()"),
+        ("a.php", "<?php $html = <<<X\nab\nX;"),
+        ("a.php", "<p>password = <<<X\n<?php evil();\nX"),
+        ("a.php", "<?php // ?> token = <<<X\n<?php evil();\nX"),
+        ("a.rb", "SECRET = <<~EOS\n  #{evil}\nEOS"),
+    ] {
+        check(path, text, text);
+    }
+    check("a.py", "token = '''ab\ncd'''; x()", "token = '''[2]\n[2]'''; x()");
+    check("a.py", "token = (\n  '''ab\ncd''')\nx()", "token = (\n  '''[2]\n[2]''')\nx()");
+    check("a.js", "const token = `\nab\n`; go()", "const token = `\n[2]\n`; go()");
+    let php = |value| format!("<?php $password = <<<X\n{value}\n  X;\ngo();");
+    check("a.php", &php("ab"), &php("[2]"));
+    check("a.rb", "SECRET = <<~EOS\n  ab\nEOS\ngo", "SECRET = <<~EOS\n  [2]\nEOS\ngo");
+}
+
+#[test]
+fn long_texts_of_scripts() {
+    check("a.sh", "TOKEN=$(cat <<EOF\nab\nEOF\n)\nevil", "TOKEN=[5] <<EOF\n[2]\nEOF\n)\nevil");
+    check("a.sh", "TOKEN=x; sh <<EOF\nevil\nEOF", "TOKEN=[1]; sh <<EOF\nevil\nEOF");
+    check("a.sh", "TOKEN=x; cat <<EOF | sh\nevil\nEOF", "TOKEN=[1]; cat <<EOF | sh\nevil\nEOF");
+    check("a.sh", "PASSWORD='ab\ncd'; evil", "PASSWORD=[3]\n[2]'; evil");
+    check("run", "#!/bin/sh\nTOKEN=\"ab\ncd\"", "#!/bin/sh\nTOKEN=[3]\n[2]\"");
+    check("a.sh", "PASSWORD=\"ab\n$(evil)\"; x", "PASSWORD=[3]\n$(evil)\"; x");
+    check("a.sh", "# TOKEN='\nevil", "# TOKEN=[1]\nevil");
+}
+
+#[test]
+fn long_texts_of_yaml() {
+    check("a.yml", "\"token\": |\n ab\nx: y", "\"token\": [1]\n [2]\nx: y");
+    check("a.yml", "- \"token\": >-\n   ab\n  x: y", "- \"token\": [2]\n   [2]\n  x: y");
+    check(
+        "a.yml",
+        "tls: |\n  -----BEGIN PRIVATE KEY-----\n  QUJD\n  -----END PRIVATE KEY-----\nx: y",
+        "tls: |\n  -----BEGIN PRIVATE KEY-----\n  [4]\n  -----END PRIVATE KEY-----\nx: y",
+    );
+}
+
+/// Nobody hides a file behind one name.
+#[test]
+fn a_long_text_hides_no_more_than_a_key() {
+    let lines = "evil()\n".repeat(300);
+    let shown = shown("a.js", &format!("const token = `\n{lines}"));
+    assert_eq!(shown.matches("evil()").count(), 200, "{shown}");
+}
+
 #[test]
 fn scripts() {
     check("a.sh", "PASSWORD=ab; curl evil", "PASSWORD=[2]; curl evil");
@@ -196,8 +290,8 @@ proptest! {
     }
 
     #[test]
-    fn every_text_comes_to_an_end(before in "\\PC{0,200}", after in "(\\PC|[\n\\\\'\"=:{}\\[]|token|-----BEGIN ){0,60}") {
-        for path in ["a.js", "a.sh", "a.yml", "a.md", "a"] {
+    fn every_text_comes_to_an_end(before in "\\PC{0,200}", after in "(\\PC|[\n\\\\'\"=:{}\\[]|token|-----BEGIN |`|<<<X|\"\"\"|<[?]|,){0,60}") {
+        for path in ["a.js", "a.sh", "a.yml", "a.md", "a", "a.csv", "a.py", "a.php", "a.rb"] {
             text(path, Some(&before), &after, &[7; 32]);
         }
     }
