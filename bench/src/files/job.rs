@@ -139,7 +139,7 @@ fn baseline(root: &Path, file: &Path) -> Result<(u64, u64)> {
     let progress = Progress::default();
     let mut fault = None;
     scan(&plan(root), &progress, |seen| match seen {
-        Seen::Is(entry, _) => fault = fault.take().or(lines.push(&entry).err()),
+        Seen::Is(entry, ..) => fault = fault.take().or(lines.push(&entry).err()),
         Seen::Unverifiable { .. } | Seen::Closed { .. } => {}
     })?;
     if let Some(fault) = fault {

@@ -14,7 +14,7 @@ use crate::asked::Asked;
 use crate::links::{NamedElsewhere, Names};
 use crate::look::{Seen, Why};
 use crate::path::{is_below, order};
-use crate::{Content, Digest, Entry};
+use crate::{Beginning, Content, Digest, Entry};
 
 /// So many that were added or deleted are looked through for moves.
 const MOST_MOVED: usize = 20_000;
@@ -34,6 +34,8 @@ pub struct Finding {
     pub is: Is,
     /// Where something with the same content is gone from, or has come to.
     pub moved: Option<Vec<u8>>,
+    /// How the file that is there begins.
+    pub begins: Beginning,
 }
 
 /// How it is now.
@@ -257,14 +259,14 @@ where
         };
         self.entries += u64::from(was.is_some());
         match seen {
-            Seen::Is(entry, inode) => {
+            Seen::Is(entry, inode, begins) => {
                 self.names.seen(&entry, &inode, was.is_some());
                 match was {
                     Some(was) if is_alike(&was, &entry) => {
                         self.unchanged += 1;
                         self.asked.good(&was.path);
                     }
-                    was => self.add(was, Is::There(entry)),
+                    was => self.add_as(was, Is::There(entry), begins),
                 }
             }
             Seen::Unverifiable { path, why } => self.add(was, Is::Unverifiable { path, why }),
@@ -337,9 +339,13 @@ where
     }
 
     fn add(&mut self, was: Option<Entry>, is: Is) {
+        self.add_as(was, is, Beginning::default());
+    }
+
+    fn add_as(&mut self, was: Option<Entry>, is: Is, begins: Beginning) {
         self.asked.bad(path_of(was.as_ref(), &is));
         if was.is_some() || self.added.take(&is) {
-            self.findings.push(Finding { was, is, moved: None });
+            self.findings.push(Finding { was, is, moved: None, begins });
         } else {
             self.unkept += 1;
         }

@@ -5,6 +5,7 @@
 //! and remembering it, are for others.
 
 mod asked;
+mod beginning;
 mod compare;
 pub mod diff;
 mod digest;
@@ -25,6 +26,7 @@ mod walk;
 mod watch;
 
 pub use asked::Asked;
+pub use beginning::Beginning;
 pub use compare::{
     Change, Compared, Comparison, Finding, Is, MOST_ADDED, MostGone, NotAChange, is_gone,
 };

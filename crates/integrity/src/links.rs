@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::look::Inode;
-use crate::{Content, Digest, Entry};
+use crate::look::{Inode, Whole};
+use crate::{Content, Entry};
 
 /// So many files with several names are remembered.
 const MOST: usize = 100_000;
@@ -75,25 +75,25 @@ impl Names {
 
 /// Files with several names that were read already.
 #[derive(Default)]
-pub(crate) struct ReadOnce(Mutex<HashMap<(u64, u64), (Inode, Digest)>>);
+pub(crate) struct ReadOnce(Mutex<HashMap<(u64, u64), (Inode, Whole)>>);
 
 impl ReadOnce {
-    pub(crate) fn get(&self, inode: &Inode) -> Option<Digest> {
+    pub(crate) fn get(&self, inode: &Inode) -> Option<Whole> {
         if inode.links < 2 {
             return None;
         }
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (of, digest) = known.get(&(inode.device, inode.number))?;
-        (of == inode).then_some(*digest)
+        let (of, whole) = known.get(&(inode.device, inode.number))?;
+        (of == inode).then_some(*whole)
     }
 
-    pub(crate) fn put(&self, inode: Inode, digest: Digest) {
+    pub(crate) fn put(&self, inode: Inode, whole: Whole) {
         if inode.links < 2 {
             return;
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() < MOST {
-            known.insert((inode.device, inode.number), (inode, digest));
+            known.insert((inode.device, inode.number), (inode, whole));
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::pace::{Pace, Spent};
 use crate::quick::{Judge, Known, Read};
 use crate::scan::Progress;
 use crate::walk::{Maybe, Name};
-use crate::{Content, Digest, Entry};
+use crate::{Beginning, Content, Digest, Entry};
 
 /// So often a file is read that changes meanwhile.
 pub(crate) const TRIES: u32 = 3;
@@ -35,24 +35,19 @@ const SMALL: u64 = 64 * 1024;
 /// What was found under a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    Is(Entry, Inode),
+    /// With how it begins, if it is a file.
+    Is(Entry, Inode, Beginning),
     /// It could not be checked.
-    Unverifiable {
-        path: Vec<u8>,
-        why: Why,
-    },
+    Unverifiable { path: Vec<u8>, why: Why },
     /// Nothing is known of what is in this folder.
-    Closed {
-        path: Vec<u8>,
-        why: Why,
-    },
+    Closed { path: Vec<u8>, why: Why },
 }
 
 impl Seen {
     /// Where.
     pub fn path(&self) -> &[u8] {
         match self {
-            Self::Is(entry, _) => &entry.path,
+            Self::Is(entry, ..) => &entry.path,
             Self::Unverifiable { path, .. } | Self::Closed { path, .. } => path,
         }
     }
@@ -147,6 +142,12 @@ pub(crate) struct Looker<'s> {
     read: u64,
 }
 
+/// What a look came to.
+type Looked = (Entry, Inode, Beginning);
+
+/// What a file that was read is.
+pub(crate) type Whole = (Digest, Beginning);
+
 /// Why a look came to nothing.
 enum Not {
     /// It changed meanwhile.
@@ -186,8 +187,7 @@ impl<'s> Looker<'s> {
     pub(crate) fn look(&mut self, name: &Name, known: Option<Box<Known>>) -> Option<(Seen, Read)> {
         if let Some(known) = known.filter(|known| self.stands(name, known)) {
             let read = Read::At(known.read_at);
-            let (entry, inode) = known.seen();
-            return Some((Seen::Is(entry, inode), read));
+            return Some((known.seen(), read));
         }
         let seen = if self.pace.is_over() {
             Some(Seen::Unverifiable { path: name.path(), why: Why::Slow })
@@ -211,8 +211,8 @@ impl<'s> Looker<'s> {
         for number in 0..TRIES {
             let looked = if number == 0 { self.as_listed(name) } else { self.once(name) };
             match looked {
-                Ok((entry, inode)) => {
-                    return Some(Seen::Is(Entry { path: name.path(), ..entry }, inode));
+                Ok((entry, inode, begins)) => {
+                    return Some(Seen::Is(Entry { path: name.path(), ..entry }, inode, begins));
                 }
                 Err(Not::Readable(Errno::NOENT)) => return None,
                 Err(Not::Quiet) => thread::sleep(PAUSE * number),
@@ -230,10 +230,10 @@ impl<'s> Looker<'s> {
     }
 
     /// Looks at once at what the listing said it is, and from the beginning if it is something else.
-    fn as_listed(&mut self, name: &Name) -> Result<(Entry, Inode), Not> {
+    fn as_listed(&mut self, name: &Name) -> Result<Looked, Not> {
         if let Some(folder) = &name.inside {
             let attributes = power(&folder.opened)?;
-            return Ok(entry(&folder.stat, Content::Folder, attributes));
+            return Ok(looked(&folder.stat, Content::Folder, attributes));
         }
         if name.maybe == Maybe::File
             && let Ok(file) = open(&name.folder.opened, &name.bytes, OFlags::NONBLOCK)
@@ -246,7 +246,7 @@ impl<'s> Looker<'s> {
         self.once(name)
     }
 
-    fn once(&mut self, name: &Name) -> Result<(Entry, Inode), Not> {
+    fn once(&mut self, name: &Name) -> Result<Looked, Not> {
         let (folder, name) = (&name.folder.opened, &name.bytes);
         let stat = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let number = || (major(stat.st_rdev), minor(stat.st_rdev));
@@ -263,7 +263,7 @@ impl<'s> Looker<'s> {
                 if !is_same(&stat, &fstat(&opened)?) {
                     return Err(Not::Quiet);
                 }
-                return Ok(entry(&stat, Content::Folder, power(&opened)?));
+                return Ok(looked(&stat, Content::Folder, power(&opened)?));
             }
             FileType::Symlink => {
                 Content::Link { target: readlinkat(folder, name, Vec::new())?.into_bytes() }
@@ -280,38 +280,42 @@ impl<'s> Looker<'s> {
             }
             FileType::Unknown => return Err(Not::Readable(Errno::NOTSUP)),
         };
-        Ok(entry(&stat, content, None))
+        Ok(looked(&stat, content, None))
     }
 
     /// What an open file is, if nobody changes it while it is read.
-    fn file(&mut self, file: &OwnedFd, before: &Stat) -> Result<(Entry, Inode), Not> {
+    fn file(&mut self, file: &OwnedFd, before: &Stat) -> Result<Looked, Not> {
         let inode = Inode::of(before);
         if inode.size > self.max_bytes {
             return Err(Not::Given(Why::TooLarge));
         }
         let attributes = power(file)?;
-        let digest = match self.linked.get(&inode) {
-            Some(digest) => digest,
+        let whole = match self.linked.get(&inode) {
+            Some(whole) => whole,
             None if is_sparse(before) => self.read_sparse(file, inode.size)?,
             None => self.read(file, inode.size)?,
         };
         if !is_same(before, &fstat(file)?) {
             return Err(Not::Quiet);
         }
-        self.linked.put(inode, digest);
-        Ok(entry(before, Content::File { size: inode.size, digest }, attributes))
+        self.linked.put(inode, whole);
+        let (digest, begins) = whole;
+        let (entry, inode, _) =
+            looked(before, Content::File { size: inode.size, digest }, attributes);
+        Ok((entry, inode, begins))
     }
 
     /// Reads so many bytes. Whether that is all of it now, its size tells afterwards; that of a file
     /// without any may be a lie, so those are asked for more.
-    fn read(&mut self, file: &OwnedFd, expected: u64) -> Result<Digest, Not> {
-        let (mut hasher, mut size) = (Hasher::default(), 0_u64);
+    fn read(&mut self, file: &OwnedFd, expected: u64) -> Result<Whole, Not> {
+        let (mut hasher, mut size, mut begins) = (Hasher::default(), 0_u64, Beginning::default());
         let mut spent = self.pace.begin_file();
         loop {
             let part = self.part(&mut spent, |buffer| read(file, buffer))?;
             size += u64::try_from(part.len()).unwrap_or_default();
+            begins.extend(part);
             if size == expected {
-                return Ok(hasher.finish_with(part));
+                return Ok((hasher.finish_with(part), begins));
             }
             // It grows as fast as it is read, or was cut off.
             if size > expected || part.is_empty() {
@@ -323,8 +327,8 @@ impl<'s> Looker<'s> {
 
     /// The same for a file with holes, which are not read: they are zeros. They are hashed, which takes
     /// its time, so there is a bound on how many of them a scan has.
-    fn read_sparse(&mut self, file: &OwnedFd, expected: u64) -> Result<Digest, Not> {
-        let (mut hasher, mut at) = (Hasher::default(), 0);
+    fn read_sparse(&mut self, file: &OwnedFd, expected: u64) -> Result<Whole, Not> {
+        let (mut hasher, mut at, mut begins) = (Hasher::default(), 0, Beginning::default());
         let mut spent = self.pace.begin_file();
         while at < expected {
             let data = match seek(file, SeekFrom::Data(at)) {
@@ -335,6 +339,8 @@ impl<'s> Looker<'s> {
             if !self.pace.take_holes(data - at) {
                 return Err(Not::Given(Why::Holes));
             }
+            let zeros = usize::try_from(data - at).unwrap_or(usize::MAX).min(ZEROS.len());
+            begins.extend(ZEROS.get(..zeros).unwrap_or_default());
             self.zeros(&mut hasher, data - at, &mut spent)?;
             at = data;
             let end =
@@ -349,10 +355,11 @@ impl<'s> Looker<'s> {
                     return Err(Not::Quiet);
                 }
                 hasher.update(part);
+                begins.extend(part);
                 at += u64::try_from(part.len()).unwrap_or_default();
             }
         }
-        Ok(hasher.finish())
+        Ok((hasher.finish(), begins))
     }
 
     /// What one read gave.
@@ -404,11 +411,12 @@ fn is_sparse(stat: &Stat) -> bool {
     Inode::of(stat).size > room.max(SMALL)
 }
 
-/// What a look came to; its path is for whoever has all of it.
-fn entry(stat: &Stat, content: Content, attributes: Option<Digest>) -> (Entry, Inode) {
+/// What a look came to, but for the beginning of a file; its path is for whoever has all of it.
+fn looked(stat: &Stat, content: Content, attributes: Option<Digest>) -> Looked {
     let mode = u16::try_from(stat.st_mode & 0o7777).unwrap_or_default();
     let owner = Some(Owner { uid: stat.st_uid, gid: stat.st_gid });
-    (Entry { path: Vec::new(), content, mode, owner, attributes }, Inode::of(stat))
+    let entry = Entry { path: Vec::new(), content, mode, owner, attributes };
+    (entry, Inode::of(stat), Beginning::default())
 }
 
 /// Opens what is there, and never what a link leads to. Whether anybody sees that it was read is the

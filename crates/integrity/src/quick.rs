@@ -13,8 +13,8 @@ use rustix::fs::{AtFlags, Stat, StatxFlags, fstatfs, statx};
 use rustix::io::Errno;
 
 use crate::entry::Owner;
-use crate::look::Inode;
-use crate::{Content, Digest, Entry};
+use crate::look::{Inode, Seen};
+use crate::{Beginning, Content, Digest, Entry};
 
 /// A file that is not read is read within this time all the same, unless another is chosen.
 pub const WITHIN: Duration = Duration::from_hours(7 * 24);
@@ -107,6 +107,7 @@ pub(crate) struct Known {
     pub(crate) mode: u16,
     pub(crate) owner: Owner,
     pub(crate) digest: Digest,
+    pub(crate) begins: Beginning,
     pub(crate) attributes: Option<Digest>,
     /// When the scan began that read it.
     pub(crate) read_at: i64,
@@ -161,17 +162,19 @@ impl<'q> Judge<'q> {
 
 impl Known {
     /// What is to be known of a file that was looked at; `None` for anything else.
-    pub(crate) fn of(entry: &Entry, inode: Inode, read_at: i64) -> Option<Self> {
+    pub(crate) fn of(entry: &Entry, inode: Inode, begins: Beginning, read_at: i64) -> Option<Self> {
         let Content::File { digest, .. } = entry.content else { return None };
         let (path, mode, owner) = (entry.path.clone(), entry.mode, entry.owner?);
-        Some(Self { path, inode, mode, owner, digest, attributes: entry.attributes, read_at })
+        let attributes = entry.attributes;
+        Some(Self { path, inode, mode, owner, digest, begins, attributes, read_at })
     }
 
     /// As it would be seen.
-    pub(crate) fn seen(self) -> (Entry, Inode) {
-        let Self { path, inode, mode, owner, digest, attributes, .. } = self;
+    pub(crate) fn seen(self) -> Seen {
+        let Self { path, inode, mode, owner, digest, begins, attributes, .. } = self;
         let content = Content::File { size: inode.size, digest };
-        (Entry { path, content, mode, owner: Some(owner), attributes }, inode)
+        let entry = Entry { path, content, mode, owner: Some(owner), attributes };
+        Seen::Is(entry, inode, begins)
     }
 }
 

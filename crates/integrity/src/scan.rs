@@ -172,8 +172,8 @@ pub fn scan_quickly<R: io::Read + Send, W: io::Write>(
             Read::Now => now,
             Read::At(then) => then,
         };
-        if let Seen::Is(entry, inode) = &seen
-            && let Some(known) = Known::of(entry, *inode, read_at)
+        if let Seen::Is(entry, inode, begins) = &seen
+            && let Some(known) = Known::of(entry, *inode, *begins, read_at)
         {
             *(if read == Read::Now { &mut hashed } else { &mut spared }) += 1;
             oldest = Some(oldest.map_or(read_at, |oldest| oldest.min(read_at)));

@@ -8,10 +8,10 @@ use std::io::{self, Read, Write};
 use aws_lc_rs::hmac;
 
 use super::{Known, Unused, derived};
-use crate::Digest;
 use crate::entry::Owner;
 use crate::look::Inode;
 use crate::path::order;
+use crate::{Beginning, Digest};
 
 /// What the first block begins with, with the version of the format.
 const FIRST: &[u8; 19] = b"portcullis quick 1\n";
@@ -205,6 +205,7 @@ impl<W: Write> Keeper<W> {
         self.block.extend(known.owner.gid.to_le_bytes());
         self.block.extend(known.read_at.to_le_bytes());
         self.block.extend(known.digest.as_bytes());
+        self.bytes(known.begins.bytes());
         self.block.push(u8::from(known.attributes.is_some()));
         self.block.extend(known.attributes.iter().flat_map(Digest::as_bytes));
         if self.block.len() >= FULL {
@@ -283,10 +284,11 @@ impl<'b> Fields<'b> {
         let owner = Owner { uid, gid: u32::from_le_bytes(self.take()?) };
         let read_at = i64::from_le_bytes(self.take()?);
         let digest = self.digest()?;
+        let begins = Beginning::of(self.bytes()?);
         let attributes = match self.take()? {
             [0] => None,
             _ => Some(self.digest()?),
         };
-        Some(Known { path, inode, mode, owner, digest, attributes, read_at })
+        Some(Known { path, inode, mode, owner, digest, begins, attributes, read_at })
     }
 }

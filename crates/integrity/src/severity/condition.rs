@@ -20,7 +20,11 @@ const CODE_ANYWHERE: [&str; 11] =
 /// Files that decide what a server runs in the folder they lie in.
 const SWITCHES: [&str; 3] = [".htaccess", ".user.ini", "web.config"];
 /// How files begin that are run.
-const BEGINNINGS: [&[u8]; 5] = [b"\x7fELF", b"#!", b"<?php", b"<?=", b"MZ"];
+const BEGINNINGS: [&[u8]; 3] = [b"\x7fELF", b"#!", b"MZ"];
+/// How a page of PHP begins, which may stand right behind the mark of a picture.
+const PHP: &[u8] = b"<?php";
+const PHP_SHORT: &[u8] = b"<?=";
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 const EXECUTE: u16 = 0o111;
 const SET_ID: u16 = 0o6000;
@@ -187,7 +191,11 @@ fn is_code(facts: &Facts<'_>) -> bool {
 }
 
 fn begins_as_code(facts: &Facts<'_>) -> bool {
-    facts.first_bytes.is_some_and(|bytes| BEGINNINGS.iter().any(|how| bytes.starts_with(how)))
+    let bytes = facts.finding.begins.bytes();
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes).trim_ascii_start();
+    BEGINNINGS.iter().any(|how| bytes.starts_with(how))
+        || bytes.windows(PHP.len()).any(|part| part.eq_ignore_ascii_case(PHP))
+        || text.starts_with(PHP_SHORT)
 }
 
 fn file_name<'f>(facts: &Facts<'f>) -> &'f [u8] {

@@ -34,8 +34,6 @@ pub struct Facts<'f> {
     pub finding: &'f Finding,
     /// Where the root is, absolute, and no link: where links lead to is told by it.
     pub root: &'f Path,
-    /// How the file begins now, if anybody has looked; two bytes tell a script, five a page of PHP.
-    pub first_bytes: Option<&'f [u8]>,
     /// The content is another one, while size and time of modification are as they were: somebody set
     /// the time back.
     pub is_backdated: bool,
@@ -104,7 +102,7 @@ impl Rules {
 
     /// Judges by what a scan knows.
     pub fn judge(&self, finding: &Finding, root: &Path) -> Verdict<'_> {
-        self.judge_by(&Facts { finding, root, first_bytes: None, is_backdated: false })
+        self.judge_by(&Facts { finding, root, is_backdated: false })
     }
 
     /// Judges by all that is known.

@@ -5,8 +5,8 @@ use std::fs;
 
 use portcullis_integrity::manifest::Manifest;
 use portcullis_integrity::{
-    Change, Compared, Comparison, Content, Entry, Finding, Inode, Linked, MOST_ADDED, MostGone,
-    Plan, Progress, Seen, Why, scan,
+    Beginning, Change, Compared, Comparison, Content, Entry, Finding, Inode, Linked, MOST_ADDED,
+    MostGone, Plan, Progress, Seen, Why, scan,
 };
 use tempfile::tempdir;
 
@@ -72,7 +72,8 @@ fn folder(path: String) -> Entry {
 
 fn is(entry: Entry) -> Seen {
     let (modified, changed) = (0, 0);
-    Seen::Is(entry, Inode { device: 1, number: 1, links: 1, size: 0, modified, changed })
+    let inode = Inode { device: 1, number: 1, links: 1, size: 0, modified, changed };
+    Seen::Is(entry, inode, Beginning::default())
 }
 
 /// What is said of a tree to which so much was added, in which `z` has other rights, and `zz` is gone.

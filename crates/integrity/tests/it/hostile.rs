@@ -89,7 +89,7 @@ fn pipes_sockets_and_devices_are_seen_and_not_opened() {
         let words: Vec<_> = seen(&plan(&root))
             .into_iter()
             .map(|seen| match seen {
-                Seen::Is(entry, _) => entry.content.word(),
+                Seen::Is(entry, ..) => entry.content.word(),
                 other @ (Seen::Unverifiable { .. } | Seen::Closed { .. }) => panic!("{other:?}"),
             })
             .collect();
@@ -122,7 +122,7 @@ fn a_parent_that_is_swapped_for_a_link_never_leads_out_of_the_root() {
         let started = Instant::now();
         while (links == 0 || files == 0) && started.elapsed() < Duration::from_secs(30) {
             for seen in seen(&plan(root.path())) {
-                let Seen::Is(entry, inode) = seen else { continue };
+                let Seen::Is(entry, inode, _) = seen else { continue };
                 links += u32::from(entry.content.word() == "link");
                 if entry.content.word() == "file" {
                     files += 1;
@@ -265,7 +265,7 @@ fn paths_that_are_too_long_are_closed_and_what_is_written_is_read_again() {
         let (mut written, mut not) = (0, Vec::new());
         for seen in seen(&plan(root.path())) {
             match seen {
-                Seen::Is(entry, _) => {
+                Seen::Is(entry, ..) => {
                     body.push(&entry).unwrap();
                     written += 1;
                 }

@@ -134,7 +134,7 @@ fn holes_are_hashed_and_not_read() {
     let plan = Plan { max_bytes: 1 << 30, ..plan(root.path()) };
     let (progress, mut found) = (Progress::default(), Vec::new());
     scan(&plan, &progress, |seen| found.push(seen)).unwrap();
-    let Seen::Is(entry, _) = &found[0] else { panic!("{found:?}") };
+    let Seen::Is(entry, ..) = &found[0] else { panic!("{found:?}") };
     let digest = Digest::of_file(&file).unwrap();
     assert_eq!(entry.content, Content::File { size: 40 << 20, digest });
     assert!(progress.bytes() < 1 << 20, "{}", progress.bytes());

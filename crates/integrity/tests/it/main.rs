@@ -3,6 +3,7 @@
 
 mod bounds;
 mod diffs;
+mod facts;
 mod hostile;
 mod limits;
 mod manifests;
@@ -51,7 +52,7 @@ fn seen(plan: &Plan) -> Vec<Seen> {
 fn baseline(plan: &Plan) -> Vec<u8> {
     let mut body = Body::new(Vec::new());
     for seen in seen(plan) {
-        let Seen::Is(entry, _) = seen else { panic!("{seen:?}") };
+        let Seen::Is(entry, ..) = seen else { panic!("{seen:?}") };
         body.push(&entry).unwrap();
     }
     let (lines, head): (_, Head) = body.finish("app", 1, None);

@@ -35,6 +35,7 @@ struct Watched {
 /// What a scan came to.
 struct Came {
     told: Vec<String>,
+    findings: Vec<portcullis_integrity::Finding>,
     coverage: Coverage<Vec<u8>>,
 }
 
@@ -95,7 +96,7 @@ impl Watched {
         let word = |finding: &portcullis_integrity::Finding| {
             format!("{} {}", finding.change().as_str(), path::show(finding.path()))
         };
-        Came { told: findings.iter().map(word).collect(), coverage }
+        Came { told: findings.iter().map(word).collect(), findings, coverage }
     }
 
     /// How many files were read, and how many were not.
@@ -142,6 +143,19 @@ fn utime_restore_is_found_by_a_quick_scan() {
     let came = tree.scan();
     assert_eq!(came.told, ["modified a"]);
     assert_eq!((came.coverage.hashed, came.coverage.spared), (1, 1));
+}
+
+/// What is known of a file that differs is the same, whether it is read again or not.
+#[test]
+fn how_a_file_begins_is_known_without_reading_it_again() {
+    let mut tree = Watched::new(&["a", "b"]);
+    put(tree.root.path(), "a", "#!/bin/sh");
+    tree.now = newest(tree.root.path()) + 10_000;
+    for (hashed, spared) in [(1, 1), (0, 2)] {
+        let came = tree.scan();
+        assert_eq!((came.coverage.hashed, came.coverage.spared), (hashed, spared));
+        assert_eq!(came.findings[0].begins.bytes(), b"#!/bin/sh");
+    }
 }
 
 #[test]

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use portcullis_integrity::{
-    Change, CustomRule, Entry, Facts, Finding, Is, RuleFault, Rules, Severity, Why,
+    Beginning, Change, CustomRule, Entry, Facts, Finding, Is, RuleFault, Rules, Severity, Why,
 };
 
 /// The facts of a case: as it was, as it is (`-`: not there; `?`: cannot be checked).
 struct Case<'c> {
     was: &'c str,
     is: &'c str,
-    first_bytes: Option<&'c [u8]>,
+    begins: &'c [u8],
     is_backdated: bool,
 }
 
@@ -36,24 +36,21 @@ fn finding(was: &str, is: &str) -> Finding {
         Some((_, path)) => Is::Unverifiable { path: path.into(), why: Why::Unstable },
         None => entry(is).map_or(Is::Gone, Is::There),
     };
-    Finding { was, is, moved: None }
+    Finding { was, is, moved: None, begins: Beginning::default() }
 }
 
 fn said(rules: &Rules, case: &Case<'_>) -> String {
-    let finding = finding(case.was, case.is);
-    let facts = Facts {
-        finding: &finding,
-        root: Path::new("/srv/app"),
-        first_bytes: case.first_bytes,
-        is_backdated: case.is_backdated,
-    };
+    let begins = Beginning::of(case.begins);
+    let finding = Finding { begins, ..finding(case.was, case.is) };
+    let facts =
+        Facts { finding: &finding, root: Path::new("/srv/app"), is_backdated: case.is_backdated };
     let verdict = rules.judge_by(&facts);
     let severity = verdict.severity.map_or("quiet", Severity::as_str);
     format!("{severity} {}", verdict.rule)
 }
 
 fn check(rules: &Rules, was: &str, is: &str, expected: &str) {
-    let case = Case { was, is, first_bytes: None, is_backdated: false };
+    let case = Case { was, is, begins: b"", is_backdated: false };
     assert_eq!(said(rules, &case), expected, "{was} => {is}");
     let (finding, root) = (finding(was, is), Path::new("/srv/app"));
     assert_eq!(expected.split(' ').nth(1), Some(rules.judge(&finding, root).rule));
@@ -189,20 +186,32 @@ fn what_could_not_be_checked() {
 }
 
 #[test]
-fn what_the_scan_does_not_say() {
+fn what_the_path_does_not_say() {
     let rules = Rules::default();
     let (was, is) = ("file 0644 1 1 a.png", "file 0644 1 2 a.png");
-    let check = |first_bytes: Option<&[u8]>, is_backdated, expected: &str| {
-        let case = Case { was, is, first_bytes, is_backdated };
-        assert_eq!(said(&rules, &case), expected);
+    let check = |begins: &[u8], is_backdated, expected: &str| {
+        let case = Case { was, is, begins, is_backdated };
+        assert_eq!(said(&rules, &case), expected, "{begins:?}");
     };
-    check(Some(b"\x7fELF\x02"), false, "critical executable");
-    check(Some(b"#!/bin/sh"), false, "critical executable");
-    check(Some(b"<?php echo 1;"), false, "critical executable");
-    check(Some(b"\x89PNG"), false, "low document");
-    check(Some(b""), false, "low document");
-    check(None, true, "critical backdated");
-    check(None, false, "low document");
+    for code in [
+        &b"\x7fELF\x02"[..],
+        b"#!/bin/sh",
+        b"MZ\x90",
+        b"<?php echo 1;",
+        b"<?PHP echo 1;",
+        b"<?= 1 ?>",
+        b"\xef\xbb\xbf<?= 1 ?>",
+        b"\r\n <?= 1 ?>",
+        b"GIF89a;<?php ev",
+        b"\x89PNG\r\n\x1a\n<?php",
+    ] {
+        check(code, false, "critical executable");
+    }
+    for other in [&b"\x89PNG\r\n\x1a\n"[..], b"", b"#", b"# a", b"<?xml", b" #!/bin/sh", b"a <?= 1"]
+    {
+        check(other, false, "low document");
+    }
+    check(b"", true, "critical backdated");
 }
 
 fn judgement(name: &str, severity: &str, paths: &[&str], changes: &[&str]) -> CustomRule {
@@ -255,14 +264,9 @@ fn uploads_are_quiet_until_somebody_can_run_them() {
     check("-", "link 0777 1 /etc/passwd media/a", "high link_escapes");
     check("-", "char 0600 1 1:3 media/a", "critical device");
     check("-", "file 0644 1 1 other/cat.jpg", "low document");
-    let case = |first_bytes| Case {
-        was: "-",
-        is: "file 0644 1 1 media/a",
-        first_bytes,
-        is_backdated: false,
-    };
-    assert_eq!(said(&rules, &case(Some(b"<?php"))), "critical uploads");
-    assert_eq!(said(&rules, &case(Some(b"GIF89a"))), "quiet uploads");
+    let case = |begins| Case { was: "-", is: "file 0644 1 1 media/a", begins, is_backdated: false };
+    assert_eq!(said(&rules, &case(b"<?php")), "critical uploads");
+    assert_eq!(said(&rules, &case(b"GIF89a")), "quiet uploads");
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn hard_links_are_read_once_and_seen_twice() {
     scan(&plan, &progress, |seen| found.push(seen)).unwrap();
     assert_eq!((progress.bytes(), progress.names()), (100_000, 2));
     let of = |seen: &Seen| match seen {
-        Seen::Is(entry, inode) => (entry.content.clone(), inode.links),
+        Seen::Is(entry, inode, _) => (entry.content.clone(), inode.links),
         other @ (Seen::Unverifiable { .. } | Seen::Closed { .. }) => panic!("{other:?}"),
     };
     assert_eq!(of(&found[0]), of(&found[1]));
@@ -185,7 +185,7 @@ fn types_and_content_are_seen() {
     let words: Vec<String> = seen(&plan(root.path()))
         .into_iter()
         .map(|seen| match seen {
-            Seen::Is(entry, _) => format!("{} {}", entry.content.word(), entry.content),
+            Seen::Is(entry, ..) => format!("{} {}", entry.content.word(), entry.content),
             other @ (Seen::Unverifiable { .. } | Seen::Closed { .. }) => panic!("{other:?}"),
         })
         .collect();

@@ -104,7 +104,7 @@ fn read_folder(args: &Args, exclude: Exclude, output: Output) -> anyhow::Result<
     let progress = Progress::default();
     let plan = plan(args.folder.clone(), exclude);
     let scanned = scan_watched(&plan, &progress, output, |seen| match seen {
-        Seen::Is(mut entry, inode) => {
+        Seen::Is(mut entry, inode, _) => {
             is_inside |= printed == Some((inode.device, inode.number));
             entry.owner = entry.owner.filter(|_| args.owners);
             if written.is_ok() {

@@ -192,7 +192,7 @@ pub(super) fn observe(target: Target, mut body: Written) -> Result<Observed, Not
     let Target { plan, progress, asked } = target;
     let mut asked = Asked::of(asked.into_iter().filter(|path| plan.covers(path)));
     let scanned = scan(&plan, &progress, |seen| match seen {
-        Seen::Is(entry, _) => {
+        Seen::Is(entry, ..) => {
             asked.good(&entry.path);
             if let Err(error) = body.push(&entry) {
                 fault.get_or_insert(error);

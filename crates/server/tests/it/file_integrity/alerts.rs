@@ -253,6 +253,41 @@ async fn a51_a54_lists_that_are_wrong_are_refused_whole() {
     .await;
 }
 
+/// What is run is known by how it begins, whatever its name and its rights say.
+#[tokio::test]
+async fn programs_are_known_by_how_they_begin() {
+    let uploads = "[[integrity.rule]]\nname = \"uploads\"\nuploads = [\"media/**\"]";
+    on_each_with(uploads, async |_, staff, root| {
+        check(staff).await;
+        fs::create_dir(root.join("media")).unwrap();
+        for (name, content) in [
+            ("job", "#!/bin/sh\n"),
+            ("notes", "# to do\n"),
+            ("media/shell.jpg", "<?php system($_GET[0]);"),
+            ("media/shell.gif", "GIF89a;<?php system($_GET[0]);"),
+            ("media/cat.jpg", "\u{fffd}PNG"),
+        ] {
+            fs::write(root.join(name), content).unwrap();
+        }
+        check(staff).await;
+        let page = alerts(staff, "?sortBy=severity_desc").await;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let rows = page["data"].as_array().unwrap().iter();
+        let mut found: Vec<[String; 3]> =
+            rows.map(|row| ["path", "severity", "rule"].map(|key| text(&row[key]))).collect();
+        found.sort();
+        let expected = [
+            ["job", "critical", "executable"],
+            ["media", "low", "folder"],
+            ["media/shell.gif", "critical", "uploads"],
+            ["media/shell.jpg", "critical", "uploads"],
+            ["notes", "medium", "other"],
+        ];
+        assert_eq!(found, expected);
+    })
+    .await;
+}
+
 /// An alert says who of the staff was signed in, with which rights at that time.
 #[tokio::test]
 async fn an_alert_names_who_was_signed_in() {

@@ -47,7 +47,7 @@ pub(super) fn manifest_without(
     };
     let mut body = Body::new(Vec::new());
     scan(&plan, &Progress::default(), |seen| {
-        let Seen::Is(mut entry, _) = seen else { panic!("{seen:?}") };
+        let Seen::Is(mut entry, ..) = seen else { panic!("{seen:?}") };
         entry.owner = None;
         body.push(&entry).unwrap();
     })
