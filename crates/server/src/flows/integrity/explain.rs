@@ -6,7 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use portcullis_domain::integrity::alert::Kind;
 use portcullis_domain::time::Time;
 use portcullis_integrity::path::is_below;
-use portcullis_integrity::{Content, Digest, Entry, Exclude, Finding, Is, Scope, Severity};
+use portcullis_integrity::{
+    Beginning, Content, Digest, Entry, Exclude, Finding, Is, Scope, Severity,
+};
 use portcullis_store::integrity::alerts::{self, Alert};
 use portcullis_store::integrity::baselines::{self, Baseline};
 use portcullis_store::integrity::deployments;
@@ -263,7 +265,12 @@ fn judged(
     }
     let finding = match finding {
         Some(finding) => finding.clone(),
-        None => Finding { was: was.cloned(), is: Is::There(other(path, was)?), moved: None },
+        None => Finding {
+            was: was.cloned(),
+            is: Is::There(other(path, was)?),
+            moved: None,
+            begins: Beginning::default(),
+        },
     };
     let verdict = settings.rules.judge(&finding, &root.path);
     let (name, severity) = (verdict.rule.to_owned(), verdict.severity);

@@ -74,7 +74,7 @@ mod tests {
     use std::path::PathBuf;
 
     use portcullis_domain::time::Time;
-    use portcullis_integrity::{Content, Entry, Finding, Is, Rules};
+    use portcullis_integrity::{Beginning, Content, Entry, Finding, Is, Rules};
     use portcullis_store::integrity::alerts::Known;
 
     use super::super::found::of_findings;
@@ -105,7 +105,7 @@ mod tests {
         let path = path.as_bytes().to_vec();
         let entry =
             Entry { path, content: Content::Pipe, mode: 0o644, owner: None, attributes: None };
-        Finding { was: None, is: Is::There(entry), moved: None }
+        Finding { was: None, is: Is::There(entry), moved: None, begins: Beginning::default() }
     }
 
     /// What is told of these by their names, with what the alert for the rest says.

@@ -79,7 +79,7 @@ fn now(plan: &Plan, path: &[u8]) -> Now {
         }
     });
     match seen {
-        Some(Seen::Is(entry, _)) => Now::Is(entry),
+        Some(Seen::Is(entry, ..)) => Now::Is(entry),
         None if is_gone(&plan.root, path) => Now::Nothing,
         Some(_) | None => Now::Unknown,
     }

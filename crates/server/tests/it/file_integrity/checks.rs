@@ -330,7 +330,7 @@ async fn whoever_follows_a_check_is_sent_what_is_new() {
             assert_eq!(answer.header("etag"), Some(tag.as_str()), "{known}");
             assert_eq!(answer.body.is_empty(), status == 304, "{known}");
         }
-        server.advance(std::time::Duration::from_mins(1));
+        server.advance(Duration::from_mins(1));
         fs::write(root.join("a.txt"), "a").unwrap();
         checked(staff).await;
         let answer = staff.get(&path).header("if-none-match", &tag).send().await;
@@ -350,7 +350,7 @@ async fn a_check_that_stands_still_is_no_news() {
         let first = staff.get(&path).send().await;
         assert!(first.json()["data"]["oldest_full_hash_at"].is_null(), "nobody has looked yet");
         let tag = first.header("etag").unwrap().to_owned();
-        server.advance(std::time::Duration::from_secs(5));
+        server.advance(Duration::from_secs(5));
         let later = staff.get(&path).send().await;
         assert_ne!(first.json()["data"]["duration_ms"], later.json()["data"]["duration_ms"]);
         let answer = staff.get(&path).header("if-none-match", &tag).send().await;
