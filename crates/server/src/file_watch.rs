@@ -12,7 +12,6 @@ use portcullis_domain::integrity::Cause;
 
 use crate::app::App;
 use crate::flows::integrity::check::{self, Begun};
-use crate::flows::integrity::tell::tell;
 use crate::flows::integrity::{Fault, Monitor, coverage, deployment, schedule};
 
 /// How often it is looked whether it is time.
@@ -48,8 +47,8 @@ pub async fn run(app: App) {
 /// Tells of folders that were watched and are not in the configuration any more.
 pub async fn tell_of_removed(app: &App) -> Result<(), Fault> {
     let context = Context::default();
-    let told = coverage::removed(&Monitor::of(app, &context)).await?;
-    Ok(tell(app, &told).await?)
+    coverage::removed(&Monitor::of(app, &context)).await?;
+    Ok(())
 }
 
 /// Begins a check if it is time, and ends what is over. A check that waits for another one, which may be
@@ -85,9 +84,5 @@ pub fn spawn_check(app: &App, id: CheckId, context: Context) {
             unverifiable = ended.counts.unverifiable,
             "the files were checked"
         );
-        if let Err(error) = tell(&own, &ended.told).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "nobody was told by mail of files that differ");
-        }
     });
 }

@@ -73,11 +73,23 @@ pub struct Waiting {
     pub oldest: Option<Time>,
 }
 
+/// A mail that is to leave later, as far as whoever may write it anew asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub id: String,
+    pub created_at: Time,
+}
+
 /// Queues a mail.
 pub async fn insert(tx: &mut Tx, mail: &NewMail, now: Time) -> Result<()> {
+    hold(tx, mail, now, now).await
+}
+
+/// Queues a mail that is to leave at a time.
+pub async fn hold(tx: &mut Tx, mail: &NewMail, now: Time, leaves_at: Time) -> Result<()> {
     const SQL: &str = "INSERT INTO outbox (id, recipient, subject, body, html, link, code,
             worth_until, created_at, attempts, next_at, sent_at, user_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $9, NULL,
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $11, NULL,
             (SELECT id FROM users WHERE email_folded = $10))";
     let folded = fold(&mail.recipient);
     let row = params![
@@ -91,8 +103,26 @@ pub async fn insert(tx: &mut Tx, mail: &NewMail, now: Time) -> Result<()> {
         mail.worth_until,
         now,
         folded.as_str(),
+        leaves_at,
     ];
     tx.execute(SQL, row).await.map(drop)
+}
+
+/// The mail of a subject to somebody that is to leave later.
+pub async fn held(tx: &mut Tx, to: &str, subject: &str, now: Time) -> Result<Option<Held>> {
+    const SQL: &str = "SELECT id, created_at FROM outbox
+        WHERE recipient = $1 AND subject = $2 AND next_at > $3 AND attempts = 0
+            AND sent_at IS NULL AND given_up_at IS NULL ORDER BY created_at LIMIT 1";
+    let row = tx.fetch_optional(SQL, params![to, subject, now]).await?;
+    let held = |row: Row| Ok(Held { id: row.get("id")?, created_at: Time(row.get("created_at")?) });
+    row.map(held).transpose()
+}
+
+/// Has a mail that is to leave later say what another one does; `false` if somebody sends it now.
+pub async fn rewrite(tx: &mut Tx, id: &str, to: &NewMail) -> Result<bool> {
+    const SQL: &str = "UPDATE outbox SET body = $2, html = $3
+        WHERE id = $1 AND attempts = 0 AND sent_at IS NULL AND given_up_at IS NULL";
+    tx.changed(SQL, params![id, &to.body, &to.html]).await
 }
 
 /// Whether there is mail to claim or to give up.
@@ -141,11 +171,11 @@ pub async fn give_up_expired(tx: &mut Tx, now: Time, limit: u32) -> Result<Vec<S
     rows.iter().map(|row| row.get("id")).collect()
 }
 
-/// How much mail has not gone out yet, and how old it is.
-pub async fn waiting(tx: &mut Tx) -> Result<Waiting> {
+/// How much mail has not gone out yet, and how old it is. What is to leave later does not wait.
+pub async fn waiting(tx: &mut Tx, now: Time) -> Result<Waiting> {
     const SQL: &str = "SELECT COUNT(*) AS waiting, MIN(created_at) AS oldest FROM outbox
-        WHERE sent_at IS NULL AND given_up_at IS NULL";
-    let row = tx.fetch_one(SQL, params![]).await?;
+        WHERE sent_at IS NULL AND given_up_at IS NULL AND (attempts > 0 OR next_at <= $1)";
+    let row = tx.fetch_one(SQL, params![now]).await?;
     let oldest: Option<i64> = row.get("oldest")?;
     Ok(Waiting { count: row.get("waiting")?, oldest: oldest.map(Time) })
 }

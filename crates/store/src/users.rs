@@ -139,10 +139,19 @@ pub async fn list(tx: &mut Tx, after: UserId, limit: i64) -> Result<Vec<User>> {
         .collect()
 }
 
-/// The staff who can sign in, in the order of their numbers, at most `limit`.
-pub async fn staff(tx: &mut Tx, limit: i64) -> Result<Vec<User>> {
-    const SQL: &str = select!("WHERE u.account_type = $1 AND u.status = $2 ORDER BY u.id LIMIT $3");
-    let row = params![AccountType::Staff.id(), AccountStatus::Active.id(), limit];
+/// The staff who can sign in and may have been granted a key, in the order of their numbers, at most
+/// `limit`. A pattern may fit here that does not quite: whether they hold the key is asked by the caller.
+pub async fn staff_with(tx: &mut Tx, key: &str, limit: i64) -> Result<Vec<User>> {
+    const SQL: &str = select!(
+        "WHERE u.account_type = $1 AND u.status = $2 AND EXISTS (
+            SELECT 1 FROM role_grants g WHERE g.role_id = u.role_id AND (g.grant_key = $4
+                OR g.grant_key LIKE '%*' AND $4 LIKE REPLACE(g.grant_key, '*', '%'))
+            UNION ALL
+            SELECT 1 FROM user_grants g WHERE g.user_id = u.id AND (g.grant_key = $4
+                OR g.grant_key LIKE '%*' AND $4 LIKE REPLACE(g.grant_key, '*', '%')))
+        ORDER BY u.id LIMIT $3"
+    );
+    let row = params![AccountType::Staff.id(), AccountStatus::Active.id(), limit, key];
     tx.fetch_all(SQL, row).await?.iter().map(user).collect()
 }
 

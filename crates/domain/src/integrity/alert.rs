@@ -1,6 +1,8 @@
 //! The life of an alert. The same difference is the same alert: seen again it is counted, and opened
 //! again if somebody took it for done; nothing that is said of an alert changes what ought to be there.
 
+use std::time::Duration;
+
 use crate::time::Time;
 use crate::word::written_as;
 
@@ -211,15 +213,45 @@ pub enum Again {
     Counted,
     /// It is new once more: what was said of it has not made the difference go.
     Reopened,
+    /// The same, and nobody is told: it has gone and come by itself, and was told of not long ago.
+    ReopenedQuietly,
+}
+
+/// Whoever changes a file and changes it back all day has it told of so often at most.
+const TOLD_EVERY: Duration = Duration::from_hours(1);
+
+/// How it stands with an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub status: Status,
+    pub resolution: Option<Resolution>,
+    pub ignored_until: Option<Time>,
+    /// When something was last said of it, by somebody or by a look that did not find it any more.
+    pub judged_at: Option<Time>,
+    /// When people were last told of it.
+    pub told_at: Time,
 }
 
 /// Judges an alert whose difference is seen again.
-pub fn seen_again(status: Status, ignored_until: Option<Time>, now: Time) -> Again {
-    match status {
+pub fn seen_again(alert: &Standing, now: Time) -> Again {
+    match alert.status {
         Status::New => Again::Counted,
-        Status::Ignored if ignored_until.is_some_and(|until| until > now) => Again::Counted,
+        Status::Ignored if alert.ignored_until.is_some_and(|until| until > now) => Again::Counted,
+        // What somebody has judged is told of at once: that it is back is news to whoever did.
+        Status::Resolved
+            if alert.resolution == Some(Resolution::AutoReverted)
+                && now < alert.told_at.plus(TOLD_EVERY) =>
+        {
+            Again::ReopenedQuietly
+        }
         Status::Ignored | Status::Resolved => Again::Reopened,
     }
+}
+
+/// Whether it is news that the difference of an alert is gone: nobody was told so since they were told of
+/// the alert.
+pub fn is_end_news(alert: &Standing) -> bool {
+    alert.judged_at.is_none_or(|judged_at| judged_at < alert.told_at)
 }
 
 #[cfg(test)]
@@ -230,7 +262,9 @@ mod tests {
     fn what_was_resolved_and_is_still_there_is_new_again() {
         let now = Time(1_000);
         let check = |status, until: Option<i64>, expected| {
-            assert_eq!(seen_again(status, until.map(Time), now), expected, "{status:?} {until:?}");
+            let (resolution, ignored_until) = (Some(Resolution::Remediated), until.map(Time));
+            let alert = Standing { status, resolution, ignored_until, ..AT_ONCE };
+            assert_eq!(seen_again(&alert, now), expected, "{status:?} {until:?}");
         };
         check(Status::New, None, Again::Counted);
         check(Status::Resolved, None, Again::Reopened);
@@ -238,6 +272,37 @@ mod tests {
         check(Status::Ignored, Some(1_001), Again::Counted);
         check(Status::Ignored, Some(1_000), Again::Reopened);
         check(Status::Ignored, None, Again::Reopened);
+    }
+
+    const AT_ONCE: Standing = Standing {
+        status: Status::Resolved,
+        resolution: Some(Resolution::AutoReverted),
+        ignored_until: None,
+        judged_at: None,
+        told_at: Time(0),
+    };
+
+    #[test]
+    fn what_goes_and_comes_by_itself_is_told_of_once_an_hour() {
+        let hour = 3_600_000;
+        let check = |alert: Standing, now: i64, expected| {
+            assert_eq!(seen_again(&alert, Time(now)), expected, "{alert:?} {now}");
+        };
+        check(AT_ONCE, 1, Again::ReopenedQuietly);
+        check(AT_ONCE, hour - 1, Again::ReopenedQuietly);
+        check(AT_ONCE, hour, Again::Reopened);
+        for resolution in [Resolution::Reverted, Resolution::FalsePositive, Resolution::Accepted] {
+            let judged = Standing { resolution: Some(resolution), ..AT_ONCE };
+            check(judged, 1, Again::Reopened);
+        }
+        check(Standing { resolution: None, ..AT_ONCE }, 1, Again::Reopened);
+        check(Standing { status: Status::New, ..AT_ONCE }, hour, Again::Counted);
+
+        let told_at = Time(10);
+        for (judged_at, is_news) in [(None, true), (Some(9), true), (Some(10), false)] {
+            let alert = Standing { judged_at: judged_at.map(Time), told_at, ..AT_ONCE };
+            assert_eq!(is_end_news(&alert), is_news, "{judged_at:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use portcullis_domain::event::Context;
+use portcullis_domain::origin::Origin;
 use portcullis_domain::role::Authority;
 use portcullis_domain::secret::{KeyFault, Keys, MasterSecret};
 use portcullis_store::migrate::{self, MigrateError, MigrateOptions};
@@ -23,6 +24,8 @@ use crate::secret_file::{self, SecretFileError};
 /// What there is to work with.
 pub struct Opened {
     pub config: Config,
+    /// The address that people type.
+    pub public_url: Origin,
     pub db: Db,
     pub secret: MasterSecret,
     pub keys: Keys,
@@ -72,7 +75,8 @@ pub async fn open(config: Config) -> Result<Opened, OpenError> {
     let options = MigrateOptions { seal_check: keys.seal_check(), now: clock.now() };
     migrate::run(&db, &options).await?;
     ensure_roles(&db, &clock).await.map_err(OpenError::Roles)?;
-    Ok(Opened { config, db, secret, keys, clock, random })
+    let public_url = config.server.public_url_at(config.server.listen);
+    Ok(Opened { config, public_url, db, secret, keys, clock, random })
 }
 
 /// Opens what a configuration names for one act, and closes it after.

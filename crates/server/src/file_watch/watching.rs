@@ -13,7 +13,6 @@ use super::heard::{Listener, Listens, News};
 use crate::app::App;
 use crate::config::WatchedRoot;
 use crate::flows::integrity::glance::{Glanced, Kept, glance};
-use crate::flows::integrity::tell::tell;
 use crate::flows::integrity::{Fault, Monitor, check, unwatched};
 
 /// A root is looked at so often at most.
@@ -181,7 +180,6 @@ impl Watching {
                 alerts = told.len(),
                 "what changed was looked at"
             );
-            tell(&app, &told).await?;
         }
         Ok(Looked::AtFiles)
     }
@@ -213,8 +211,7 @@ impl Watching {
             Some(uncovered) => {
                 let context = Context::default();
                 let monitor = Monitor::of(&self.app, &context);
-                let told = unwatched::uncovered(&monitor, &self.root, uncovered).await?;
-                tell(&self.app, &told).await?;
+                unwatched::uncovered(&monitor, &self.root, uncovered).await?;
             }
             None => self.covered().await?,
         }

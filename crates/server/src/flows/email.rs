@@ -82,7 +82,7 @@ pub async fn ask_to_change(
     }
     let context = Context { subject: Some(user.id), ..change.context.clone() };
     // Counted before the link is made: what is not mailed voids no link that was.
-    if Cap::VERIFY_EMAIL.admits(app, &mut tx, &change.email, now).await? {
+    if Cap::VERIFY_EMAIL.admits(app.random, &mut tx, &change.email, now).await? {
         // The same is written whoever has the address; else the life of an earlier link would tell.
         let is_free = users::email_is_free(&mut tx, user.id, &change.email).await?;
         let letter = letter(app, &mut tx, &user, &change.email, &context, now).await?;
@@ -206,7 +206,7 @@ async fn send_link(
     now: Time,
 ) -> Result<(), Error> {
     // Counted before the link is made: what is not mailed voids no link that was.
-    if !Cap::VERIFY_EMAIL.admits(app, tx, to, now).await? {
+    if !Cap::VERIFY_EMAIL.admits(app.random, tx, to, now).await? {
         return Ok(());
     }
     let letter = letter(app, tx, user, to, context, now).await?;

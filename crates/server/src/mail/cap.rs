@@ -9,15 +9,23 @@ use portcullis_domain::throttle::{Limit, Verdict};
 use portcullis_domain::time::Time;
 use portcullis_store::{Error, Tx, throttle, users};
 
-use crate::app::App;
 use crate::flows::limits::key_of_name;
 use crate::flows::record;
+use crate::random::Random;
 
 /// A kind of letter, and how many of it one address gets.
 #[derive(Clone, Copy, Debug)]
 pub struct Cap {
     word: &'static str,
     limit: Limit,
+}
+
+/// Whether an address gets another letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    Some,
+    /// Only from then on.
+    From(Time),
 }
 
 impl Cap {
@@ -33,7 +41,10 @@ impl Cap {
         Self::new("letter_email_change", 3, Duration::from_mins(15));
 
     /// Of files that differ nobody hears more often, however often they change.
-    pub(super) const FILES: Self = Self::new("letter_files", 10, Duration::from_hours(1));
+    pub(crate) const FILES: Self = Self::new("letter_files", 10, Duration::from_hours(1));
+    /// What is less bad does not use up the letters of what is worst.
+    pub(crate) const FILES_CRITICAL: Self =
+        Self::new("letter_files_critical", 10, Duration::from_hours(1));
 
     const fn new(word: &'static str, count: u32, period: Duration) -> Self {
         Self { word, limit: Limit { count, period } }
@@ -43,19 +54,41 @@ impl Cap {
     /// of the address.
     pub(crate) async fn admits(
         self,
-        app: &App,
+        random: Random,
         tx: &mut Tx,
         to: &Email,
         now: Time,
     ) -> Result<bool, Error> {
-        let Ok(name) = Identifier::parse(to.as_str()) else { return Ok(false) };
-        let key = key_of_name(self.word, &name);
-        if let Verdict::Admitted { .. } = throttle::reserve(tx, &key, self.limit, now).await? {
+        if let Room::Some = self.room(tx, to, now).await? {
             return Ok(true);
         }
+        self.exceeded(random, tx, to, now).await?;
+        Ok(false)
+    }
+
+    /// Counts a letter to an address, and writes nothing down if it is one too many.
+    pub(super) async fn room(self, tx: &mut Tx, to: &Email, now: Time) -> Result<Room, Error> {
+        // No account has an address that is none.
+        let Ok(name) = Identifier::parse(to.as_str()) else {
+            return Ok(Room::From(now.plus(self.limit.period)));
+        };
+        let key = key_of_name(self.word, &name);
+        Ok(match throttle::reserve(tx, &key, self.limit, now).await? {
+            Verdict::Admitted { .. } => Room::Some,
+            Verdict::Refused { reset, .. } => Room::From(reset),
+        })
+    }
+
+    /// Writes down that there were more letters to an address than it gets.
+    pub(super) async fn exceeded(
+        self,
+        random: Random,
+        tx: &mut Tx,
+        to: &Email,
+        now: Time,
+    ) -> Result<(), Error> {
         let subject = users::by_email(tx, to).await?.map(|user| user.id);
         let event = Event::LimitExceeded { limit: LimitName::Letters };
-        record(tx, app.random, &event, &Context { subject, ..Context::default() }, now).await?;
-        Ok(false)
+        record(tx, random, &event, &Context { subject, ..Context::default() }, now).await
     }
 }

@@ -5,6 +5,7 @@ mod cap;
 mod condition;
 mod delivery;
 mod files;
+pub mod held;
 mod letter;
 mod message;
 mod sending;
@@ -143,7 +144,7 @@ pub async fn send(
     now: Time,
 ) -> Result<(), Error> {
     if let Some(cap) = letter.cap
-        && !cap.admits(app, tx, to, now).await?
+        && !cap.admits(app.random, tx, to, now).await?
     {
         return Ok(());
     }

@@ -139,7 +139,8 @@ fn webhooks(app: &App) -> Option<OfWebhooks> {
 /// How much waits, and for how many seconds the oldest has.
 async fn mail_waiting(app: &App) -> Result<(i64, i64), portcullis_store::Error> {
     let mut tx = app.db.read_once().await?;
-    let waiting = outbox::waiting(&mut tx).await?;
-    let age = waiting.oldest.map(|oldest| app.clock.now().since(oldest).as_secs());
+    let now = app.clock.now();
+    let waiting = outbox::waiting(&mut tx, now).await?;
+    let age = waiting.oldest.map(|oldest| now.since(oldest).as_secs());
     Ok((waiting.count, i64::try_from(age.unwrap_or_default()).unwrap_or(i64::MAX)))
 }

@@ -4,7 +4,7 @@
 mod list;
 
 use portcullis_domain::id::{SightingId, UserId};
-use portcullis_domain::integrity::alert::{Kind, Resolution, Severity, Status};
+use portcullis_domain::integrity::alert::{Kind, Resolution, Severity, Standing, Status};
 use portcullis_domain::time::Time;
 
 use crate::counters;
@@ -61,24 +61,25 @@ pub struct Known {
     pub fingerprint: Vec<u8>,
     pub kind: Kind,
     pub severity: Severity,
-    pub status: Status,
-    pub ignored_until: Option<Time>,
+    pub standing: Standing,
     pub last_seen_at: Time,
 }
 
 /// Every alert of a root.
 pub async fn known(tx: &mut Tx, root: &str) -> Result<Vec<Known>> {
-    const SQL: &str = "SELECT id, fingerprint, kind, severity, status, ignored_until, last_seen_at
-        FROM integrity_alerts WHERE root = $1";
+    const SQL: &str = "SELECT a.id, a.fingerprint, a.kind, a.severity, a.status, a.resolution,
+            a.ignored_until, a.judged_at, a.last_seen_at, s.at AS told_at
+        FROM integrity_alerts a JOIN integrity_sightings s ON s.id = a.sighting_id
+        WHERE a.root = $1";
     let known = |row: &Row| {
         let id = row.get("id")?;
+        let standing = standing(row, id)?;
         Ok(Known {
             id,
             fingerprint: row.get("fingerprint")?,
             kind: kind(row, id)?,
             severity: severity(row, id)?,
-            status: status(row, id)?,
-            ignored_until: row.get::<Option<i64>>("ignored_until")?.map(Time),
+            standing,
             last_seen_at: Time(row.get("last_seen_at")?),
         })
     };
@@ -124,6 +125,15 @@ pub async fn is_seen_after(tx: &mut Tx, root: &str, time: Time) -> Result<bool> 
         }
     }
     Ok(false)
+}
+
+/// How it stands with one.
+pub async fn standing_of(tx: &mut Tx, id: i64) -> Result<Option<Standing>> {
+    const SQL: &str = "SELECT a.status, a.resolution, a.ignored_until, a.judged_at, s.at AS told_at
+        FROM integrity_alerts a JOIN integrity_sightings s ON s.id = a.sighting_id
+        WHERE a.id = $1";
+    let row = tx.fetch_optional(SQL, params![id]).await?;
+    row.map(|row| standing(&row, id)).transpose()
 }
 
 /// Makes an alert: its number. Two that make alerts wait for each other.
@@ -186,6 +196,14 @@ pub async fn reopen(tx: &mut Tx, id: i64, sighting: SightingId, now: Time) -> Re
             last_seen_at = $3, sighting_id = $2
         WHERE id = $1 AND status <> 0";
     tx.changed(SQL, params![id, sighting.as_str(), now]).await
+}
+
+/// The same of one whose difference came back by itself, of which nobody is told.
+pub async fn reopen_quietly(tx: &mut Tx, id: i64, now: Time) -> Result<bool> {
+    const SQL: &str = "UPDATE integrity_alerts SET status = 0, resolution = NULL,
+            reopened = reopened + 1, occurrences = occurrences + 1, last_seen_at = $2
+        WHERE id = $1 AND status = 1 AND resolution = 'auto_reverted'";
+    tx.changed(SQL, params![id, now]).await
 }
 
 /// What somebody says of an alert.
@@ -277,8 +295,6 @@ fn alert(row: &Row) -> Result<Alert> {
     let fault = |column| move || corrupt("integrity_alerts", column, id);
     let time = |column| row.get::<Option<i64>>(column).map(|time| time.map(Time));
     let sighting: String = row.get("sighting_id")?;
-    let resolution: Option<String> = row.get("resolution")?;
-    let parsed = resolution.map(|word| Resolution::parse(&word).ok_or_else(fault("resolution")));
     Ok(Alert {
         id,
         fingerprint: row.get("fingerprint")?,
@@ -295,7 +311,7 @@ fn alert(row: &Row) -> Result<Alert> {
             moved: row.get("moved")?,
         },
         status: status(row, id)?,
-        resolution: parsed.transpose()?,
+        resolution: resolution(row, id)?,
         note: row.get("note")?,
         judged_by: row.get::<Option<i64>>("judged_by")?.map(UserId),
         judged_at: time("judged_at")?,
@@ -317,6 +333,25 @@ fn kind(row: &Row, id: i64) -> Result<Kind> {
 fn severity(row: &Row, id: i64) -> Result<Severity> {
     let word: String = row.get("severity")?;
     Severity::parse(&word).ok_or_else(|| corrupt("integrity_alerts", "severity", id))
+}
+
+fn standing(row: &Row, id: i64) -> Result<Standing> {
+    let time = |column| row.get::<Option<i64>>(column).map(|time| time.map(Time));
+    Ok(Standing {
+        status: status(row, id)?,
+        resolution: resolution(row, id)?,
+        ignored_until: time("ignored_until")?,
+        judged_at: time("judged_at")?,
+        told_at: Time(row.get("told_at")?),
+    })
+}
+
+fn resolution(row: &Row, id: i64) -> Result<Option<Resolution>> {
+    let word: Option<String> = row.get("resolution")?;
+    let parse = |word: String| {
+        Resolution::parse(&word).ok_or_else(|| corrupt("integrity_alerts", "resolution", id))
+    };
+    word.map(parse).transpose()
 }
 
 fn status(row: &Row, id: i64) -> Result<Status> {

@@ -1,5 +1,7 @@
 //! What was found at one moment, and who of the staff was signed in since it was last as it ought to be.
 
+use std::ops::RangeInclusive;
+
 use portcullis_domain::account::AccountType;
 use portcullis_domain::id::{CheckId, DeploymentId, SessionHandle, SightingId, UserId};
 use portcullis_domain::time::Time;
@@ -86,6 +88,15 @@ pub async fn present(tx: &mut Tx, since: Time, at: Time, limit: i64) -> Result<V
         ORDER BY s.created_at DESC, s.handle LIMIT $3";
     let row = params![since, at, limit, AccountType::Staff.id()];
     tx.fetch_all(SQL, row).await?.iter().map(one_present).collect()
+}
+
+/// How many alerts were told of from a time on, of severities of these ranks.
+pub async fn alerts_since(tx: &mut Tx, since: Time, ranks: &RangeInclusive<i64>) -> Result<i64> {
+    const SQL: &str = "SELECT COUNT(*) AS number FROM integrity_alerts a
+        JOIN integrity_sightings s ON s.id = a.sighting_id
+        WHERE s.at >= $1 AND a.rank >= $2 AND a.rank <= $3";
+    let row = tx.fetch_one(SQL, params![since, *ranks.start(), *ranks.end()]).await?;
+    row.get("number")
 }
 
 /// Keeps who was signed in.

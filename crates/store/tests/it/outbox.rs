@@ -1,7 +1,7 @@
 //! Mail: claimed by one node at a time, forgotten when sent.
 
 use portcullis_domain::delivery::Undelivered;
-use portcullis_store::outbox::{self, NewMail, State};
+use portcullis_store::outbox::{self, Held, NewMail, State};
 use portcullis_store::{Error, Tx};
 
 use crate::harness::{NOW, each, later, race};
@@ -28,15 +28,41 @@ async fn a_mail_is_claimed_sent_and_forgotten() {
         assert_eq!(claim(&mut tx, 499, 9).await, [""; 0]);
         assert_eq!(claim(&mut tx, 500, 9).await, ["a"]);
         let waiting = outbox::Waiting { count: 1, oldest: Some(NOW) };
-        assert_eq!(outbox::waiting(&mut tx).await.unwrap(), waiting);
+        assert_eq!(outbox::waiting(&mut tx, later(500)).await.unwrap(), waiting);
         assert!(outbox::sent(&mut tx, "a", later(501)).await.unwrap());
         let nothing = outbox::Waiting { count: 0, oldest: None };
-        assert_eq!(outbox::waiting(&mut tx).await.unwrap(), nothing);
+        assert_eq!(outbox::waiting(&mut tx, later(500)).await.unwrap(), nothing);
         assert!(!outbox::sent(&mut tx, "a", later(502)).await.unwrap());
         assert!(!outbox::late(&mut tx, "a", 3, later(503)).await.unwrap());
         assert_eq!(claim(&mut tx, 9999, 9).await, [""; 0]);
         assert_eq!(outbox::sweep(&mut tx, later(501), 9).await.unwrap(), 0);
         assert_eq!(outbox::sweep(&mut tx, later(502), 9).await.unwrap(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_mail_that_is_to_leave_later_is_written_anew_until_it_does() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let new = new_mail("a");
+        outbox::hold(&mut tx, &new, NOW, later(60)).await.unwrap();
+        let (to, subject) = (new.recipient.clone(), new.subject.clone());
+        let held = outbox::held(&mut tx, &to, &subject, later(59)).await.unwrap();
+        assert_eq!(held, Some(Held { id: "a".to_owned(), created_at: NOW }));
+        for (to, subject, at) in [("b", &*subject, 59), (&*to, "b", 59), (&*to, &*subject, 60)] {
+            let held = outbox::held(&mut tx, to, subject, later(at)).await.unwrap();
+            assert_eq!(held, None, "{to} {subject} {at}");
+        }
+        let other = NewMail { body: "other".to_owned(), ..new };
+        assert!(outbox::rewrite(&mut tx, "a", &other).await.unwrap());
+        let count = async |tx: &mut Tx, at| outbox::waiting(tx, later(at)).await.unwrap().count;
+        assert_eq!((count(&mut tx, 59).await, count(&mut tx, 60).await), (0, 1));
+        assert_eq!(claim(&mut tx, 59, 9).await, [""; 0]);
+        let mail = outbox::claim(&mut tx, later(60), 9).await.unwrap().remove(0);
+        assert_eq!(mail.body, "other");
+        assert!(!outbox::rewrite(&mut tx, "a", &other).await.unwrap(), "it is being sent");
+        assert_eq!(outbox::held(&mut tx, &to, &subject, later(59)).await.unwrap(), None);
     })
     .await;
 }

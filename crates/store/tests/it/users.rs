@@ -2,10 +2,11 @@
 
 use portcullis_domain::account::{AccountStatus, AccountType};
 use portcullis_domain::id::{RoleId, UserId};
+use portcullis_domain::permission::Grant;
 use portcullis_domain::text::{Email, Identifier, Username};
 use portcullis_domain::throttle::Limit;
 use portcullis_store::users::{self, NewUser, Password};
-use portcullis_store::{Error, Tx, lockouts};
+use portcullis_store::{Error, Tx, lockouts, roles, user_grants};
 
 use crate::harness::{NOW, ada, each, full_user, later, new_user, race, role};
 
@@ -50,6 +51,39 @@ async fn identifiers_find_one_user() {
             let found = users::by_identifier(&mut tx, &identifier).await.unwrap();
             assert_eq!(found.map(|user| user.id), expected, "{text}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn staff_are_found_by_what_they_were_granted() {
+    each(async |test| {
+        let mut tx = test.write().await;
+        let grant = |text: &str| Grant::parse(text).unwrap();
+        let mut expected = Vec::new();
+        for (name, of_role, own, is_one) in [
+            ("a", "api.files.view", None, false),
+            ("b", "api.files.manage", None, true),
+            ("c", "api.files_manage", None, false),
+            ("d", "api.*", None, true),
+            ("e", "*", None, true),
+            ("f", "api.other.*", Some("api.files.*"), true),
+            ("g", "api.other.*", Some("api.file.*"), false),
+        ] {
+            let role = role(&mut tx, name, 20).await;
+            roles::grant(&mut tx, role, &grant(of_role)).await.unwrap();
+            let id = users::insert(&mut tx, &new_user(name, role), NOW).await.unwrap();
+            if let Some(own) = own {
+                user_grants::grant(&mut tx, id, &grant(own), NOW).await.unwrap();
+            }
+            expected.extend(is_one.then_some(id));
+        }
+        let mut found = async |limit| {
+            let found = users::staff_with(&mut tx, "api.files.manage", limit).await.unwrap();
+            found.into_iter().map(|user| user.id).collect::<Vec<_>>()
+        };
+        assert_eq!(found(9).await, expected);
+        assert_eq!(found(2).await, expected[..2], "whoever may not takes nobody's place");
     })
     .await;
 }

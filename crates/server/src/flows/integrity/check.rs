@@ -177,7 +177,8 @@ impl<'a> Run<'a> {
         let (beat, of, stopping) = (Arc::clone(&self.beat), (self.monitor, self.id), self.stopping);
         beat.counts(self.counts);
         beat.at("begin", &root.name);
-        beat.during(of, stopping, self.one(root)).await
+        // Large, and carried by every future above it.
+        beat.during(of, stopping, Box::pin(self.one(root))).await
     }
 
     /// Looks at a root on threads of its own.

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use portcullis_domain::event::Event;
-use portcullis_domain::integrity::alert::Resolution;
+use portcullis_domain::integrity::alert::{Resolution, is_end_news};
 use portcullis_domain::time::Time;
 use portcullis_store::Tx;
 use portcullis_store::integrity::alerts::{self, Judgement};
@@ -48,9 +48,12 @@ pub(super) async fn one(
     because: Because,
 ) -> Result<(), Fault> {
     let now = monitor.now();
-    let (is_ended, event) = match because {
+    let (is_news, event) = match because {
         Because::AsItOughtToBe => {
-            (alerts::auto_revert(tx, id, now).await?, Event::FileAlertReverted { alert: id })
+            let standing = alerts::standing_of(tx, id).await?;
+            let is_ended = alerts::auto_revert(tx, id, now).await?;
+            let is_news = is_ended && standing.is_some_and(|standing| is_end_news(&standing));
+            (is_news, Event::FileAlertReverted { alert: id })
         }
         Because::Accepted => {
             let said = Judgement { by: monitor.context.actor, note: "", now };
@@ -59,7 +62,7 @@ pub(super) async fn one(
             (is_ended, Event::FileAlertResolved { alert: id, resolution })
         }
     };
-    if is_ended {
+    if is_news {
         monitor.record(tx, &event).await?;
     }
     Ok(())

@@ -23,7 +23,7 @@ mod settle;
 pub mod sides;
 mod spool;
 pub mod status;
-pub mod tell;
+mod tell;
 pub mod unwatched;
 pub mod words;
 
@@ -31,6 +31,7 @@ use std::path::Path;
 
 use portcullis_domain::audit::note::NoteFault;
 use portcullis_domain::event::{Context, Event};
+use portcullis_domain::origin::Origin;
 use portcullis_domain::secret::Keys;
 use portcullis_domain::time::Time;
 use portcullis_integrity::NotAPattern;
@@ -51,6 +52,8 @@ pub struct Monitor<'a> {
     pub random: Random,
     pub clock: &'a Clock,
     pub settings: &'a Integrity,
+    /// The address that people type, for letters.
+    pub public_url: &'a Origin,
     /// For what is written for a while, and for copies of good files.
     pub data_dir: &'a Path,
     /// Who has it done, for the events.
@@ -75,23 +78,25 @@ pub enum Fault {
 impl<'a> Monitor<'a> {
     /// Of a server that runs.
     pub fn of(app: &'a App, context: &'a Context) -> Self {
-        Self::with(&app.config, (&app.db, &app.keys), app.random, &app.clock, context)
+        let at = (&app.config, &app.public_url);
+        Self::with(at, (&app.db, &app.keys), app.random, &app.clock, context)
     }
 
     /// Of a command.
     pub fn at_command(on: &'a Opened, context: &'a Context) -> Self {
-        Self::with(&on.config, (&on.db, &on.keys), on.random, &on.clock, context)
+        let at = (&on.config, &on.public_url);
+        Self::with(at, (&on.db, &on.keys), on.random, &on.clock, context)
     }
 
     fn with(
-        config: &'a Config,
+        (config, public_url): (&'a Config, &'a Origin),
         (db, keys): (&'a Db, &'a Keys),
         random: Random,
         clock: &'a Clock,
         context: &'a Context,
     ) -> Self {
         let (settings, data_dir) = (&config.integrity, config.server.data_dir.as_path());
-        Self { db, keys, random, clock, settings, data_dir, context }
+        Self { db, keys, random, clock, settings, public_url, data_dir, context }
     }
 
     pub(super) fn now(&self) -> Time {

@@ -29,7 +29,7 @@ pub(super) fn at_most<'r>(
     let mut new = new;
     for tier in TIERS {
         let is_of_it = |severity: Severity| tier.contains(&severity);
-        let open = known.values().filter(|known| known.status == Status::New);
+        let open = known.values().filter(|known| known.standing.status == Status::New);
         let open = open.filter(|known| is_of_it(known.severity)).count();
         let (mut of_it, others): (Vec<Found<'r>>, Vec<Found<'r>>) =
             new.into_iter().partition(|found| is_of_it(found.severity));
@@ -73,6 +73,7 @@ impl Rest {
 mod tests {
     use std::path::PathBuf;
 
+    use portcullis_domain::integrity::alert::Standing;
     use portcullis_domain::time::Time;
     use portcullis_integrity::{Beginning, Content, Entry, Finding, Is, Rules};
     use portcullis_store::integrity::alerts::Known;
@@ -94,8 +95,13 @@ mod tests {
             fingerprint: fingerprint.clone(),
             kind: Kind::Added,
             severity,
-            status: Status::New,
-            ignored_until: None,
+            standing: Standing {
+                status: Status::New,
+                resolution: None,
+                ignored_until: None,
+                judged_at: None,
+                told_at: Time(0),
+            },
             last_seen_at: Time(0),
         };
         (fingerprint, known)

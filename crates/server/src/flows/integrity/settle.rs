@@ -21,6 +21,7 @@ use super::differ::{self, Frozen};
 use super::ended::{self, Because};
 use super::found::{Differences, Found, Of, declared_broken, nothing_compared, of_findings};
 use super::most::at_most;
+use super::tell::tell;
 use super::{Fault, Monitor};
 use crate::config::WatchedRoot;
 use crate::flows::roles;
@@ -137,9 +138,12 @@ pub(super) async fn settle(
     if of.is_of_the_whole() {
         rows::looked(&mut writing.tx, &of.root.name, of.began).await?;
     }
-    if known.values().filter(|known| known.status == Status::Resolved).count() > MOST_RESOLVED {
+    if known.values().filter(|known| known.standing.status == Status::Resolved).count()
+        > MOST_RESOLVED
+    {
         alerts::sweep_beyond(&mut writing.tx, &of.root.name, MOST_RESOLVED).await?;
     }
+    tell(monitor, &mut writing.tx, &writing.told, writing.sighting.at).await?;
     writing.tx.commit().await?;
     Ok(Settled::Done(writing.told))
 }
@@ -176,7 +180,7 @@ impl Writing<'_> {
             <[u8; 32]>::try_from(&alert.fingerprint[..]).is_ok_and(|print| found.contains(&print))
         };
         let is_over = |alert: &&Known| {
-            alert.status == Status::New
+            alert.standing.status == Status::New
                 && !alert.kind.is_of_a_path()
                 && alert.kind.ends_by_itself()
                 && alert.last_seen_at <= self.of.began
@@ -194,14 +198,17 @@ impl Writing<'_> {
     async fn again(&mut self, found: &Found<'_>, known: &Known) -> Result<(), Fault> {
         let (now, about) = (self.monitor.now(), found.about(self.of.root));
         let is_another = alerts::restate(&mut self.tx, known.id, &about).await?;
-        match seen_again(known.status, known.ignored_until, now) {
+        match seen_again(&known.standing, now) {
             Again::Counted => {
                 alerts::seen_again(&mut self.tx, known.id, now).await?;
                 if is_another && matches!(found.of, Of::Root(..)) {
                     self.tell(known.id, &about, true).await?;
                 }
             }
-            Again::Reopened => {
+            Again::ReopenedQuietly if !is_another => {
+                alerts::reopen_quietly(&mut self.tx, known.id, now).await?;
+            }
+            Again::Reopened | Again::ReopenedQuietly => {
                 self.keep_sighting().await?;
                 if alerts::reopen(&mut self.tx, known.id, self.sighting.id, now).await? {
                     self.tell(known.id, &about, true).await?;

@@ -39,8 +39,9 @@ pub async fn uncovered(
 pub async fn covered(monitor: &Monitor<'_>, root: &WatchedRoot) -> Result<(), Fault> {
     let mut tx = monitor.db.write().await?;
     let known = alerts::known(&mut tx, &root.name).await?;
-    let is_open =
-        |alert: &&alerts::Known| alert.kind == Kind::Unwatched && alert.status == Status::New;
+    let is_open = |alert: &&alerts::Known| {
+        alert.kind == Kind::Unwatched && alert.standing.status == Status::New
+    };
     for alert in known.iter().filter(is_open) {
         if alerts::auto_revert(&mut tx, alert.id, monitor.now()).await? {
             let event = Event::FileAlertReverted { alert: alert.id };

@@ -149,20 +149,19 @@ async fn a_check_that_lasts_is_not_taken_for_one_that_nobody_runs() {
         let context = Context::default();
         let monitor = Monitor::of(&server.app, &context);
         let Ok(Begun::Started(id)) = check::begin(&monitor, Cause::Request).await else { panic!() };
-        let app = server.app.clone();
-        let running = tokio::spawn(async move {
-            let context = Context::default();
-            check::run(&Monitor::of(&app, &context), id, &app.stopping).await
-        });
-        let mut scanned = 0;
-        for _ in 0..3 {
-            server.advance(Duration::from_secs(15));
-            scanned = further(server, id, scanned).await;
-            check::find_interrupted(&monitor).await.unwrap();
-        }
-        assert!(check::cancel(&monitor, id).await.unwrap(), "it goes on");
-        let ended = tokio::time::timeout(Duration::from_secs(10), running).await;
-        let ended = ended.expect("it is soon over").unwrap();
+        let running = check::run(&monitor, id, &server.app.stopping);
+        let meanwhile = async {
+            let mut scanned = 0;
+            for _ in 0..3 {
+                server.advance(Duration::from_secs(15));
+                scanned = further(server, id, scanned).await;
+                check::find_interrupted(&monitor).await.unwrap();
+            }
+            assert!(check::cancel(&monitor, id).await.unwrap(), "it goes on");
+        };
+        let both = async { tokio::join!(running, meanwhile) };
+        let ended = tokio::time::timeout(Duration::from_secs(15), Box::pin(both)).await;
+        let (ended, ()) = ended.expect("it is soon over");
         assert_eq!((ended.state, ended.counts.expected), (CheckState::Cancelled, 0));
         assert!(server.events("fim_baseline_activated", 0).await.is_empty());
     })

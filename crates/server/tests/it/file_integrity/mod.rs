@@ -5,6 +5,7 @@ mod checks;
 mod deployments;
 mod diffs;
 mod killed;
+mod letters;
 mod matching;
 mod pages;
 mod silence;
