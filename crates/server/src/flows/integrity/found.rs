@@ -31,7 +31,7 @@ pub(super) struct Found<'r> {
 
 /// What it is about.
 pub(super) enum Of {
-    Path(Finding),
+    Path(Box<Finding>),
     /// The root as a whole, with a sentence.
     Root(Kind, String),
 }
@@ -176,7 +176,7 @@ pub(super) fn of_findings<'r>(
         let severity = Severity::parse(verdict.severity?.as_str())?;
         let lines = (was(&finding), found(&finding));
         let fingerprint = fingerprint(root, finding.path(), kind(finding.change()), &lines);
-        Some(Found { fingerprint, severity, rule: verdict.rule, of: Of::Path(finding) })
+        Some(Found { fingerprint, severity, rule: verdict.rule, of: Of::Path(Box::new(finding)) })
     };
     findings.into_iter().filter_map(told).collect()
 }

@@ -123,9 +123,10 @@ mod tests {
         let (mut named, mut rest) = (Vec::new(), String::new());
         for found in found {
             let about = found.about(&root);
-            match found.kind() {
-                Kind::MassChange => rest = format!("{} {}", about.severity.as_str(), about.details),
-                _ => named.push(String::from_utf8(about.path).unwrap()),
+            if found.kind() == Kind::MassChange {
+                rest = format!("{} {}", about.severity.as_str(), about.details);
+            } else {
+                named.push(String::from_utf8(about.path).unwrap());
             }
         }
         (named, rest)

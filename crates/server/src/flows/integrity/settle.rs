@@ -65,9 +65,10 @@ impl<'a> Settling<'a> {
         let mut found = of_findings(self.root, rules, findings);
         found.extend(is_declared_broken.then(|| declared_broken(self.root)));
         self.unkept = unkept;
-        match broken {
-            Some(kind) => found.push(nothing_compared(self.root, kind)),
-            None => (self.seen, self.good) = (Some(scope), good),
+        if let Some(kind) = broken {
+            found.push(nothing_compared(self.root, kind));
+        } else {
+            (self.seen, self.good) = (Some(scope), good);
         }
         found
     }
@@ -106,8 +107,9 @@ pub(super) async fn settle(
     let known = fingerprints(alerts::known(&mut tx, &of.root.name).await?);
     let before = rows::by_name(&mut tx, &of.root.name).await?.and_then(|root| root.looked_at);
     drop(tx);
-    let all: HashSet<[u8; 32]> = found.iter().map(|found| found.fingerprint).collect();
+    let mut all: HashSet<[u8; 32]> = found.iter().map(|found| found.fingerprint).collect();
     let found = at_most(of, found, &known);
+    all.extend(found.iter().map(|found| found.fingerprint));
     let frozen = differ::freeze(monitor, of.root, &found, &known).await?;
     let mut tx = monitor.db.write().await?;
     rows::hold(&mut tx, &of.root.name).await?;

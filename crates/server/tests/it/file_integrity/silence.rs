@@ -39,7 +39,7 @@ async fn what_is_taken_out_of_sight_is_not_over() {
         fs::write(root.join("up/shell.php"), "<?php\n").unwrap();
         check(staff).await;
         let shell = row("up/shell.php", "added", 0);
-        assert_eq!(told(staff, "?status=0").await, [shell.clone()]);
+        assert_eq!(told(staff, "?status=0").await, std::slice::from_ref(&shell));
 
         let quiet =
             "[[integrity.rule]]\nname = \"quiet\"\nseverity = \"ignore\"\npaths = [\"up/**\"]\n";
@@ -281,6 +281,32 @@ async fn whoever_has_less_looked_at_is_told_on() {
         assert!(details.contains("does not name this folder"), "{page}");
         check(staff).await;
         assert_eq!(told(staff, "?status=0").await, [row("", "coverage_narrowed", 0)], "control");
+    })
+    .await;
+}
+
+/// What is too much for alerts of its own is told of as long as it is there.
+#[tokio::test]
+async fn what_has_no_alert_of_its_own_is_told_of_until_it_is_gone() {
+    on_each(async |_, staff, root| {
+        check(staff).await;
+        for number in 0..1003 {
+            fs::write(root.join(format!("{number}.md")), "x").unwrap();
+        }
+        check(staff).await;
+        let rest = [row("", "mass_change", 0)];
+        assert_eq!(told(staff, "?status=0&severity=high").await, rest);
+        fs::remove_file(root.join("7.md")).unwrap();
+        for number in 0..1003 {
+            fs::rename(root.join(format!("{number}.md")), root.join(format!("{number}.txt"))).ok();
+        }
+        check(staff).await;
+        assert_eq!(told(staff, "?status=0&severity=high").await, rest, "another thousand");
+        for number in 0..1003 {
+            fs::remove_file(root.join(format!("{number}.txt"))).ok();
+        }
+        check(staff).await;
+        assert_eq!(told(staff, "?status=0").await, [], "control");
     })
     .await;
 }
