@@ -7,14 +7,14 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::str::FromStr;
 
-use rustix::fs::{AtFlags, Mode, OFlags, fstat, open, openat, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, fstat, open, openat, statat};
 use rustix::io::Errno;
 
 use crate::asked::Asked;
 use crate::links::{NamedElsewhere, Names};
 use crate::look::{Seen, Why};
 use crate::path::{is_below, order};
-use crate::{Beginning, Content, Digest, Entry};
+use crate::{Beginning, Content, Digest, Entry, Outline};
 
 /// So many that were added or deleted are looked through for moves.
 const MOST_MOVED: usize = 20_000;
@@ -47,6 +47,8 @@ pub enum Is {
     Unverifiable {
         path: Vec<u8>,
         why: Why,
+        /// What is known all the same.
+        outline: Option<Outline>,
     },
 }
 
@@ -269,12 +271,14 @@ where
                     was => self.add_as(was, Is::There(entry), begins),
                 }
             }
-            Seen::Unverifiable { path, why } => self.add(was, Is::Unverifiable { path, why }),
+            Seen::Unverifiable { path, why, outline } => {
+                self.add(was, Is::Unverifiable { path, why, outline });
+            }
             Seen::Closed { path, why } => {
                 self.closed = Some((path.clone(), why));
                 // It may have been told of already, when it was looked at.
                 if self.findings.last().is_none_or(|last| last.path() != path) {
-                    self.add(was, Is::Unverifiable { path, why });
+                    self.add(was, Is::Unverifiable { path, why, outline: None });
                 }
             }
         }
@@ -323,18 +327,18 @@ where
 
     /// Whether what was not seen is gone: only if its folder could be listed, and the name is not there.
     fn proved_gone(&self, path: &[u8]) -> Is {
-        let unverifiable = |why| Is::Unverifiable { path: path.to_vec(), why };
+        let unverifiable = |why, outline| Is::Unverifiable { path: path.to_vec(), why, outline };
         let within = |(folder, _): &&(Vec<u8>, Why)| {
             path.strip_prefix(&folder[..]).is_some_and(|rest| rest.first() == Some(&b'/'))
         };
         if let Some((_, why)) = self.closed.as_ref().filter(within) {
-            return unverifiable(*why);
+            return unverifiable(*why, None);
         }
-        let Some(root) = &self.root else { return unverifiable(Why::Unreadable) };
-        match is_there(root, path) {
-            Ok(false) => Is::Gone,
-            Ok(true) => unverifiable(Why::Unseen),
-            Err(errno) => unverifiable(Why::of(errno)),
+        let Some(root) = &self.root else { return unverifiable(Why::Unreadable, None) };
+        match stat(root, path) {
+            Ok(None) => Is::Gone,
+            Ok(Some(stat)) => unverifiable(Why::Unseen, Outline::of(&stat)),
+            Err(errno) => unverifiable(Why::of(errno), None),
         }
     }
 
@@ -356,12 +360,12 @@ where
 pub fn is_gone(root: &Path, path: &[u8]) -> bool {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = open(root, flags, Mode::empty());
-    is_below(path) && root.and_then(|root| is_there(&root, path)) == Ok(false)
+    is_below(path) && root.is_ok_and(|root| matches!(stat(&root, path), Ok(None)))
 }
 
-/// Whether there is anything under a path. Every name of it is asked for in the folder before it, so that
+/// What there is under a path, if anything. Every name of it is asked for in the folder before it, so that
 /// no link leads elsewhere, and what is mounted on one says nothing of what it hides.
-fn is_there(root: &OwnedFd, path: &[u8]) -> Result<bool, Errno> {
+fn stat(root: &OwnedFd, path: &[u8]) -> Result<Option<Stat>, Errno> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let (folders, name) = match path.iter().rposition(|byte| *byte == b'/') {
         Some(at) => (path.get(..at).unwrap_or_default(), path.get(at + 1..).unwrap_or_default()),
@@ -372,7 +376,7 @@ fn is_there(root: &OwnedFd, path: &[u8]) -> Result<bool, Errno> {
     for name in folders.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
         match openat(&folder, name, flags | OFlags::DIRECTORY, Mode::empty()) {
             Ok(opened) => folder = opened,
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(false),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
             Err(errno) => return Err(errno),
         }
         if fstat(&folder)?.st_dev != device {
@@ -380,8 +384,8 @@ fn is_there(root: &OwnedFd, path: &[u8]) -> Result<bool, Errno> {
         }
     }
     match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(_) => Ok(true),
-        Err(Errno::NOENT) => Ok(false),
+        Ok(stat) => Ok(Some(stat)),
+        Err(Errno::NOENT) => Ok(None),
         Err(errno) => Err(errno),
     }
 }

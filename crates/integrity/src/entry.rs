@@ -4,8 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Digest;
 use crate::path::{escape, is_below, unescape};
+use crate::{Digest, Type};
 
 /// What there is under a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,20 +60,25 @@ pub struct NotAnEntry;
 impl Content {
     /// The word for the type.
     pub fn word(&self) -> &'static str {
+        self.kind().as_str()
+    }
+
+    /// The type.
+    pub fn kind(&self) -> Type {
         match self {
-            Self::File { .. } => "file",
-            Self::Folder => "folder",
-            Self::Link { .. } => "link",
-            Self::Pipe => "pipe",
-            Self::Socket => "socket",
-            Self::CharacterDevice { .. } => "char",
-            Self::BlockDevice { .. } => "block",
+            Self::File { .. } => Type::File,
+            Self::Folder => Type::Folder,
+            Self::Link { .. } => Type::Link,
+            Self::Pipe => Type::Pipe,
+            Self::Socket => Type::Socket,
+            Self::CharacterDevice { .. } => Type::CharacterDevice,
+            Self::BlockDevice { .. } => Type::BlockDevice,
         }
     }
 
     /// Whether it is of the same type.
     pub fn is_like(&self, other: &Self) -> bool {
-        self.word() == other.word()
+        self.kind() == other.kind()
     }
 
     fn parse(word: &str, text: &str) -> Option<Self> {

@@ -16,11 +16,12 @@ use rustix::io::{Errno, pread, read};
 use crate::digest::Hasher;
 use crate::entry::Owner;
 use crate::links::ReadOnce;
+use crate::outline::mode;
 use crate::pace::{Pace, Spent};
 use crate::quick::{Judge, Known, Read};
 use crate::scan::Progress;
 use crate::walk::{Maybe, Name};
-use crate::{Beginning, Content, Digest, Entry};
+use crate::{Beginning, Content, Digest, Entry, Outline};
 
 /// So often a file is read that changes meanwhile.
 pub(crate) const TRIES: u32 = 3;
@@ -37,8 +38,8 @@ const SMALL: u64 = 64 * 1024;
 pub enum Seen {
     /// With how it begins, if it is a file.
     Is(Entry, Inode, Beginning),
-    /// It could not be checked.
-    Unverifiable { path: Vec<u8>, why: Why },
+    /// It could not be checked. What is known of it all the same stands beside it.
+    Unverifiable { path: Vec<u8>, why: Why, outline: Option<Outline> },
     /// Nothing is known of what is in this folder.
     Closed { path: Vec<u8>, why: Why },
 }
@@ -190,7 +191,7 @@ impl<'s> Looker<'s> {
             return Some((known.seen(), read));
         }
         let seen = if self.pace.is_over() {
-            Some(Seen::Unverifiable { path: name.path(), why: Why::Slow })
+            Some(unverifiable(name, Why::Slow))
         } else {
             self.look_in_full(name)
         };
@@ -226,7 +227,7 @@ impl<'s> Looker<'s> {
                 }
             }
         }
-        Some(Seen::Unverifiable { path: name.path(), why })
+        Some(unverifiable(name, why))
     }
 
     /// Looks at once at what the listing said it is, and from the beginning if it is something else.
@@ -404,6 +405,16 @@ impl<'s> Looker<'s> {
     }
 }
 
+/// What is known of a name that could not be checked. A file that never rests is another one at every look.
+fn unverifiable(name: &Name, why: Why) -> Seen {
+    let stat = statat(&name.folder.opened, &name.bytes, AtFlags::SYMLINK_NOFOLLOW).ok();
+    let mut outline = stat.as_ref().and_then(Outline::of);
+    if why == Why::Unstable {
+        outline = outline.map(|outline| Outline { state: None, ..outline });
+    }
+    Seen::Unverifiable { path: name.path(), why, outline }
+}
+
 /// Whether a file takes less room than it has bytes.
 fn is_sparse(stat: &Stat) -> bool {
     // Blocks are of 512 bytes, whatever those of the file system are.
@@ -413,7 +424,7 @@ fn is_sparse(stat: &Stat) -> bool {
 
 /// What a look came to, but for the beginning of a file; its path is for whoever has all of it.
 fn looked(stat: &Stat, content: Content, attributes: Option<Digest>) -> Looked {
-    let mode = u16::try_from(stat.st_mode & 0o7777).unwrap_or_default();
+    let mode = mode(stat);
     let owner = Some(Owner { uid: stat.st_uid, gid: stat.st_gid });
     let entry = Entry { path: Vec::new(), content, mode, owner, attributes };
     (entry, Inode::of(stat), Beginning::default())

@@ -6,7 +6,7 @@ use super::Severity::{Critical, High, Low, Medium};
 use super::condition::{
     always, escapes, gained_attributes, gained_execution, gained_set_id, gained_writers,
     gained_writers_and_is_executable, has_another_owner, is_backdated, is_code_by_name, is_device,
-    is_executable, is_folder, is_in_the_dark, is_of_another_type,
+    is_executable, is_folder, is_in_the_dark, is_new_and_executable, is_of_another_type,
 };
 use super::{Facts, Rule, Severity};
 use crate::Change::{self, Added, Attributes, Deleted, Modified, Unverifiable};
@@ -25,6 +25,7 @@ struct BuiltIn {
 }
 
 const ANY: &[Change] = &[];
+const CERTAIN: &[Change] = &[Added, Deleted, Modified, Attributes];
 const IN_PLACE: &[Change] = &[Added, Modified];
 const CONTENT: &[Change] = &[Added, Modified, Deleted];
 
@@ -71,26 +72,28 @@ const DOCUMENTS: &[&str] = &[
 const ASSETS: &[&str] = &["**/*.{html,htm,css,svg,map,wasm,json,xml}"];
 
 #[rustfmt::skip]
-const TABLE: [BuiltIn; 26] = [
-    BuiltIn { name: "unverifiable_code", severity: Medium, changes: &[Unverifiable], paths: &[], when: is_in_the_dark },
-    BuiltIn { name: "unverifiable_settings", severity: Medium, changes: &[Unverifiable], paths: &[OWN, SECRETS, SETTINGS, SCHEDULED, TEMPLATES, DEPENDENCIES], when: always },
-    BuiltIn { name: "unverifiable", severity: Low, changes: &[Unverifiable], paths: &[], when: always },
-
+const TABLE: [BuiltIn; 27] = [
     BuiltIn { name: "backdated", severity: Critical, changes: &[Modified], paths: &[], when: is_backdated },
-    BuiltIn { name: "device", severity: Critical, changes: IN_PLACE, paths: &[], when: is_device },
+    BuiltIn { name: "device", severity: Critical, changes: &[Added, Modified, Unverifiable], paths: &[], when: is_device },
     BuiltIn { name: "set_id", severity: Critical, changes: ANY, paths: &[], when: gained_set_id },
     BuiltIn { name: "capabilities", severity: Critical, changes: ANY, paths: &[], when: gained_attributes },
-    BuiltIn { name: "own_files", severity: Critical, changes: ANY, paths: &[OWN], when: always },
+    BuiltIn { name: "own_files", severity: Critical, changes: CERTAIN, paths: &[OWN], when: always },
     BuiltIn { name: "executable_writable", severity: Critical, changes: ANY, paths: &[], when: gained_writers_and_is_executable },
-    BuiltIn { name: "made_executable", severity: Critical, changes: &[Attributes], paths: &[], when: gained_execution },
+    BuiltIn { name: "made_executable", severity: Critical, changes: &[Attributes, Unverifiable], paths: &[], when: gained_execution },
     BuiltIn { name: "browser_script", severity: High, changes: CONTENT, paths: &[FOR_BROWSERS], when: is_code_by_name },
     BuiltIn { name: "executable", severity: Critical, changes: IN_PLACE, paths: &[], when: is_executable },
 
     BuiltIn { name: "executable_deleted", severity: High, changes: &[Deleted], paths: &[], when: is_executable },
     BuiltIn { name: "writable", severity: High, changes: ANY, paths: &[], when: gained_writers },
     BuiltIn { name: "link_escapes", severity: High, changes: IN_PLACE, paths: &[], when: escapes },
-    BuiltIn { name: "type", severity: High, changes: &[Modified], paths: &[], when: is_of_another_type },
+    BuiltIn { name: "type", severity: High, changes: &[Modified, Unverifiable], paths: &[], when: is_of_another_type },
     BuiltIn { name: "owner", severity: High, changes: ANY, paths: &[], when: has_another_owner },
+
+    BuiltIn { name: "unverifiable_executable", severity: High, changes: &[Unverifiable], paths: &[], when: is_new_and_executable },
+    BuiltIn { name: "unverifiable_code", severity: Medium, changes: &[Unverifiable], paths: &[], when: is_in_the_dark },
+    BuiltIn { name: "unverifiable_settings", severity: Medium, changes: &[Unverifiable], paths: &[OWN, SECRETS, SETTINGS, SCHEDULED, TEMPLATES, DEPENDENCIES], when: always },
+    BuiltIn { name: "unverifiable", severity: Low, changes: &[Unverifiable], paths: &[], when: always },
+
     BuiltIn { name: "secret", severity: High, changes: ANY, paths: &[SECRETS], when: always },
     BuiltIn { name: "settings", severity: High, changes: CONTENT, paths: &[SETTINGS], when: always },
     BuiltIn { name: "scheduled", severity: High, changes: CONTENT, paths: &[SCHEDULED], when: always },

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Facts;
 use crate::path::as_path;
-use crate::{Content, Entry, Is};
+use crate::{Content, Entry, Is, Outline, Owner, Type};
 
 /// Endings of what a server or a person runs, reads in as code, or is run by.
 const CODE: [&str; 52] = [
@@ -37,15 +37,15 @@ pub(super) fn always(_: &Facts<'_>) -> bool {
 
 /// It is, or was, a file that is run: by its rights, its name, or how it begins.
 pub(super) fn is_executable(facts: &Facts<'_>) -> bool {
+    let shape = shape(facts);
     // Where a link leads, what it is called decides whether it is run.
-    let may_be_run = entry(facts)
-        .is_none_or(|entry| matches!(entry.content, Content::File { .. } | Content::Link { .. }));
-    may_be_run && (is_runnable(entry(facts)) || is_code(facts) || begins_as_code(facts))
+    let may_be_run = shape.is_none_or(|Shape { kind, .. }| matches!(kind, Type::File | Type::Link));
+    may_be_run && (is_runnable(shape) || is_code(facts) || begins_as_code(facts))
 }
 
 /// Its name alone says that it is run.
 pub(super) fn is_code_by_name(facts: &Facts<'_>) -> bool {
-    is_code(facts) && !is_runnable(entry(facts)) && !begins_as_code(facts)
+    is_code(facts) && !is_runnable(shape(facts)) && !begins_as_code(facts)
 }
 
 /// It is run, or decides what is.
@@ -57,7 +57,7 @@ pub(super) fn is_live(facts: &Facts<'_>) -> bool {
 /// A file or a folder without any power, as people upload them.
 pub(super) fn is_harmless(facts: &Facts<'_>) -> bool {
     let is_plain =
-        now(facts).is_some_and(|is| matches!(is.content, Content::File { .. } | Content::Folder));
+        now(facts).is_some_and(|Shape { kind, .. }| matches!(kind, Type::File | Type::Folder));
     is_plain
         && !is_live(facts)
         && !gained_set_id(facts)
@@ -67,8 +67,13 @@ pub(super) fn is_harmless(facts: &Facts<'_>) -> bool {
 
 /// Nothing says what it was, or it was a folder or something that is run.
 pub(super) fn is_in_the_dark(facts: &Facts<'_>) -> bool {
-    let is_folder = |was: &Entry| was.content == Content::Folder;
-    facts.finding.was.as_ref().is_none_or(is_folder) || is_executable(facts)
+    let is_one = |was: &Entry| was.content == Content::Folder || is_runnable(Some(Shape::of(was)));
+    facts.finding.was.as_ref().is_none_or(is_one) || is_executable(facts)
+}
+
+/// Nothing says what it was, and it is a file that is run.
+pub(super) fn is_new_and_executable(facts: &Facts<'_>) -> bool {
+    facts.finding.was.is_none() && is_executable(facts)
 }
 
 pub(super) fn is_backdated(facts: &Facts<'_>) -> bool {
@@ -76,18 +81,18 @@ pub(super) fn is_backdated(facts: &Facts<'_>) -> bool {
 }
 
 pub(super) fn is_device(facts: &Facts<'_>) -> bool {
-    now(facts).is_some_and(|is| {
-        matches!(is.content, Content::CharacterDevice { .. } | Content::BlockDevice { .. })
-    })
+    let is_device = |kind| matches!(kind, Type::CharacterDevice | Type::BlockDevice);
+    now(facts).is_some_and(|is| is_device(is.kind))
 }
 
 pub(super) fn is_folder(facts: &Facts<'_>) -> bool {
-    entry(facts).is_some_and(|entry| entry.content == Content::Folder)
+    shape(facts).is_some_and(|shape| shape.kind == Type::Folder)
 }
 
 /// It is of another type than it was.
 pub(super) fn is_of_another_type(facts: &Facts<'_>) -> bool {
-    both(facts).is_some_and(|(was, is)| !was.content.is_like(&is.content))
+    let was = facts.finding.was.as_ref();
+    was.zip(now(facts)).is_some_and(|(was, is)| was.content.kind() != is.kind)
 }
 
 /// A file runs as its owner or group now. On a folder the bit means something else.
@@ -98,18 +103,20 @@ pub(super) fn gained_set_id(facts: &Facts<'_>) -> bool {
 /// Capabilities or access lists of a file that it had not, or had not so.
 pub(super) fn gained_attributes(facts: &Facts<'_>) -> bool {
     let had = facts.finding.was.as_ref().and_then(|was| was.attributes);
-    now(facts).is_some_and(|is| is_file(is) && is.attributes.is_some() && is.attributes != had)
+    entry(facts).is_some_and(|is| {
+        is.content.kind() == Type::File && is.attributes.is_some() && is.attributes != had
+    })
 }
 
 /// A file that nobody could run can be run now.
 pub(super) fn gained_execution(facts: &Facts<'_>) -> bool {
-    let could = facts.finding.was.as_ref().is_some_and(|was| was.mode & EXECUTE != 0);
-    now(facts).is_some_and(|is| is_file(is) && is.mode & EXECUTE != 0) && !could
+    let could_not = facts.finding.was.as_ref().is_some_and(|was| was.mode & EXECUTE == 0);
+    is_runnable(now(facts)) && could_not
 }
 
 /// Everybody may write to it now.
 pub(super) fn gained_writers(facts: &Facts<'_>) -> bool {
-    let is_link = now(facts).is_some_and(|is| matches!(is.content, Content::Link { .. }));
+    let is_link = now(facts).is_some_and(|is| is.kind == Type::Link);
     gained(facts, WORLD_WRITABLE) && !is_link
 }
 
@@ -118,12 +125,13 @@ pub(super) fn gained_writers_and_is_executable(facts: &Facts<'_>) -> bool {
 }
 
 pub(super) fn has_another_owner(facts: &Facts<'_>) -> bool {
-    both(facts).is_some_and(|(was, is)| was.owner.is_some() && was.owner != is.owner)
+    let was = facts.finding.was.as_ref().and_then(|was| was.owner);
+    was.is_some_and(|was| owner(facts).is_some_and(|is| is != was))
 }
 
 /// A link that leads out of the root, or may: a `..` behind a name cannot be told without following it.
 pub(super) fn escapes(facts: &Facts<'_>) -> bool {
-    let Some(Entry { content: Content::Link { target }, path, .. }) = now(facts) else {
+    let Some(Entry { content: Content::Link { target }, path, .. }) = entry(facts) else {
         return false;
     };
     let folder = facts.root.join(as_path(path).parent().unwrap_or(Path::new("")));
@@ -150,29 +158,58 @@ fn leads_to(folder: &Path, target: &Path) -> Option<PathBuf> {
     Some(to)
 }
 
+/// What is known of a path even if it could not be checked.
+#[derive(Clone, Copy)]
+struct Shape {
+    kind: Type,
+    mode: u16,
+}
+
+impl Shape {
+    fn of(entry: &Entry) -> Self {
+        Self { kind: entry.content.kind(), mode: entry.mode }
+    }
+}
+
 /// As it is now.
-fn now<'f>(facts: &Facts<'f>) -> Option<&'f Entry> {
+fn now(facts: &Facts<'_>) -> Option<Shape> {
+    match &facts.finding.is {
+        Is::There(entry) => Some(Shape::of(entry)),
+        Is::Unverifiable { outline, .. } => {
+            outline.map(|Outline { kind, mode, .. }| Shape { kind, mode })
+        }
+        Is::Gone => None,
+    }
+}
+
+/// As it is now, or else as it was.
+fn shape(facts: &Facts<'_>) -> Option<Shape> {
+    now(facts).or(facts.finding.was.as_ref().map(Shape::of))
+}
+
+/// All of what is there now, which was checked.
+fn entry<'f>(facts: &Facts<'f>) -> Option<&'f Entry> {
     match &facts.finding.is {
         Is::There(entry) => Some(entry),
         Is::Gone | Is::Unverifiable { .. } => None,
     }
 }
 
-/// As it is now, or else as it was.
-fn entry<'f>(facts: &Facts<'f>) -> Option<&'f Entry> {
-    now(facts).or(facts.finding.was.as_ref())
+/// Whose it is now.
+fn owner(facts: &Facts<'_>) -> Option<Owner> {
+    match &facts.finding.is {
+        Is::There(entry) => entry.owner,
+        Is::Unverifiable { outline, .. } => outline.map(|outline| outline.owner),
+        Is::Gone => None,
+    }
 }
 
-fn both<'f>(facts: &Facts<'f>) -> Option<(&'f Entry, &'f Entry)> {
-    facts.finding.was.as_ref().zip(now(facts))
+fn is_file(shape: Shape) -> bool {
+    shape.kind == Type::File
 }
 
-fn is_file(entry: &Entry) -> bool {
-    matches!(entry.content, Content::File { .. })
-}
-
-fn is_runnable(entry: Option<&Entry>) -> bool {
-    entry.is_some_and(|entry| is_file(entry) && entry.mode & EXECUTE != 0)
+fn is_runnable(shape: Option<Shape>) -> bool {
+    shape.is_some_and(|shape| is_file(shape) && shape.mode & EXECUTE != 0)
 }
 
 /// Whether it has a bit now that it had not.

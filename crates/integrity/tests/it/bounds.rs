@@ -103,7 +103,8 @@ fn only_what_was_added_is_kept_up_to_a_bound() {
     check(&against(added(MOST_ADDED)), MOST_ADDED, 0);
     check(&against(added(MOST_ADDED + 100)), MOST_ADDED, 100);
     let path = |number| format!("0/{number:06}").into_bytes();
-    let unread = |number| Seen::Unverifiable { path: path(number), why: Why::Denied };
+    let unread =
+        |number| Seen::Unverifiable { path: path(number), why: Why::Denied, outline: None };
     check(&against((0..MOST_ADDED + 100).map(unread)), MOST_ADDED, 100);
     // Fewer, with paths that are as long as paths can be.
     let long = "x".repeat(4000);

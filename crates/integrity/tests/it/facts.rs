@@ -1,10 +1,12 @@
-//! What is known of a difference beside its entry: how a file begins.
+//! What is known of a difference beside its entry: how a file begins, and what it is that could not be read.
 
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 
+use portcullis_integrity::{Finding, Is, Plan, Rules, Type, Why};
 use tempfile::tempdir;
 
-use super::{baseline, findings, plan, put};
+use super::{as_nobody, baseline, findings, plan, put, set_mode};
 
 #[test]
 fn what_differs_comes_with_how_it_begins() {
@@ -32,4 +34,66 @@ fn what_differs_comes_with_how_it_begins() {
     check("linked", b"<?php\n");
     check("linked too", b"<?php\n");
     check("sparse", &[0; 16]);
+}
+
+/// What cannot be read is known by its rights, its owner, and by when it changed.
+#[test]
+fn what_cannot_be_read_keeps_what_is_known_of_it() {
+    let root = tempdir().unwrap();
+    let plan = Plan { max_bytes: 10, ..plan(root.path()) };
+    let before = baseline(&plan);
+    put(root.path(), "large", "more than ten bytes");
+    put(root.path(), "small", "small");
+    set_mode(root.path(), "large", 0o4711);
+    let known = || {
+        let found = findings(&plan, &before);
+        assert_eq!(found.len(), 2, "{found:?}");
+        let Is::Unverifiable { why: Why::TooLarge, outline: Some(outline), .. } = found[0].is
+        else {
+            panic!("{found:?}");
+        };
+        (outline, Rules::default().judge(&found[0], root.path()).rule.to_owned())
+    };
+    let file = root.path().join("large");
+    let (first, rule) = known();
+    let stat = fs::metadata(&file).unwrap();
+    assert_eq!(rule, "set_id");
+    assert_eq!((first.kind, first.mode, first.number), (Type::File, 0o4711, stat.ino()));
+    assert_eq!((first.owner.uid, first.owner.gid), (stat.uid(), stat.gid()));
+    assert_eq!(first.state.map(|state| state.size), Some(19));
+    assert_eq!(known().0, first, "control");
+    // The same size, and the time set back: the time of the change tells.
+    let modified = stat.modified().unwrap();
+    fs::write(&file, "MORE than ten bytes").unwrap();
+    File::options().write(true).open(&file).unwrap().set_modified(modified).unwrap();
+    set_mode(root.path(), "large", 0o4711);
+    let (second, _) = known();
+    assert_eq!(second.state.map(|state| state.modified), first.state.map(|state| state.modified));
+    assert_ne!(second.to_string(), first.to_string());
+}
+
+/// As somebody who may not read it.
+#[test]
+fn what_may_not_be_read_keeps_what_is_known_of_it() {
+    let root = tempdir().unwrap();
+    set_mode(root.path(), "", 0o755);
+    let before = baseline(&plan(root.path()));
+    put(root.path(), "run", "#!/bin/sh\n");
+    set_mode(root.path(), "run", 0o4311);
+    fs::create_dir(root.path().join("shut")).unwrap();
+    set_mode(root.path(), "shut", 0o000);
+    let judged = as_nobody(|| {
+        let (found, rules) = (findings(&plan(root.path()), &before), Rules::default());
+        let word = |finding: &Finding| {
+            let Is::Unverifiable { why: Why::Denied, outline: Some(outline), .. } = finding.is
+            else {
+                return format!("{finding:?}");
+            };
+            let verdict = rules.judge(finding, root.path());
+            format!("{} {:04o} {}", outline.kind.as_str(), outline.mode, verdict.rule)
+        };
+        found.iter().map(word).collect::<Vec<_>>()
+    });
+    set_mode(root.path(), "shut", 0o700);
+    assert_eq!(judged, ["file 4311 set_id", "folder 0000 unverifiable_code"]);
 }

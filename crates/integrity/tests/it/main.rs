@@ -19,6 +19,7 @@ use std::fs;
 use std::num::NonZero;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::thread;
 
 use portcullis_integrity::manifest::{Body, Head, Manifest, write};
 use portcullis_integrity::{
@@ -99,4 +100,26 @@ fn put(root: &Path, name: &str, bytes: impl AsRef<[u8]>) {
 
 fn set_mode(root: &Path, name: &str, mode: u32) {
     fs::set_permissions(root.join(name), fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// What somebody finds who is allowed nothing, on a thread of his own; whoever runs the tests may be allowed
+/// to read everything.
+fn as_nobody<F: Send>(find: impl FnOnce() -> F + Send) -> F {
+    let nobody = 65_534;
+    let finding = || {
+        if rustix::process::getuid().is_root() {
+            as_user(nobody);
+        }
+        find()
+    };
+    thread::scope(|scope| scope.spawn(finding).join().unwrap())
+}
+
+/// This thread, and those that it starts, are somebody else from now on.
+fn as_user(uid: u32) {
+    use rustix::process::{Gid, Uid};
+    use rustix::thread::{set_thread_gid, set_thread_groups, set_thread_uid};
+    set_thread_groups(&[]).unwrap();
+    set_thread_gid(Gid::from_raw(uid)).unwrap();
+    set_thread_uid(Uid::from_raw(uid)).unwrap();
 }

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use portcullis_integrity::{
-    Beginning, Change, CustomRule, Entry, Facts, Finding, Is, RuleFault, Rules, Severity, Why,
+    Beginning, Change, CustomRule, Entry, Facts, Finding, Is, Outline, Owner, RuleFault, Rules,
+    Severity, Type, Why,
 };
 
-/// The facts of a case: as it was, as it is (`-`: not there; `?`: cannot be checked).
+/// The facts of a case: as it was, as it is (`-`: not there; `?`: cannot be checked, with what is known).
 struct Case<'c> {
     was: &'c str,
     is: &'c str,
@@ -33,10 +34,25 @@ fn entry(text: &str) -> Option<Entry> {
 fn finding(was: &str, is: &str) -> Finding {
     let was = entry(was);
     let is = match is.split_once("? ") {
-        Some((_, path)) => Is::Unverifiable { path: path.into(), why: Why::Unstable },
+        Some((_, known)) => unverifiable(known),
         None => entry(is).map_or(Is::Gone, Is::There),
     };
     Finding { was, is, moved: None, begins: Beginning::default() }
+}
+
+/// `PATH`, or `TYPE MODE UID PATH` if so much is known.
+fn unverifiable(known: &str) -> Is {
+    let words: Vec<_> = known.split(' ').collect();
+    let (path, outline) = match words[..] {
+        [word, mode, uid, path] => {
+            let kind = if word == "folder" { Type::Folder } else { Type::File };
+            let (mode, uid) = (u16::from_str_radix(mode, 8).unwrap(), uid.parse().unwrap());
+            let owner = Owner { uid, gid: uid };
+            (path, Some(Outline { kind, mode, owner, number: 7, state: None }))
+        }
+        _ => (known, None),
+    };
+    Is::Unverifiable { path: path.into(), why: Why::Denied, outline }
 }
 
 fn said(rules: &Rules, case: &Case<'_>) -> String {
@@ -183,6 +199,33 @@ fn what_could_not_be_checked() {
     check("-", "? a", "medium unverifiable_code");
     check("file 0644 1 1 .env", "? .env", "medium unverifiable_settings");
     check("file 0644 1 1 a.png", "? a.png", "low unverifiable");
+    check("file 0644 1 1 portcullis.toml", "? portcullis.toml", "medium unverifiable_settings");
+    check("-", "? x.php", "high unverifiable_executable");
+}
+
+/// Who may do what with it is known without reading it.
+#[test]
+fn what_could_not_be_checked_and_is_known_all_the_same() {
+    let rules = Rules::default();
+    let check = |was: &str, is: &str, expected: &str| check(&rules, was, is, expected);
+    check("-", "? file 4711 1 a", "critical set_id");
+    check("-", "? file 2711 1 a", "critical set_id");
+    check("file 0711 1 1 a", "? file 4711 1 a", "critical set_id");
+    check("file 4711 1 1 a", "? file 4711 1 a", "medium unverifiable_code");
+    check("-", "? folder 2700 1 a", "medium unverifiable_code");
+    check("-", "? file 0711 1 a", "high unverifiable_executable");
+    check("-", "? file 0600 1 x.php", "high unverifiable_executable");
+    check("-", "? file 0600 1 a", "medium unverifiable_code");
+    check("file 0711 1 1 a", "? file 0711 1 a", "medium unverifiable_code");
+    check("file 0711 1 1 a", "? file 0000 1 a", "medium unverifiable_code");
+    check("file 0600 1 1 a", "? file 0711 1 a", "critical made_executable");
+    check("file 0600 1 1 a", "? file 0602 1 a", "high writable");
+    check("file 0711 1 1 a", "? file 0713 1 a", "critical executable_writable");
+    check("-", "? folder 0772 1 a", "high writable");
+    check("file 0600 1 1 a", "? file 0600 2 a", "high owner");
+    check("file 0600 - 1 a", "? file 0600 2 a", "low unverifiable");
+    check("file 0600 1 1 a", "? folder 0700 1 a", "high type");
+    check("file 0600 1 1 a", "? file 0600 1 a", "low unverifiable");
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn read_folder(args: &Args, exclude: Exclude, output: Output) -> anyhow::Result<
                 progress.stop();
             }
         }
-        Seen::Unverifiable { path, why } | Seen::Closed { path, why } => {
+        Seen::Unverifiable { path, why, .. } | Seen::Closed { path, why } => {
             let told = format!("{} ({})", path::show(&path), why.as_str());
             if unverifiable.last() != Some(&told) {
                 unverifiable.push(told);

@@ -8,7 +8,9 @@ use aws_lc_rs::digest::{Context, SHA256};
 use portcullis_domain::integrity::alert::{Kind, Severity};
 use portcullis_domain::integrity::{Verdict as Judged, judge};
 use portcullis_integrity::path::show;
-use portcullis_integrity::{Change, Compared, Content, Entry, Finding, Is, Rules, Why};
+use portcullis_integrity::{
+    Change, Compared, Content, Entry, Finding, Is, Outline, Owner, Rules, State, Why,
+};
 use portcullis_store::integrity::alerts::About;
 use portcullis_store::integrity::deployments::Counts;
 
@@ -214,12 +216,16 @@ fn was(finding: &Finding) -> String {
     finding.was.as_ref().map(Entry::to_string).unwrap_or_default()
 }
 
-/// The line of what is there; empty where nothing is, a word where nobody could tell.
+/// The line of what is there; empty where nothing is. Where nobody could tell, a word for why, and what is
+/// known all the same: whoever ignores that ignores nothing else that cannot be read.
 fn found(finding: &Finding) -> String {
     match &finding.is {
         Is::There(entry) => entry.to_string(),
         Is::Gone => String::new(),
-        Is::Unverifiable { why, .. } => why.as_str().to_owned(),
+        Is::Unverifiable { why, outline: Some(outline), .. } => {
+            format!("{} {outline}", why.as_str())
+        }
+        Is::Unverifiable { why, outline: None, .. } => why.as_str().to_owned(),
     }
 }
 
@@ -255,7 +261,10 @@ fn fingerprint(
 pub(super) fn details(finding: &Finding) -> String {
     let moved = finding.moved.as_deref().map(show);
     match (&finding.was, &finding.is) {
-        (_, Is::Unverifiable { why, .. }) => format!("It could not be checked: {}.", reason(*why)),
+        (_, Is::Unverifiable { why, outline, .. }) => {
+            let known = outline.as_ref().map(outlined).unwrap_or_default();
+            format!("It could not be checked: {}.{known}", reason(*why))
+        }
         (Some(was), Is::Gone) => match moved {
             Some(to) => format!("It is gone: {}. It was moved to {to}.", described(was)),
             None => format!("It is gone: {}.", described(was)),
@@ -306,6 +315,13 @@ fn described(entry: &Entry) -> String {
     let is_file = matches!(entry.content, Content::File { .. });
     let rights = if is_file { format!(", rights {:04o}", entry.mode) } else { String::new() };
     format!("{}{rights}", what(&entry.content))
+}
+
+/// What is known of what could not be checked, as a sentence.
+fn outlined(outline: &Outline) -> String {
+    let Outline { kind, mode, owner: Owner { uid, gid }, state, .. } = outline;
+    let size = state.map(|State { size, .. }| format!(" of {size} bytes")).unwrap_or_default();
+    format!(" It is a {}{size}, rights {mode:04o}, and belongs to {uid}:{gid}.", kind.as_str())
 }
 
 /// Why something could not be checked, in words.

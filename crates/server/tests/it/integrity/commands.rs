@@ -12,7 +12,7 @@ use portcullis_store::integrity::checks::{self, Check};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_portcullis");
+pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_portcullis");
 
 /// A configuration with a root `app`, and room beside it.
 pub(super) struct Site(TempDir);

@@ -4,3 +4,4 @@ mod commands;
 mod deploy;
 mod explain;
 mod offline;
+mod unreadable;

@@ -48,7 +48,10 @@ pub(super) fn entry(line: &str) -> String {
     if line.is_empty() {
         return "nothing".to_owned();
     }
-    let Ok(entry) = Entry::parse(line) else { return why_not(line).to_owned() };
+    let Ok(entry) = Entry::parse(line) else {
+        let why = line.split(' ').next().unwrap_or_default();
+        return why_not(why).to_owned();
+    };
     let what = what(&entry.content);
     let digest = match &entry.content {
         Content::File { digest, .. } => format!(", SHA-256 {digest}"),
