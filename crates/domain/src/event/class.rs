@@ -116,6 +116,7 @@ macro_rules! class {
             Self::DeploymentClosed { .. } => ("fim_deployment_closed", Success, Warning),
             Self::FilesChecked { .. } => ("fim_checked", Success, Info),
             Self::FilesUnchecked { .. } => ("fim_unchecked", Failure, Warning),
+            Self::WatchOverflowed { .. } => ("fim_watch_overflow", Failure, Warning),
             Self::CoverageChanged { narrowed: true, .. } => ("fim_coverage_changed", Success, Critical),
             Self::CoverageChanged { .. } => ("fim_coverage_changed", Success, Warning),
             Self::SigningKeyMade { .. } => ("sys_signing_key_made", Success, Info),

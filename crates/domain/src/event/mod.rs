@@ -385,6 +385,8 @@ pub enum Event {
         #[serde(serialize_with = "iso")]
         until: Time,
     },
+    /// More files of a root changed at once than the system tells of, so that all of it is looked at.
+    WatchOverflowed { root: Text },
     /// Other files of a root are looked at than before.
     CoverageChanged { root: Text, narrowed: bool },
     /// Somebody takes entries of the log along: those from one index on and before another, as far as

@@ -349,6 +349,7 @@ const MAPPINGS: &[Mapping] = &[
     line("fim_deployment_closed", Always, Baseline, EntityManagement, Other("End a deployment")),
     line("fim_checked", Always, Server, ApplicationLifecycle, Other("Check the files")),
     line("fim_unchecked", Always, Server, ApplicationLifecycle, Other("Miss checks of the files")),
+    line("fim_watch_overflow", Always, Server, ApplicationLifecycle, Other("Miss changes of files")),
     line("fim_coverage_changed", Always, Baseline, EntityManagement, Known(3)),
     line("authn_place_asked", Always, Place, Authentication, Known(6)),
     line("authn_place_confirmed", Always, Place, Authentication, Known(6)),

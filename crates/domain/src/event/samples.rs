@@ -254,6 +254,7 @@ fn files() -> Vec<Event> {
             unverifiable: 0,
         },
         Event::FilesUnchecked { root: text("app"), since: LATER, until: LATER },
+        Event::WatchOverflowed { root: text("app") },
         Event::CoverageChanged { root: text("app"), narrowed: true },
     ]
 }

@@ -21,6 +21,8 @@ pub(super) struct News {
     pub(super) dirty: Option<Scope>,
     /// The folders that are not watched, as it is now.
     pub(super) uncovered: Option<Uncovered>,
+    /// More changed at once than the system tells of.
+    pub(super) overflowed: bool,
 }
 
 /// Whether there will be more.
@@ -61,8 +63,7 @@ impl Listener {
     }
 
     pub(super) fn take(&self) -> News {
-        let mut news = self.heard.news.lock().unwrap_or_else(PoisonError::into_inner);
-        News { dirty: news.dirty.take(), uncovered: news.uncovered.clone() }
+        self.heard.take()
     }
 }
 
@@ -73,6 +74,17 @@ impl Drop for Listener {
 }
 
 impl Heard {
+    fn take(&self) -> News {
+        let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        let overflowed = std::mem::take(&mut news.overflowed);
+        News { dirty: news.dirty.take(), uncovered: news.uncovered.clone(), overflowed }
+    }
+
+    /// Whoever looks is told with what there is to look at.
+    fn overflow(&self) {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner).overflowed = true;
+    }
+
     fn add(&self, dirty: Option<Scope>, uncovered: Option<Uncovered>) {
         let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
         let before = news.dirty.take();
@@ -94,6 +106,7 @@ fn listen(mut watch: Watch, stop: &Stop, heard: &Heard) -> Result<(), Ended> {
             Err(failed) => return Err(failed),
         };
         if batch.overflowed {
+            heard.overflow();
             tracing::warn!(root = %watch.root().display(), "more files changed at once than the \
                 system tells of: all are looked at");
         }
@@ -101,5 +114,23 @@ fn listen(mut watch: Watch, stop: &Stop, heard: &Heard) -> Result<(), Ended> {
         if batch.root_gone {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_there_was_too_much_is_told_once() {
+        let heard = Heard::default();
+        heard.add(Some(Scope::of([b"a".to_vec()])), None);
+        assert!(!heard.take().overflowed, "control");
+        heard.overflow();
+        heard.add(Some(Scope::everything()), None);
+        heard.add(Some(Scope::of([b"b".to_vec()])), None);
+        let news = heard.take();
+        assert!(news.overflowed && news.dirty == Some(Scope::everything()));
+        assert!(!heard.take().overflowed);
     }
 }

@@ -33,6 +33,9 @@ pub(super) async fn begin(app: &App) {
     }
 }
 
+/// So long after it was written down that changes were not heard of, that is not written down again.
+const SAID_AGAIN: Duration = Duration::from_hours(1);
+
 struct Watching {
     app: App,
     root: WatchedRoot,
@@ -44,6 +47,8 @@ struct Watching {
     awaited: Option<Time>,
     /// What was said last of folders that are not watched.
     is_covered: Option<bool>,
+    /// When it was written down last that not every change was heard of.
+    overflowed: Option<Time>,
     /// Why there was no watch, so that it is said once.
     not_watched: String,
 }
@@ -72,6 +77,7 @@ impl Watching {
             dirty: None,
             awaited: None,
             is_covered: None,
+            overflowed: None,
             not_watched: String::new(),
         }
     }
@@ -165,6 +171,9 @@ impl Watching {
             (before, dirty) => before.or(dirty),
         };
         self.say_uncovered(news.uncovered.as_ref()).await?;
+        if news.overflowed {
+            self.say_overflowed().await?;
+        }
         self.miss_nothing().await?;
         let Some(scope) = self.dirty.clone() else { return Ok(Looked::Nowhere) };
         let (app, context) = (self.app.clone(), Context::default());
@@ -216,6 +225,18 @@ impl Watching {
             None => self.covered().await?,
         }
         self.is_covered = Some(is_covered);
+        Ok(())
+    }
+
+    /// Whoever can make it happen can do so every second, so it is written down now and then.
+    async fn say_overflowed(&mut self) -> Result<(), Fault> {
+        let now = self.app.clock.now();
+        if self.overflowed.is_none_or(|said| said.plus(SAID_AGAIN) <= now) {
+            let context = Context::default();
+            let monitor = Monitor::of(&self.app, &context);
+            unwatched::overflowed(&monitor, &self.root).await?;
+            self.overflowed = Some(now);
+        }
         Ok(())
     }
 

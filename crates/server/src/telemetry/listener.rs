@@ -18,6 +18,7 @@ use portcullis_store::outbox;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::file_alerts;
 use super::metrics::{Moment, OfWebhooks};
 use super::process::Process;
 use crate::app::App;
@@ -27,7 +28,7 @@ use crate::geo;
 const CONNECTIONS: usize = 32;
 /// How long a connection may be silent. Collectors ask every minute at the latest.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long the store may take to say how much mail waits.
+/// How long the store may take to say how much mail waits, or how many alerts are new.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait before accepting again when the system is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -101,6 +102,7 @@ async fn answer(app: &App, request: &Request<Incoming>) -> Response<Full<Bytes>>
 async fn scrape(app: &App) -> String {
     let process = tokio::task::spawn_blocking(Process::look).await.unwrap_or_default();
     let mail = tokio::time::timeout(PATIENCE, mail_waiting(app)).await;
+    let alerts = tokio::time::timeout(PATIENCE, file_alerts::open(app)).await;
     app.telemetry.metrics.render(&Moment {
         store: app.db.counts(),
         mail_waiting: mail.ok().and_then(Result::ok),
@@ -118,6 +120,7 @@ async fn scrape(app: &App) -> String {
             .verified()
             .map(|kept| (kept.at.secs(), i64::try_from(kept.faults).unwrap_or(i64::MAX))),
         has_rejected: app.audit.has_rejected(),
+        file_alerts: alerts.ok().and_then(Result::ok).flatten(),
         process,
     })
 }

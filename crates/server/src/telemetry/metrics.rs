@@ -20,6 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::file_alerts::{FileAlerts, Open};
 use super::process::Process;
 use crate::clock::Clock;
 use crate::verify::Verified;
@@ -106,6 +107,8 @@ pub(super) struct Moment<'a> {
     pub(super) audit_verified: Option<(i64, i64)>,
     /// Whether rows that waited for the log were put aside.
     pub(super) has_rejected: bool,
+    /// `None` where no files are watched, or the store did not answer.
+    pub(super) file_alerts: Option<Open>,
     pub(super) process: Process,
 }
 
@@ -140,6 +143,7 @@ struct AtScrape {
     audit_verified: Known,
     audit_faults: Known,
     audit_rejected: Known,
+    file_alerts: FileAlerts,
     resident_bytes: Known,
     open_files: Known,
 }
@@ -347,6 +351,7 @@ impl AtScrape {
         let webhook_oldest = Known::register(ours, "webhook_oldest_seconds", help);
         let help = "Passwords that are being hashed or wait for it";
         Self {
+            file_alerts: FileAlerts::register(ours),
             store_unavailable: errors.get_or_create_owned(&[("kind", "unavailable")]),
             store_failed: errors.get_or_create_owned(&[("kind", "failed")]),
             events,
@@ -388,6 +393,7 @@ impl AtScrape {
         self.geo_is_good.set(geo_is_good.map(i64::from));
         self.audit_verified.set(audit_verified.map(|(at, _)| at));
         self.audit_rejected.set(Some(i64::from(moment.has_rejected)));
+        self.file_alerts.set(moment.file_alerts.as_ref());
         self.audit_faults.set(audit_verified.map(|(_, faults)| faults));
         self.resident_bytes.set(process.resident_bytes);
         self.open_files.set(process.open_files);

@@ -100,6 +100,20 @@ async fn alerted(server: &TestApp, kind: Kind, path: &str, status: Status) -> Du
     until(server, &what, async |server| known(server).await.contains(&wanted)).await
 }
 
+/// B.8: that not everything was heard of is written down, and is no alert.
+#[tokio::test]
+async fn that_more_changed_than_is_heard_of_is_an_event() {
+    let place = Place::new();
+    let server = TestApp::start(database::kinds()[0], &place.setup("watch = false")).await;
+    let context = Context::default();
+    let monitor = Monitor::of(&server.app, &context);
+    unwatched::overflowed(&monitor, &server.app.config.integrity.roots[0]).await.unwrap();
+    let event = server.events("fim_watch_overflow", 1).await.remove(0);
+    assert_eq!(event.detail["root"], "app");
+    assert_eq!(known(&server).await, []);
+    server.finish().await;
+}
+
 #[tokio::test]
 async fn a_single_change_under_watch_is_an_alert_in_less_than_a_second() {
     let place = Place::new();

@@ -11,7 +11,7 @@ use crate::counters;
 use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
 
-pub use list::{Filter, Order, count, list, open_by_severity};
+pub use list::{Filter, Order, count, list, open_by_root, open_by_severity};
 
 /// An alert.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -120,6 +120,8 @@ async fn an_alert_is_changed_by_whoever_says_from_what() {
         assert!(!alerts::auto_revert(&mut tx, alert, NOW).await.unwrap());
         assert!(alerts::reopen(&mut tx, alert, id, NOW).await.unwrap());
         assert!(!alerts::reopen(&mut tx, alert, id, NOW).await.unwrap());
+        let one = ("app".to_owned(), Severity::High, 1);
+        assert_eq!(alerts::open_by_root(&mut tx).await.unwrap(), [one]);
         assert!(alerts::ignore(&mut tx, alert, NOW, said).await.unwrap());
         assert!(alerts::seen_again(&mut tx, alert, NOW).await.unwrap());
         let known = alerts::by_id(&mut tx, alert).await.unwrap().unwrap();
@@ -133,6 +135,7 @@ async fn an_alert_is_changed_by_whoever_says_from_what() {
         let other = Filter { root: Some("web".to_owned()), ..Filter::default() };
         assert_eq!(alerts::count(&mut tx, &other).await.unwrap(), 0);
         assert_eq!(alerts::open_by_severity(&mut tx).await.unwrap(), []);
+        assert_eq!(alerts::open_by_root(&mut tx).await.unwrap(), []);
         let of_path = alerts::of_path(&mut tx, "app", b"a\xe9", 9).await.unwrap();
         assert_eq!(of_path.len(), 1);
         let kept = diffs::Kept {

@@ -13,7 +13,7 @@ use crate::cli::open;
 use crate::cli::output::{self, Output};
 use crate::cli::{Common, DONE};
 use crate::flows::integrity::Monitor;
-use crate::flows::integrity::status::{OfRoot, Status, status};
+use crate::flows::integrity::status::{Notice, OfRoot, Status, status};
 
 const HEADER: [&str; 6] = ["Root", "Path", "Baseline", "Made", "Read", "Deployment"];
 
@@ -61,10 +61,8 @@ fn lines(stands: &Status) -> Vec<String> {
     let mut lines: Vec<String> = stands
         .roots
         .iter()
-        .filter(|root| root.baseline.is_some() && !root.is_attested())
-        .map(|root| {
-            let name = &root.name;
-            format!("{name}: the baseline is not attested: nobody with a deploy key declared it.")
+        .flat_map(|root| {
+            root.notices().into_iter().map(|it| format!("{}: {}", root.name, it.says()))
         })
         .collect();
     let open: Vec<String> = stands
@@ -110,6 +108,7 @@ fn of_root(root: &OfRoot) -> Value {
             "created_at": of.created_at.iso(), "activated_at": of.activated_at.map(Time::iso),
         })),
         "is_attested": root.is_attested(),
+        "notices": root.notices().into_iter().map(Notice::code).collect::<Vec<_>>(),
         "looked_at": root.looked_at.map(Time::iso),
         "deployment": root.deployment.as_ref().map(|of| json!({
             "id": of.id, "baseline": of.number, "reason": of.reason, "ends_at": of.ends_at.iso(),

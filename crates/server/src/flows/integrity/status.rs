@@ -41,9 +41,49 @@ pub struct OfRoot {
 }
 
 impl OfRoot {
+    /// What somebody ought to know of it.
+    pub fn notices(&self) -> Vec<Notice> {
+        let is_observed = self.baseline.is_some() && !self.is_attested();
+        if is_observed { vec![Notice::NotAttested] } else { Vec::new() }
+    }
+
     /// Whether somebody with a key that is not here says what ought to be there.
     pub fn is_attested(&self) -> bool {
         self.baseline.as_ref().is_some_and(|baseline| baseline.origin == Origin::Declared)
+    }
+}
+
+/// Something that is so until somebody does something about it, and is no difference. It is told where the
+/// root is, and makes no alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Nobody with a deploy key has declared the baseline in force.
+    NotAttested,
+}
+
+impl Notice {
+    /// A stable word.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotAttested => "baseline_not_attested",
+        }
+    }
+
+    /// How much it matters.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::NotAttested => Severity::Low,
+        }
+    }
+
+    /// For people.
+    pub fn says(self) -> &'static str {
+        match self {
+            Self::NotAttested => {
+                "The baseline is not attested: it is what was there when it was made, and whatever was \
+                 changed before that is taken for good. A deployment by a signed manifest declares one."
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
-//! The alert that changes of some folders are not heard of at once. Whoever watches says so, and says
-//! when it is over.
+//! The alert that changes of some folders are not heard of at once, and the event that they were too many.
+//! Whoever watches says so, and says when it is over.
 
-use portcullis_domain::event::Event;
+use portcullis_domain::event::{Event, Text};
 use portcullis_domain::integrity::alert::{Kind, Severity, Status};
 use portcullis_integrity::Uncovered;
 use portcullis_integrity::path::show;
@@ -48,6 +48,14 @@ pub async fn covered(monitor: &Monitor<'_>, root: &WatchedRoot) -> Result<(), Fa
             monitor.record(&mut tx, &event).await?;
         }
     }
+    Ok(tx.commit().await?)
+}
+
+/// Writes down that not every change of a root was heard of. All of it is looked at, so it is no alert.
+pub async fn overflowed(monitor: &Monitor<'_>, root: &WatchedRoot) -> Result<(), Fault> {
+    let mut tx = monitor.db.write().await?;
+    let event = Event::WatchOverflowed { root: Text::clip(&root.name) };
+    monitor.record(&mut tx, &event).await?;
     Ok(tx.commit().await?)
 }
 

@@ -9,6 +9,7 @@ mod letters;
 mod matching;
 mod pages;
 mod silence;
+mod standing;
 
 use std::fs;
 use std::path::Path;

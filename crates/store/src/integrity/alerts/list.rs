@@ -3,7 +3,7 @@
 use portcullis_domain::integrity::alert::{Kind, Severity, Status};
 
 use super::{Alert, alert, select};
-use crate::driver::{Tx, Value, params};
+use crate::driver::{Row, Tx, Value, params};
 use crate::error::{Result, corrupt};
 
 /// Which alerts; all of what is given must be so.
@@ -70,13 +70,20 @@ pub async fn open_by_severity(tx: &mut Tx) -> Result<Vec<(Severity, i64)>> {
     const SQL: &str = "SELECT severity, COUNT(*) AS count FROM integrity_alerts WHERE status = 0
         GROUP BY severity, rank ORDER BY rank";
     let rows = tx.fetch_all(SQL, params![]).await?;
-    let parsed = rows.iter().map(|row| {
-        let word: String = row.get("severity")?;
-        let severity = Severity::parse(&word);
-        let fault = || corrupt("integrity_alerts", "severity", &word);
-        Ok((severity.ok_or_else(fault)?, row.get("count")?))
-    });
-    parsed.collect()
+    rows.iter().map(|row| Ok((severity(row)?, row.get("count")?))).collect()
+}
+
+/// The same of each root, for roots that have any.
+pub async fn open_by_root(tx: &mut Tx) -> Result<Vec<(String, Severity, i64)>> {
+    const SQL: &str = "SELECT root, severity, COUNT(*) AS count FROM integrity_alerts
+        WHERE status = 0 GROUP BY root, severity, rank ORDER BY root, rank";
+    let rows = tx.fetch_all(SQL, params![]).await?;
+    rows.iter().map(|row| Ok((row.get("root")?, severity(row)?, row.get("count")?))).collect()
+}
+
+fn severity(row: &Row) -> Result<Severity> {
+    let word: String = row.get("severity")?;
+    Severity::parse(&word).ok_or_else(|| corrupt("integrity_alerts", "severity", &word))
 }
 
 impl Filter {

@@ -132,6 +132,7 @@ fn of_root(root: &OfRoot) -> Value {
         "exclude": root.exclude,
         "baseline": root.baseline.as_ref().map(shown::baseline),
         "is_attested": root.is_attested(),
+        "notices": root.notices().into_iter().map(shown::notice).collect::<Vec<_>>(),
         "deployment": root.deployment.as_ref().map(shown::deployment),
         "looked_at": root.looked_at.map(Time::iso),
         "oldest_full_hash_at": root.looked_at.map(Time::iso),

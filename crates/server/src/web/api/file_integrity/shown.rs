@@ -15,7 +15,7 @@ use portcullis_store::integrity::sightings::Witness;
 use serde_json::{Value, json};
 
 use crate::flows::integrity::alerts::Known;
-use crate::flows::integrity::status::Progress;
+use crate::flows::integrity::status::{Notice, Progress};
 
 /// An alert, with the documented keys first.
 pub(super) fn alert(alert: &Alert) -> Value {
@@ -172,6 +172,11 @@ pub(super) fn baseline(baseline: &Baseline) -> Value {
         "created_by": baseline.created_by,
         "activated_at": baseline.activated_at.map(Time::iso),
     })
+}
+
+/// What is so until somebody does something about it.
+pub(super) fn notice(notice: Notice) -> Value {
+    json!({ "code": notice.code(), "severity": notice.severity(), "text": notice.says() })
 }
 
 /// A deployment.

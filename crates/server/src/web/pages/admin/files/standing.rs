@@ -7,7 +7,8 @@ use portcullis_store::integrity::baselines::Baseline;
 use portcullis_store::integrity::checks::{self, Counts};
 use portcullis_store::integrity::deployments;
 
-use crate::flows::integrity::status::OfRoot;
+use super::words::mark;
+use crate::flows::integrity::status::{Notice, OfRoot};
 
 /// How it stands with a root.
 pub(super) struct Root {
@@ -15,8 +16,8 @@ pub(super) struct Root {
     pub(super) path: String,
     pub(super) exclude: Vec<String>,
     pub(super) baseline: Option<String>,
-    /// Somebody with a key that is not on the server says what ought to be there.
-    pub(super) is_attested: bool,
+    /// How they look, how much they matter, and what they say.
+    pub(super) notices: Vec<(&'static str, &'static str, &'static str)>,
     pub(super) looked_at: Option<String>,
     pub(super) deployment: Option<String>,
 }
@@ -28,11 +29,16 @@ impl Root {
             path: root.path.clone(),
             exclude: root.exclude.iter().map(|glob| visible(glob)).collect(),
             baseline: root.baseline.as_ref().map(baseline),
-            is_attested: root.is_attested(),
+            notices: root.notices().into_iter().map(notice).collect(),
             looked_at: root.looked_at.map(Time::to_the_minute),
             deployment: root.deployment.as_ref().map(deployment),
         }
     }
+}
+
+fn notice(notice: Notice) -> (&'static str, &'static str, &'static str) {
+    let severity = notice.severity();
+    (mark(severity), severity.as_str(), notice.says())
 }
 
 fn baseline(baseline: &Baseline) -> String {
