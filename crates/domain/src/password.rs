@@ -201,8 +201,9 @@ fn library_params(params: Params, output: usize) -> Result<argon2::Params, HashE
         .map_err(|_| HashError::Refused)
 }
 
-/// Three times the bytes is the most that NFC makes of a text, so no copy is left behind by growth.
-fn normalise(password: &str) -> Zeroizing<String> {
+/// The text that is hashed in the place of a password: its NFC form. Three times the bytes is the most that
+/// NFC makes of a text, so no copy is left behind by growth.
+pub fn normalise(password: &str) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(password.len() * 3));
     text.extend(password.nfc());
     text

@@ -304,6 +304,19 @@ pub fn visible(text: &str) -> String {
     text.chars().map(|char| if steers(char) { '\u{fffd}' } else { char }).collect()
 }
 
+/// A number with a comma between thousands.
+pub fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 { format!("−{text}") } else { text }
+}
+
 /// Trims, normalises, and checks that there are 1 to `max` characters.
 fn checked(text: &str, max: usize) -> Result<String, TextFault> {
     let text = text.trim();

@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod backups;
+pub mod breach;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -7,6 +7,7 @@
 pub mod activity;
 pub mod audit;
 pub mod backup;
+pub mod breach;
 pub mod config;
 pub mod demo;
 pub mod doctor;
@@ -101,6 +102,7 @@ pub async fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Box::pin(audit::run(args)).await
         }
         Command::Integrity(args) => Box::pin(integrity::run(args)).await,
+        Command::Breach(args) => breach::run(args).await,
         Command::Backup(args) => {
             output::log_trouble();
             Box::pin(backup::run(args)).await
@@ -180,6 +182,8 @@ enum Command {
     Audit(audit::Args),
     /// Says what the files of an application are, watches them, and verifies them.
     Integrity(integrity::Args),
+    /// Makes an index of breached passwords, verifies one, and looks a password up in it.
+    Breach(breach::Args),
     /// Makes backups, also beside a running server, tries and restores them.
     Backup(backup::Args),
     /// Fills an empty database from the newest backup of a directory.

@@ -4,7 +4,7 @@
 mod blacklist;
 mod erase;
 mod listing;
-mod password;
+pub(super) mod password;
 mod places;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ use askama::Template;
 use portcullis_domain::report::{
     Completeness, Concern, Failure, LOGIN_FAILED, Line, Period, Report,
 };
+use portcullis_domain::text::grouped;
 use portcullis_domain::time::Time;
 
 use self::chart::{Chart, SERIES};
@@ -243,19 +244,6 @@ fn changed(change: i64) -> String {
         more if more > 0 => format!("+{}", grouped(more)),
         less => format!("−{}", grouped(less.saturating_neg())),
     }
-}
-
-/// With a comma between thousands.
-fn grouped(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if number < 0 { format!("−{text}") } else { text }
 }
 
 /// What a reason of a failed sign-in is called.

@@ -15,6 +15,7 @@ mod attacks;
 mod audit;
 mod backup;
 mod barrier;
+mod breach;
 mod cli;
 mod contract;
 mod crash;

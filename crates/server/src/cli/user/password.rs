@@ -17,10 +17,7 @@ pub(super) fn from_stdin(
     policy: &config::Password,
     output: Output,
 ) -> anyhow::Result<Result<NewPassword, ExitCode>> {
-    if io::stdin().is_terminal() {
-        output.note("Type the password and press Enter. It will be visible.");
-    }
-    let text = first_line(io::stdin().lock());
+    let text = typed(output);
     let checked = text.as_ref().map(|text| Accepted::check(text, policy.min_length));
     let fault = match checked {
         Ok(Ok(accepted)) => return Ok(Ok(accepted.hash(&policy.argon2, &Random.bytes())?)),
@@ -30,9 +27,17 @@ pub(super) fn from_stdin(
     Ok(Err(output.refuse("password_refused", &fault)))
 }
 
+/// The password that comes. At a terminal somebody is asked for it.
+pub(in crate::cli) fn typed(output: Output) -> Result<Zeroizing<String>, Unread> {
+    if io::stdin().is_terminal() {
+        output.note("Type the password and press Enter. It will be visible.");
+    }
+    first_line(io::stdin().lock())
+}
+
 /// Why there is no password.
 #[derive(Debug, thiserror::Error)]
-enum Unread {
+pub(in crate::cli) enum Unread {
     #[error("No password came: it is the first line of the standard input.")]
     Empty,
     #[error("The password {}.", PolicyFault::TooLong)]

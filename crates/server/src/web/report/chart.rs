@@ -79,7 +79,7 @@ impl Chart {
         };
         let tick = |number: i64| Tick {
             y: BOTTOM - number * step * (BOTTOM - TOP) / top,
-            text: super::grouped(number * step),
+            text: portcullis_domain::text::grouped(number * step),
         };
         Some(Self {
             bars: rows.iter().enumerate().map(bar).collect(),

@@ -1,0 +1,3 @@
+//! Breached passwords: the commands on their index.
+
+mod commands;
