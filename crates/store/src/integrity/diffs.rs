@@ -50,6 +50,17 @@ pub async fn of(tx: &mut Tx, alert: i64) -> Result<Option<Kept>> {
     }))
 }
 
+/// Drops the text of at most `limit` differences that matter least, for this reason; how many. Those are
+/// of alerts that are low or whose difference has gone by itself, the least bad and the oldest first.
+pub async fn drop_least(tx: &mut Tx, reason: &str, limit: u32) -> Result<u64> {
+    const SQL: &str = "UPDATE integrity_diffs SET sealed = NULL, bytes = 0, reason = $1
+        WHERE alert_id IN (
+            SELECT d.alert_id FROM integrity_diffs d JOIN integrity_alerts a ON a.id = d.alert_id
+            WHERE d.bytes > 0 AND (a.severity = 'low' OR a.resolution = 'auto_reverted')
+            ORDER BY a.rank DESC, a.last_seen_at, a.id LIMIT $2)";
+    tx.execute(SQL, params![reason, i64::from(limit)]).await
+}
+
 /// How many bytes all of them are.
 pub async fn bytes(tx: &mut Tx) -> Result<i64> {
     const SQL: &str =

@@ -135,7 +135,7 @@ async fn current(monitor: &Monitor<'_>, alert: Alert) -> Result<Difference, Faul
         return Ok(unavailable(about.file_path, "not_watched"));
     };
     let was = Entry::parse(&about.was).ok();
-    Ok(match differ::current(monitor, root, was, about.path).await? {
+    Ok(match differ::current(monitor, root, was, (about.path, about.moved)).await? {
         Ok(diff) => Difference {
             file_path: about.file_path,
             diff: diff.text,

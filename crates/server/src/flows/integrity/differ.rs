@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::Instant;
 
 use portcullis_domain::integrity::alert::{Kind, Severity};
 use portcullis_domain::integrity::{NONCE_LEN, WatchKeys};
@@ -16,17 +16,17 @@ use portcullis_store::integrity::baselines;
 use portcullis_store::integrity::diffs::{self, Kept};
 
 use super::found::{Found, of_root};
+use super::room::{self, Room, Until, is_worst};
 use super::settle::ByFingerprint;
 use super::{Fault, Monitor, copies, spool};
 use crate::config::WatchedRoot;
-
-/// How long one difference may take.
-const DEADLINE: Duration = Duration::from_millis(500);
 
 /// Something else than a file was, or is, there.
 const NOT_A_FILE: &str = "not_a_file";
 /// By its name it holds secrets.
 const SECRET: &str = "nodiff";
+/// All others of the same look took too long.
+const SLOW: &str = "slow";
 /// It is not what the check found any more.
 const CHANGED_AGAIN: &str = "changed_again";
 
@@ -48,7 +48,8 @@ struct Desk {
     max_bytes: u64,
 }
 
-/// Takes the differences of what is not known yet, as far as there is room for them.
+/// Takes the differences of what is not known yet, the worst first, as far as there are room and time for
+/// them.
 pub(super) async fn freeze(
     monitor: &Monitor<'_>,
     root: &WatchedRoot,
@@ -56,18 +57,22 @@ pub(super) async fn freeze(
     known: &ByFingerprint,
 ) -> Result<HashMap<[u8; 32], Frozen>, Fault> {
     let new = found.iter().filter(|found| !known.contains_key(&found.fingerprint[..]));
-    let new: Vec<([u8; 32], Finding)> =
-        new.filter_map(|found| Some((found.fingerprint, found.finding()?.clone()))).collect();
-    if new.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let mut room = room(monitor).await?;
+    let mut new: Vec<(Severity, [u8; 32], Finding)> = new
+        .filter_map(|found| Some((found.severity, found.fingerprint, found.finding()?.clone())))
+        .collect();
+    new.sort_by_key(|(severity, ..)| *severity);
+    let Some((worst, ..)) = new.first() else { return Ok(HashMap::new()) };
+    let mut room = room_for(monitor, *worst).await?;
     let (desk, now) = (desk(monitor, root), monitor.now());
     let take = move || {
-        let mut frozen = HashMap::new();
-        for (fingerprint, finding) in new {
-            let one = if room > 0 { desk.take(&finding, now) } else { none("quota", now) };
-            room -= one.text.as_ref().map_or(0, |text| i64::try_from(text.len()).unwrap_or(0));
+        let (mut frozen, until) = (HashMap::new(), Until::of_a_look());
+        for (severity, fingerprint, finding) in new {
+            let one = match until.next() {
+                _ if !room.is_for(severity) => none("quota", now),
+                Some(deadline) => desk.take(&finding, deadline, now),
+                None => none(SLOW, now),
+            };
+            one.text.iter().for_each(|text| room.take(text));
             frozen.insert(fingerprint, one);
         }
         frozen
@@ -75,22 +80,41 @@ pub(super) async fn freeze(
     Ok(tokio::task::spawn_blocking(take).await?)
 }
 
+/// How much room there is. For the worst some is made, by what matters least.
+async fn room_for(monitor: &Monitor<'_>, worst: Severity) -> Result<Room, Fault> {
+    /// So many are dropped at a time.
+    const STEP: u32 = 16;
+    let mut room = room(monitor).await?;
+    while monitor.settings.copies.is_some() && is_worst(worst) && !room.is_for(worst) {
+        let mut tx = monitor.db.write().await?;
+        let dropped = diffs::drop_least(&mut tx, "quota", STEP).await?;
+        tx.commit().await?;
+        if dropped == 0 {
+            break;
+        }
+        room = self::room(monitor).await?;
+    }
+    Ok(room)
+}
+
 /// How the file and the good one differ now.
 pub(super) async fn current(
     monitor: &Monitor<'_>,
     root: &WatchedRoot,
     was: Option<Entry>,
-    path: Vec<u8>,
+    (path, moved): (Vec<u8>, Option<Vec<u8>>),
 ) -> Result<Result<Diff, &'static str>, Fault> {
     let desk = desk(monitor, root);
     Ok(tokio::task::spawn_blocking(move || {
+        secret_if_moved(moved.as_deref())?;
         let before = was.as_ref().map(|was| desk.good(was)).transpose()?;
         let after = match read_whole(&desk.root.path, &path, desk.max_bytes) {
             Ok((bytes, _)) => Some(bytes),
             Err(Why::Unreadable) if is_gone(&desk.root.path, &path) => None,
             Err(why) => return Err(word(why)),
         };
-        desk.differ(&path, before.as_deref(), after.as_deref()).map_err(NoDiff::as_str)
+        let (before, after) = (before.as_deref(), after.as_deref());
+        desk.differ(&path, before, after, room::of_one()).map_err(NoDiff::as_str)
     })
     .await?)
 }
@@ -137,28 +161,33 @@ fn none(reason: &'static str, taken_at: Time) -> Frozen {
 }
 
 impl Desk {
-    fn take(&self, finding: &Finding, now: Time) -> Frozen {
+    fn take(&self, finding: &Finding, deadline: Instant, now: Time) -> Frozen {
         let path = finding.path();
         match self.contents(finding) {
-            Ok([before, after]) => match self.differ(path, before.as_deref(), after.as_deref()) {
-                Ok(diff) => Frozen {
-                    added: count(diff.added),
-                    removed: count(diff.removed),
-                    text: Some(diff.text),
-                    reason: "",
-                    taken_at: now,
-                },
-                Err(NoDiff::Secret { added, removed }) => {
-                    Frozen { added: count(added), removed: count(removed), ..none("nodiff", now) }
+            Ok([before, after]) => {
+                match self.differ(path, before.as_deref(), after.as_deref(), deadline) {
+                    Ok(diff) => Frozen {
+                        added: count(diff.added),
+                        removed: count(diff.removed),
+                        text: Some(diff.text),
+                        reason: "",
+                        taken_at: now,
+                    },
+                    Err(NoDiff::Secret { added, removed }) => Frozen {
+                        added: count(added),
+                        removed: count(removed),
+                        ..none("nodiff", now)
+                    },
+                    Err(not) => none(not.as_str(), now),
                 }
-                Err(not) => none(not.as_str(), now),
-            },
+            }
             Err(reason) => none(reason, now),
         }
     }
 
     /// The good content and the one that was found; `None` where there is no file.
     fn contents(&self, finding: &Finding) -> Result<[Option<Vec<u8>>; 2], &'static str> {
+        secret_if_moved(finding.moved.as_deref())?;
         let before = finding.was.as_ref().map(|was| self.good(was)).transpose()?;
         let after = match &finding.is {
             Is::There(is) => Some(self.found(is)?),
@@ -188,22 +217,22 @@ impl Desk {
         if now == *digest { Ok(bytes) } else { Err(CHANGED_AGAIN) }
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how long a comparison takes is no matter of time"
-    )]
     fn differ(
         &self,
         path: &[u8],
         before: Option<&[u8]>,
         after: Option<&[u8]>,
+        deadline: Instant,
     ) -> Result<Diff, NoDiff> {
-        let limits = Limits {
-            max_bytes: usize::try_from(self.max_bytes).unwrap_or(usize::MAX),
-            deadline: std::time::Instant::now() + DEADLINE,
-        };
+        let limits =
+            Limits { max_bytes: usize::try_from(self.max_bytes).unwrap_or(usize::MAX), deadline };
         diff::diff(path, before, after, limits, &MaskKey::new(self.keys.mask()))
     }
+}
+
+/// What was moved out of a file of secrets, or into one, is one under its other name, too.
+fn secret_if_moved(moved: Option<&[u8]>) -> Result<(), &'static str> {
+    if moved.is_some_and(is_secret) { Err(SECRET) } else { Ok(()) }
 }
 
 fn word(why: Why) -> &'static str {
@@ -220,17 +249,18 @@ pub(super) async fn lack_of_room(
     root: &WatchedRoot,
 ) -> Result<Option<Found<'static>>, Fault> {
     let lacks = copies::are_incomplete(monitor.data_dir, &root.name)
-        || monitor.settings.copies.is_some() && room(monitor).await? <= 0;
+        || monitor.settings.copies.is_some() && !room(monitor).await?.is_for(Severity::Low);
     let says = "There is no room for copies of all good text files, or for more differences \
                 (integrity.copies): some differences cannot be shown.";
     let full = || of_root(root, Kind::CopiesFull, Severity::Low, says.to_owned());
     Ok(lacks.then(full))
 }
 
-/// How many bytes of differences may be kept yet.
-async fn room(monitor: &Monitor<'_>) -> Result<i64, Fault> {
+/// How much of differences may be kept yet.
+async fn room(monitor: &Monitor<'_>) -> Result<Room, Fault> {
     let taken = diffs::bytes(&mut monitor.db.read().await?).await?;
-    Ok(i64::try_from(monitor.settings.copies.unwrap_or(0)).unwrap_or(i64::MAX) - taken)
+    let all = i64::try_from(monitor.settings.copies.unwrap_or(0)).unwrap_or(i64::MAX);
+    Ok(Room::new(all, taken))
 }
 
 /// Keeps copies of the good files of a root: those that the baseline in force has, and no others.

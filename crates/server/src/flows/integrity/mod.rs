@@ -18,6 +18,7 @@ pub mod judge;
 pub mod judge_all;
 mod look;
 mod most;
+mod room;
 pub mod schedule;
 mod settle;
 pub mod sides;

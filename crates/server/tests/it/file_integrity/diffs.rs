@@ -152,6 +152,37 @@ async fn quota_full_says_so() {
         assert_eq!(diff(staff, "two.txt", "").await["diff_unavailable_reason"], "quota");
         let kinds = super::told(staff, "?change_type=copies_full").await;
         assert_eq!(kinds.len(), 1, "{kinds:?}");
+
+        // What matters least makes room for what matters most.
+        fs::write(root.join("shell.php"), "<?php\n").unwrap();
+        check(staff).await;
+        assert!(diff(staff, "shell.php", "").await["diff_unavailable_reason"].is_null());
+        assert_eq!(diff(staff, "one.txt", "").await["diff_unavailable_reason"], "quota");
+        fs::write(root.join("more.php"), "<?php\n").unwrap();
+        check(staff).await;
+        assert_eq!(diff(staff, "more.php", "").await["diff_unavailable_reason"], "quota");
+        assert!(diff(staff, "shell.php", "").await["diff_unavailable_reason"].is_null());
+    })
+    .await;
+}
+
+/// A file of secrets is one under another name, too.
+#[tokio::test]
+async fn a_secret_that_was_renamed_is_not_shown() {
+    on_each(async |_, staff, root| {
+        let old = root.join("credentials");
+        fs::write(&old, "d41d8cd98f00b204e9800998\n").unwrap();
+        check(staff).await;
+        fs::rename(&old, root.join("a.txt")).unwrap();
+        fs::write(root.join("b.txt"), "hello\n").unwrap();
+        check(staff).await;
+        for version in ["", "&version=current"] {
+            let found = diff(staff, "a.txt", version).await;
+            assert_eq!(found["diff_unavailable_reason"], "nodiff", "{version}: {found}");
+            assert_eq!(found["diff"], "", "{version}: {found}");
+            let control = diff(staff, "b.txt", version).await;
+            assert!(control["diff"].as_str().unwrap().contains("+hello"), "{version}: {control}");
+        }
     })
     .await;
 }
