@@ -14,7 +14,6 @@ use std::thread;
 use globset::GlobSet;
 use rustix::io::Errno;
 
-use crate::Scope;
 use crate::glob::{Case, globs};
 use crate::links::ReadOnce;
 use crate::look::{Looker, Seen, Why};
@@ -24,6 +23,7 @@ use crate::queue::{Closes, Queue};
 use crate::quick::rows::{Keeper, Rows, Under};
 use crate::quick::{Coverage, Judge, Known, Quick, Read, Unused, is_reliable, mounted};
 use crate::walk::{Step, Walk};
+use crate::{Finding, Is, Scope};
 
 /// Names that are looked at on one thread after another.
 const BATCH: usize = 128;
@@ -41,7 +41,7 @@ const AHEAD: u64 = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub root: PathBuf,
-    /// What is passed over, with all that is in it.
+    /// What is passed over.
     pub exclude: Exclude,
     pub scope: Scope,
     /// Files that are larger are not read: they are seen as what could not be checked.
@@ -58,11 +58,22 @@ impl Plan {
     pub fn covers(&self, path: &[u8]) -> bool {
         self.scope.covers(path) && !self.exclude.covers(path)
     }
+
+    /// Whether a difference is of what is looked at. It may be of a folder that only leads there.
+    pub fn tells_of(&self, finding: &Finding) -> bool {
+        self.scope.covers(finding.path()) && !self.exclude.hides(finding)
+    }
 }
 
-/// Patterns of paths below a root: `*` and `?` stay within a name, `**` does not.
+/// Patterns of paths below a root: `*` and `?` stay within a name, `**` does not. A path is passed over if it
+/// fits by itself. What is in a folder does so only by a pattern that ends with `/` or `/**`: whoever gives
+/// a folder the name of a file that is passed over hides nothing in it.
 #[derive(Clone, Debug)]
-pub struct Exclude(GlobSet);
+pub struct Exclude {
+    paths: GlobSet,
+    /// Of what fits one of these, all that is in it fits too.
+    trees: GlobSet,
+}
 
 /// A pattern cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -72,23 +83,48 @@ pub struct NotAPattern(String);
 impl Exclude {
     /// Reads patterns.
     pub fn parse<'p>(patterns: impl IntoIterator<Item = &'p str>) -> Result<Self, NotAPattern> {
-        let not = |fault: globset::Error| NotAPattern(fault.to_string());
-        globs(patterns, Case::Differs).map(Self).map_err(not)
+        let (mut paths, mut trees) = (Vec::new(), Vec::new());
+        for pattern in patterns {
+            match pattern.strip_suffix('/') {
+                Some(folder) => trees.extend([folder.to_owned(), format!("{folder}/**")]),
+                None if pattern.ends_with("/**") || pattern == "**" => trees.push(pattern.into()),
+                None => paths.push(pattern.to_owned()),
+            }
+        }
+        let read = |patterns: &[String]| {
+            let patterns = patterns.iter().map(String::as_str);
+            globs(patterns, Case::Differs).map_err(|fault| NotAPattern(fault.to_string()))
+        };
+        Ok(Self { paths: read(&paths)?, trees: read(&trees)? })
     }
-}
 
-impl Exclude {
-    /// Whether a path below the root is passed over, by itself or with a folder that it is in.
+    /// Whether a path below the root is passed over.
     pub fn covers(&self, path: &[u8]) -> bool {
-        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
-        let mut folders = ends.chain([path.len()]).filter_map(|end| path.get(..end));
-        !self.0.is_empty() && folders.any(|folder| self.0.is_match(as_path(folder)))
+        self.paths.is_match(as_path(path)) || self.covers_tree(path)
+    }
+
+    /// Whether it is passed over with all that may be in it.
+    pub(crate) fn covers_tree(&self, path: &[u8]) -> bool {
+        self.trees.is_match(as_path(path))
+    }
+
+    /// Whether nothing is to be said of a difference. Nobody could look into a folder that fits by itself
+    /// alone, so of that one something is.
+    pub fn hides(&self, finding: &Finding) -> bool {
+        match finding.is {
+            Is::Unverifiable { .. } => self.covers_tree(finding.path()),
+            Is::There(_) | Is::Gone => self.covers(finding.path()),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.paths.is_empty() && self.trees.is_empty()
     }
 }
 
 impl Default for Exclude {
     fn default() -> Self {
-        Self(GlobSet::empty())
+        Self { paths: GlobSet::empty(), trees: GlobSet::empty() }
     }
 }
 
@@ -186,7 +222,7 @@ pub fn scan_quickly<R: io::Read + Send, W: io::Write>(
 
 fn begin(plan: &Plan) -> Result<Walk, NotScanned> {
     let not_opened = |errno: Errno| NotScanned::Root(Why::of(errno));
-    Walk::begin(&plan.root, plan.exclude.0.clone(), plan.scope.clone()).map_err(not_opened)
+    Walk::begin(&plan.root, plan.exclude.clone(), plan.scope.clone()).map_err(not_opened)
 }
 
 type Job = (u64, Vec<(Step, Option<Box<Known>>)>);

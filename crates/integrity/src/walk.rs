@@ -7,13 +7,12 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
-use globset::GlobSet;
 use rustix::fs::{FileType, Mode, OFlags, RawDir, SeekFrom, Stat, fstat, open, seek};
 use rustix::io::Errno;
 
-use crate::Scope;
 use crate::look::{self, Inode, Why};
-use crate::path::{self, as_path, join};
+use crate::path::{self, join};
+use crate::{Exclude, Scope};
 
 /// A folder that is held open, so that whatever is moved about meanwhile, names stand in it.
 pub(crate) struct Folder {
@@ -55,7 +54,7 @@ pub(crate) enum Step {
 
 /// Walks below a root.
 pub(crate) struct Walk {
-    exclude: GlobSet,
+    exclude: Exclude,
     scope: Scope,
     device: u64,
     /// From the root to where it is.
@@ -83,7 +82,7 @@ pub(crate) enum Maybe {
 
 impl Walk {
     /// Opens the root. It may be a link, which whoever named it has chosen.
-    pub(crate) fn begin(root: &Path, exclude: GlobSet, scope: Scope) -> Result<Self, Errno> {
+    pub(crate) fn begin(root: &Path, exclude: Exclude, scope: Scope) -> Result<Self, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = open(root, flags, Mode::empty())?;
         let stat = fstat(&opened)?;
@@ -144,7 +143,7 @@ impl Walk {
             }
             if !self.exclude.is_empty() || !self.scope.is_everything() {
                 let path = join(&folder.path, name.to_bytes());
-                if self.exclude.is_match(as_path(&path)) || !self.scope.leads_through(&path) {
+                if self.exclude.covers_tree(&path) || !self.scope.leads_through(&path) {
                     continue;
                 }
             }
@@ -184,14 +183,14 @@ impl Iterator for Walk {
             if is_too_long(&path) {
                 return Some(Step::Closed { path, why: Why::TooDeep });
             }
-            let is_covered = self.scope.covers(&path);
+            let is_covered = self.scope.covers(&path) && !self.exclude.covers(&path);
             if matches!(maybe, Maybe::Folder | Maybe::Unknown) {
                 match self.enter(&name) {
                     Ok(inside) => name.inside = inside,
                     Err(why) => self.closed = Some((path, why)),
                 }
             }
-            // Else it is only on the way to what is looked at.
+            // Else it is passed over, or only on the way to what is looked at.
             if is_covered {
                 return Some(Step::Name(name));
             }

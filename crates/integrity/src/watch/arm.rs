@@ -105,7 +105,7 @@ impl Arm<'_> {
                 continue;
             };
             let (path, is_named) = (join(&level.path, name.as_bytes()), level.is_watched);
-            if self.exclude.covers(&path) {
+            if self.exclude.covers_tree(&path) {
                 continue;
             }
             let opened = look::open(&level.opened, &name, OFlags::DIRECTORY);

@@ -192,7 +192,12 @@ impl Watch {
 
     /// Something has happened to what is, or was, under a path.
     fn changed(&mut self, path: Vec<u8>, what: ReadFlags, dirty: &mut Dirty) {
-        if self.exclude.covers(&path) {
+        let is_passed_over = if what.contains(ReadFlags::ISDIR) {
+            self.exclude.covers_tree(&path)
+        } else {
+            self.exclude.covers(&path)
+        };
+        if is_passed_over {
             return;
         }
         if what.contains(ReadFlags::ISDIR) {

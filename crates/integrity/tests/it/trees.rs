@@ -5,7 +5,9 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 
-use portcullis_integrity::{Content, Exclude, Is, Plan, Progress, Seen, scan};
+use portcullis_integrity::{
+    Beginning, Content, Exclude, Finding, Is, Plan, Progress, Seen, Why, scan,
+};
 use tempfile::tempdir;
 
 use super::{baseline, entries, findings, plan, put, seen, set_mode, told};
@@ -116,7 +118,7 @@ fn what_is_passed_over_is_not_seen_and_what_the_baseline_has_of_it_is_told() {
         put(root.path(), name, name);
     }
     let all = baseline(&plan(root.path()));
-    let exclude = Exclude::parse(["cache", "*.log"]).unwrap();
+    let exclude = Exclude::parse(["cache/", "*.log"]).unwrap();
     let narrowed = Plan { exclude, ..plan(root.path()) };
     let paths: Vec<String> = seen(&narrowed)
         .iter()
@@ -128,6 +130,54 @@ fn what_is_passed_over_is_not_seen_and_what_the_baseline_has_of_it_is_told() {
     let unseen = unseen.map(|path| format!("unverifiable {path} (unseen)"));
     assert_eq!(told(&narrowed, &all), unseen);
     assert!(Exclude::parse(["a[", "b"]).is_err());
+}
+
+/// Whoever gives a folder the name of a file that is passed over hides nothing in it.
+#[test]
+fn a_folder_is_passed_over_only_by_a_pattern_for_folders() {
+    let root = tempdir().unwrap();
+    set_mode(root.path(), "", 0o755);
+    for name in ["app.pid", "x.pid/shell.php", "x.pid/y.pid", "cache/a/b", "var/cache/c"] {
+        put(root.path(), name, name);
+    }
+    let check = |patterns: &[&str], passed_over: &[&str]| {
+        let exclude = Exclude::parse(patterns.iter().copied()).unwrap();
+        let narrowed = Plan { exclude, ..plan(root.path()) };
+        let seen = |plan: &Plan| -> Vec<String> {
+            let text = |seen: Seen| String::from_utf8(seen.path().to_vec()).unwrap();
+            seen(plan).into_iter().map(text).collect()
+        };
+        let (all, some) = (seen(&plan(root.path())), seen(&narrowed));
+        let missing: Vec<&String> = all.iter().filter(|path| !some.contains(path)).collect();
+        assert_eq!(missing, passed_over, "{patterns:?}");
+        let covered = |path: &&String| narrowed.covers(path.as_bytes());
+        assert_eq!(all.iter().filter(covered).count(), some.len(), "{patterns:?}");
+        // What changes in it is told of.
+        let before = baseline(&narrowed);
+        put(root.path(), "x.pid/shell.php", "evil");
+        let is_seen = !passed_over.contains(&"x.pid/shell.php");
+        let expected: &[&str] = if is_seen { &["modified x.pid/shell.php"] } else { &[] };
+        assert_eq!(told(&narrowed, &before), expected, "{patterns:?}");
+        put(root.path(), "x.pid/shell.php", "x.pid/shell.php");
+        // Of a folder that cannot be looked into something is said.
+        let finding = |is| Finding { was: None, is, moved: None, begins: Beginning::default() };
+        let (path, why) = (b"x.pid".to_vec(), Why::Denied);
+        let closed = finding(Is::Unverifiable { path, why, outline: None });
+        assert_eq!(narrowed.tells_of(&closed), !patterns.contains(&"x.pid/"), "{patterns:?}");
+        let there = entries(&baseline(&plan(root.path())));
+        let there = there.into_iter().find(|entry| entry.path == b"x.pid").unwrap();
+        let is_told = !passed_over.contains(&"x.pid");
+        assert_eq!(narrowed.tells_of(&finding(Is::There(there))), is_told, "{patterns:?}");
+    };
+    check(&["*.pid"], &["app.pid", "x.pid"]);
+    check(&["x.pid"], &["x.pid"]);
+    check(&["**/*.pid"], &["app.pid", "x.pid", "x.pid/y.pid"]);
+    check(&["x.pid/**"], &["x.pid/shell.php", "x.pid/y.pid"]);
+    check(&["x.pid/"], &["x.pid", "x.pid/shell.php", "x.pid/y.pid"]);
+    check(&["cache"], &["cache"]);
+    check(&["cache/**"], &["cache/a", "cache/a/b"]);
+    check(&["**/cache/"], &["cache", "cache/a", "cache/a/b", "var/cache", "var/cache/c"]);
+    check(&["cache/*"], &["cache/a"]);
 }
 
 #[test]

@@ -244,13 +244,18 @@ fn a_folder_that_is_passed_over_is_not_watched() {
     for name in ["cache/deep/a", "code/a", "code/x.log"] {
         put(root.path(), name, "x");
     }
-    let mut watch = arm_with(root.path(), &["cache", "**/*.log", "new"], usize::MAX);
+    let mut watch = arm_with(root.path(), &["cache/", "**/*.log", "new/"], usize::MAX);
     assert_eq!(watch.watched(), 2);
     for name in ["cache/deep/a", "cache/b", "code/x.log", "new/one", "code/a"] {
         put(root.path(), name, "y");
     }
     only(&mut watch, &["code/a"]);
     assert_eq!((watch.watched(), watch.uncovered()), (2, None));
+    // A name that files have hides no folder.
+    fs::create_dir(root.path().join("code/y.log")).unwrap();
+    only(&mut watch, &["code/y.log"]);
+    put(root.path(), "code/y.log/shell", "y");
+    only(&mut watch, &["code/y.log/shell"]);
 }
 
 #[test]

@@ -67,7 +67,7 @@ impl Place {
         let root = self.root();
         Setup::with(&format!(
             "[integrity]\n{more}\n[[integrity.root]]\nname = \"app\"\npath = \"{}\"\n\
-             exclude = [\"cache\"]\n",
+             exclude = [\"cache/\"]\n",
             root.display()
         ))
     }

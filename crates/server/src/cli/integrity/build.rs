@@ -25,8 +25,8 @@ pub(super) struct Args {
     /// The name of the root, as the server's configuration has it; usually that of the folder.
     #[arg(long, value_name = "NAME")]
     root: Option<String>,
-    /// Passes over what fits, with all that is in it: `*` and `?` stay within a name, `**` does not. The
-    /// manifest says so. Can be repeated.
+    /// Passes over what fits: `*` and `?` stay within a name, `**` does not. What is in a folder is passed
+    /// over by a pattern that ends with `/` or `/**`. The manifest says so. Can be repeated.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
     /// The number of the manifest.

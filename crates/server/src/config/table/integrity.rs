@@ -89,7 +89,9 @@ const ROOTS: &[Key] = &[
         "exclude",
         Follows { words: "nothing", example: "[\"var/cache/**\", \"*.pid\"]" },
         "patterns of paths below the folder, in which * and ? stay within a name and ** does not",
-        "What is passed over. Taking something out of sight is itself told of.",
+        "What is passed over. A folder is passed over with all that is in it by a pattern that ends with \
+         `/`, and all that is in it by one that ends with `/**`; a folder called `x.pid` is looked into, \
+         whatever `*.pid` passes over. Taking something out of sight is itself told of.",
     ),
 ];
 

@@ -77,7 +77,7 @@ fn differences(looked: Looked) -> Differences {
             Judged::Unexpected => counts.unexpected += 1,
         }
     }
-    let passed_over = old.findings.into_iter().filter(|finding| exclude.covers(finding.path()));
+    let passed_over = old.findings.into_iter().filter(|finding| exclude.hides(finding));
     let differing = new.findings.into_iter().filter(|finding| of_old.contains(finding.path()));
     Differences {
         findings: differing.chain(passed_over).collect(),

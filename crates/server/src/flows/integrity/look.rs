@@ -9,8 +9,8 @@ use std::thread::available_parallelism;
 
 use portcullis_integrity::manifest::Fault as ManifestFault;
 use portcullis_integrity::{
-    Asked, Compared, Comparison, Entry, Exclude, NotAPattern, NotScanned, Plan, Progress, Scope,
-    Seen, Why, is_gone, scan,
+    Asked, Compared, Comparison, Entry, Exclude, Finding, NotAPattern, NotScanned, Plan, Progress,
+    Scope, Seen, Why, is_gone, scan,
 };
 use portcullis_store::integrity::alerts;
 
@@ -169,7 +169,8 @@ impl Held {
         let Self { comparison, exclude } = self;
         let mut compared = comparison.finish()?;
         // A folder on the way to what is looked at may have been closed.
-        compared.findings.retain(|finding| is_asked(plan, &exclude, finding.path()));
+        let is_of = |finding: &Finding| plan.tells_of(finding) && !exclude.hides(finding);
+        compared.findings.retain(is_of);
         Ok(Against { compared, exclude })
     }
 }
