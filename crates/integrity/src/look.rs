@@ -69,6 +69,8 @@ pub enum Why {
     OtherFileSystem,
     /// Folders in folders, more of them than anybody makes on purpose, or longer names of them.
     TooDeep,
+    /// A folder with more names in it than are kept in memory.
+    TooMany,
     /// It could not be read in the time that it has.
     Slow,
     /// There are more holes in files than are worth hashing.
@@ -87,6 +89,7 @@ impl Why {
             Self::TooLarge => "too_large",
             Self::OtherFileSystem => "other_file_system",
             Self::TooDeep => "too_deep",
+            Self::TooMany => "too_many",
             Self::Slow => "slow",
             Self::Holes => "holes",
             Self::Unseen => "unseen",

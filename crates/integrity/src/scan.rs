@@ -12,7 +12,6 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use globset::GlobSet;
-use rustix::io::Errno;
 
 use crate::glob::{Case, globs};
 use crate::links::ReadOnce;
@@ -221,8 +220,7 @@ pub fn scan_quickly<R: io::Read + Send, W: io::Write>(
 }
 
 fn begin(plan: &Plan) -> Result<Walk, NotScanned> {
-    let not_opened = |errno: Errno| NotScanned::Root(Why::of(errno));
-    Walk::begin(&plan.root, plan.exclude.clone(), plan.scope.clone()).map_err(not_opened)
+    Walk::begin(&plan.root, plan.exclude.clone(), plan.scope.clone()).map_err(NotScanned::Root)
 }
 
 type Job = (u64, Vec<(Step, Option<Box<Known>>)>);

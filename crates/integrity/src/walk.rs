@@ -1,7 +1,7 @@
 //! The names below a root, in the order of paths, each with the folder it stands in held open. One
 //! thread lists; what stands under a name is for others to look at. Not here: reading files.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -41,6 +41,11 @@ impl Name {
 
 /// So many folders in each other are walked, each of which is held open.
 pub(crate) const DEEPEST: usize = 200;
+/// So many bytes of names wait at a time, in all folders that are held open: those of a million files in one
+/// folder, if they are no longer than names are.
+const ROOM: usize = 128 << 20;
+/// What a name takes beside its bytes, about.
+const NAME: usize = 48;
 /// Listed at once, in bytes.
 const STEP: usize = 32 * 1024;
 
@@ -62,6 +67,8 @@ pub(crate) struct Walk {
     /// A folder that was named, and that nobody can look into.
     closed: Option<(Vec<u8>, Why)>,
     buffer: Vec<MaybeUninit<u8>>,
+    /// Bytes of names that may yet wait.
+    room: usize,
 }
 
 /// A folder whose names wait, the last one first.
@@ -82,14 +89,15 @@ pub(crate) enum Maybe {
 
 impl Walk {
     /// Opens the root. It may be a link, which whoever named it has chosen.
-    pub(crate) fn begin(root: &Path, exclude: Exclude, scope: Scope) -> Result<Self, Errno> {
+    pub(crate) fn begin(root: &Path, exclude: Exclude, scope: Scope) -> Result<Self, Why> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = open(root, flags, Mode::empty())?;
-        let stat = fstat(&opened)?;
+        let opened = open(root, flags, Mode::empty()).map_err(Why::of)?;
+        let stat = fstat(&opened).map_err(Why::of)?;
         let folder = Arc::new(Folder { opened, path: Vec::new(), stat });
         let buffer = vec![MaybeUninit::uninit(); STEP];
         let device = folder.stat.st_dev;
-        let mut walk = Self { exclude, scope, device, open: Vec::new(), closed: None, buffer };
+        let mut walk =
+            Self { exclude, scope, device, open: Vec::new(), closed: None, buffer, room: ROOM };
         let names = walk.list(&folder)?;
         walk.open.push(Listed { folder, names });
         Ok(walk)
@@ -116,27 +124,30 @@ impl Walk {
             return Err(Why::OtherFileSystem);
         }
         let folder = Arc::new(Folder { opened, path: name.path(), stat });
-        let names = self.list(&folder).map_err(Why::of)?;
+        let names = self.list(&folder)?;
         self.open.push(Listed { folder: Arc::clone(&folder), names });
         Ok(Some(folder))
     }
 
     /// The names in a folder, listed once more if it changed meanwhile; the last one first.
-    fn list(&mut self, folder: &Folder) -> Result<Vec<(CString, Maybe)>, Errno> {
-        let names = self.list_once(folder)?;
-        let is_quiet = Inode::of(&fstat(&folder.opened)?) == Inode::of(&folder.stat);
-        if is_quiet {
-            return Ok(names);
+    fn list(&mut self, folder: &Folder) -> Result<Vec<(CString, Maybe)>, Why> {
+        let mut names = self.list_once(folder)?;
+        let now = fstat(&folder.opened).map_err(Why::of)?;
+        if Inode::of(&now) != Inode::of(&folder.stat) {
+            drop(names);
+            seek(&folder.opened, SeekFrom::Start(0)).map_err(Why::of)?;
+            names = self.list_once(folder)?;
         }
-        seek(&folder.opened, SeekFrom::Start(0))?;
-        self.list_once(folder)
+        let taken: usize = names.iter().map(|(name, _)| weight(name)).sum();
+        self.room = self.room.saturating_sub(taken);
+        Ok(names)
     }
 
-    fn list_once(&mut self, folder: &Folder) -> Result<Vec<(CString, Maybe)>, Errno> {
-        let mut names = Vec::new();
+    fn list_once(&mut self, folder: &Folder) -> Result<Vec<(CString, Maybe)>, Why> {
+        let (mut names, mut room) = (Vec::new(), self.room);
         let mut listing = RawDir::new(&folder.opened, &mut self.buffer);
         while let Some(found) = listing.next() {
-            let found = found?;
+            let found = found.map_err(Why::of)?;
             let name = found.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
@@ -157,6 +168,7 @@ impl Walk {
                 | FileType::CharacterDevice
                 | FileType::BlockDevice => Maybe::Other,
             };
+            room = room.checked_sub(weight(name)).ok_or(Why::TooMany)?;
             names.push((name.to_owned(), maybe));
         }
         names.sort_unstable_by(|(one, _), (other, _)| other.cmp(one));
@@ -177,6 +189,7 @@ impl Iterator for Walk {
                 self.open.pop();
                 continue;
             };
+            self.room += weight(&name);
             let folder = Arc::clone(&listed.folder);
             let mut name = Name { folder, bytes: name, maybe, inside: None };
             let path = name.path();
@@ -198,7 +211,55 @@ impl Iterator for Walk {
     }
 }
 
+/// What a name takes that waits, in bytes, about.
+fn weight(name: &CStr) -> usize {
+    name.count_bytes() + NAME
+}
+
 /// Whether what has this path is not looked at.
 pub(crate) fn is_too_long(path: &[u8]) -> bool {
     path.len() > path::LONGEST
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// What is closed, and how many names come, where so many bytes of names may wait after those of the
+    /// root.
+    fn check(room: usize, closed: &[&str], names: usize) {
+        let root = tempfile::tempdir().unwrap();
+        for (folder, count) in [("a", 10), ("a/5", 10), ("b", 100), ("c", 10)] {
+            for name in 0..count {
+                fs::create_dir_all(root.path().join(format!("{folder}/{name}"))).unwrap();
+            }
+        }
+        let mut walk = Walk::begin(root.path(), Exclude::default(), Scope::everything()).unwrap();
+        walk.room = room;
+        let (mut found, mut count) = (Vec::new(), 0);
+        for step in &mut walk {
+            match step {
+                Step::Name(_) => count += 1,
+                Step::Closed { path, why } => {
+                    assert_eq!(why, Why::TooMany);
+                    found.push(String::from_utf8(path).unwrap());
+                }
+            }
+        }
+        assert_eq!((found, count), (closed.iter().map(ToString::to_string).collect(), names));
+        assert_eq!(walk.room, room + 3 * weight(c"a"), "all of it is given back");
+    }
+
+    #[test]
+    fn a_folder_with_more_names_than_there_is_room_for_is_closed() {
+        let one = weight(c"0");
+        check(1 << 20, &[], 3 + 10 + 10 + 100 + 10);
+        // Those that wait in the folder that it stands in take room too; those that are done with do not.
+        check(13 * one, &["b"], 3 + 10 + 10 + 10);
+        check(12 * one, &["a/5", "b"], 3 + 10 + 10);
+        check(8 * one, &["a", "b"], 3 + 10);
+        check(6 * one, &["a", "b", "c"], 3);
+    }
 }

@@ -335,6 +335,7 @@ fn reason(why: Why) -> &'static str {
         Why::TooDeep => "folders stand in each other deeper than anybody makes on purpose",
         Why::Unseen => "it is there, and the check did not come by it",
         Why::Slow => "it could not be read in time",
+        Why::TooMany => "there are more names in the folder than are kept in memory",
         Why::Holes => "the files have more holes in them than are worth hashing",
     }
 }

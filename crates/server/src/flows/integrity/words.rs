@@ -43,6 +43,7 @@ pub fn why_not(word: &str) -> &'static str {
         "unstable" => "It changed again and again while it was read.",
         "other_file_system" => "Another file system is mounted there.",
         "too_deep" => "Folders stand in each other deeper than anybody makes on purpose.",
+        "too_many" => "There are more names in the folder than are kept in memory.",
         "slow" => "It could not be read or compared in time.",
         "holes" => "The files have more holes in them than are worth reading.",
         "unseen" => "It is there, and the check did not come by it.",
