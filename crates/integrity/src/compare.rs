@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use crate::asked::Asked;
 use crate::links::{NamedElsewhere, Names};
-use crate::look::{Seen, Why};
+use crate::look::{Inode, Seen, Why};
 use crate::path::{is_below, order};
 use crate::{Beginning, Content, Digest, Entry, Outline};
 
@@ -62,11 +62,13 @@ pub enum Change {
     /// Its rights, owner or attributes alone.
     Attributes,
     Unverifiable,
+    /// It has a name that nobody watches; no finding of a comparison is of this kind.
+    Linked,
 }
 
 /// The word is none of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a change is added, deleted, modified, attributes or unverifiable")]
+#[error("a change is added, deleted, modified, attributes, unverifiable or linked")]
 pub struct NotAChange;
 
 impl FromStr for Change {
@@ -78,8 +80,14 @@ impl FromStr for Change {
 }
 
 impl Change {
-    const ALL: [Self; 5] =
-        [Self::Added, Self::Deleted, Self::Modified, Self::Attributes, Self::Unverifiable];
+    const ALL: [Self; 6] = [
+        Self::Added,
+        Self::Deleted,
+        Self::Modified,
+        Self::Attributes,
+        Self::Unverifiable,
+        Self::Linked,
+    ];
 
     /// The word.
     pub fn as_str(self) -> &'static str {
@@ -89,6 +97,7 @@ impl Change {
             Self::Modified => "modified",
             Self::Attributes => "attributes",
             Self::Unverifiable => "unverifiable",
+            Self::Linked => "linked",
         }
     }
 }
@@ -262,7 +271,9 @@ where
         self.entries += u64::from(was.is_some());
         match seen {
             Seen::Is(entry, inode, begins) => {
-                self.names.seen(&entry, &inode, was.is_some());
+                if self.of == Of::Whole {
+                    self.names.seen(&entry, &inode, was.is_some());
+                }
                 match was {
                     Some(was) if is_alike(&was, &entry) => {
                         self.unchanged += 1;
@@ -292,8 +303,12 @@ where
         let most_gone = self.most_gone();
         let asked = std::mem::take(&mut self.asked);
         let good = asked.finish(|path| self.proved_gone(path) == Is::Gone);
-        let Self { findings, unkept, unchanged, names, .. } = self;
-        let named_elsewhere = names.elsewhere();
+        let names = std::mem::take(&mut self.names);
+        let named_elsewhere = names.elsewhere(|path| {
+            let stat = stat(self.root.as_ref()?, path).ok()??;
+            Some(Inode::of(&stat).links)
+        });
+        let Self { findings, unkept, unchanged, .. } = self;
         Ok(Compared { findings, unkept, unchanged, most_gone, named_elsewhere, good })
     }
 

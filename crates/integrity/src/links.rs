@@ -9,8 +9,6 @@ use crate::{Content, Entry};
 
 /// So many files with several names are remembered.
 const MOST: usize = 100_000;
-/// So many paths are told; more are only counted.
-const MOST_TOLD: usize = 1000;
 
 /// Files of the baseline that have more names than were seen: outside of the root, or in what is passed
 /// over. Nothing is said of them where only a part of a root was scanned.
@@ -18,8 +16,6 @@ const MOST_TOLD: usize = 1000;
 pub struct NamedElsewhere {
     /// By path, one for each file.
     pub files: Vec<Linked>,
-    /// How many there are beside them.
-    pub more: u64,
     /// How many files with several names nothing is known of, because there are too many.
     pub unknown: u64,
 }
@@ -62,14 +58,17 @@ impl Names {
         }
     }
 
-    /// Those that have names that nobody saw.
-    pub(crate) fn elsewhere(self) -> NamedElsewhere {
-        let is_elsewhere = |file: &Linked| file.seen < file.names && !file.path.is_empty();
+    /// Those that have names that nobody saw, as many as `names_now` says that they have by now: what is
+    /// put in its place by a second name has one more for a moment.
+    pub(crate) fn elsewhere(self, names_now: impl Fn(&[u8]) -> Option<u32>) -> NamedElsewhere {
+        let is_elsewhere = |file: &Linked| {
+            file.seen < file.names
+                && !file.path.is_empty()
+                && names_now(&file.path).is_some_and(|names| file.seen < names)
+        };
         let mut files: Vec<Linked> = self.files.into_values().filter(is_elsewhere).collect();
         files.sort_unstable_by(|one, other| crate::path::order(&one.path, &other.path));
-        let more = u64::try_from(files.len().saturating_sub(MOST_TOLD)).unwrap_or_default();
-        files.truncate(MOST_TOLD);
-        NamedElsewhere { files, more, unknown: self.unknown }
+        NamedElsewhere { files, unknown: self.unknown }
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Kind {
     Attributes,
     /// A path could not be checked.
     Unverifiable,
+    /// Files have names that nobody watches, by which they can be written to.
+    Linked,
     /// The root is not there, or most of what ought to be in it is gone.
     RootUnavailable,
     /// More differs than there are alerts for.
@@ -32,12 +34,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Added,
         Self::Deleted,
         Self::Modified,
         Self::Attributes,
         Self::Unverifiable,
+        Self::Linked,
         Self::RootUnavailable,
         Self::MassChange,
         Self::BaselineInvalid,
@@ -54,6 +57,7 @@ impl Kind {
             Self::Modified => "modified",
             Self::Attributes => "attributes",
             Self::Unverifiable => "unverifiable",
+            Self::Linked => "linked",
             Self::RootUnavailable => "root_unavailable",
             Self::MassChange => "mass_change",
             Self::BaselineInvalid => "baseline_invalid",
@@ -68,7 +72,7 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// Whether it is about one path, which a baseline can accept.
+    /// Whether it is about one path, which a baseline can accept; how many names a file has none tells.
     pub fn is_of_a_path(self) -> bool {
         matches!(
             self,

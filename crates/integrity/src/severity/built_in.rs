@@ -4,12 +4,12 @@ use globset::GlobSet;
 
 use super::Severity::{Critical, High, Low, Medium};
 use super::condition::{
-    always, escapes, gained_attributes, gained_execution, gained_set_id, gained_writers,
+    escapes, gained_attributes, gained_execution, gained_set_id, gained_writers,
     gained_writers_and_is_executable, has_another_owner, is_backdated, is_code_by_name, is_device,
     is_executable, is_folder, is_in_the_dark, is_new_and_executable, is_of_another_type,
 };
 use super::{Facts, Rule, Severity};
-use crate::Change::{self, Added, Attributes, Deleted, Modified, Unverifiable};
+use crate::Change::{self, Added, Attributes, Deleted, Linked, Modified, Unverifiable};
 use crate::glob::{Case, globs};
 
 /// The rule that fits everything.
@@ -21,7 +21,8 @@ struct BuiltIn {
     changes: &'static [Change],
     /// Lists of patterns; none: any path.
     paths: &'static [&'static [&'static str]],
-    when: fn(&Facts<'_>) -> bool,
+    /// `None`: nothing more.
+    when: Option<fn(&Facts<'_>) -> bool>,
 }
 
 const ANY: &[Change] = &[];
@@ -72,43 +73,44 @@ const DOCUMENTS: &[&str] = &[
 const ASSETS: &[&str] = &["**/*.{html,htm,css,svg,map,wasm,json,xml}"];
 
 #[rustfmt::skip]
-const TABLE: [BuiltIn; 27] = [
-    BuiltIn { name: "backdated", severity: Critical, changes: &[Modified], paths: &[], when: is_backdated },
-    BuiltIn { name: "device", severity: Critical, changes: &[Added, Modified, Unverifiable], paths: &[], when: is_device },
-    BuiltIn { name: "set_id", severity: Critical, changes: ANY, paths: &[], when: gained_set_id },
-    BuiltIn { name: "capabilities", severity: Critical, changes: ANY, paths: &[], when: gained_attributes },
-    BuiltIn { name: "own_files", severity: Critical, changes: CERTAIN, paths: &[OWN], when: always },
-    BuiltIn { name: "executable_writable", severity: Critical, changes: ANY, paths: &[], when: gained_writers_and_is_executable },
-    BuiltIn { name: "made_executable", severity: Critical, changes: &[Attributes, Unverifiable], paths: &[], when: gained_execution },
-    BuiltIn { name: "browser_script", severity: High, changes: CONTENT, paths: &[FOR_BROWSERS], when: is_code_by_name },
-    BuiltIn { name: "executable", severity: Critical, changes: IN_PLACE, paths: &[], when: is_executable },
+const TABLE: [BuiltIn; 28] = [
+    BuiltIn { name: "backdated", severity: Critical, changes: &[Modified], paths: &[], when: Some(is_backdated) },
+    BuiltIn { name: "device", severity: Critical, changes: &[Added, Modified, Unverifiable], paths: &[], when: Some(is_device) },
+    BuiltIn { name: "set_id", severity: Critical, changes: ANY, paths: &[], when: Some(gained_set_id) },
+    BuiltIn { name: "capabilities", severity: Critical, changes: ANY, paths: &[], when: Some(gained_attributes) },
+    BuiltIn { name: "own_files", severity: Critical, changes: CERTAIN, paths: &[OWN], when: None },
+    BuiltIn { name: "executable_writable", severity: Critical, changes: ANY, paths: &[], when: Some(gained_writers_and_is_executable) },
+    BuiltIn { name: "made_executable", severity: Critical, changes: &[Attributes, Unverifiable], paths: &[], when: Some(gained_execution) },
+    BuiltIn { name: "browser_script", severity: High, changes: CONTENT, paths: &[FOR_BROWSERS], when: Some(is_code_by_name) },
+    BuiltIn { name: "executable", severity: Critical, changes: IN_PLACE, paths: &[], when: Some(is_executable) },
 
-    BuiltIn { name: "executable_deleted", severity: High, changes: &[Deleted], paths: &[], when: is_executable },
-    BuiltIn { name: "writable", severity: High, changes: ANY, paths: &[], when: gained_writers },
-    BuiltIn { name: "link_escapes", severity: High, changes: IN_PLACE, paths: &[], when: escapes },
-    BuiltIn { name: "type", severity: High, changes: &[Modified, Unverifiable], paths: &[], when: is_of_another_type },
-    BuiltIn { name: "owner", severity: High, changes: ANY, paths: &[], when: has_another_owner },
+    BuiltIn { name: "executable_deleted", severity: High, changes: &[Deleted], paths: &[], when: Some(is_executable) },
+    BuiltIn { name: "writable", severity: High, changes: ANY, paths: &[], when: Some(gained_writers) },
+    BuiltIn { name: "link_escapes", severity: High, changes: IN_PLACE, paths: &[], when: Some(escapes) },
+    BuiltIn { name: "type", severity: High, changes: &[Modified, Unverifiable], paths: &[], when: Some(is_of_another_type) },
+    BuiltIn { name: "owner", severity: High, changes: ANY, paths: &[], when: Some(has_another_owner) },
 
-    BuiltIn { name: "unverifiable_executable", severity: High, changes: &[Unverifiable], paths: &[], when: is_new_and_executable },
-    BuiltIn { name: "unverifiable_code", severity: Medium, changes: &[Unverifiable], paths: &[], when: is_in_the_dark },
-    BuiltIn { name: "unverifiable_settings", severity: Medium, changes: &[Unverifiable], paths: &[OWN, SECRETS, SETTINGS, SCHEDULED, TEMPLATES, DEPENDENCIES], when: always },
-    BuiltIn { name: "unverifiable", severity: Low, changes: &[Unverifiable], paths: &[], when: always },
+    BuiltIn { name: "unverifiable_executable", severity: High, changes: &[Unverifiable], paths: &[], when: Some(is_new_and_executable) },
+    BuiltIn { name: "unverifiable_code", severity: Medium, changes: &[Unverifiable], paths: &[], when: Some(is_in_the_dark) },
+    BuiltIn { name: "unverifiable_settings", severity: Medium, changes: &[Unverifiable], paths: &[OWN, SECRETS, SETTINGS, SCHEDULED, TEMPLATES, DEPENDENCIES], when: None },
+    BuiltIn { name: "unverifiable", severity: Low, changes: &[Unverifiable], paths: &[], when: None },
 
-    BuiltIn { name: "secret", severity: High, changes: ANY, paths: &[SECRETS], when: always },
-    BuiltIn { name: "settings", severity: High, changes: CONTENT, paths: &[SETTINGS], when: always },
-    BuiltIn { name: "scheduled", severity: High, changes: CONTENT, paths: &[SCHEDULED], when: always },
-    BuiltIn { name: "template", severity: High, changes: CONTENT, paths: &[TEMPLATES], when: always },
-    BuiltIn { name: "dependencies", severity: High, changes: CONTENT, paths: &[DEPENDENCIES], when: always },
+    BuiltIn { name: "linked", severity: High, changes: &[Linked], paths: &[], when: None },
+    BuiltIn { name: "secret", severity: High, changes: ANY, paths: &[SECRETS], when: None },
+    BuiltIn { name: "settings", severity: High, changes: CONTENT, paths: &[SETTINGS], when: None },
+    BuiltIn { name: "scheduled", severity: High, changes: CONTENT, paths: &[SCHEDULED], when: None },
+    BuiltIn { name: "template", severity: High, changes: CONTENT, paths: &[TEMPLATES], when: None },
+    BuiltIn { name: "dependencies", severity: High, changes: CONTENT, paths: &[DEPENDENCIES], when: None },
 
-    BuiltIn { name: "document", severity: Low, changes: ANY, paths: &[DOCUMENTS], when: always },
-    BuiltIn { name: "folder", severity: Low, changes: &[Added, Deleted], paths: &[], when: is_folder },
-    BuiltIn { name: "asset", severity: Medium, changes: CONTENT, paths: &[ASSETS], when: always },
-    BuiltIn { name: "rights", severity: Medium, changes: &[Attributes], paths: &[], when: always },
+    BuiltIn { name: "document", severity: Low, changes: ANY, paths: &[DOCUMENTS], when: None },
+    BuiltIn { name: "folder", severity: Low, changes: &[Added, Deleted], paths: &[], when: Some(is_folder) },
+    BuiltIn { name: "asset", severity: Medium, changes: CONTENT, paths: &[ASSETS], when: None },
+    BuiltIn { name: "rights", severity: Medium, changes: &[Attributes], paths: &[], when: None },
 ];
 
 /// The rules, in their order.
 pub(super) fn rules() -> impl Iterator<Item = Rule> {
-    let last = BuiltIn { name: LAST, severity: Medium, changes: ANY, paths: &[], when: always };
+    let last = BuiltIn { name: LAST, severity: Medium, changes: ANY, paths: &[], when: None };
     TABLE.into_iter().chain([last]).map(|rule| Rule {
         name: rule.name.to_owned(),
         severity: Some(rule.severity),

@@ -30,11 +30,6 @@ const EXECUTE: u16 = 0o111;
 const SET_ID: u16 = 0o6000;
 const WORLD_WRITABLE: u16 = 0o002;
 
-/// Asks for nothing.
-pub(super) fn always(_: &Facts<'_>) -> bool {
-    true
-}
-
 /// It is, or was, a file that is run: by its rights, its name, or how it begins.
 pub(super) fn is_executable(facts: &Facts<'_>) -> bool {
     let shape = shape(facts);

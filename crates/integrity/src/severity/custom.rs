@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::condition::{always, is_harmless, is_live};
+use super::condition::{is_harmless, is_live};
 use super::{Facts, Rule, Severity};
 use crate::Change;
 use crate::glob::{Case, globs};
@@ -47,7 +47,9 @@ pub enum RuleFault {
     Severity,
     #[error("ignore needs paths, [\"**\"] if all are meant")]
     IgnoresAll,
-    #[error("changes are added, deleted, modified, attributes and unverifiable, not \"{0}\"")]
+    #[error(
+        "changes are added, deleted, modified, attributes, unverifiable and linked, not \"{0}\""
+    )]
     Change(String),
     #[error("uploads stands alone, or severity does, with paths and changes")]
     Kind,
@@ -92,15 +94,15 @@ fn judgement(rule: &CustomRule, word: &str) -> Result<Rule, RuleFault> {
     };
     let change = |word: &String| word.parse().map_err(|_| RuleFault::Change(word.clone()));
     let changes = rule.changes.iter().map(change).collect::<Result<_, _>>()?;
-    made(rule, severity, &rule.paths, changes, always)
+    made(rule, severity, &rule.paths, changes, None)
 }
 
 /// Two rules in one name: what can be run, and the rest.
 fn uploads(rule: &CustomRule) -> Result<Vec<Rule>, RuleFault> {
     let changes = || vec![Change::Added, Change::Modified];
     Ok(vec![
-        made(rule, Some(Severity::Critical), &rule.uploads, changes(), is_live)?,
-        made(rule, None, &rule.uploads, changes(), is_harmless)?,
+        made(rule, Some(Severity::Critical), &rule.uploads, changes(), Some(is_live))?,
+        made(rule, None, &rule.uploads, changes(), Some(is_harmless))?,
     ])
 }
 
@@ -109,7 +111,7 @@ fn made(
     severity: Option<Severity>,
     paths: &[String],
     changes: Vec<Change>,
-    when: fn(&Facts<'_>) -> bool,
+    when: Option<fn(&Facts<'_>) -> bool>,
 ) -> Result<Rule, RuleFault> {
     let not = |fault: globset::Error| RuleFault::Pattern(fault.to_string());
     let read = || globs(paths.iter().map(String::as_str), Case::Differs).map_err(not);

@@ -57,7 +57,8 @@ struct Rule {
     paths: Option<GlobSet>,
     /// Empty: any change.
     changes: Vec<Change>,
-    when: fn(&Facts<'_>) -> bool,
+    /// `None`: nothing more.
+    when: Option<fn(&Facts<'_>) -> bool>,
 }
 
 impl Severity {
@@ -105,9 +106,19 @@ impl Rules {
         self.judge_by(&Facts { finding, root, is_backdated: false })
     }
 
+    /// Judges that a file has a name that nobody watches. Rules that ask for more than path and change say
+    /// nothing of it.
+    pub fn judge_linked(&self, path: &[u8]) -> Verdict<'_> {
+        self.first(|rule| rule.when.is_none() && rule.is_of(path, Change::Linked))
+    }
+
     /// Judges by all that is known.
     pub fn judge_by(&self, facts: &Facts<'_>) -> Verdict<'_> {
-        let first = self.0.iter().find(|rule| rule.fits(facts));
+        self.first(|rule| rule.fits(facts))
+    }
+
+    fn first(&self, fits: impl Fn(&Rule) -> bool) -> Verdict<'_> {
+        let first = self.0.iter().find(|rule| fits(rule));
         // The last rule asks for nothing, so there is always one.
         let other = Verdict { rule: built_in::LAST, severity: Some(Severity::Medium) };
         first.map_or(other, |rule| Verdict { rule: &rule.name, severity: rule.severity })
@@ -116,9 +127,12 @@ impl Rules {
 
 impl Rule {
     fn fits(&self, facts: &Facts<'_>) -> bool {
-        let path = || as_path(facts.finding.path());
-        (self.changes.is_empty() || self.changes.contains(&facts.finding.change()))
-            && (self.when)(facts)
-            && self.paths.as_ref().is_none_or(|paths| paths.is_match(path()))
+        let finding = facts.finding;
+        self.when.is_none_or(|when| when(facts)) && self.is_of(finding.path(), finding.change())
+    }
+
+    fn is_of(&self, path: &[u8], change: Change) -> bool {
+        (self.changes.is_empty() || self.changes.contains(&change))
+            && self.paths.as_ref().is_none_or(|paths| paths.is_match(as_path(path)))
     }
 }

@@ -6,11 +6,11 @@ use std::fs;
 use portcullis_integrity::manifest::Manifest;
 use portcullis_integrity::{
     Beginning, Change, Compared, Comparison, Content, Entry, Finding, Inode, Linked, MOST_ADDED,
-    MostGone, Plan, Progress, Seen, Why, scan,
+    MostGone, NamedElsewhere, Plan, Progress, Scope, Seen, Why, scan,
 };
 use tempfile::tempdir;
 
-use super::{baseline, plan, put};
+use super::{baseline, entries, plan, put};
 
 fn compared(plan: &Plan, manifest: &[u8]) -> Compared {
     let lines = Manifest::open(manifest).unwrap().lines;
@@ -153,7 +153,7 @@ fn a_hard_link_from_outside_is_told() {
     link("twice", root.path().join("twin"));
     let before = baseline(&plan(root.path()));
     let none = compared(&plan(root.path()), &before).named_elsewhere;
-    assert_eq!(none, portcullis_integrity::NamedElsewhere::default(), "control");
+    assert_eq!(none, NamedElsewhere::default(), "control");
     link("watched", outside.path().join("way in"));
     link("twice", outside.path().join("third"));
     let found = compared(&plan(root.path()), &before).named_elsewhere;
@@ -163,4 +163,29 @@ fn a_hard_link_from_outside_is_told() {
     link("z", root.path().join("zz"));
     let found = compared(&plan(root.path()), &before);
     assert_eq!((found.findings.len(), found.named_elsewhere.files.len()), (1, 2));
+    // Of a part nobody can tell: the other names may be where nobody looked.
+    let part = Plan { scope: Scope::of([b"twice".to_vec()]), ..plan(root.path()) };
+    let entry = entries(&before).into_iter().find(|entry| entry.path == b"twice").unwrap();
+    let mut comparison = Comparison::begin_part(std::iter::once(Ok::<_, ()>(entry)), root.path());
+    scan(&part, &Progress::default(), |seen| comparison.seen(seen).unwrap()).unwrap();
+    assert_eq!(comparison.finish().unwrap().named_elsewhere, NamedElsewhere::default());
+}
+
+/// Programs that replace a file give it a second name for a moment.
+#[test]
+fn a_name_that_is_gone_by_the_end_of_the_scan_is_not_told() {
+    let (root, outside) = (tempdir().unwrap(), tempdir().unwrap());
+    put(root.path(), "a", "a");
+    put(root.path(), "b", "b");
+    let before = baseline(&plan(root.path()));
+    for name in ["a", "b"] {
+        fs::hard_link(root.path().join(name), outside.path().join(name)).unwrap();
+    }
+    let lines = Manifest::open(&before[..]).unwrap().lines;
+    let mut comparison = Comparison::begin(lines, root.path());
+    scan(&plan(root.path()), &Progress::default(), |seen| comparison.seen(seen).unwrap()).unwrap();
+    fs::remove_file(outside.path().join("a")).unwrap();
+    let found = comparison.finish().unwrap().named_elsewhere.files;
+    let paths: Vec<&[u8]> = found.iter().map(|file| &file.path[..]).collect();
+    assert_eq!(paths, [b"b"]);
 }

@@ -257,6 +257,28 @@ fn what_the_path_does_not_say() {
     check(b"", true, "critical backdated");
 }
 
+/// That a file has a name that nobody watches is judged by path, and by no rule that asks for more.
+#[test]
+fn what_is_linked_from_elsewhere() {
+    let check = |rules: &Rules, path: &str, expected: &str| {
+        let verdict = rules.judge_linked(path.as_bytes());
+        let severity = verdict.severity.map_or("quiet", Severity::as_str);
+        assert_eq!(format!("{severity} {}", verdict.rule), expected, "{path}");
+    };
+    for path in ["index.html", "README.md", "app.php", ".env", "portcullis.toml", "media/a"] {
+        check(&Rules::default(), path, "high linked");
+    }
+    let rules = Rules::with([
+        uploads("uploads", &["media/**"]),
+        judgement("store", "ignore", &["node_modules/**"], &["linked"]),
+        judgement("others", "low", &["log/**"], &["modified"]),
+    ])
+    .unwrap();
+    check(&rules, "node_modules/a/index.js", "quiet store");
+    check(&rules, "log/a", "high linked");
+    check(&rules, "media/a.php", "high linked");
+}
+
 fn judgement(name: &str, severity: &str, paths: &[&str], changes: &[&str]) -> CustomRule {
     let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     CustomRule {
@@ -343,7 +365,7 @@ fn words_come_back() {
     }
     assert!("ignore".parse::<Severity>().is_err());
     assert!(Severity::Low < Severity::Medium && Severity::High < Severity::Critical);
-    for word in ["added", "deleted", "modified", "attributes", "unverifiable"] {
+    for word in ["added", "deleted", "modified", "attributes", "unverifiable", "linked"] {
         assert_eq!(word.parse::<Change>().unwrap().as_str(), word);
     }
     assert!("moved".parse::<Change>().is_err());

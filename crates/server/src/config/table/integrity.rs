@@ -125,7 +125,7 @@ const SEVERITIES: &[Key] = &[
     list(
         "changes",
         Follows { words: "all", example: "[\"added\", \"modified\"]" },
-        "any of added, deleted, modified, attributes and unverifiable",
+        "any of added, deleted, modified, attributes, unverifiable and linked",
         "Of which differences.",
     ),
     list(

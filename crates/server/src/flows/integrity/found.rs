@@ -9,11 +9,13 @@ use portcullis_domain::integrity::alert::{Kind, Severity};
 use portcullis_domain::integrity::{Verdict as Judged, judge};
 use portcullis_integrity::path::show;
 use portcullis_integrity::{
-    Change, Compared, Content, Entry, Finding, Is, Outline, Owner, Rules, State, Why,
+    Change, Compared, Content, Entry, Finding, Is, NamedElsewhere, Outline, Owner, Rules, State,
+    Verdict, Why,
 };
 use portcullis_store::integrity::alerts::About;
 use portcullis_store::integrity::deployments::Counts;
 
+use super::linked::{self, Link};
 use super::look::{Against, Declared, Looked, NotLooked, shown};
 use super::words::what;
 use crate::config::WatchedRoot;
@@ -34,6 +36,7 @@ pub(super) struct Found<'r> {
 /// What it is about.
 pub(super) enum Of {
     Path(Box<Finding>),
+    Linked(Link),
     /// The root as a whole, with a sentence.
     Root(Kind, String),
 }
@@ -44,6 +47,7 @@ pub(super) struct Differences {
     pub(super) findings: Vec<Finding>,
     /// What was added beside them, because it is so much.
     pub(super) unkept: u64,
+    pub(super) named_elsewhere: NamedElsewhere,
     pub(super) counts: Counts,
     /// Paths that were asked about, and are as the baseline in force has them.
     pub(super) good: HashSet<Vec<u8>>,
@@ -62,8 +66,10 @@ fn differences(looked: Looked) -> Differences {
     let Looked { old, new } = looked;
     let is_declared_broken = matches!(new, Declared::Broken);
     let Declared::This(Against { compared: new, exclude }) = new else {
-        let Compared { findings, unkept, good, .. } = old;
-        return Differences { findings, unkept, good, is_declared_broken, ..Default::default() };
+        let Compared { findings, unkept, named_elsewhere, good, .. } = old;
+        let differences =
+            Differences { findings, unkept, named_elsewhere, good, ..Default::default() };
+        return Differences { is_declared_broken, ..differences };
     };
     let paths = |compared: &Compared| -> HashSet<Vec<u8>> {
         compared.findings.iter().map(|finding| finding.path().to_vec()).collect()
@@ -82,6 +88,7 @@ fn differences(looked: Looked) -> Differences {
     Differences {
         findings: differing.chain(passed_over).collect(),
         unkept: old.unkept.max(new.unkept),
+        named_elsewhere: old.named_elsewhere,
         counts,
         good: old.good,
         declared: new.good,
@@ -115,10 +122,12 @@ impl Differences {
         self.unkept == 0 && self.broken.is_none() && !self.is_declared_broken
     }
 
-    /// How much differs.
+    /// How much differs, with files that have names that nobody watches.
     pub(super) fn count(&self) -> u64 {
         let findings = u64::try_from(self.findings.len()).unwrap_or(u64::MAX);
-        findings.saturating_add(self.unkept).saturating_add(u64::from(self.broken.is_some()))
+        let linked = u64::try_from(self.named_elsewhere.files.len()).unwrap_or(u64::MAX);
+        let others = u64::from(self.broken.is_some()).saturating_add(linked);
+        findings.saturating_add(self.unkept).saturating_add(others)
     }
 }
 
@@ -126,6 +135,7 @@ impl Found<'_> {
     pub(super) fn kind(&self) -> Kind {
         match &self.of {
             Of::Path(finding) => kind(finding.change()),
+            Of::Linked(_) => Kind::Linked,
             Of::Root(kind, _) => *kind,
         }
     }
@@ -134,7 +144,7 @@ impl Found<'_> {
     pub(super) fn finding(&self) -> Option<&Finding> {
         match &self.of {
             Of::Path(finding) => Some(finding),
-            Of::Root(..) => None,
+            Of::Linked(_) | Of::Root(..) => None,
         }
     }
 
@@ -154,6 +164,13 @@ impl Found<'_> {
         };
         match &self.of {
             Of::Root(_, says) => About { details: says.clone(), ..of_root },
+            Of::Linked(Link { path, found, says }) => About {
+                path: path.clone(),
+                file_path: shown(&root.path, path),
+                details: says.clone(),
+                found: found.clone(),
+                ..of_root
+            },
             Of::Path(finding) => About {
                 path: finding.path().to_vec(),
                 file_path: shown(&root.path, finding.path()),
@@ -181,6 +198,21 @@ pub(super) fn of_findings<'r>(
         Some(Found { fingerprint, severity, rule: verdict.rule, of: Of::Path(Box::new(finding)) })
     };
     findings.into_iter().filter_map(told).collect()
+}
+
+/// What there is to tell of files that have names that nobody watches.
+pub(super) fn of_linked<'r>(
+    root: &WatchedRoot,
+    rules: &'r Rules,
+    named_elsewhere: NamedElsewhere,
+) -> Vec<Found<'r>> {
+    let told = |(link, verdict): (Link, Verdict<'r>)| {
+        let severity = Severity::parse(verdict.severity?.as_str())?;
+        let lines = (String::new(), link.found.clone());
+        let fingerprint = fingerprint(root, &link.path, Kind::Linked, &lines);
+        Some(Found { fingerprint, severity, rule: verdict.rule, of: Of::Linked(link) })
+    };
+    linked::links(rules, named_elsewhere).into_iter().filter_map(told).collect()
 }
 
 /// Something about the root as a whole. The same kind is the same alert, whatever it says.
@@ -236,6 +268,7 @@ fn kind(change: Change) -> Kind {
         Change::Modified => Kind::Modified,
         Change::Attributes => Kind::Attributes,
         Change::Unverifiable => Kind::Unverifiable,
+        Change::Linked => Kind::Linked,
     }
 }
 

@@ -16,6 +16,7 @@ mod found;
 pub mod glance;
 pub mod judge;
 pub mod judge_all;
+mod linked;
 mod look;
 mod most;
 mod room;

@@ -19,7 +19,9 @@ use portcullis_store::{Error, Tx, users};
 
 use super::differ::{self, Frozen};
 use super::ended::{self, Because};
-use super::found::{Differences, Found, Of, declared_broken, nothing_compared, of_findings};
+use super::found::{
+    Differences, Found, Of, declared_broken, nothing_compared, of_findings, of_linked,
+};
 use super::most::at_most;
 use super::tell::tell;
 use super::{Fault, Monitor};
@@ -61,13 +63,16 @@ impl<'a> Settling<'a> {
         differences: Differences,
         rules: &'r Rules,
     ) -> Vec<Found<'r>> {
-        let Differences { findings, unkept, good, broken, is_declared_broken, .. } = differences;
+        let Differences {
+            findings, unkept, named_elsewhere, good, broken, is_declared_broken, ..
+        } = differences;
         let mut found = of_findings(self.root, rules, findings);
         found.extend(is_declared_broken.then(|| declared_broken(self.root)));
         self.unkept = unkept;
         if let Some(kind) = broken {
             found.push(nothing_compared(self.root, kind));
         } else {
+            found.extend(of_linked(self.root, rules, named_elsewhere));
             (self.seen, self.good) = (Some(scope), good);
         }
         found
@@ -226,7 +231,7 @@ impl Writing<'_> {
         // The last alert of the path, of which this one takes the place.
         let supersedes = match &found.of {
             Of::Path(_) => alerts::last_of_path(&mut self.tx, &about.root, &about.path).await?,
-            Of::Root(..) => None,
+            Of::Linked(_) | Of::Root(..) => None,
         };
         let (sighting, now) = (self.sighting.id, self.monitor.now());
         let tx = &mut self.tx;

@@ -288,6 +288,53 @@ async fn programs_are_known_by_how_they_begin() {
     .await;
 }
 
+/// A file that can be written to by a name that nobody watches is told of, and not for longer than that.
+#[tokio::test]
+async fn a_hard_link_out_of_the_root_is_an_alert_of_its_own() {
+    let rule = "[[integrity.rule]]\nname = \"store\"\nseverity = \"ignore\"\n\
+        paths = [\"store/**\"]\nchanges = [\"linked\"]";
+    on_each_with(rule, async |_, staff, root| {
+        let outside = root.parent().unwrap().join("way in");
+        fs::create_dir(root.join("store")).unwrap();
+        fs::write(root.join("store/kept"), "kept\n").unwrap();
+        fs::hard_link(root.join("style.css"), root.join("twin.css")).unwrap();
+        fs::hard_link(root.join("store/kept"), root.parent().unwrap().join("kept")).unwrap();
+        check(staff).await;
+        check(staff).await;
+        assert_eq!(
+            told(staff, "").await,
+            [],
+            "control: names in the root, and what a rule ignores"
+        );
+        fs::hard_link(root.join("index.php"), &outside).unwrap();
+        check(staff).await;
+        let page = alerts(staff, "?status=0").await;
+        let linked = &page["data"][0];
+        assert_eq!((&page["total"], &linked["path"]), (&json!(1), &json!("index.php")), "{page}");
+        for (key, value) in [("change_type", "linked"), ("severity", "high"), ("rule", "linked")] {
+            assert_eq!(linked[key], value, "{page}");
+        }
+        let body = json!({"alert_ids": [linked["id"]], "note": "let it be"});
+        let answer = post(staff, "accept-alerts", body).await.json();
+        assert_eq!(answer["results"][0]["result"], "not_acceptable", "{answer}");
+        // It says nothing of the content, and ends with the other name.
+        fs::write(root.join("index.php"), "<?php\necho 2;\n").unwrap();
+        check(staff).await;
+        let mut found = told(staff, "?status=0").await;
+        found.sort();
+        assert_eq!(found, [row_of("linked"), row_of("modified")]);
+        fs::remove_file(&outside).unwrap();
+        check(staff).await;
+        assert_eq!(told(staff, "?status=0").await, [row_of("modified")]);
+        assert_eq!(told(staff, "?status=1").await, [row("index.php", "linked", 1)]);
+    })
+    .await;
+}
+
+fn row_of(kind: &str) -> (String, String, i64) {
+    row("index.php", kind, 0)
+}
+
 /// An alert says who of the staff was signed in, with which rights at that time.
 #[tokio::test]
 async fn an_alert_names_who_was_signed_in() {

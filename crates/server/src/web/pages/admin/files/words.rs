@@ -13,6 +13,7 @@ pub(super) fn kind(kind: Kind) -> &'static str {
         Kind::Modified => "changed",
         Kind::Attributes => "rights or owner changed",
         Kind::Unverifiable => "could not be checked",
+        Kind::Linked => "named elsewhere too",
         Kind::RootUnavailable => "folder not there",
         Kind::MassChange => "very much changed",
         Kind::BaselineInvalid => "baseline not valid",
