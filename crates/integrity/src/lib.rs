@@ -41,7 +41,5 @@ pub use quick::{Coverage, FileSystems, Quick, Unused, WITHIN};
 pub use read::read_whole;
 pub use scan::{Exclude, NotAPattern, NotScanned, Plan, Progress, scan, scan_quickly};
 pub use scope::Scope;
-pub use severity::{
-    CustomRule, Facts, NotARule, NotASeverity, RuleFault, Rules, Severity, Verdict,
-};
+pub use severity::{CustomRule, NotARule, NotASeverity, RuleFault, Rules, Severity, Verdict};
 pub use watch::{Batch, Budget, Ended, NotWatched, Stop, Uncovered, Watch};

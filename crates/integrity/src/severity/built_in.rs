@@ -5,8 +5,8 @@ use globset::GlobSet;
 use super::Severity::{Critical, High, Low, Medium};
 use super::condition::{
     escapes, gained_attributes, gained_execution, gained_set_id, gained_writers,
-    gained_writers_and_is_executable, has_another_owner, is_backdated, is_code_by_name, is_device,
-    is_executable, is_folder, is_in_the_dark, is_new_and_executable, is_of_another_type,
+    gained_writers_and_is_executable, has_another_owner, is_code_by_name, is_device, is_executable,
+    is_folder, is_in_the_dark, is_new_and_executable, is_of_another_type,
 };
 use super::{Facts, Rule, Severity};
 use crate::Change::{self, Added, Attributes, Deleted, Linked, Modified, Unverifiable};
@@ -73,8 +73,7 @@ const DOCUMENTS: &[&str] = &[
 const ASSETS: &[&str] = &["**/*.{html,htm,css,svg,map,wasm,json,xml}"];
 
 #[rustfmt::skip]
-const TABLE: [BuiltIn; 28] = [
-    BuiltIn { name: "backdated", severity: Critical, changes: &[Modified], paths: &[], when: Some(is_backdated) },
+const TABLE: [BuiltIn; 27] = [
     BuiltIn { name: "device", severity: Critical, changes: &[Added, Modified, Unverifiable], paths: &[], when: Some(is_device) },
     BuiltIn { name: "set_id", severity: Critical, changes: ANY, paths: &[], when: Some(gained_set_id) },
     BuiltIn { name: "capabilities", severity: Critical, changes: ANY, paths: &[], when: Some(gained_attributes) },

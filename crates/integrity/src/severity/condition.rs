@@ -53,11 +53,7 @@ pub(super) fn is_live(facts: &Facts<'_>) -> bool {
 pub(super) fn is_harmless(facts: &Facts<'_>) -> bool {
     let is_plain =
         now(facts).is_some_and(|Shape { kind, .. }| matches!(kind, Type::File | Type::Folder));
-    is_plain
-        && !is_live(facts)
-        && !gained_set_id(facts)
-        && !gained_attributes(facts)
-        && !is_backdated(facts)
+    is_plain && !is_live(facts) && !gained_set_id(facts) && !gained_attributes(facts)
 }
 
 /// Nothing says what it was, or it was a folder or something that is run.
@@ -69,10 +65,6 @@ pub(super) fn is_in_the_dark(facts: &Facts<'_>) -> bool {
 /// Nothing says what it was, and it is a file that is run.
 pub(super) fn is_new_and_executable(facts: &Facts<'_>) -> bool {
     facts.finding.was.is_none() && is_executable(facts)
-}
-
-pub(super) fn is_backdated(facts: &Facts<'_>) -> bool {
-    facts.is_backdated
 }
 
 pub(super) fn is_device(facts: &Facts<'_>) -> bool {

@@ -30,13 +30,10 @@ pub struct Rules(Vec<Rule>);
 
 /// What is known of a difference.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'f> {
-    pub finding: &'f Finding,
+struct Facts<'f> {
+    finding: &'f Finding,
     /// Where the root is, absolute, and no link: where links lead to is told by it.
-    pub root: &'f Path,
-    /// The content is another one, while size and time of modification are as they were: somebody set
-    /// the time back.
-    pub is_backdated: bool,
+    root: &'f Path,
 }
 
 /// What the rules say.
@@ -101,20 +98,15 @@ impl Rules {
         custom::before(Self::default().0, custom).map(Self)
     }
 
-    /// Judges by what a scan knows.
+    /// Judges a difference.
     pub fn judge(&self, finding: &Finding, root: &Path) -> Verdict<'_> {
-        self.judge_by(&Facts { finding, root, is_backdated: false })
+        self.first(|rule| rule.fits(&Facts { finding, root }))
     }
 
     /// Judges that a file has a name that nobody watches. Rules that ask for more than path and change say
     /// nothing of it.
     pub fn judge_linked(&self, path: &[u8]) -> Verdict<'_> {
         self.first(|rule| rule.when.is_none() && rule.is_of(path, Change::Linked))
-    }
-
-    /// Judges by all that is known.
-    pub fn judge_by(&self, facts: &Facts<'_>) -> Verdict<'_> {
-        self.first(|rule| rule.fits(facts))
     }
 
     fn first(&self, fits: impl Fn(&Rule) -> bool) -> Verdict<'_> {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use portcullis_integrity::{
-    Beginning, Change, CustomRule, Entry, Facts, Finding, Is, Outline, Owner, RuleFault, Rules,
-    Severity, Type, Why,
+    Beginning, Change, CustomRule, Entry, Finding, Is, Outline, Owner, RuleFault, Rules, Severity,
+    Type, Why,
 };
 
 /// The facts of a case: as it was, as it is (`-`: not there; `?`: cannot be checked, with what is known).
@@ -12,7 +12,6 @@ struct Case<'c> {
     was: &'c str,
     is: &'c str,
     begins: &'c [u8],
-    is_backdated: bool,
 }
 
 /// `TYPE MODE UID CONTENT PATH`; the content of a file is a digit, of which its digest is made; a `+`
@@ -58,18 +57,14 @@ fn unverifiable(known: &str) -> Is {
 fn said(rules: &Rules, case: &Case<'_>) -> String {
     let begins = Beginning::of(case.begins);
     let finding = Finding { begins, ..finding(case.was, case.is) };
-    let facts =
-        Facts { finding: &finding, root: Path::new("/srv/app"), is_backdated: case.is_backdated };
-    let verdict = rules.judge_by(&facts);
+    let verdict = rules.judge(&finding, Path::new("/srv/app"));
     let severity = verdict.severity.map_or("quiet", Severity::as_str);
     format!("{severity} {}", verdict.rule)
 }
 
 fn check(rules: &Rules, was: &str, is: &str, expected: &str) {
-    let case = Case { was, is, begins: b"", is_backdated: false };
+    let case = Case { was, is, begins: b"" };
     assert_eq!(said(rules, &case), expected, "{was} => {is}");
-    let (finding, root) = (finding(was, is), Path::new("/srv/app"));
-    assert_eq!(expected.split(' ').nth(1), Some(rules.judge(&finding, root).rule));
 }
 
 #[test]
@@ -232,8 +227,8 @@ fn what_could_not_be_checked_and_is_known_all_the_same() {
 fn what_the_path_does_not_say() {
     let rules = Rules::default();
     let (was, is) = ("file 0644 1 1 a.png", "file 0644 1 2 a.png");
-    let check = |begins: &[u8], is_backdated, expected: &str| {
-        let case = Case { was, is, begins, is_backdated };
+    let check = |begins: &[u8], expected: &str| {
+        let case = Case { was, is, begins };
         assert_eq!(said(&rules, &case), expected, "{begins:?}");
     };
     for code in [
@@ -248,13 +243,12 @@ fn what_the_path_does_not_say() {
         b"GIF89a;<?php ev",
         b"\x89PNG\r\n\x1a\n<?php",
     ] {
-        check(code, false, "critical executable");
+        check(code, "critical executable");
     }
     for other in [&b"\x89PNG\r\n\x1a\n"[..], b"", b"#", b"# a", b"<?xml", b" #!/bin/sh", b"a <?= 1"]
     {
-        check(other, false, "low document");
+        check(other, "low document");
     }
-    check(b"", true, "critical backdated");
 }
 
 /// That a file has a name that nobody watches is judged by path, and by no rule that asks for more.
@@ -329,7 +323,7 @@ fn uploads_are_quiet_until_somebody_can_run_them() {
     check("-", "link 0777 1 /etc/passwd media/a", "high link_escapes");
     check("-", "char 0600 1 1:3 media/a", "critical device");
     check("-", "file 0644 1 1 other/cat.jpg", "low document");
-    let case = |begins| Case { was: "-", is: "file 0644 1 1 media/a", begins, is_backdated: false };
+    let case = |begins| Case { was: "-", is: "file 0644 1 1 media/a", begins };
     assert_eq!(said(&rules, &case(b"<?php")), "critical uploads");
     assert_eq!(said(&rules, &case(b"GIF89a")), "quiet uploads");
 }
