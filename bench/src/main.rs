@@ -7,6 +7,7 @@
 mod audit;
 mod bad;
 mod bodies;
+mod breach;
 mod checks;
 mod files;
 mod forward_auth;
@@ -63,6 +64,8 @@ enum Command {
     },
     /// What is measured of the scanner, and the bare loop beside it; prints what it came to.
     Files(files::job::Options),
+    /// What is measured of the index of breached passwords, and SQLite beside it; prints what it came to.
+    Breach(breach::job::Options),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -75,6 +78,7 @@ async fn main() -> ExitCode {
         Command::Hash { seconds } => hash::measure(seconds),
         Command::Check { seconds } => tokens::check::measure(seconds),
         Command::Files(options) => files::job::run(&options),
+        Command::Breach(options) => breach::job::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

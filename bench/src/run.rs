@@ -14,8 +14,8 @@ use crate::portcullis::{self, Credentials, Portcullis};
 use crate::process::{Server, memory_mb};
 use crate::report::{self, Figure, Findings, Row};
 use crate::{
-    audit, bodies, checks, files, forward_auth, hash, keys, million, proxy, sessions, sign_ins,
-    tokens,
+    audit, bodies, breach, checks, files, forward_auth, hash, keys, million, proxy, sessions,
+    sign_ins, tokens,
 };
 
 #[derive(Args)]
@@ -47,6 +47,9 @@ pub(crate) struct Options {
     /// The small files of the group `integrity`.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) files: u64,
+    /// The hashes of the group `breach`.
+    #[arg(long, default_value_t = 20_000_000)]
+    pub(crate) hashes: u64,
     /// The core of the measured servers.
     #[arg(long, default_value_t = 0)]
     server_core: usize,
@@ -80,6 +83,8 @@ pub(crate) enum Group {
     Audit,
     /// The scanner on real files, beside a bare loop and AIDE.
     Integrity,
+    /// The index of breached passwords, beside SQLite.
+    Breach,
     /// Other people's servers.
     Peers,
 }
@@ -134,6 +139,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     }
     if bench.wants(Group::Integrity) {
         files::measure(&bench, &mut findings).await?;
+    }
+    if bench.wants(Group::Breach) {
+        breach::measure(&bench, &mut findings).await?;
     }
     report::print(&findings);
     if bench.options.only.is_empty() {

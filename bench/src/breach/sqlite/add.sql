@@ -1,0 +1,1 @@
+INSERT INTO hashes (hash, found) VALUES (?1, ?2)

@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX hashes_hash ON hashes (hash)

@@ -1,0 +1,1 @@
+CREATE TABLE hashes (hash BLOB NOT NULL, found INTEGER NOT NULL)
