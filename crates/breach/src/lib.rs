@@ -6,6 +6,7 @@
 
 mod bucket;
 pub mod build;
+mod common;
 mod count;
 mod hash;
 mod head;
@@ -17,6 +18,7 @@ mod table;
 mod verify;
 mod write;
 
+pub use common::{Common, DATE as COMMON_DATE};
 pub use count::Count;
 pub use hash::{Prefix, Sha1};
 pub use head::{Digest, Head};

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backups;
+use crate::breach::Breach;
 use crate::clock::Clock;
 use crate::config::{Config, Profile};
 use crate::flows::audit::{AuditLog, Making};
@@ -98,6 +99,8 @@ pub struct Parts {
     pub hosts: Hosts,
     pub upstreams: Upstreams,
     pub assertions: Assertions,
+    /// Where breached passwords are known.
+    pub breach: Breach,
     /// Where addresses are.
     pub geo: Geo,
     /// `None` where plain HTTP is spoken.
@@ -123,6 +126,8 @@ pub enum BuildError {
     Webhook(#[from] ClientFault),
     #[error(transparent)]
     Tls(#[from] TlsFault),
+    #[error("the client for the range service could not be built")]
+    Breach(#[source] rustls::Error),
     #[error("the client for upstreams could not be built")]
     Forwarder,
 }
@@ -193,6 +198,7 @@ impl App {
             hosts: Hosts::new(&own_origins, &config.gate.rules),
             upstreams: Upstreams::new(&config.gate)?,
             assertions: Assertions::default(),
+            breach: Breach::new(&config.breach).map_err(BuildError::Breach)?,
             geo: Geo::open(config.geo.database.as_deref()),
             tls: config.server.tls.as_ref().map(Tls::new).transpose()?,
             node: random.row_id(clock.now()),

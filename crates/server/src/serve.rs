@@ -25,6 +25,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::breach;
 use crate::connections::Connections;
 use crate::flows::record;
 use crate::geo;
@@ -53,6 +54,7 @@ pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
     app.spawn(note_start(app.clone()));
     app.spawn(tls::watch(app.clone()));
     app.spawn(geo::watch(app.clone()));
+    app.spawn(breach::watch(app.clone()));
     let graceful = GracefulShutdown::new();
     let builder = protocol();
     let connections = Arc::new(Connections::default());

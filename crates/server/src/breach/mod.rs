@@ -1,8 +1,36 @@
-//! Whether a password is among the breached ones. Not here: what a new password must be, and what becomes
-//! of one that is found.
+//! Where breached passwords are known: the built-in list, an index in a file, a service. Not here: in which
+//! order they are asked and what is made of their answers (`flows::breach`).
 
-use portcullis_breach::Sha1;
+mod breaker;
+mod offline;
+mod online;
+
+use portcullis_breach::{Common, Sha1};
 use portcullis_domain::password::normalise;
+
+pub use offline::{Offline, Standing, watch};
+pub use online::{Known, NotAnswered, Online};
+
+use crate::config;
+
+/// All that can be asked.
+pub struct Breach {
+    pub common: Common,
+    /// `None` where no file is configured.
+    pub offline: Option<Offline>,
+    pub online: Online,
+}
+
+impl Breach {
+    /// As the configuration has it. An index that cannot be used is logged, and stops nothing.
+    pub fn new(config: &config::Breach) -> Result<Self, rustls::Error> {
+        Ok(Self {
+            common: Common::default(),
+            offline: config.offline_index.as_deref().map(Offline::open),
+            online: Online::new(&config.range_url)?,
+        })
+    }
+}
 
 /// The hashes by which a password may be known: of the bytes that were typed, and of its normal form, if
 /// that is another. What was breached somewhere was hashed there as it came.

@@ -147,6 +147,10 @@ fn write_config(directory: &Path, port: u16, upstream: SocketAddr) -> anyhow::Re
 listen = "127.0.0.1:{port}"{public_url}
 data_dir = {data}
 
+# Nothing of a password leaves this machine.
+[breach]
+sources = ["list"]
+
 [[integrity.root]]
 name = "app"
 path = {application}

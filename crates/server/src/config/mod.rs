@@ -5,6 +5,7 @@
 //! parsing, `config sample` and the handbook's reference come from.
 
 mod agreement;
+mod breach;
 mod document;
 mod fault;
 mod gate;
@@ -39,6 +40,7 @@ use portcullis_domain::step_up::StepUp;
 use portcullis_domain::text::{Email, Host};
 use url::Url;
 
+pub use breach::{Breach, BreachSource};
 pub use fault::{Fault, Faults, Place};
 pub use integrity::{Integrity, WatchedRoot};
 pub use mail::{MailLogin, MailSecurity, SmtpServer};
@@ -59,6 +61,7 @@ pub struct Config {
     pub sign_in: SignIn,
     pub limits: Limits,
     pub mail: Mail,
+    pub breach: Breach,
     pub geo: Geo,
     pub audit: Audit,
     pub integrity: Integrity,

@@ -23,7 +23,7 @@ use super::values::{self, word};
 use super::{
     Audit, BackupPlan, Config, Cookies, Csrf, Database, FirstUser, Geo, Limits, Log, LogFormat,
     LoggedRequests, Metrics, Password, Profile, Server, Session, SignIn, TlsFiles, Tokens,
-    agreement, gate, integrity, keys, mail, webhook,
+    agreement, breach, gate, integrity, keys, mail, webhook,
 };
 
 /// The whole configuration, or every fault of it.
@@ -47,6 +47,7 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
     let sign_in = read(source, "sign_in", faults, sign_in);
     let limits = read(source, "limits", faults, limits);
     let mail = read(source, "mail", faults, |r| mail::mail(r, data_dir));
+    let breach = read(source, "breach", faults, breach::breach);
     let geo = read(source, "geo", faults, geo);
     let audit = read(source, "audit", faults, |r| audit(r, data_dir));
     let webhooks = webhook::webhooks(source, faults);
@@ -69,6 +70,7 @@ fn every_section(source: &Source, faults: &mut Faults) -> Result<Config, Reporte
         sign_in: sign_in?,
         limits: limits?,
         mail: mail?,
+        breach: breach?,
         geo: geo?,
         audit: Audit { webhooks: webhooks?, ..audit? },
         integrity: integrity?,

@@ -1,12 +1,14 @@
 //! The table of keys: every setting that exists, with its default, what it accepts and what it is for.
 //! Data only.
 
+mod breach;
 mod integrity;
 mod sign_in;
 mod webhook;
 
 use super::keys::{Default, Key, Kind, Section};
 use Default::{Follows, Is, Required};
+use breach::BREACH;
 use integrity::INTEGRITY;
 use sign_in::SIGN_IN;
 
@@ -35,6 +37,7 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { name: "sign_in", doc: "Which other sites take part in a sign-in.", keys: SIGN_IN },
     Section { name: "limits", doc: "How often and how much.", keys: LIMITS },
     Section { name: "mail", doc: "How mail leaves.", keys: MAIL },
+    Section { name: "breach", doc: "Which passwords others know already.", keys: BREACH },
     Section { name: "geo", doc: "Where people sign in from.", keys: GEO },
     Section { name: "audit", doc: "The log of what happened.", keys: AUDIT },
     Section { name: "integrity", doc: "The watch over the application's files.", keys: INTEGRITY },

@@ -10,6 +10,7 @@ pub mod audit;
 pub mod backup;
 pub mod barrier;
 pub mod blacklist;
+pub mod breach;
 pub mod change_password;
 pub mod credentials;
 pub mod csrf;

@@ -5,8 +5,8 @@ use http::Method;
 use super::api::console::password_tokens as tokens;
 use super::api::oauth::{introspect, revoke};
 use super::api::{
-    access_token, account_sessions, activity_log, api_keys, change_password, console, csrf, email,
-    file_integrity, first_user, health, limits, login, logout, logout_user, magic_link, me,
+    access_token, account_sessions, activity_log, api_keys, breach, change_password, console, csrf,
+    email, file_integrity, first_user, health, limits, login, logout, logout_user, magic_link, me,
     mobile_auth, oauth, openapi, own_permissions, own_profile, password_reset, permissions, places,
     probe, profile, roles, second_factor, security_report, session_acts, sessions, trusted_devices,
     two_factor, users, verify_place,
@@ -105,6 +105,8 @@ fn password_rows() -> Vec<Row> {
             change_password::POST,
             change_password::post,
         ),
+        row(Method::GET, breach::PATH, breach::BELOW, breach::below),
+        row(Method::POST, breach::PATH, breach::CHECK, breach::check),
         row(Method::POST, "/api/auth/forgot-password", reset::FORGOT, reset::forgot),
         row(Method::POST, "/api/auth/verify-reset-code", reset::VERIFY, reset::verify),
         row(Method::POST, "/api/auth/reset-password", reset::RESET, reset::reset),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::app::App;
 use crate::backups::Trouble;
+use crate::breach::Standing;
 use crate::flows::audit::watch;
 use crate::geo;
 use crate::web::caller::Anyone;
@@ -60,6 +61,8 @@ fn is_ready(app: &App) -> Value {
     let backups = app.backups.trouble(app.config.backup.as_ref(), app.clock.now());
     let warnings: Vec<&str> = [
         ("geo_database", app.geo.standing() == geo::Standing::Bad),
+        ("breach_index", is_refused(app)),
+        ("breach_service", app.breach.online.is_down()),
         ("audit_log", app.audit.trouble().is_some()),
         ("audit_rejected", app.audit.has_rejected()),
         ("audit_verify_late", watch::is_late(app)),
@@ -78,4 +81,9 @@ fn is_ready(app: &App) -> Value {
     } else {
         json!({"status": "ready", "warnings": warnings})
     }
+}
+
+/// Whether the index of breached passwords cannot be used.
+fn is_refused(app: &App) -> bool {
+    app.breach.offline.as_ref().is_some_and(|offline| offline.standing() == Standing::Refused)
 }

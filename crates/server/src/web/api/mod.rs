@@ -6,6 +6,7 @@ pub mod account_sessions;
 pub mod activity_log;
 pub mod api_keys;
 pub mod blacklist;
+pub mod breach;
 pub mod change_password;
 pub mod console;
 pub mod csrf;

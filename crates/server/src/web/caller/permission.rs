@@ -15,6 +15,7 @@ permissions! {
     ApiPermissionsManage = "api.admin.api_permissions.manage",
     LimitsManage = "api.admin.limits.manage",
     MobileAuthUse = "api.security.mobile_auth.use",
+    PasswordBreachCheckRead = "api.security.password_breach_check.read",
     RolesManage = "api.admin.roles.manage",
     SecurityReportManage = "api.admin.security_report.manage",
     SessionsList = "api.security.sessions.list",

@@ -1,3 +1,7 @@
-//! Breached passwords: the commands on their index.
+//! Breached passwords: the commands on their index, who is asked about a password, and what is answered.
 
+mod checks;
 mod commands;
+mod offline;
+mod online;
+mod service;

@@ -244,6 +244,9 @@ fn usual_config(database: &Database, upstream: &Upstream) -> String {
         lockout = "off"
         requests = "off"
 
+        [breach]
+        sources = ["list"]
+
         [gate]
         upstream = "http://{upstream}"
         rule = [

@@ -1,0 +1,178 @@
+//! The index of breached passwords as a server has it open. It answers as soon as its head and its table are
+//! right, because every answer is checked; all of it is read meanwhile, and what is damaged anywhere is used
+//! no more. A file that cannot be used stops nothing: the log, the health checks and the answers say so.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use jiff::civil::Date;
+use portcullis_breach::{Count, Found, Index, NotAnIndex, Prefix, Progress, Sha1, Unread};
+
+use crate::app::App;
+
+/// How often it is looked whether another file took the place.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The file, and what is open of it.
+pub struct Offline {
+    file: PathBuf,
+    held: RwLock<Held>,
+}
+
+#[derive(Clone, Default)]
+struct Held {
+    /// `None`: it cannot be used.
+    index: Option<Arc<Index>>,
+    /// Whether every byte of it was found right.
+    is_verified: bool,
+    seen: Seen,
+}
+
+/// What changes when a file is written or replaced; `None`: there was none.
+type Seen = Option<(u64, u64, u64, i64, i64)>;
+
+/// How it stands with the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It answers; not all of it was read yet.
+    Opened,
+    /// It answers, and all of it was read.
+    Verified,
+    /// It cannot be used.
+    Refused,
+}
+
+impl Offline {
+    /// Opens the file; whatever is wrong with it is logged.
+    pub fn open(file: &Path) -> Self {
+        let offline = Self { file: file.to_owned(), held: RwLock::default() };
+        offline.take_over(see(file));
+        offline
+    }
+
+    /// How it stands with it.
+    pub fn standing(&self) -> Standing {
+        match self.held() {
+            Held { index: None, .. } => Standing::Refused,
+            Held { is_verified: true, .. } => Standing::Verified,
+            Held { .. } => Standing::Opened,
+        }
+    }
+
+    /// Of when its passwords are, if it can be used.
+    pub fn date(&self) -> Option<Date> {
+        self.held().index.map(|index| index.head().date)
+    }
+
+    /// How often one of the hashes was found. `Err`: there is no answer.
+    pub async fn lookup(&self, hashes: Vec<Sha1>) -> Result<Option<Count>, Unread> {
+        let look = move |index: &Index| {
+            let found = hashes.iter().map(|hash| index.lookup(hash));
+            Ok(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().max())
+        };
+        self.ask(look).await
+    }
+
+    /// All that have a prefix. `Err`: there is no answer.
+    pub async fn below(&self, prefix: Prefix) -> Result<Vec<Found>, Unread> {
+        self.ask(move |index| index.below(prefix)).await
+    }
+
+    /// Asks on a thread that may wait for a disk. Where a part is damaged, nothing more is asked.
+    async fn ask<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Index) -> Result<T, Unread> + Send + 'static,
+    ) -> Result<T, Unread> {
+        let index = self.held().index.ok_or(Unread::Damaged)?;
+        let looked = tokio::task::spawn_blocking(move || (look(&index), index)).await;
+        let (looked, index) = looked.map_err(std::io::Error::other)?;
+        if let Err(fault) = &looked {
+            self.refuse(&index, fault);
+        }
+        looked
+    }
+
+    /// Takes another file over, if one took the place, and reads all of what was not read yet.
+    fn look(&self, progress: &Progress) {
+        let seen = see(&self.file);
+        if seen != self.held().seen {
+            self.take_over(seen);
+        }
+        let Held { index: Some(index), is_verified: false, .. } = self.held() else { return };
+        match index.verify(progress) {
+            Ok(_) => {
+                let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+                held.is_verified |= is_same(held.index.as_ref(), &index);
+            }
+            Err(NotAnIndex::Stopped) => {}
+            Err(fault) => self.refuse(&index, &fault),
+        }
+    }
+
+    fn take_over(&self, seen: Seen) {
+        let file = self.file.display();
+        let index = match Index::open(&self.file) {
+            Ok(index) => {
+                let (date, entries) = (index.head().date, index.head().entries);
+                tracing::info!(%file, %date, entries, "the index of breached passwords is open");
+                Some(Arc::new(index))
+            }
+            Err(fault) => {
+                tracing::error!("breach.offline_index: {file} {fault}; it is not asked");
+                None
+            }
+        };
+        let held = Held { index, is_verified: false, seen };
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = held;
+    }
+
+    /// Uses an index no more, unless another one took its place meanwhile.
+    fn refuse(&self, index: &Arc<Index>, fault: &dyn std::fmt::Display) {
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        if is_same(held.index.as_ref(), index) {
+            held.index = None;
+            let file = self.file.display();
+            tracing::error!("breach.offline_index: {file}: {fault}; it is asked no more");
+        }
+    }
+
+    fn held(&self) -> Held {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Looks at the file now and then until the server stops.
+pub async fn watch(app: App) {
+    if app.breach.offline.is_none() {
+        return;
+    }
+    let progress = Arc::new(Progress::default());
+    loop {
+        let (looked, meanwhile) = (Arc::clone(&progress), app.clone());
+        let look = move || {
+            if let Some(offline) = &meanwhile.breach.offline {
+                offline.look(&looked);
+            }
+        };
+        let mut looking = tokio::task::spawn_blocking(look);
+        tokio::select! {
+            done = &mut looking => if done.is_err() { return },
+            () = app.stopping.cancelled() => progress.stop(),
+        }
+        tokio::select! {
+            () = app.stopping.cancelled() => return,
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+fn is_same(held: Option<&Arc<Index>>, index: &Arc<Index>) -> bool {
+    held.is_some_and(|held| Arc::ptr_eq(held, index))
+}
+
+fn see(file: &Path) -> Seen {
+    let is = std::fs::metadata(file).ok()?;
+    Some((is.dev(), is.ino(), is.len(), is.mtime(), is.mtime_nsec()))
+}

@@ -1,0 +1,113 @@
+//! The range service: how it is asked, what of it is believed, and that nobody waits for it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::checks::{below, check};
+use super::service::{Asked, Manner, Service};
+use crate::harness::people::STAFF;
+use crate::harness::{Setup, on_each_database_with};
+
+/// SHA-1: 21BD1….
+const KNOWN: (&str, u64) = ("P@ssw0rd", 3_200);
+const DAY: Duration = Duration::from_hours(24);
+
+#[tokio::test]
+async fn a_prefix_is_asked_for_once_a_day_and_never_more_than_that() {
+    let service = Service::start(&[KNOWN]).await;
+    on_each_database_with(Setup::with(&service.config(r#""online""#)), async |server| {
+        let before = service.asked().len();
+        let asked = || service.asked().split_off(before);
+        let staff = server.by_cookie(&STAFF).await;
+        let first = Asked {
+            path: "/range/21BD1".to_owned(),
+            padding: Some("true".to_owned()),
+            etag: None,
+            agent: Some(concat!("Portcullis/", env!("CARGO_PKG_VERSION")).to_owned()),
+        };
+        let answer = check(&staff, KNOWN.0).await.json();
+        assert_eq!(answer["count"], 3_200);
+        assert_eq!(asked(), [first.clone()]);
+        // Padding is no password: of 60 lines half are some.
+        let answer = below(&staff, "21BD1").await.json();
+        assert_eq!(answer["data"]["suffixes"].as_array().unwrap().len(), 31);
+        assert_eq!(answer["data"]["count"], json!(3_200 + (30..60).sum::<u64>()));
+        assert_eq!(asked().len(), 1);
+        server.advance(DAY);
+        let staff = server.sign_in(&STAFF).await;
+        let answer = check(&staff, KNOWN.0).await.json();
+        assert_eq!((&answer["count"], &answer["date"]), (&json!(3_200), &json!("2025-11-20")));
+        let again = Asked { etag: Some("\"21BD1\"".to_owned()), ..first.clone() };
+        assert_eq!(asked(), [first, again]);
+        check(&staff, KNOWN.0).await;
+        assert_eq!(asked().len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_but_an_answer_of_its_kind_is_believed() {
+    let manners = [
+        Manner::Silent,
+        Manner::Status(500),
+        Manner::Status(302),
+        Manner::Status(304),
+        Manner::Status(429),
+        Manner::Html,
+        Manner::Empty,
+        Manner::Short,
+        Manner::Ntlm,
+        Manner::Endless,
+        Manner::CutOff,
+    ];
+    for manner in manners {
+        let service = Service::start(&[KNOWN]).await;
+        let setup = Setup::with(&service.config(r#""list", "online""#));
+        on_each_database_with(setup, async |server| {
+            let staff = server.by_cookie(&STAFF).await;
+            service.is(manner);
+            let started = Instant::now();
+            let answer = check(&staff, "a quiet harbour").await;
+            assert!(started.elapsed() < Duration::from_secs(5), "{manner:?}");
+            assert_eq!(answer.status, 200, "{manner:?}: {answer:?}");
+            let body = answer.json();
+            let told = (&body["breached"], &body["source"], &body["unavailable"]);
+            assert_eq!(told, (&json!(false), &json!("list"), &json!(["online"])), "{manner:?}");
+            // Whoever answers is believed all the same.
+            let body = check(&staff, KNOWN.0).await.json();
+            let told = (&body["breached"], &body["count"], &body["source"]);
+            assert_eq!(told, (&json!(true), &json!(1), &json!("list")), "{manner:?}");
+            let body = below(&staff, "21BD1").await.json();
+            assert_eq!(body["data"]["source"], "list", "{manner:?}");
+            service.is(Manner::Honest);
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn one_that_fails_is_left_alone_and_tried_again() {
+    let service = Service::start(&[KNOWN]).await;
+    on_each_database_with(Setup::with(&service.config(r#""online""#)), async |server| {
+        let before = service.asked().len();
+        let staff = server.by_cookie(&STAFF).await;
+        let ready = async || server.client().get("/readyz").send().await.json()["warnings"].clone();
+        service.is(Manner::Status(503));
+        for _ in 0..6 {
+            let answer = check(&staff, KNOWN.0).await;
+            assert_eq!(answer.status, 503, "{answer:?}");
+            assert_eq!(answer.json()["code"], "breach_unavailable");
+        }
+        assert_eq!(service.asked().len(), before + 3);
+        assert_eq!(ready().await, json!(["breach_service"]));
+        server.advance(Duration::from_secs(30));
+        assert_eq!(check(&staff, KNOWN.0).await.status, 503);
+        assert_eq!(service.asked().len(), before + 4);
+        service.is(Manner::Honest);
+        server.advance(Duration::from_secs(30));
+        assert_eq!(check(&staff, KNOWN.0).await.json()["count"], 3_200);
+        assert_eq!(ready().await, json!(null));
+    })
+    .await;
+}
