@@ -21,6 +21,9 @@ const MOST_MOVED: usize = 20_000;
 /// So many findings of what the baseline does not have are kept; more are only counted. All others are
 /// bounded by the baseline: nobody hides what he changed behind what he added.
 pub const MOST_ADDED: usize = 100_000;
+/// So many of those that are worse than others are kept beside them: nobody hides a program behind
+/// pictures.
+pub const MOST_WORSE: usize = 10_000;
 /// So many bytes of paths and targets of links they have.
 const MOST_ADDED_BYTES: usize = 32 << 20;
 /// So many that are gone may be a clean-up, whatever part of the baseline they are.
@@ -134,6 +137,8 @@ pub struct Comparison<B: Iterator> {
     root: Option<OwnedFd>,
     findings: Vec<Finding>,
     added: Added,
+    worse: Added,
+    is_worse: Box<dyn Fn(&Finding) -> bool>,
     unkept: u64,
     /// The last folder of which nothing is known: what is in it stands right behind it.
     closed: Option<(Vec<u8>, Why)>,
@@ -149,13 +154,17 @@ pub struct Comparison<B: Iterator> {
 }
 
 /// What is kept of findings that no baseline bounds.
-#[derive(Default)]
 struct Added {
+    most: usize,
     count: usize,
     bytes: usize,
 }
 
 impl Added {
+    fn at_most(most: usize) -> Self {
+        Self { most, count: 0, bytes: 0 }
+    }
+
     /// Whether there is room for one more.
     fn take(&mut self, is: &Is) -> bool {
         let bytes = match is {
@@ -165,7 +174,7 @@ impl Added {
             Is::There(Entry { path, .. }) | Is::Unverifiable { path, .. } => path.len(),
             Is::Gone => 0,
         };
-        let is_full = self.count >= MOST_ADDED || self.bytes + bytes > MOST_ADDED_BYTES;
+        let is_full = self.count >= self.most || self.bytes + bytes > MOST_ADDED_BYTES;
         if !is_full {
             self.count += 1;
             self.bytes += bytes;
@@ -241,7 +250,9 @@ where
             baseline: baseline.peekable(),
             root: open(root, flags, Mode::empty()).ok(),
             findings: Vec::new(),
-            added: Added::default(),
+            added: Added::at_most(MOST_ADDED),
+            worse: Added::at_most(MOST_WORSE),
+            is_worse: Box::new(|_| false),
             unkept: 0,
             closed: None,
             names: Names::default(),
@@ -258,6 +269,12 @@ where
     #[must_use]
     pub fn asking(self, asked: Asked) -> Self {
         Self { asked, ..self }
+    }
+
+    /// Says which of what was added is worse than the rest of it: there is room of its own for it.
+    #[must_use]
+    pub fn fearing(self, is_worse: impl Fn(&Finding) -> bool + 'static) -> Self {
+        Self { is_worse: Box::new(is_worse), ..self }
     }
 
     /// The next that was seen. A fault is one of the baseline.
@@ -363,8 +380,16 @@ where
 
     fn add_as(&mut self, was: Option<Entry>, is: Is, begins: Beginning) {
         self.asked.bad(path_of(was.as_ref(), &is));
-        if was.is_some() || self.added.take(&is) {
-            self.findings.push(Finding { was, is, moved: None, begins });
+        let finding = Finding { was, is, moved: None, begins };
+        let room = if finding.was.is_some() {
+            None
+        } else if (self.is_worse)(&finding) {
+            Some(&mut self.worse)
+        } else {
+            Some(&mut self.added)
+        };
+        if room.is_none_or(|room| room.take(&finding.is)) {
+            self.findings.push(finding);
         } else {
             self.unkept += 1;
         }

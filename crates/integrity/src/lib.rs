@@ -29,7 +29,8 @@ mod watch;
 pub use asked::Asked;
 pub use beginning::Beginning;
 pub use compare::{
-    Change, Compared, Comparison, Finding, Is, MOST_ADDED, MostGone, NotAChange, is_gone,
+    Change, Compared, Comparison, Finding, Is, MOST_ADDED, MOST_WORSE, MostGone, NotAChange,
+    is_gone,
 };
 pub use digest::{Digest, NotADigest};
 pub use entry::{Content, Entry, NotAnEntry, Owner};

@@ -6,7 +6,7 @@ use std::fs;
 use portcullis_integrity::manifest::Manifest;
 use portcullis_integrity::{
     Beginning, Change, Compared, Comparison, Content, Entry, Finding, Inode, Linked, MOST_ADDED,
-    MostGone, NamedElsewhere, Plan, Progress, Scope, Seen, Why, scan,
+    MOST_WORSE, MostGone, NamedElsewhere, Plan, Progress, Scope, Seen, Why, scan,
 };
 use tempfile::tempdir;
 
@@ -106,6 +106,17 @@ fn only_what_was_added_is_kept_up_to_a_bound() {
     let unread =
         |number| Seen::Unverifiable { path: path(number), why: Why::Denied, outline: None };
     check(&against((0..MOST_ADDED + 100).map(unread)), MOST_ADDED, 100);
+    // What is worse has room of its own, wherever it stands.
+    let root = tempdir().unwrap();
+    let none = std::iter::empty::<Result<Entry, ()>>();
+    let mut comparison =
+        Comparison::begin(none, root.path()).fearing(|finding| finding.path().ends_with(b"9"));
+    for number in 0..200_000 {
+        comparison.seen(is(folder(format!("{number:06}")))).unwrap();
+    }
+    let found = comparison.finish().unwrap();
+    assert_eq!((found.findings.len(), found.unkept), (MOST_ADDED + MOST_WORSE, 90_000));
+    assert_eq!(found.findings.last().unwrap().path(), b"111110");
     // Fewer, with paths that are as long as paths can be.
     let long = "x".repeat(4000);
     let long = (0..20_000).map(|number| is(folder(format!("{number:06}{long}"))));

@@ -10,7 +10,7 @@ use std::thread::available_parallelism;
 use portcullis_integrity::manifest::Fault as ManifestFault;
 use portcullis_integrity::{
     Asked, Compared, Comparison, Entry, Exclude, Finding, NotAPattern, NotScanned, Plan, Progress,
-    Scope, Seen, Why, is_gone, scan,
+    Rules, Scope, Seen, Severity, Why, is_gone, scan,
 };
 use portcullis_store::integrity::alerts;
 
@@ -24,6 +24,8 @@ pub(super) struct Target {
     pub(super) progress: Arc<Progress>,
     /// Paths that open alerts are about: whether they are as they ought to be.
     pub(super) asked: Vec<Vec<u8>>,
+    /// By which of what is too much to be kept the worse is.
+    pub(super) rules: Rules,
 }
 
 /// What a deployment declares.
@@ -92,7 +94,12 @@ pub(super) async fn target(
     let open = alerts::open_paths(&mut monitor.db.read().await?, &root.name).await?;
     let asked = open.into_iter().map(|alert| alert.path).collect();
     let plan = Plan { scope, ..plan(monitor.settings, root)? };
-    Ok(Target { plan, progress: Arc::new(Progress::default()), asked })
+    Ok(Target {
+        plan,
+        progress: Arc::new(Progress::default()),
+        asked,
+        rules: monitor.settings.rules.clone(),
+    })
 }
 
 /// Looks, and compares. Blocks.
@@ -161,7 +168,11 @@ impl Held {
             Ok(entry) => plan.covers(&entry.path),
             Err(_) => true,
         });
-        let comparison = begin(Box::new(lines) as Lines, &root).asking(asked);
+        let rules = target.rules.clone();
+        let is_bad = |severity: Option<Severity>| severity >= Some(Severity::High);
+        let comparison = begin(Box::new(lines) as Lines, &root)
+            .asking(asked)
+            .fearing(move |finding| is_bad(rules.judge(finding, &root).severity));
         Ok(Self { comparison, exclude })
     }
 
@@ -190,7 +201,7 @@ pub(super) struct Observed {
 /// Writes down what is there; what could not be checked is not in it. Blocks.
 pub(super) fn observe(target: Target, mut body: Written) -> Result<Observed, NotLooked> {
     let (mut fault, mut closed) = (None, Vec::new());
-    let Target { plan, progress, asked } = target;
+    let Target { plan, progress, asked, .. } = target;
     let mut asked = Asked::of(asked.into_iter().filter(|path| plan.covers(path)));
     let scanned = scan(&plan, &progress, |seen| match seen {
         Seen::Is(entry, ..) => {
