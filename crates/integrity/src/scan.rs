@@ -241,16 +241,32 @@ fn run<R: io::Read + Send>(
         let batches = plan.threads.get() * (WAITING + 1) + 1;
         let folders = (MOST_FOLDERS / batches).max(2);
         let to = Batches { most_folders: folders, progress, window, to: jobs };
-        scope.spawn(move || to.list(walk, rows));
+        scope.spawn(move || {
+            step_back(plan);
+            to.list(walk, rows);
+        });
         for _ in 0..plan.threads.get() {
             let looker = Looker::new(plan.max_bytes, &linked, &pace, progress, judge);
             let (pace, to_us) = (&pace, to_us.clone());
-            scope.spawn(move || work(looker, pace, progress, jobs, &to_us));
+            scope.spawn(move || {
+                step_back(plan);
+                work(looker, pace, progress, jobs, &to_us);
+            });
         }
         drop(to_us);
         in_order(&results, window, &mut each);
     });
     if progress.is_stopped() { Err(NotScanned::Stopped) } else { Ok(()) }
+}
+
+/// Has this thread, which ends with the scan, come after those that serve somebody, in what it computes and
+/// reads. A look at a part is short, and somebody waits for what it finds.
+fn step_back(plan: &Plan) {
+    const NICE: i32 = 10;
+    if plan.scope.is_everything() {
+        // Where the system does not want to, all is as it was.
+        let _nice = rustix::process::nice(NICE);
+    }
 }
 
 /// Where what is listed goes.

@@ -83,7 +83,7 @@ impl Dirty {
         (self.place, self.root_gone) = (Place::Everything, true);
     }
 
-    /// What is not watched is to be told, though nothing else is.
+    /// What is not watched, or the root itself, is to be looked at, though nothing below it is.
     pub(super) fn told_anew(&mut self) {
         self.told_anew = true;
     }

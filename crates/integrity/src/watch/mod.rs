@@ -60,7 +60,7 @@ pub struct Watch {
 /// What a burst came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// Where to look; nothing, when only what is uncovered has changed.
+    /// Where to look; nothing below the root, when only the root itself or what is uncovered has changed.
     pub dirty: Scope,
     /// The system had more to tell than it keeps. What is dirty is everything then.
     pub overflowed: bool,
@@ -186,7 +186,8 @@ impl Watch {
                 self.changed(join(&folder, &name), what, dirty);
             }
         } else if is_root && what.contains(ReadFlags::ATTRIB) {
-            dirty.add(Vec::new());
+            // Nothing below it has changed by that.
+            dirty.told_anew();
         }
     }
 

@@ -85,6 +85,19 @@ fn a_single_change_becomes_a_batch_in_less_than_a_second() {
     check(&|| set_mode(root, "deep", 0o700), &["deep"]);
 }
 
+/// Whoever touches the root has nobody read all that is in it.
+#[test]
+fn what_is_done_to_the_root_itself_is_no_change_of_what_is_in_it() {
+    let root = tempdir().unwrap();
+    fs::write(root.path().join("a"), "x").unwrap();
+    let mut watch = arm(root.path());
+    set_mode(root.path(), "", 0o750);
+    let batch = next(&mut watch);
+    assert_eq!((batch.dirty, batch.root_gone), (Scope::of([]), false));
+    set_mode(root.path(), "a", 0o600);
+    assert_eq!(next(&mut watch).dirty, Scope::of([b"a".to_vec()]), "control");
+}
+
 #[test]
 fn a_burst_is_one_batch_and_one_without_an_end_is_given_in_parts() {
     let root = tempdir().unwrap();

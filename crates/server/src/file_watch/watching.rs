@@ -17,6 +17,11 @@ use crate::flows::integrity::{Fault, Monitor, check, unwatched};
 
 /// A root is looked at so often at most.
 const PAUSE: Duration = Duration::from_secs(1);
+/// After a look at the whole there is no other one for so many times as long as it took, so that whoever
+/// touches things all day keeps no core busy.
+const REST: u32 = 10;
+/// And for no longer than this.
+const LONGEST_REST: Duration = Duration::from_mins(10);
 
 /// Watches every root from now on. Each has its watch when this is done, if it can be opened.
 pub(super) async fn begin(app: &App) {
@@ -41,8 +46,12 @@ struct Watching {
     root: WatchedRoot,
     budget: Budget,
     kept: Kept,
-    /// Where to look.
+    /// Where to look at once.
     dirty: Option<Scope>,
+    /// Whether the whole is to be looked at.
+    is_all_dirty: bool,
+    /// Not before this, on the clock that only goes on.
+    all_from: Duration,
     /// The check at the start is expected to look at the whole after this.
     awaited: Option<Time>,
     /// What was said last of folders that are not watched.
@@ -75,6 +84,8 @@ impl Watching {
             budget: budget.clone(),
             kept: Kept::default(),
             dirty: None,
+            is_all_dirty: false,
+            all_from: Duration::ZERO,
             awaited: None,
             is_covered: None,
             overflowed: None,
@@ -94,7 +105,7 @@ impl Watching {
             armed = self.arm().await;
             if armed.is_some() {
                 // What happened between two watches nobody has heard of.
-                self.dirty = Some(Scope::everything());
+                self.is_all_dirty = true;
             }
         }
     }
@@ -162,20 +173,20 @@ impl Watching {
 
     /// Whether there is something to do though nothing is heard.
     fn is_waiting(&self) -> bool {
-        self.dirty.is_some() || self.awaited.is_some()
+        self.dirty.is_some() || self.is_all_dirty || self.awaited.is_some()
     }
 
     async fn look(&mut self, news: News) -> Result<Looked, Fault> {
-        self.dirty = match (self.dirty.take(), news.dirty) {
-            (Some(before), Some(dirty)) => Some(before.and(dirty)),
-            (before, dirty) => before.or(dirty),
-        };
+        if let Some(dirty) = news.dirty {
+            self.add(dirty);
+        }
         self.say_uncovered(news.uncovered.as_ref()).await?;
         if news.overflowed {
             self.say_overflowed().await?;
         }
         self.miss_nothing().await?;
-        let Some(scope) = self.dirty.clone() else { return Ok(Looked::Nowhere) };
+        let Some(scope) = self.due() else { return Ok(Looked::Nowhere) };
+        let began = self.app.clock.monotonic();
         let (app, context) = (self.app.clone(), Context::default());
         let monitor = Monitor::of(&app, &context);
         let kept = &mut self.kept;
@@ -183,6 +194,11 @@ impl Watching {
         let looking = Box::pin(glance(&monitor, &self.root, &scope, kept, &app.stopping));
         if let Glanced::Done(told) = looking.await? {
             self.dirty = None;
+            if scope.is_everything() {
+                let now = self.app.clock.monotonic();
+                self.is_all_dirty = false;
+                self.all_from = now + rest_after(now.saturating_sub(began));
+            }
             self.awaited = self.awaited.filter(|_| !scope.is_everything());
             tracing::debug!(
                 root = self.root.name,
@@ -191,6 +207,28 @@ impl Watching {
             );
         }
         Ok(Looked::AtFiles)
+    }
+
+    fn add(&mut self, dirty: Scope) {
+        // Also while the whole has to wait it is looked whether the root is there.
+        self.is_all_dirty |= dirty.is_everything();
+        let now = if dirty.is_everything() { Scope::of([]) } else { dirty };
+        self.dirty = Some(match self.dirty.take() {
+            Some(before) => before.and(now),
+            None => now,
+        });
+        // More than is looked for one by one.
+        if self.dirty.as_ref().is_some_and(Scope::is_everything) {
+            (self.is_all_dirty, self.dirty) = (true, None);
+        }
+    }
+
+    /// Where to look now.
+    fn due(&self) -> Option<Scope> {
+        if self.is_all_dirty && self.app.clock.monotonic() >= self.all_from {
+            return Some(Scope::everything());
+        }
+        self.dirty.clone()
     }
 
     /// Looks at the whole, unless a check does that has begun after the watch was set.
@@ -205,7 +243,7 @@ impl Watching {
             return Ok(());
         }
         if !is_looked_at {
-            self.dirty = Some(Scope::everything());
+            self.is_all_dirty = true;
         }
         self.awaited = None;
         Ok(())
@@ -257,6 +295,23 @@ impl Watching {
             let error = &fault as &dyn std::error::Error;
             let root = self.root.name.as_str();
             tracing::warn!(error, root, "changes of files are not looked at; they will be");
+        }
+    }
+}
+
+/// How long the whole is left alone after a look at it that took so long.
+fn rest_after(took: Duration) -> Duration {
+    took.saturating_mul(REST).min(LONGEST_REST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_is_left_alone_for_longer_than_a_look_at_it_takes() {
+        for (took, rest) in [(0, 0), (2, 20), (59, 590), (61, 600), (u64::MAX, 600)] {
+            assert_eq!(rest_after(Duration::from_secs(took)), Duration::from_secs(rest), "{took}");
         }
     }
 }
