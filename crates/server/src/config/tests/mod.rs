@@ -46,7 +46,7 @@ fn accepted(file: &str, env: &[(&str, &str)]) -> Config {
 const LISTEN: &str = "an address and port such as 127.0.0.1:8080";
 const DURATION: &str = "a duration such as 30s, 15m, 2h or 30d";
 const SECTION_NAMES: &str = "server, database, cookies, session, tokens, csrf, password, sign_in, \
-                             limits, mail, geo, audit, integrity, gate, backup, metrics, log";
+                             limits, mail, breach, geo, audit, integrity, gate, backup, metrics, log";
 
 #[test]
 fn nothing_written_gives_the_documented_defaults() {

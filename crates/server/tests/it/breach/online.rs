@@ -1,6 +1,6 @@
 //! The range service: how it is asked, what of it is believed, and that nobody waits for it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -28,7 +28,7 @@ async fn a_prefix_is_asked_for_once_a_day_and_never_more_than_that() {
         };
         let answer = check(&staff, KNOWN.0).await.json();
         assert_eq!(answer["count"], 3_200);
-        assert_eq!(asked(), [first.clone()]);
+        assert_eq!(asked(), std::slice::from_ref(&first));
         // Padding is no password: of 60 lines half are some.
         let answer = below(&staff, "21BD1").await.json();
         assert_eq!(answer["data"]["suffixes"].as_array().unwrap().len(), 31);
@@ -67,9 +67,10 @@ async fn nothing_but_an_answer_of_its_kind_is_believed() {
         on_each_database_with(setup, async |server| {
             let staff = server.by_cookie(&STAFF).await;
             service.is(manner);
-            let started = Instant::now();
-            let answer = check(&staff, "a quiet harbour").await;
-            assert!(started.elapsed() < Duration::from_secs(5), "{manner:?}");
+            // Nobody waits for it: the rest of these seconds is for a machine that has much to do.
+            let within = Duration::from_secs(10);
+            let answer = tokio::time::timeout(within, check(&staff, "a quiet harbour")).await;
+            let answer = answer.unwrap_or_else(|_| panic!("{manner:?} is waited for"));
             assert_eq!(answer.status, 200, "{manner:?}: {answer:?}");
             let body = answer.json();
             let told = (&body["breached"], &body["source"], &body["unavailable"]);

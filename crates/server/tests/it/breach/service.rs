@@ -1,4 +1,4 @@
-//! A range service as the real one answers: CRLF, padding with the count 0, an ETag; and in every way in which
+//! A range service as the real one answers: CRLF, padding with the count 0, an `ETag`; and in every way in which
 //! it can be wrong.
 
 use std::convert::Infallible;
