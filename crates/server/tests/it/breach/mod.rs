@@ -2,6 +2,7 @@
 
 mod checks;
 mod commands;
+mod corpus;
 mod offline;
 mod online;
 mod service;
