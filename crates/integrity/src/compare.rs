@@ -7,13 +7,13 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::str::FromStr;
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat, fstat, open, openat, statat};
-use rustix::io::Errno;
+use rustix::fs::{Mode, OFlags, open};
 
 use crate::asked::Asked;
+use crate::gone::stat;
 use crate::links::{NamedElsewhere, Names};
-use crate::look::{Inode, Seen, Why};
-use crate::path::{is_below, order};
+use crate::look::{Inode, Seen, Why, look_at_root};
+use crate::path::order;
 use crate::{Beginning, Content, Digest, Entry, Outline};
 
 /// So many that were added or deleted are looked through for moves.
@@ -135,6 +135,8 @@ fn path_of<'f>(was: Option<&'f Entry>, is: &'f Is) -> &'f [u8] {
 pub struct Comparison<B: Iterator> {
     baseline: Peekable<B>,
     root: Option<OwnedFd>,
+    /// What the root itself is.
+    itself: Result<Entry, Why>,
     findings: Vec<Finding>,
     added: Added,
     worse: Added,
@@ -249,6 +251,7 @@ where
         Self {
             baseline: baseline.peekable(),
             root: open(root, flags, Mode::empty()).ok(),
+            itself: look_at_root(root),
             findings: Vec::new(),
             added: Added::at_most(MOST_ADDED),
             worse: Added::at_most(MOST_WORSE),
@@ -280,6 +283,7 @@ where
     /// The next that was seen. A fault is one of the baseline.
     pub fn seen(&mut self, seen: Seen) -> Result<(), E> {
         self.is_empty = false;
+        self.hold_root()?;
         self.missing_before(Some(seen.path()))?;
         let was = match self.baseline.peek() {
             Some(Ok(entry)) if entry.path == seen.path() => self.baseline.next().transpose()?,
@@ -315,6 +319,7 @@ where
 
     /// The rest of the baseline; then what moved is found.
     pub fn finish(mut self) -> Result<Compared, E> {
+        self.hold_root()?;
         self.missing_before(None)?;
         pair_moved(&mut self.findings);
         let most_gone = self.most_gone();
@@ -327,6 +332,28 @@ where
         });
         let Self { findings, unkept, unchanged, .. } = self;
         Ok(Compared { findings, unkept, unchanged, most_gone, named_elsewhere, good })
+    }
+
+    /// Compares the root itself, which stands first in a baseline that tells of it. Where one does not,
+    /// nothing is known of what it ought to be.
+    fn hold_root(&mut self) -> Result<(), E> {
+        let is_root = |line: &Result<Entry, E>| matches!(line, Ok(was) if was.path.is_empty());
+        let Some(was) = self.baseline.next_if(is_root).transpose()? else { return Ok(()) };
+        match &self.itself {
+            Ok(is) if is_alike(&was, is) => {
+                self.unchanged += 1;
+                self.asked.good(&was.path);
+            }
+            Ok(is) => {
+                let is = Is::There(is.clone());
+                self.add(Some(was), is);
+            }
+            Err(why) => {
+                let is = Is::Unverifiable { path: Vec::new(), why: *why, outline: None };
+                self.add(Some(was), is);
+            }
+        }
+        Ok(())
     }
 
     /// Whether so much is gone, and did not move, that it is the root that something happened to.
@@ -360,6 +387,9 @@ where
     /// Whether what was not seen is gone: only if its folder could be listed, and the name is not there.
     fn proved_gone(&self, path: &[u8]) -> Is {
         let unverifiable = |why, outline| Is::Unverifiable { path: path.to_vec(), why, outline };
+        if path.is_empty() {
+            return unverifiable(Why::Unseen, None);
+        }
         let within = |(folder, _): &&(Vec<u8>, Why)| {
             path.strip_prefix(&folder[..]).is_some_and(|rest| rest.first() == Some(&b'/'))
         };
@@ -393,40 +423,6 @@ where
         } else {
             self.unkept += 1;
         }
-    }
-}
-
-/// Whether it is certain that there is nothing under a path below the root.
-pub fn is_gone(root: &Path, path: &[u8]) -> bool {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = open(root, flags, Mode::empty());
-    is_below(path) && root.is_ok_and(|root| matches!(stat(&root, path), Ok(None)))
-}
-
-/// What there is under a path, if anything. Every name of it is asked for in the folder before it, so that
-/// no link leads elsewhere, and what is mounted on one says nothing of what it hides.
-fn stat(root: &OwnedFd, path: &[u8]) -> Result<Option<Stat>, Errno> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let (folders, name) = match path.iter().rposition(|byte| *byte == b'/') {
-        Some(at) => (path.get(..at).unwrap_or_default(), path.get(at + 1..).unwrap_or_default()),
-        None => (&b""[..], path),
-    };
-    let mut folder = openat(root, c".", flags | OFlags::DIRECTORY, Mode::empty())?;
-    let device = fstat(&folder)?.st_dev;
-    for name in folders.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
-        match openat(&folder, name, flags | OFlags::DIRECTORY, Mode::empty()) {
-            Ok(opened) => folder = opened,
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
-            Err(errno) => return Err(errno),
-        }
-        if fstat(&folder)?.st_dev != device {
-            return Err(Errno::XDEV);
-        }
-    }
-    match statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => Ok(Some(stat)),
-        Err(Errno::NOENT) => Ok(None),
-        Err(errno) => Err(errno),
     }
 }
 

@@ -4,13 +4,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::path::{escape, is_below, unescape};
+use crate::path::{ROOT, escape, is_below, named, unescape};
 use crate::{Digest, Type};
 
 /// What there is under a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Below the root, in bytes.
+    /// Below the root, in bytes; empty for the root itself, which is a folder.
     pub path: Vec<u8>,
     pub content: Content,
     /// Twelve bits: rights, set-id bits and the sticky bit.
@@ -120,8 +120,8 @@ impl fmt::Display for Content {
 impl Entry {
     /// Reads a line that [`fmt::Display`] wrote, without its end. It has one spelling: any other is refused.
     pub fn parse(line: &str) -> Result<Self, NotAnEntry> {
-        let entry = Self::read(line).filter(|entry| is_below(&entry.path));
-        entry.ok_or(NotAnEntry)
+        let is_one = |entry: &Self| !entry.path.is_empty() || entry.content == Content::Folder;
+        Self::read(line).filter(is_one).ok_or(NotAnEntry)
     }
 
     fn read(line: &str) -> Option<Self> {
@@ -141,7 +141,10 @@ impl Entry {
             digest => Some(digest.parse().ok()?),
         };
         Some(Self {
-            path: unescape(path)?,
+            path: match path {
+                ROOT => Vec::new(),
+                path => unescape(path).filter(|path| is_below(path))?,
+            },
             content: Content::parse(word, content)?,
             mode: u16::from_str_radix(mode, 8).ok().filter(|_| !mode.starts_with('+'))?,
             owner,
@@ -169,7 +172,7 @@ impl fmt::Display for Entry {
             Some(digest) => write!(out, "{digest} ")?,
             None => out.write_str("- ")?,
         }
-        write!(out, "{} {}", self.content, escape(&self.path))
+        write!(out, "{} {}", self.content, escape(named(&self.path)))
     }
 }
 
@@ -188,6 +191,7 @@ mod tests {
             format!("file 4755 0 0 {DIGEST} 0:{DIGEST} sudo"),
             format!("file 0644 - - - 0:{DIGEST} built"),
             "folder 1777 0 0 - - tmp".to_owned(),
+            "folder 0755 0 0 - - .".to_owned(),
             "link 0777 0 0 - ../../etc/passwd a".to_owned(),
             "link 0777 0 0 - a\\x20b a".to_owned(),
             "char 0666 0 0 - 1:3 null".to_owned(),
@@ -227,6 +231,11 @@ mod tests {
             change(" a", " /a"),
             change(" a", " ../a"),
             change(" a", " "),
+            change(" a", " ."),
+            "folder 0755 0 0 - - ".to_owned(),
+            "folder 0755 0 0 - - ..".to_owned(),
+            "folder 0755 0 0 - - ./a".to_owned(),
+            "link 0777 0 0 - a .".to_owned(),
             change(" a", " a b"),
             change(" a", " \\x61"),
             change("7:", ":"),

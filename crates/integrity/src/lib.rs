@@ -11,6 +11,7 @@ pub mod diff;
 mod digest;
 mod entry;
 mod glob;
+mod gone;
 mod links;
 mod look;
 pub mod manifest;
@@ -30,12 +31,12 @@ pub use asked::Asked;
 pub use beginning::Beginning;
 pub use compare::{
     Change, Compared, Comparison, Finding, Is, MOST_ADDED, MOST_WORSE, MostGone, NotAChange,
-    is_gone,
 };
 pub use digest::{Digest, NotADigest};
 pub use entry::{Content, Entry, NotAnEntry, Owner};
+pub use gone::is_gone;
 pub use links::{Linked, NamedElsewhere};
-pub use look::{Inode, Seen, Why};
+pub use look::{Inode, Seen, Why, look_at_root};
 pub use outline::{Outline, State, Type};
 pub use pace::Limits;
 pub use quick::{Coverage, FileSystems, Quick, Unused, WITHIN};

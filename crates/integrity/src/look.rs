@@ -4,6 +4,7 @@
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -406,6 +407,15 @@ impl<'s> Looker<'s> {
         self.pace.bytes(count, spent, self.progress);
         if self.progress.is_stopped() { Err(Not::Given(Why::Unseen)) } else { Ok(()) }
     }
+}
+
+/// What the root itself is, with an empty path. It may be a link, which whoever named it has chosen.
+pub fn look_at_root(root: &Path) -> Result<Entry, Why> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(root, flags, Mode::empty()).map_err(Why::of)?;
+    let stat = fstat(&opened).map_err(Why::of)?;
+    let (entry, ..) = looked(&stat, Content::Folder, power(&opened).map_err(Why::of)?);
+    Ok(entry)
 }
 
 /// What is known of a name that could not be checked. A file that never rests is another one at every look.

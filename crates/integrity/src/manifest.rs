@@ -264,8 +264,8 @@ impl<R: BufRead> Lines<R> {
         self.entries += 1;
         let entry = Entry::parse(&line).map_err(|_| self.fault())?;
         self.spare = line.into_bytes();
-        // No path is empty, so the first comes after none.
-        if !order(&self.last, &entry.path).is_lt() {
+        // Only the root itself, whose path is empty, comes before all others.
+        if self.entries > 1 && !order(&self.last, &entry.path).is_lt() {
             return Err(Fault::Order { line: self.line });
         }
         self.last.clone_from(&entry.path);

@@ -33,6 +33,14 @@ pub fn is_below(path: &[u8]) -> bool {
     names(path).all(is_name)
 }
 
+/// What stands for the root itself, whose path is empty, where a path is to stand.
+pub const ROOT: &str = ".";
+
+/// A path as it stands in a line of a manifest, and as programs show it.
+pub fn named(path: &[u8]) -> &[u8] {
+    if path.is_empty() { ROOT.as_bytes() } else { path }
+}
+
 /// The path of what is in a folder; that of the root itself is empty.
 pub fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
     if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }

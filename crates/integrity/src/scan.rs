@@ -17,7 +17,7 @@ use crate::glob::{Case, globs};
 use crate::links::ReadOnce;
 use crate::look::{Looker, Seen, Why};
 use crate::pace::{Limits, Pace};
-use crate::path::as_path;
+use crate::path::{ROOT, as_path};
 use crate::queue::{Closes, Queue};
 use crate::quick::rows::{Keeper, Rows, Under};
 use crate::quick::{Coverage, Judge, Known, Quick, Read, Unused, is_reliable, mounted};
@@ -66,12 +66,14 @@ impl Plan {
 
 /// Patterns of paths below a root: `*` and `?` stay within a name, `**` does not. A path is passed over if it
 /// fits by itself. What is in a folder does so only by a pattern that ends with `/` or `/**`: whoever gives
-/// a folder the name of a file that is passed over hides nothing in it.
+/// a folder the name of a file that is passed over hides nothing in it. The pattern `.` is that of the root
+/// itself, of which no other is.
 #[derive(Clone, Debug)]
 pub struct Exclude {
     paths: GlobSet,
     /// Of what fits one of these, all that is in it fits too.
     trees: GlobSet,
+    root: bool,
 }
 
 /// A pattern cannot be read.
@@ -82,9 +84,10 @@ pub struct NotAPattern(String);
 impl Exclude {
     /// Reads patterns.
     pub fn parse<'p>(patterns: impl IntoIterator<Item = &'p str>) -> Result<Self, NotAPattern> {
-        let (mut paths, mut trees) = (Vec::new(), Vec::new());
+        let (mut paths, mut trees, mut root) = (Vec::new(), Vec::new(), false);
         for pattern in patterns {
             match pattern.strip_suffix('/') {
+                None if pattern == ROOT => root = true,
                 Some(folder) => trees.extend([folder.to_owned(), format!("{folder}/**")]),
                 None if pattern.ends_with("/**") || pattern == "**" => trees.push(pattern.into()),
                 None => paths.push(pattern.to_owned()),
@@ -94,12 +97,21 @@ impl Exclude {
             let patterns = patterns.iter().map(String::as_str);
             globs(patterns, Case::Differs).map_err(|fault| NotAPattern(fault.to_string()))
         };
-        Ok(Self { paths: read(&paths)?, trees: read(&trees)? })
+        Ok(Self { paths: read(&paths)?, trees: read(&trees)?, root })
     }
 
     /// Whether a path below the root is passed over.
     pub fn covers(&self, path: &[u8]) -> bool {
+        if path.is_empty() {
+            return self.root;
+        }
         self.paths.is_match(as_path(path)) || self.covers_tree(path)
+    }
+
+    /// This, and the root itself.
+    #[must_use]
+    pub fn and_root(self) -> Self {
+        Self { root: true, ..self }
     }
 
     /// Whether it is passed over with all that may be in it.
@@ -111,8 +123,10 @@ impl Exclude {
     /// alone, so of that one something is.
     pub fn hides(&self, finding: &Finding) -> bool {
         match finding.is {
-            Is::Unverifiable { .. } => self.covers_tree(finding.path()),
-            Is::There(_) | Is::Gone => self.covers(finding.path()),
+            Is::Unverifiable { .. } if !finding.path().is_empty() => {
+                self.covers_tree(finding.path())
+            }
+            Is::Unverifiable { .. } | Is::There(_) | Is::Gone => self.covers(finding.path()),
         }
     }
 
@@ -123,7 +137,7 @@ impl Exclude {
 
 impl Default for Exclude {
     fn default() -> Self {
-        Self { paths: GlobSet::empty(), trees: GlobSet::empty() }
+        Self { paths: GlobSet::empty(), trees: GlobSet::empty(), root: false }
     }
 }
 

@@ -52,9 +52,9 @@ impl Scope {
         self.paths.is_none()
     }
 
-    /// Whether a path is looked at.
+    /// Whether a path is looked at. The root itself is in any case.
     pub fn covers(&self, path: &[u8]) -> bool {
-        let Some(paths) = &self.paths else { return true };
+        let Some(paths) = self.paths.as_ref().filter(|_| !path.is_empty()) else { return true };
         // The last that is not behind it is the only one that it can be within.
         let behind = paths.partition_point(|scoped| order(scoped, path) != Ordering::Greater);
         let before = behind.checked_sub(1).and_then(|at| paths.get(at));
@@ -109,6 +109,11 @@ mod tests {
         assert!(scope(&["a"]).and(Scope::everything()).is_everything());
         assert_eq!(scope(&["a/b", "c"]).and(scope(&["a"])), scope(&["a", "c"]));
         let none = scope(&[]);
-        assert!(!none.is_everything() && !none.covers(b"a") && !none.leads_through(b"a"));
+        assert!(
+            !none.is_everything()
+                && none.covers(b"")
+                && !none.covers(b"a")
+                && !none.leads_through(b"a")
+        );
     }
 }

@@ -10,6 +10,7 @@ mod manifests;
 mod masks;
 mod quick;
 mod reading;
+mod roots;
 mod scopes;
 mod severities;
 mod trees;

@@ -163,6 +163,25 @@ async fn a_root_that_is_gone_is_told_of_and_watched_again_when_it_is_back() {
     server.finish().await;
 }
 
+/// Who may write to the folder is told of at once, and nothing below it is read for that.
+#[tokio::test]
+async fn rights_of_the_root_itself_are_heard_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let set_mode = |mode| {
+        fs::set_permissions(place.root(), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set_mode(0o755);
+    let server = place.served("schedule = \"off\"").await;
+    place.put("app.php", "armed");
+    alerted(&server, Kind::Modified, "app.php", Status::New).await;
+    set_mode(0o777);
+    alerted(&server, Kind::Attributes, "", Status::New).await;
+    set_mode(0o755);
+    alerted(&server, Kind::Attributes, "", Status::Resolved).await;
+    server.finish().await;
+}
+
 #[tokio::test]
 async fn without_a_watch_nothing_is_heard_of() {
     let place = Place::new();

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use portcullis_integrity::manifest::{Body, Head, write};
-use portcullis_integrity::{Digest, Exclude, Progress, Seen, path};
+use portcullis_integrity::{Digest, Entry, Exclude, Progress, Seen, look_at_root, path};
 use serde_json::json;
 
 use super::{files, plan, scan_watched};
@@ -103,6 +103,14 @@ fn read_folder(args: &Args, exclude: Exclude, output: Output) -> anyhow::Result<
     let (mut unverifiable, mut is_inside, mut written) = (Vec::<String>::new(), false, Ok(()));
     let progress = Progress::default();
     let plan = plan(args.folder.clone(), exclude);
+    match look_at_root(&plan.root) {
+        Ok(root) if plan.covers(&root.path) => {
+            let owner = root.owner.filter(|_| args.owners);
+            written = body.push(&Entry { owner, ..root });
+        }
+        Ok(_) => {}
+        Err(why) => unverifiable.push(format!("{} ({})", path::ROOT, why.as_str())),
+    }
     let scanned = scan_watched(&plan, &progress, output, |seen| match seen {
         Seen::Is(mut entry, inode, _) => {
             is_inside |= printed == Some((inode.device, inode.number));

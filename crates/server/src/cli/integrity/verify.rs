@@ -164,7 +164,7 @@ fn show(args: &Args, head: &Head, compared: &Compared, output: Output) -> anyhow
 
 fn text(finding: &Finding) -> String {
     let change = finding.change();
-    let path = path::show(finding.path());
+    let path = path::show(path::named(finding.path()));
     let more = match (&finding.was, &finding.is) {
         (_, Is::Unverifiable { why, .. }) => format!(" ({})", why.as_str()),
         (None, Is::There(_)) => moved(" (was ", finding),
@@ -192,8 +192,8 @@ fn moved(word: &str, finding: &Finding) -> String {
 fn value(finding: &Finding) -> Value {
     let mut value = json!({
         "change": finding.change().as_str(),
-        "path": path::show(finding.path()),
-        "path_b64": STANDARD.encode(finding.path()),
+        "path": path::show(path::named(finding.path())),
+        "path_b64": STANDARD.encode(path::named(finding.path())),
         "was": finding.was.as_ref().map(ToString::to_string),
     });
     let Some(fields) = value.as_object_mut() else { return value };

@@ -2,6 +2,7 @@
 //! against the declared one too. Runs on threads of its own.
 
 use std::collections::HashSet;
+use std::iter::Peekable;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::thread::available_parallelism;
 use portcullis_integrity::manifest::Fault as ManifestFault;
 use portcullis_integrity::{
     Asked, Compared, Comparison, Entry, Exclude, Finding, NotAPattern, NotScanned, Plan, Progress,
-    Rules, Scope, Seen, Severity, Why, is_gone, scan,
+    Rules, Scope, Seen, Severity, Why, is_gone, look_at_root, scan,
 };
 use portcullis_store::integrity::alerts;
 
@@ -144,12 +145,14 @@ impl<T> Declared<T> {
     }
 }
 
-type Lines = Box<dyn Iterator<Item = Result<Entry, ManifestFault>>>;
+type Line = Result<Entry, ManifestFault>;
+type Lines = Peekable<Box<dyn Iterator<Item = Line>>>;
 
 /// A baseline that a scan is held against.
 struct Held {
     comparison: Comparison<Lines>,
-    /// What it says nothing of. Its patterns were signed with it.
+    /// What it says nothing of. Its patterns were signed with it; of the root itself an old one, or one that
+    /// was made without, says nothing either.
     exclude: Exclude,
 }
 
@@ -159,18 +162,22 @@ impl Held {
         let exclude = Exclude::parse(spooled.exclude.iter().map(String::as_str))
             .map_err(|_| NotLooked::Baseline)?;
         let plan = target.plan.clone();
+        let covered = plan.clone();
+        let lines = spooled.lines()?.filter(move |line| match line {
+            Ok(entry) => covered.covers(&entry.path),
+            Err(_) => true,
+        });
+        let mut lines = (Box::new(lines) as Box<dyn Iterator<Item = _>>).peekable();
+        let is_of_root = |line: &Line| line.as_ref().is_ok_and(|entry| entry.path.is_empty());
+        let exclude =
+            if lines.peek().is_some_and(is_of_root) { exclude } else { exclude.and_root() };
         let asked = target.asked.iter().filter(|path| is_asked(&plan, &exclude, path));
         let asked = Asked::of(asked.cloned());
         let is_whole = plan.scope.is_everything();
         let begin = if is_whole { Comparison::begin } else { Comparison::begin_part };
-        let root = plan.root.clone();
-        let lines = spooled.lines()?.filter(move |line| match line {
-            Ok(entry) => plan.covers(&entry.path),
-            Err(_) => true,
-        });
-        let rules = target.rules.clone();
+        let (rules, root) = (target.rules.clone(), plan.root.clone());
         let is_bad = |severity: Option<Severity>| severity >= Some(Severity::High);
-        let comparison = begin(Box::new(lines) as Lines, &root)
+        let comparison = begin(lines, &plan.root)
             .asking(asked)
             .fearing(move |finding| is_bad(rules.judge(finding, &root).severity));
         Ok(Self { comparison, exclude })
@@ -203,6 +210,12 @@ pub(super) fn observe(target: Target, mut body: Written) -> Result<Observed, Not
     let (mut fault, mut closed) = (None, Vec::new());
     let Target { plan, progress, asked, .. } = target;
     let mut asked = Asked::of(asked.into_iter().filter(|path| plan.covers(path)));
+    if plan.covers(b"")
+        && let Ok(root) = look_at_root(&plan.root)
+    {
+        asked.good(&root.path);
+        body.push(&root).map_err(NotLooked::Io)?;
+    }
     let scanned = scan(&plan, &progress, |seen| match seen {
         Seen::Is(entry, ..) => {
             asked.good(&entry.path);

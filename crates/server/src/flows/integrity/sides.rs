@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use portcullis_integrity::{
-    Content, Entry, Plan, Progress, Scope, Seen, is_gone, read_whole, scan,
+    Content, Entry, Plan, Progress, Scope, Seen, is_gone, look_at_root, read_whole, scan,
 };
 use portcullis_store::integrity::alerts::About;
 
@@ -70,6 +70,9 @@ enum Now {
 
 /// Looks at the path alone, whatever may be below it. Blocks.
 fn now(plan: &Plan, path: &[u8]) -> Now {
+    if path.is_empty() {
+        return look_at_root(&plan.root).map_or(Now::Unknown, Now::Is);
+    }
     let (progress, mut seen) = (Arc::new(Progress::default()), None);
     // That it was stopped is no fault: it is, as soon as the path was come by.
     let _scanned = scan(plan, &progress, |one| {

@@ -8,6 +8,7 @@ mod killed;
 mod letters;
 mod matching;
 mod pages;
+mod roots;
 mod silence;
 mod standing;
 

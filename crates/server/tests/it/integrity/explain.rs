@@ -132,12 +132,12 @@ fn how_it_stands_is_told() {
     assert_eq!((&root["is_attested"], &root["deployment"]), (&json!(false), &Value::Null));
     assert_eq!(
         (&root["baseline"]["origin"], &root["baseline"]["entries"]),
-        (&json!("observed"), &json!(2))
+        (&json!("observed"), &json!(3))
     );
     assert!(root["looked_at"].is_string() && root["baseline"]["reason"].is_string(), "{root}");
     let text = site.ran("status", 0).out();
     for part in
-        ["1 of 2 entries", "observed ", "is not attested", "New alerts: 1 critical, 1 medium."]
+        ["1 of 3 entries", "observed ", "is not attested", "New alerts: 1 critical, 1 medium."]
     {
         assert!(text.contains(part), "{part}: {text}");
     }

@@ -100,7 +100,7 @@ fn a_copied_tree_is_verified_by_the_manifest_alone() {
     let release = Release::new();
     release.copy();
     let clean = release.verify("copy", "");
-    let said = "app 1: 7 as the manifest says.\nPassed over by the manifest: log/**\n";
+    let said = "app 1: 8 as the manifest says.\nPassed over by the manifest: log/**\n";
     assert_eq!(clean.assert(0).out(), said);
     assert_eq!(release.verify("copy", "--json").assert(0).json()[0]["result"], "clean");
 
@@ -122,7 +122,7 @@ fn a_copied_tree_is_verified_by_the_manifest_alone() {
         "attributes   static (0777 instead of 0755)",
         "modified     static/style.css",
         "added        \\u{202e}gpj.sh",
-        "app 1: 3 as the manifest says, 2 added, 1 deleted, 2 modified, 1 attributes.",
+        "app 1: 4 as the manifest says, 2 added, 1 deleted, 2 modified, 1 attributes.",
         "Passed over by the manifest: log/**",
     ];
     assert_eq!(differs.assert(1).out().lines().collect::<Vec<_>>(), said);
@@ -224,6 +224,29 @@ fn what_cannot_be_meant_is_wrong_usage_and_what_cannot_be_reached_is_said() {
     release.verify("app", "").assert(0);
 }
 
+/// The folder itself is told of as `.`, unless it is passed over.
+#[test]
+fn the_folder_itself_is_verified() {
+    let release = Release::new();
+    let set_mode = |mode| {
+        fs::set_permissions(release.at("app"), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let first = fs::metadata(release.at("app")).unwrap().permissions().mode() & 0o7777;
+    release.verify("app", "").assert(0);
+    set_mode(0o777);
+    let said =
+        format!("attributes   . (0777 instead of {first:04o})\napp 1: 7 as the manifest says");
+    let found = release.verify("app", "");
+    assert!(found.assert(1).out().starts_with(&said), "{}", found.out());
+    assert_eq!(release.verify("app", "--json").assert(1).json()[0]["path"], ".");
+    let mine = "manifest build app --exclude log/** --exclude . --to n";
+    release.ran(mine).assert(0);
+    release.ran("manifest sign n --key ci").assert(0);
+    set_mode(first);
+    let verify = "verify --manifest n --key ci.pub --root app";
+    assert!(release.ran(verify).assert(0).out().starts_with("app 1: 7 as the manifest says"));
+}
+
 #[test]
 fn keys_are_for_their_owner_alone() {
     let release = Release::new();
@@ -244,7 +267,7 @@ fn a_damaged_manifest_is_not_signed() {
     let release = Release::new();
     let good = release.manifest();
     for bad in
-        [good.replacen("file 0644", "file 0666", 1), good.replacen("entries 7", "entries 8", 1)]
+        [good.replacen("file 0644", "file 0666", 1), good.replacen("entries 8", "entries 9", 1)]
     {
         fs::write(release.at("m"), &bad).unwrap();
         release.ran("manifest sign m --key ci").assert(1);
@@ -263,7 +286,7 @@ fn a_manifest_counts_on_from_the_one_before() {
     assert!(text.contains("root app\nnumber 2\nprevious "), "{text}");
     assert!(!text.contains("previous -") && !text.contains(" - - - "), "{text}");
     let plain = release.ran("manifest build app --root shop.web --number 7").assert(0).out();
-    assert!(plain.contains("root shop.web\nnumber 7\nprevious -\nentries 8\n"), "{plain}");
+    assert!(plain.contains("root shop.web\nnumber 7\nprevious -\nentries 9\n"), "{plain}");
     let mut lines = plain.lines().skip_while(|line| !line.is_empty()).skip(1);
     assert!(lines.all(|line| line.split(' ').nth(2) == Some("-")), "{plain}");
 }
@@ -312,7 +335,7 @@ fn what_cannot_be_verified_is_named_and_nothing_is_written() {
     assert!(!release.at("n").exists());
     let unverified = by_nobody(verify);
     // Its rights are not those that it had; what is in it cannot be known.
-    let said = "unverifiable closed (denied)\nunverifiable closed/a (denied)\napp 1: 7 as";
+    let said = "unverifiable closed (denied)\nunverifiable closed/a (denied)\napp 1: 8 as";
     assert!(unverified.assert(3).out().starts_with(said), "{}", unverified.out());
     release.put("app/static/style.css", "a difference is sure\n");
     by_nobody(verify).assert(1);
