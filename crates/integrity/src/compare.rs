@@ -144,6 +144,8 @@ pub struct Comparison<B: Iterator> {
     unkept: u64,
     /// The last folder of which nothing is known: what is in it stands right behind it.
     closed: Option<(Vec<u8>, Why)>,
+    /// There is a folder that is closed because of what somebody made in it.
+    is_unlisted: bool,
     names: Names,
     unchanged: u64,
     /// Entries of the baseline that were come by.
@@ -258,6 +260,7 @@ where
             is_worse: Box::new(|_| false),
             unkept: 0,
             closed: None,
+            is_unlisted: false,
             names: Names::default(),
             unchanged: 0,
             entries: 0,
@@ -306,15 +309,25 @@ where
             Seen::Unverifiable { path, why, outline } => {
                 self.add(was, Is::Unverifiable { path, why, outline });
             }
-            Seen::Closed { path, why } => {
-                self.closed = Some((path.clone(), why));
-                // It may have been told of already, when it was looked at.
-                if self.findings.last().is_none_or(|last| last.path() != path) {
-                    self.add(was, Is::Unverifiable { path, why, outline: None });
-                }
-            }
+            Seen::Closed { path, why } => self.close(path, why, was),
         }
         Ok(())
+    }
+
+    /// Nothing is known of what is in a folder. That is what there is to tell of it, whatever was found when
+    /// the folder itself was looked at.
+    fn close(&mut self, path: Vec<u8>, why: Why, was: Option<Entry>) {
+        self.closed = Some((path.clone(), why));
+        self.is_unlisted |= matches!(why, Why::TooDeep | Why::TooMany);
+        let told = self.findings.pop_if(|last| last.path() == path);
+        match told {
+            // More is known of the folder itself than that.
+            Some(told) if told.change() == Change::Unverifiable => self.findings.push(told),
+            told => {
+                let was = told.map_or(was, |told| told.was);
+                self.add(was, Is::Unverifiable { path, why, outline: None });
+            }
+        }
     }
 
     /// The rest of the baseline; then what moved is found.
@@ -324,7 +337,9 @@ where
         pair_moved(&mut self.findings);
         let most_gone = self.most_gone();
         let asked = std::mem::take(&mut self.asked);
-        let good = asked.finish(|path| self.proved_gone(path) == Is::Gone);
+        // What is gone may have been moved to where nobody can look.
+        let is_gone = |path: &[u8]| !self.is_unlisted && self.proved_gone(path) == Is::Gone;
+        let good = asked.finish(is_gone);
         let names = std::mem::take(&mut self.names);
         let named_elsewhere = names.elsewhere(|path| {
             let stat = stat(self.root.as_ref()?, path).ok()??;

@@ -7,7 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use crate::look::{Inode, Whole};
 use crate::{Content, Entry};
 
-/// So many files with several names are remembered.
+/// So many files with several names are remembered, and as many again of those that the baseline has:
+/// nobody hides one of them behind files that he made.
 const MOST: usize = 100_000;
 
 /// Files of the baseline that have more names than were seen: outside of the root, or in what is passed
@@ -45,7 +46,8 @@ impl Names {
             return;
         }
         let file = (inode.device, inode.number);
-        if self.files.len() >= MOST && !self.files.contains_key(&file) {
+        let most = if is_known { 2 * MOST } else { MOST };
+        if self.files.len() >= most && !self.files.contains_key(&file) {
             self.unknown += 1;
             return;
         }

@@ -219,6 +219,8 @@ pub enum Again {
     Reopened,
     /// The same, and nobody is told: it has gone and come by itself, and was told of not long ago.
     ReopenedQuietly,
+    /// It is open, and the last that people heard of it is that it was gone.
+    ToldAgain,
 }
 
 /// Whoever changes a file and changes it back all day has it told of so often at most.
@@ -236,15 +238,23 @@ pub struct Standing {
     pub told_at: Time,
 }
 
+impl Standing {
+    /// Whether it is time to tell of it once more, if there is anything to tell.
+    pub fn is_told_long_ago(&self, now: Time) -> bool {
+        now >= self.told_at.plus(TOLD_EVERY)
+    }
+}
+
 /// Judges an alert whose difference is seen again.
 pub fn seen_again(alert: &Standing, now: Time) -> Again {
     match alert.status {
+        Status::New if !is_end_news(alert) && alert.is_told_long_ago(now) => Again::ToldAgain,
         Status::New => Again::Counted,
         Status::Ignored if alert.ignored_until.is_some_and(|until| until > now) => Again::Counted,
         // What somebody has judged is told of at once: that it is back is news to whoever did.
         Status::Resolved
             if alert.resolution == Some(Resolution::AutoReverted)
-                && now < alert.told_at.plus(TOLD_EVERY) =>
+                && !alert.is_told_long_ago(now) =>
         {
             Again::ReopenedQuietly
         }
@@ -301,6 +311,11 @@ mod tests {
         }
         check(Standing { resolution: None, ..AT_ONCE }, 1, Again::Reopened);
         check(Standing { status: Status::New, ..AT_ONCE }, hour, Again::Counted);
+        // It came back quietly, and stays.
+        let back = Standing { status: Status::New, judged_at: Some(Time(5)), ..AT_ONCE };
+        check(back, hour - 1, Again::Counted);
+        check(back, hour, Again::ToldAgain);
+        check(Standing { told_at: Time(6), ..back }, 2 * hour, Again::Counted);
 
         let told_at = Time(10);
         for (judged_at, is_news) in [(None, true), (Some(9), true), (Some(10), false)] {

@@ -6,7 +6,7 @@ use super::Severity::{Critical, High, Low, Medium};
 use super::condition::{
     escapes, gained_attributes, gained_execution, gained_set_id, gained_writers,
     gained_writers_and_is_executable, has_another_owner, is_code_by_name, is_device, is_executable,
-    is_folder, is_in_the_dark, is_new_and_executable, is_of_another_type,
+    is_folder, is_in_the_dark, is_of_another_type, is_unlisted, is_unread_and_executable,
 };
 use super::{Facts, Rule, Severity};
 use crate::Change::{self, Added, Attributes, Deleted, Linked, Modified, Unverifiable};
@@ -73,7 +73,7 @@ const DOCUMENTS: &[&str] = &[
 const ASSETS: &[&str] = &["**/*.{html,htm,css,svg,map,wasm,json,xml}"];
 
 #[rustfmt::skip]
-const TABLE: [BuiltIn; 27] = [
+const TABLE: [BuiltIn; 28] = [
     BuiltIn { name: "device", severity: Critical, changes: &[Added, Modified, Unverifiable], paths: &[], when: Some(is_device) },
     BuiltIn { name: "set_id", severity: Critical, changes: ANY, paths: &[], when: Some(gained_set_id) },
     BuiltIn { name: "capabilities", severity: Critical, changes: ANY, paths: &[], when: Some(gained_attributes) },
@@ -89,7 +89,8 @@ const TABLE: [BuiltIn; 27] = [
     BuiltIn { name: "type", severity: High, changes: &[Modified, Unverifiable], paths: &[], when: Some(is_of_another_type) },
     BuiltIn { name: "owner", severity: High, changes: ANY, paths: &[], when: Some(has_another_owner) },
 
-    BuiltIn { name: "unverifiable_executable", severity: High, changes: &[Unverifiable], paths: &[], when: Some(is_new_and_executable) },
+    BuiltIn { name: "unlisted", severity: High, changes: &[Unverifiable], paths: &[], when: Some(is_unlisted) },
+    BuiltIn { name: "unverifiable_executable", severity: High, changes: &[Unverifiable], paths: &[], when: Some(is_unread_and_executable) },
     BuiltIn { name: "unverifiable_code", severity: Medium, changes: &[Unverifiable], paths: &[], when: Some(is_in_the_dark) },
     BuiltIn { name: "unverifiable_settings", severity: Medium, changes: &[Unverifiable], paths: &[OWN, SECRETS, SETTINGS, SCHEDULED, TEMPLATES, DEPENDENCIES], when: None },
     BuiltIn { name: "unverifiable", severity: Low, changes: &[Unverifiable], paths: &[], when: None },

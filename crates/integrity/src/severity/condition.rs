@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Facts;
 use crate::path::as_path;
-use crate::{Content, Entry, Is, Outline, Owner, Type};
+use crate::{Content, Entry, Is, Outline, Owner, Type, Why};
 
 /// Endings of what a server or a person runs, reads in as code, or is run by.
 const CODE: [&str; 52] = [
@@ -62,9 +62,22 @@ pub(super) fn is_in_the_dark(facts: &Facts<'_>) -> bool {
     facts.finding.was.as_ref().is_none_or(is_one) || is_executable(facts)
 }
 
-/// Nothing says what it was, and it is a file that is run.
-pub(super) fn is_new_and_executable(facts: &Facts<'_>) -> bool {
-    facts.finding.was.is_none() && is_executable(facts)
+/// It is a file that is run, and it is new, or has another size than it ought to have.
+pub(super) fn is_unread_and_executable(facts: &Facts<'_>) -> bool {
+    let size = match &facts.finding.is {
+        Is::Unverifiable { outline: Some(outline), .. } => outline.state.map(|state| state.size),
+        Is::Unverifiable { outline: None, .. } | Is::There(_) | Is::Gone => None,
+    };
+    let is_another = facts.finding.was.as_ref().is_none_or(|was| match was.content {
+        Content::File { size: before, .. } => size.is_some_and(|size| size != before),
+        _ => false,
+    });
+    is_another && is_executable(facts)
+}
+
+/// A folder that is closed because of what somebody made in it.
+pub(super) fn is_unlisted(facts: &Facts<'_>) -> bool {
+    matches!(facts.finding.is, Is::Unverifiable { why: Why::TooDeep | Why::TooMany, .. })
 }
 
 pub(super) fn is_device(facts: &Facts<'_>) -> bool {

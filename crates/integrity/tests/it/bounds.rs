@@ -5,8 +5,9 @@ use std::fs;
 
 use portcullis_integrity::manifest::Manifest;
 use portcullis_integrity::{
-    Beginning, Change, Compared, Comparison, Content, Entry, Finding, Inode, Linked, MOST_ADDED,
-    MOST_WORSE, MostGone, NamedElsewhere, Plan, Progress, Scope, Seen, Why, scan,
+    Asked, Beginning, Change, Compared, Comparison, Content, Entry, Finding, Inode, Linked,
+    MOST_ADDED, MOST_WORSE, MostGone, NamedElsewhere, Plan, Progress, Rules, Scope, Seen, Severity,
+    Why, scan,
 };
 use tempfile::tempdir;
 
@@ -123,6 +124,27 @@ fn only_what_was_added_is_kept_up_to_a_bound() {
     let found = against(long);
     assert!(found.findings.len() < 10_000 && !found.is_whole(), "{}", found.findings.len());
     assert_eq!(found.findings.last().unwrap().path(), b"zz");
+}
+
+/// A folder that somebody made so that nobody can look into it is told of as that, and what may have been
+/// moved there is not taken to be gone.
+#[test]
+fn a_new_folder_that_nobody_can_list_is_told_of_as_that() {
+    for (why, is_gone) in [(Why::TooMany, false), (Why::TooDeep, false), (Why::Denied, true)] {
+        let root = tempdir().unwrap();
+        let none = std::iter::empty::<Result<Entry, ()>>();
+        let asked = Asked::of([b"shell.php".to_vec()]);
+        let mut comparison = Comparison::begin(none, root.path()).asking(asked);
+        for seen in [is(folder("new".into())), Seen::Closed { path: b"new".to_vec(), why }] {
+            comparison.seen(seen).unwrap();
+        }
+        let found = comparison.finish().unwrap();
+        let told: Vec<_> = found.findings.iter().map(Finding::change).collect();
+        assert_eq!(told, [Change::Unverifiable], "{why:?}");
+        let severity = Rules::default().judge(&found.findings[0], root.path()).severity;
+        let is_high = severity >= Some(Severity::High);
+        assert_eq!((is_high, found.good.len()), (!is_gone, usize::from(is_gone)), "{why:?}");
+    }
 }
 
 #[test]

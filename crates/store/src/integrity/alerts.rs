@@ -61,6 +61,8 @@ pub struct Known {
     pub fingerprint: Vec<u8>,
     pub kind: Kind,
     pub severity: Severity,
+    /// A baseline said what ought to be there.
+    pub has_baseline: bool,
     pub standing: Standing,
     pub last_seen_at: Time,
 }
@@ -68,17 +70,19 @@ pub struct Known {
 /// Every alert of a root.
 pub async fn known(tx: &mut Tx, root: &str) -> Result<Vec<Known>> {
     const SQL: &str = "SELECT a.id, a.fingerprint, a.kind, a.severity, a.status, a.resolution,
-            a.ignored_until, a.judged_at, a.last_seen_at, s.at AS told_at
+            a.ignored_until, a.judged_at, a.last_seen_at, CAST(LENGTH(a.was) AS BIGINT) AS was,
+            s.at AS told_at
         FROM integrity_alerts a JOIN integrity_sightings s ON s.id = a.sighting_id
         WHERE a.root = $1";
     let known = |row: &Row| {
         let id = row.get("id")?;
-        let standing = standing(row, id)?;
+        let (standing, kind) = (standing(row, id)?, kind(row, id)?);
         Ok(Known {
             id,
             fingerprint: row.get("fingerprint")?,
-            kind: kind(row, id)?,
+            kind,
             severity: severity(row, id)?,
+            has_baseline: row.get::<i64>("was")? > 0 || !kind.is_of_a_path(),
             standing,
             last_seen_at: Time(row.get("last_seen_at")?),
         })
@@ -206,6 +210,14 @@ pub async fn reopen_quietly(tx: &mut Tx, id: i64, now: Time) -> Result<bool> {
     tx.changed(SQL, params![id, now]).await
 }
 
+/// Tells of a new one once more.
+pub async fn tell_again(tx: &mut Tx, id: i64, sighting: SightingId, now: Time) -> Result<bool> {
+    const SQL: &str = "UPDATE integrity_alerts SET occurrences = occurrences + 1,
+            last_seen_at = $3, sighting_id = $2
+        WHERE id = $1 AND status = 0";
+    tx.changed(SQL, params![id, sighting.as_str(), now]).await
+}
+
 /// What somebody says of an alert.
 #[derive(Clone, Copy, Debug)]
 pub struct Judgement<'a> {
@@ -257,12 +269,13 @@ pub async fn sweep(tx: &mut Tx, before: Time, limit: u32) -> Result<u64> {
     tx.execute(SQL, params![before, i64::from(limit)]).await
 }
 
-/// Forgets resolved alerts of a root of which there are more than `most`, those first that ended by
-/// themselves and were not seen for longest; how many.
+/// Forgets resolved alerts of a root of which there are more than `most`, those first that were not bad and
+/// of what no baseline had, then those that ended by themselves and were not seen for longest; how many.
 pub async fn sweep_beyond(tx: &mut Tx, root: &str, most: usize) -> Result<u64> {
     const SQL: &str = "DELETE FROM integrity_alerts WHERE id IN (
         SELECT id FROM integrity_alerts WHERE root = $1 AND status = 1
-        ORDER BY CASE WHEN resolution = 'auto_reverted' THEN 1 ELSE 0 END, last_seen_at DESC, id DESC
+        ORDER BY CASE WHEN was <> '' AND rank <= 1 THEN 0 WHEN was <> '' OR rank <= 1 THEN 1 ELSE 2 END,
+            CASE WHEN resolution = 'auto_reverted' THEN 1 ELSE 0 END, last_seen_at DESC, id DESC
         LIMIT 5000 OFFSET $2)";
     tx.execute(SQL, params![root, i64::try_from(most).unwrap_or(i64::MAX)]).await
 }

@@ -140,6 +140,11 @@ impl Found<'_> {
         }
     }
 
+    /// Whether the baseline says what ought to be there.
+    pub(super) fn has_baseline(&self) -> bool {
+        self.finding().is_none_or(|finding| finding.was.is_some())
+    }
+
     /// What the scanner said, where it is about a path.
     pub(super) fn finding(&self) -> Option<&Finding> {
         match &self.of {

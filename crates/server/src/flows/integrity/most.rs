@@ -1,5 +1,6 @@
 //! How many alerts come of what was found: the worst of it has alerts of its own, and of the rest one alert
-//! tells how much it is. What is not bad takes no room from what is. Pure.
+//! tells how much it is. What is not bad takes no room from what is, and what somebody made none from what
+//! ought to be there and is not as it ought to be. Pure.
 
 use std::cmp::Reverse;
 
@@ -8,31 +9,52 @@ use portcullis_domain::integrity::alert::{Kind, Severity, Status};
 use super::found::{Found, of_root};
 use super::settle::{ByFingerprint, Settling};
 
-/// So many alerts one look makes, of what is bad and of what is not.
+/// So many alerts one look makes or opens again, in each tier.
 const MOST: usize = 1000;
-/// So many of a root are new at a time, of each: whoever makes and removes files all day fills no store.
+/// So many of a root are new at a time, in each: whoever makes and removes files all day fills no store.
 const MOST_NEW: usize = 10_000;
 
-/// What is bad, and what is not; each has room of its own.
-const TIERS: [&[Severity]; 2] =
-    [&[Severity::Critical, Severity::High], &[Severity::Medium, Severity::Low]];
+/// What has room of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tier {
+    is_bad: bool,
+    /// The baseline has it, so that there is only so much of it.
+    is_known: bool,
+}
 
-/// The worst of what is new, and one alert for the rest. What is known is counted in any case.
+impl Tier {
+    const ALL: [Self; 4] = [
+        Self { is_bad: true, is_known: true },
+        Self { is_bad: true, is_known: false },
+        Self { is_bad: false, is_known: true },
+        Self { is_bad: false, is_known: false },
+    ];
+
+    fn of(severity: Severity, is_known: bool) -> Self {
+        Self { is_bad: severity <= Severity::High, is_known }
+    }
+}
+
+/// The worst of what is new or open again, and one alert for the rest. What is open is counted in any case.
 pub(super) fn at_most<'r>(
     of: &Settling<'_>,
     found: Vec<Found<'r>>,
     known: &ByFingerprint,
 ) -> Vec<Found<'r>> {
-    let (mut told, new): (Vec<Found<'r>>, Vec<Found<'r>>) =
-        found.into_iter().partition(|found| known.contains_key(&found.fingerprint[..]));
+    let is_counted = |found: &Found<'_>| {
+        let known = known.get(&found.fingerprint[..]);
+        known.is_some_and(|known| known.standing.status != Status::Resolved)
+    };
+    let (mut told, mut new): (Vec<Found<'r>>, Vec<Found<'r>>) =
+        found.into_iter().partition(is_counted);
     let mut rest = Rest { count: of.unkept, worst: Severity::High };
-    let mut new = new;
-    for tier in TIERS {
-        let is_of_it = |severity: Severity| tier.contains(&severity);
+    for tier in Tier::ALL {
         let open = known.values().filter(|known| known.standing.status == Status::New);
-        let open = open.filter(|known| is_of_it(known.severity)).count();
-        let (mut of_it, others): (Vec<Found<'r>>, Vec<Found<'r>>) =
-            new.into_iter().partition(|found| is_of_it(found.severity));
+        let open =
+            open.filter(|known| Tier::of(known.severity, known.has_baseline) == tier).count();
+        let (mut of_it, others): (Vec<Found<'r>>, Vec<Found<'r>>) = new
+            .into_iter()
+            .partition(|found| Tier::of(found.severity, found.has_baseline()) == tier);
         new = others;
         of_it.sort_by_key(|found| found.severity);
         let most = MOST.min(MOST_NEW.saturating_sub(open)).min(of_it.len());
@@ -95,6 +117,7 @@ mod tests {
             fingerprint: fingerprint.clone(),
             kind: Kind::Added,
             severity,
+            has_baseline: false,
             standing: Standing {
                 status: Status::New,
                 resolution: None,
@@ -105,6 +128,18 @@ mod tests {
             last_seen_at: Time(0),
         };
         (fingerprint, known)
+    }
+
+    /// The same path, which the baseline has as something else.
+    fn changed(path: &str) -> Finding {
+        let was = Entry {
+            path: path.as_bytes().to_vec(),
+            content: Content::Socket,
+            mode: 0o644,
+            owner: None,
+            attributes: None,
+        };
+        Finding { was: Some(was), ..added(path) }
     }
 
     fn added(path: &str) -> Finding {
@@ -118,7 +153,11 @@ mod tests {
     fn told(names: &[String], unkept: u64, known: &ByFingerprint) -> (Vec<String>, String) {
         let (root, rules) = (root(), Rules::default());
         let of = Settling { unkept, ..Settling::new(&root, Time(0), None) };
-        let findings = names.iter().map(|name| added(name)).collect();
+        let finding = |name: &String| match name.strip_prefix('=') {
+            Some(name) => changed(name),
+            None => added(name),
+        };
+        let findings = names.iter().map(finding).collect();
         let found = at_most(&of, of_findings(&root, &rules, findings), known);
         let (mut named, mut rest) = (Vec::new(), String::new());
         for found in found {
@@ -148,6 +187,36 @@ mod tests {
         check(&ByFingerprint::new(), &["a.env", "a.md"], "");
         check(&full(Severity::Low), &["a.env"], "high At least 1 more");
         check(&full(Severity::Critical), &["a.md"], "high At least 1 more");
+    }
+
+    #[test]
+    fn nobody_hides_what_he_changed_behind_what_he_made() {
+        for (flood, changed) in [(".env", "=z.env"), (".md", "=z.md")] {
+            let mut all = names(MOST + 1, flood);
+            all.push(changed.to_owned());
+            let (named, says) = told(&all, 0, &ByFingerprint::new());
+            assert_eq!(named.len(), MOST + 1);
+            assert!(named.iter().any(|name| name.starts_with('z')), "{flood}");
+            assert!(says.contains("At least 1 more"), "{says}");
+        }
+    }
+
+    #[test]
+    fn what_comes_back_takes_room_as_what_is_new_does() {
+        let root = root();
+        let (rules, all) = (Rules::default(), names(MOST + 3, ".md"));
+        let findings = all.iter().map(|name| added(name)).collect();
+        let found = of_findings(&root, &rules, findings);
+        let resolved = found.iter().map(|found| {
+            let (_, mut known) = open(0, Severity::Low);
+            known.standing.status = Status::Resolved;
+            known.fingerprint = found.fingerprint.to_vec();
+            (known.fingerprint.clone(), known)
+        });
+        let resolved: ByFingerprint = resolved.collect();
+        let (named, says) = told(&all, 0, &resolved);
+        assert_eq!(named.len(), MOST);
+        assert!(says.contains("At least 2 more"), "{says}");
     }
 
     #[test]

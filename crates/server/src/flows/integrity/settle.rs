@@ -190,6 +190,8 @@ impl Writing<'_> {
             alert.standing.status == Status::New
                 && !alert.kind.is_of_a_path()
                 && alert.kind.ends_by_itself()
+                // Whether there is room for copies is asked at checks alone.
+                && (self.of.check.is_some() || alert.kind != Kind::CopiesFull)
                 && alert.last_seen_at <= self.of.began
                 && !is_found(alert)
         };
@@ -204,25 +206,37 @@ impl Writing<'_> {
     /// thing by now.
     async fn again(&mut self, found: &Found<'_>, known: &Known) -> Result<(), Fault> {
         let (now, about) = (self.monitor.now(), found.about(self.of.root));
-        let is_another = alerts::restate(&mut self.tx, known.id, &about).await?;
-        match seen_again(&known.standing, now) {
-            Again::Counted => {
-                alerts::seen_again(&mut self.tx, known.id, now).await?;
-                if is_another && matches!(found.of, Of::Root(..)) {
-                    self.tell(known.id, &about, true).await?;
-                }
+        let is_worse = found.severity < known.severity;
+        let is_news = match found.of {
+            Of::Path(_) | Of::Linked(_) => is_worse,
+            // How much there is more is up to whoever makes it: that is no news every second.
+            Of::Root(Kind::MassChange, _) if !is_worse && !known.standing.is_told_long_ago(now) => {
+                false
             }
-            Again::ReopenedQuietly if !is_another => {
-                alerts::reopen_quietly(&mut self.tx, known.id, now).await?;
+            Of::Root(..) => true,
+        };
+        let is_another = (is_news || found.severity != known.severity)
+            && alerts::restate(&mut self.tx, known.id, &about).await?;
+        let (id, sighting) = (known.id, self.sighting.id);
+        let is_told = match seen_again(&known.standing, now) {
+            Again::Counted if !(is_another && is_news) => {
+                alerts::seen_again(&mut self.tx, id, now).await?;
+                false
+            }
+            Again::ReopenedQuietly if !(is_another && is_news) => {
+                alerts::reopen_quietly(&mut self.tx, id, now).await?;
+                false
+            }
+            Again::Counted | Again::ToldAgain => {
+                self.keep_sighting().await?;
+                alerts::tell_again(&mut self.tx, id, sighting, now).await?
             }
             Again::Reopened | Again::ReopenedQuietly => {
                 self.keep_sighting().await?;
-                if alerts::reopen(&mut self.tx, known.id, self.sighting.id, now).await? {
-                    self.tell(known.id, &about, true).await?;
-                }
+                alerts::reopen(&mut self.tx, id, sighting, now).await?
             }
-        }
-        Ok(())
+        };
+        if is_told { self.tell(id, &about, true).await } else { Ok(()) }
     }
 
     async fn open(&mut self, found: &Found<'_>, frozen: Option<&Frozen>) -> Result<(), Fault> {

@@ -310,3 +310,27 @@ async fn what_has_no_alert_of_its_own_is_told_of_until_it_is_gone() {
     })
     .await;
 }
+
+/// Somebody changes a file, changes it back, and changes it once more: the last that people hear of it is
+/// not that it was put back.
+#[tokio::test]
+async fn what_comes_back_quietly_and_stays_is_told_of_within_the_hour() {
+    on_each(async |server, staff, root| {
+        let (good, evil) = (fs::read(root.join("index.php")).unwrap(), "<?php evil();\n");
+        check(staff).await;
+        for content in [evil.as_bytes(), &good, evil.as_bytes()] {
+            fs::write(root.join("index.php"), content).unwrap();
+            check(staff).await;
+        }
+        assert_eq!(told(staff, "?status=0").await, [row("index.php", "modified", 0)]);
+        assert_eq!(server.events("fim_alert_opened", 1).await.len(), 1);
+        server.advance(Duration::from_hours(1));
+        let staff = &server.sign_in(&STAFF).await;
+        for _ in 0..2 {
+            check(staff).await;
+            let events = server.events("fim_alert_opened", 2).await;
+            assert_eq!(events.len(), 2, "once more, and not at every look: {events:?}");
+        }
+    })
+    .await;
+}
