@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use super::budget::Share;
 use super::folders::Folders;
 use super::uncovered::Uncovered;
+use super::wake::Timer;
 use crate::Exclude;
 use crate::look;
 use crate::path::join;
@@ -80,10 +81,20 @@ impl Rooted {
 pub(super) struct Arm<'w> {
     pub(super) inotify: &'w OwnedFd,
     pub(super) device: u64,
+    /// Says when there is no time left.
+    pub(super) timer: &'w Timer,
     pub(super) exclude: &'w Exclude,
     pub(super) folders: &'w mut Folders,
     pub(super) share: &'w mut Share,
     pub(super) uncovered: &'w mut Uncovered,
+}
+
+/// How far it went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Armed {
+    All,
+    /// The time was over before that.
+    TooLate,
 }
 
 /// A folder whose folders wait.
@@ -97,25 +108,22 @@ struct Level {
 impl Arm<'_> {
     /// Watches a folder and all that are in it.
     pub(super) fn tree(&mut self, opened: OwnedFd, path: Vec<u8>) {
-        let mut levels = Vec::new();
-        levels.extend(self.enter(opened, path, true));
-        while let Some(level) = levels.last_mut() {
-            let Some(name) = level.names.pop() else {
-                levels.pop();
-                continue;
-            };
-            let (path, is_named) = (join(&level.path, name.as_bytes()), level.is_watched);
-            if self.exclude.covers_tree(&path) {
-                continue;
-            }
-            let opened = look::open(&level.opened, &name, OFlags::DIRECTORY);
-            let is_too_deep = levels.len() >= DEEPEST || is_too_long(&path);
-            match opened {
-                Ok(opened) if !is_too_deep => levels.extend(self.enter(opened, path, is_named)),
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-                Ok(_) | Err(_) => self.leave_out(&path, is_named),
-            }
+        let mut levels = Vec::from_iter(self.enter(opened, path, true));
+        while !levels.is_empty() {
+            self.step(&mut levels);
         }
+    }
+
+    /// The same, until the timer says that it is enough.
+    pub(super) fn tree_in_time(&mut self, opened: OwnedFd, path: Vec<u8>) -> Armed {
+        let mut levels = Vec::from_iter(self.enter(opened, path, true));
+        while !levels.is_empty() {
+            if self.timer.is_over() {
+                return Armed::TooLate;
+            }
+            self.step(&mut levels);
+        }
+        Armed::All
     }
 
     /// Walks over all of the root again, after something was not told. What is watched stays so
@@ -131,6 +139,26 @@ impl Arm<'_> {
     pub(super) fn forget(&mut self, path: &[u8]) {
         let idle = self.folders.take_tree(path);
         self.end(idle);
+    }
+
+    /// Goes into the next folder, or back from one that is done with.
+    fn step(&mut self, levels: &mut Vec<Level>) {
+        let Some(level) = levels.last_mut() else { return };
+        let Some(name) = level.names.pop() else {
+            levels.pop();
+            return;
+        };
+        let (path, is_named) = (join(&level.path, name.as_bytes()), level.is_watched);
+        if self.exclude.covers_tree(&path) {
+            return;
+        }
+        let opened = look::open(&level.opened, &name, OFlags::DIRECTORY);
+        let is_too_deep = levels.len() >= DEEPEST || is_too_long(&path);
+        match opened {
+            Ok(opened) if !is_too_deep => levels.extend(self.enter(opened, path, is_named)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+            Ok(_) | Err(_) => self.leave_out(&path, is_named),
+        }
     }
 
     /// The watch comes before the list: a folder that is made between them is in the one or in the

@@ -3,6 +3,7 @@
 
 mod arm;
 mod budget;
+mod come;
 mod dirty;
 mod folders;
 mod uncovered;
@@ -19,9 +20,10 @@ use crate::look::Why;
 use crate::path::join;
 use crate::{Exclude, Scope};
 
-use self::arm::{Arm, Rooted};
+use self::arm::{Arm, Armed, Rooted};
 pub use self::budget::Budget;
 use self::budget::Share;
+use self::come::{Come, TooMany};
 use self::dirty::{Dirty, Heard, read};
 use self::folders::Folders;
 pub use self::uncovered::Uncovered;
@@ -32,6 +34,9 @@ use self::wake::{Timer, Woken, wait};
 const QUIET: Duration = Duration::from_millis(100);
 /// A burst that does not end is given in parts.
 const LONGEST: Duration = Duration::from_millis(500);
+/// So long it may take to watch what came in a burst. If it takes longer, everything is said to be dirty, and
+/// watched after that: whoever moves large trees about keeps nothing from being told.
+const ARMING: Duration = Duration::from_secs(5);
 /// So often it is looked whether the root is still the same folder, of which nothing is told when a link
 /// to it, or a folder above it, is changed.
 const LOOK: Duration = Duration::from_secs(1);
@@ -53,6 +58,8 @@ pub struct Watch {
     share: Share,
     uncovered: Uncovered,
     burst: Timer,
+    /// It was told that everything is dirty before all that came was watched.
+    is_behind: bool,
     /// Looks and bursts since the folders were walked.
     since: u32,
 }
@@ -62,7 +69,8 @@ pub struct Watch {
 pub struct Batch {
     /// Where to look; nothing below the root, when only the root itself or what is uncovered has changed.
     pub dirty: Scope,
-    /// The system had more to tell than it keeps. What is dirty is everything then.
+    /// The system had more to tell than it keeps, or more folders came than are watched in time. What is
+    /// dirty is everything then.
     pub overflowed: bool,
     /// The root was moved, deleted or unmounted, or its path leads to another folder now. Nothing more
     /// is told of it: whoever goes on arms a new watch.
@@ -113,6 +121,7 @@ impl Watch {
             share: Share::of(budget),
             uncovered: Uncovered::default(),
             burst: Timer::new()?,
+            is_behind: false,
             since: 0,
         };
         watch.arming().tree(opened, Vec::new());
@@ -124,10 +133,15 @@ impl Watch {
     pub fn next(&mut self, stop: &Stop) -> Result<Batch, Ended> {
         loop {
             let mut dirty = Dirty::default();
-            match wait(stop, &self.inotify, None, LOOK)? {
-                Woken::Stopped => return Err(Ended::Stopped),
-                Woken::Heard => self.gather(stop, &mut dirty)?,
-                Woken::InTime => {}
+            if std::mem::take(&mut self.is_behind) {
+                // Of what was done meanwhile in folders that were not watched, nothing was told.
+                dirty.overflowed();
+            } else {
+                match wait(stop, &self.inotify, None, LOOK)? {
+                    Woken::Stopped => return Err(Ended::Stopped),
+                    Woken::Heard => self.gather(stop, &mut dirty)?,
+                    Woken::InTime => {}
+                }
             }
             self.look_after(&mut dirty);
             if let Some(batch) = dirty.into_batch() {
@@ -152,21 +166,28 @@ impl Watch {
     }
 
     fn gather(&mut self, stop: &Stop, dirty: &mut Dirty) -> Result<(), Ended> {
+        let mut come = Come::default();
         self.burst.start(LONGEST)?;
         loop {
             for heard in read(&self.inotify)? {
-                self.apply(heard, dirty);
+                self.apply(heard, dirty, &mut come);
             }
             match wait(stop, &self.inotify, Some(&self.burst), QUIET)? {
                 Woken::Stopped => return Err(Ended::Stopped),
-                Woken::InTime => return Ok(()),
+                Woken::InTime => break,
                 Woken::Heard => {}
             }
         }
+        // After an overflow all of the root is walked over anyway.
+        if !dirty.is_overflowed() && self.arm_all(&come)? == Armed::TooLate {
+            self.is_behind = true;
+            dirty.overflowed();
+        }
+        Ok(())
     }
 
     /// Takes in one thing that was told.
-    fn apply(&mut self, heard: Heard, dirty: &mut Dirty) {
+    fn apply(&mut self, heard: Heard, dirty: &mut Dirty, come: &mut Come) {
         let Heard { watch, what, name } = heard;
         if what.contains(ReadFlags::QUEUE_OVERFLOW) {
             dirty.overflowed();
@@ -183,7 +204,7 @@ impl Watch {
             dirty.root_gone();
         } else if let Some(name) = name {
             for folder in folders {
-                self.changed(join(&folder, &name), what, dirty);
+                self.changed(join(&folder, &name), what, dirty, come);
             }
         } else if is_root && what.contains(ReadFlags::ATTRIB) {
             // Nothing below it has changed by that.
@@ -192,7 +213,7 @@ impl Watch {
     }
 
     /// Something has happened to what is, or was, under a path.
-    fn changed(&mut self, path: Vec<u8>, what: ReadFlags, dirty: &mut Dirty) {
+    fn changed(&mut self, path: Vec<u8>, what: ReadFlags, dirty: &mut Dirty, come: &mut Come) {
         let is_passed_over = if what.contains(ReadFlags::ISDIR) {
             self.exclude.covers_tree(&path)
         } else {
@@ -211,20 +232,31 @@ impl Watch {
             // What could not be opened may be open now.
             let may_open = what.contains(ReadFlags::ATTRIB) && !self.folders.has(&path);
             // Where two change places, what has come is told before what has left.
-            if has_come || has_left || may_open {
-                self.arm_below(&path);
+            if (has_come || has_left || may_open) && come.add(&path) == Err(TooMany) {
+                dirty.overflowed();
             }
         }
         // All that is in it with it: what was made there before it was watched is told by nobody.
         dirty.add(path);
     }
 
-    fn arm_below(&mut self, path: &[u8]) {
-        match self.root.open_below(path) {
-            Ok(Some(opened)) => self.arming().tree(opened, path.to_vec()),
-            Ok(None) => {}
-            Err(_) => self.uncovered.add(path),
+    /// Watches what came in a burst.
+    fn arm_all(&mut self, come: &Come) -> Result<Armed, Errno> {
+        self.burst.start(ARMING)?;
+        for path in come.outermost() {
+            let armed = match self.root.open_below(path) {
+                Ok(Some(opened)) => self.arming().tree_in_time(opened, path.to_vec()),
+                Ok(None) => Armed::All,
+                Err(_) => {
+                    self.uncovered.add(path);
+                    Armed::All
+                }
+            };
+            if armed == Armed::TooLate {
+                return Ok(armed);
+            }
         }
+        Ok(Armed::All)
     }
 
     /// What is looked at between bursts, and after each: nothing of it is told.
@@ -235,7 +267,7 @@ impl Watch {
             return;
         };
         let try_again = self.uncovered.folders > 0 && self.since >= TRY_AGAIN;
-        if dirty.is_overflowed() || try_again {
+        if !self.is_behind && (dirty.is_overflowed() || try_again) {
             let before = std::mem::take(&mut self.uncovered);
             self.since = 0;
             self.arming().all_again(opened);
@@ -249,10 +281,40 @@ impl Watch {
         Arm {
             inotify: &self.inotify,
             device: self.root.device(),
+            timer: &self.burst,
             exclude: &self.exclude,
             folders: &mut self.folders,
             share: &mut self.share,
             uncovered: &mut self.uncovered,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Everything is told before all of it is watched, and once more when it is.
+    #[test]
+    fn what_takes_too_long_to_watch_is_told_at_once_and_watched_after_that() {
+        let (root, stop) = (tempfile::tempdir().unwrap(), Stop::new().unwrap());
+        let mut watch =
+            Watch::arm(root.path(), &Exclude::default(), &Budget::of(usize::MAX)).unwrap();
+        fs::create_dir_all(root.path().join("a/b/c")).unwrap();
+        let mut in_time = |long| {
+            watch.burst.start(long).unwrap();
+            while !long.is_zero() && !watch.burst.is_over() {}
+            let opened = watch.root.open_below(b"a").unwrap().unwrap();
+            (watch.arming().tree_in_time(opened, b"a".to_vec()), watch.watched())
+        };
+        assert_eq!(in_time(Duration::from_nanos(1)), (Armed::TooLate, 2));
+        assert_eq!(in_time(Duration::ZERO), (Armed::All, 4), "control: the timer is off");
+        watch.arming().forget(b"a");
+        watch.is_behind = true;
+        let batch = watch.next(&stop).unwrap();
+        assert!(batch.overflowed && batch.dirty.is_everything(), "{batch:?}");
+        assert_eq!((watch.watched(), watch.is_behind), (4, false));
     }
 }

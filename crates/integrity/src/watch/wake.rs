@@ -81,6 +81,12 @@ impl Timer {
         let once = Itimerspec { it_interval: span(Duration::ZERO), it_value: span(long) };
         timerfd_settime(&self.0, TimerfdTimerFlags::empty(), &once).map(drop)
     }
+
+    /// Whether it is.
+    pub(super) fn is_over(&self) -> bool {
+        let mut all = [PollFd::new(&self.0, PollFlags::IN)];
+        poll(&mut all, Some(&span(Duration::ZERO))).is_ok_and(|woken| woken > 0)
+    }
 }
 
 fn span(long: Duration) -> Timespec {

@@ -168,6 +168,30 @@ fn what_an_overflow_kept_of_what_is_gone_is_forgotten() {
     only(&mut watch, &["there/x"]);
 }
 
+/// Whoever moves a large tree to and fro, so that it would be watched anew each time, keeps nothing that is
+/// done beside it from being told.
+#[test]
+fn a_large_tree_moved_to_and_fro_hides_nothing_beside_it() {
+    let root = tempdir().unwrap();
+    let (big, other) = (root.path().join("big"), root.path().join("other"));
+    for number in 0..2_000 {
+        fs::create_dir_all(big.join(number.to_string())).unwrap();
+    }
+    let mut watch = arm(root.path());
+    // In one burst, and as told as if it were minutes of them.
+    for _ in 0..200 {
+        fs::rename(&big, &other).unwrap();
+        fs::rename(&other, &big).unwrap();
+    }
+    put(root.path(), "shell.php", "x");
+    let begun = now();
+    let all = dirty_until(&mut watch, &["shell.php", "big"]);
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!((all.len(), watch.watched()), (1, 2_002));
+    put(root.path(), "big/7/x", "control");
+    only(&mut watch, &["big/7/x"]);
+}
+
 #[test]
 fn folders_made_in_one_go_are_all_watched() {
     let root = tempdir().unwrap();
