@@ -18,6 +18,7 @@ pub mod manifest;
 mod outline;
 mod pace;
 pub mod path;
+mod power;
 mod queue;
 mod quick;
 mod read;

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, SeekFrom, Stat, fgetxattr, flistxattr, fstat, major, minor,
-    openat, readlinkat, seek, statat,
+    AtFlags, FileType, Mode, OFlags, SeekFrom, Stat, fstat, major, minor, openat, readlinkat, seek,
+    statat,
 };
 use rustix::io::{Errno, pread, read};
 
@@ -19,6 +19,7 @@ use crate::entry::Owner;
 use crate::links::ReadOnce;
 use crate::outline::mode;
 use crate::pace::{Pace, Spent};
+use crate::power::power;
 use crate::quick::{Judge, Known, Read};
 use crate::scan::Progress;
 use crate::walk::{Maybe, Name};
@@ -457,38 +458,4 @@ pub(crate) fn open(folder: &OwnedFd, name: &CStr, how: OFlags) -> Result<OwnedFd
 pub(crate) fn is_same(one: &Stat, other: &Stat) -> bool {
     let of = |stat: &Stat| (Inode::of(stat), stat.st_mode, stat.st_uid, stat.st_gid);
     of(one) == of(other)
-}
-
-/// Linux has no longer list of the names of attributes.
-const MOST_NAMES: usize = 64 * 1024;
-
-/// The digest of the attributes that give power; `None` if there are none.
-fn power(opened: &OwnedFd) -> Result<Option<Digest>, Errno> {
-    const COUNTED: [&str; 3] =
-        ["security.capability", "system.posix_acl_access", "system.posix_acl_default"];
-    // Few files have any, and hardly one has more than fit here.
-    let (mut few, mut many) = ([0; 256], Vec::new());
-    let names = match flistxattr(opened, &mut few[..]) {
-        Ok(0) | Err(Errno::NOTSUP) => return Ok(None),
-        Ok(length) => few.get(..length).unwrap_or_default(),
-        Err(Errno::RANGE) => {
-            many.resize(MOST_NAMES, 0);
-            let length = flistxattr(opened, &mut many[..])?;
-            many.get(..length).unwrap_or_default()
-        }
-        Err(errno) => return Err(errno),
-    };
-    let (mut hasher, mut is_any) = (Hasher::default(), false);
-    for counted in COUNTED {
-        if !names.split(|byte| *byte == 0).any(|name| name == counted.as_bytes()) {
-            continue;
-        }
-        let mut value = [0; 4096];
-        let length = fgetxattr(opened, counted, &mut value[..])?;
-        let value = value.get(..length).unwrap_or_default();
-        hasher.update(format!("{counted} {length} ").as_bytes());
-        hasher.update(value);
-        is_any = true;
-    }
-    Ok(is_any.then(|| hasher.finish()))
 }

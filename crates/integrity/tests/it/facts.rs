@@ -4,9 +4,11 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 
 use portcullis_integrity::{Finding, Is, Plan, Rules, Type, Why};
-use tempfile::tempdir;
+use rustix::fs::{XattrFlags, setxattr};
+use rustix::io::Errno;
+use tempfile::{TempDir, tempdir, tempdir_in};
 
-use super::{as_nobody, baseline, findings, plan, put, set_mode};
+use super::{as_nobody, baseline, findings, plan, put, set_mode, told};
 
 #[test]
 fn what_differs_comes_with_how_it_begins() {
@@ -96,4 +98,51 @@ fn what_may_not_be_read_keeps_what_is_known_of_it() {
     });
     set_mode(root.path(), "shut", 0o700);
     assert_eq!(judged, ["file 4311 set_id", "folder 0000 unverifiable_code"]);
+}
+
+/// An access control list that lets so many users read, as the system keeps it.
+fn access(users: u32) -> Vec<u8> {
+    let entry = |tag: u16, rights: u16, id: u32| {
+        [&tag.to_le_bytes()[..], &rights.to_le_bytes(), &id.to_le_bytes()].concat()
+    };
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    list.extend(entry(0x01, 6, u32::MAX));
+    list.extend((0..users).flat_map(|user| entry(0x02, 4, 1_000 + user)));
+    list.extend(
+        [(0x04, 4), (0x10, 4), (0x20, 0)].map(|(tag, may)| entry(tag, may, u32::MAX)).concat(),
+    );
+    list
+}
+
+/// A folder in which lists may be long: not every file system has room for them.
+fn with_long_lists() -> TempDir {
+    let places = [tempdir(), tempdir_in("/dev/shm")];
+    let takes = |place: &TempDir| {
+        put(place.path(), "a", "a");
+        let list = access(700);
+        let name = "system.posix_acl_access";
+        let set = setxattr(place.path().join("a"), name, &list, XattrFlags::empty());
+        assert!(matches!(set, Ok(()) | Err(Errno::NOSPC | Errno::NOTSUP)), "{set:?}");
+        set.is_ok()
+    };
+    let place = places.into_iter().flatten().find(takes);
+    place.expect("a file system with long access control lists, as that of /dev/shm is")
+}
+
+#[test]
+fn a_long_access_control_list_is_read_whole() {
+    let root = with_long_lists();
+    let set = |users| {
+        let (file, list) = (root.path().join("a"), access(users));
+        setxattr(file, "system.posix_acl_access", &list, XattrFlags::empty()).unwrap();
+        list.len()
+    };
+    assert_eq!(set(700), 5_636);
+    let before = baseline(&plan(root.path()));
+    assert_eq!(told(&plan(root.path()), &before), [""; 0], "control");
+    // One more at the end of it.
+    set(701);
+    assert_eq!(told(&plan(root.path()), &before), ["attributes a"]);
+    assert_eq!(set(8_000), 64_036);
+    assert_eq!(told(&plan(root.path()), &before), ["attributes a"]);
 }
