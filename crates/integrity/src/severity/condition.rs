@@ -68,9 +68,8 @@ pub(super) fn is_unread_and_executable(facts: &Facts<'_>) -> bool {
         Is::Unverifiable { outline: Some(outline), .. } => outline.state.map(|state| state.size),
         Is::Unverifiable { outline: None, .. } | Is::There(_) | Is::Gone => None,
     };
-    let is_another = facts.finding.was.as_ref().is_none_or(|was| match was.content {
-        Content::File { size: before, .. } => size.is_some_and(|size| size != before),
-        _ => false,
+    let is_another = facts.finding.was.as_ref().is_none_or(|was| {
+        matches!(was.content, Content::File { size: before, .. } if size.is_some_and(|size| size != before))
     });
     is_another && is_executable(facts)
 }

@@ -60,7 +60,8 @@ pub(super) async fn freeze(
     let mut new: Vec<(Severity, [u8; 32], Finding)> = new
         .filter_map(|found| Some((found.severity, found.fingerprint, found.finding()?.clone())))
         .collect();
-    new.sort_by_key(|(severity, ..)| *severity);
+    // Among equals the small ones: whoever makes long files takes no time from what he changed.
+    new.sort_by_key(|(severity, _, finding)| (*severity, length(finding)));
     let Some((worst, ..)) = new.first() else { return Ok(HashMap::new()) };
     let mut room = room_for(monitor, *worst).await?;
     let (desk, now) = (desk(monitor, root), monitor.now());
@@ -78,6 +79,18 @@ pub(super) async fn freeze(
         frozen
     };
     Ok(tokio::task::spawn_blocking(take).await?)
+}
+
+/// How much there is to read for a difference, in bytes.
+fn length(finding: &Finding) -> u64 {
+    let of = |entry: &Entry| {
+        if let Content::File { size, .. } = entry.content { size } else { 0 }
+    };
+    let is = match &finding.is {
+        Is::There(entry) => of(entry),
+        Is::Gone | Is::Unverifiable { .. } => 0,
+    };
+    is.saturating_add(finding.was.as_ref().map_or(0, of))
 }
 
 /// How much room there is. For the worst some is made, by what matters least.
