@@ -332,19 +332,20 @@ impl<'s> Looker<'s> {
     }
 
     /// The same for a file with holes, which are not read: they are zeros. They are hashed, which takes
-    /// its time, so there is a bound on how many of them a scan has.
+    /// its time, so there are bounds on how many of them a scan has.
     fn read_sparse(&mut self, file: &OwnedFd, expected: u64) -> Result<Whole, Not> {
         let (mut hasher, mut at, mut begins) = (Hasher::default(), 0, Beginning::default());
-        let mut spent = self.pace.begin_file();
+        let (mut spent, mut holes) = (self.pace.begin_file(), 0);
         while at < expected {
             let data = match seek(file, SeekFrom::Data(at)) {
                 Ok(data) => data.clamp(at, expected),
                 Err(Errno::NXIO) => expected,
                 Err(errno) => return Err(errno.into()),
             };
-            if !self.pace.take_holes(data - at) {
+            if !self.pace.take_holes(data - at, holes) {
                 return Err(Not::Given(Why::Holes));
             }
+            holes += data - at;
             let zeros = usize::try_from(data - at).unwrap_or(usize::MAX).min(ZEROS.len());
             begins.extend(ZEROS.get(..zeros).unwrap_or_default());
             self.zeros(&mut hasher, data - at, &mut spent)?;

@@ -32,6 +32,12 @@ const NAP: Duration = Duration::from_millis(50);
 /// Zeros that stand in the holes of all files together, in bytes: they cost nothing to make, and take a
 /// second to hash.
 const MOST_HOLES: u64 = 1 << 30;
+/// So many of each file do not count among them: one large file does not keep those from being read that
+/// have a few.
+const FEW: u64 = 1 << 20;
+/// Those that do not count, of all files together: sixteen thousand files of nothing else. Hashing them takes
+/// some seconds, and minutes at fifty million bytes a second; more files with holes cost no more than that.
+const MOST_FEW: u64 = 16 << 30;
 
 /// Keeps all threads of a scan to its limits.
 pub(crate) struct Pace {
@@ -41,6 +47,8 @@ pub(crate) struct Pace {
     end: Option<Instant>,
     /// Room that is left for holes.
     holes: AtomicU64,
+    /// Room that is left for the first few of each file.
+    few: AtomicU64,
 }
 
 /// What may be used in a second, and when all that was used is paid for.
@@ -65,6 +73,7 @@ impl Pace {
             file: limits.file,
             end: limits.scan.and_then(|most| now().checked_add(most)),
             holes: AtomicU64::new(MOST_HOLES),
+            few: AtomicU64::new(MOST_FEW),
         }
     }
 
@@ -85,10 +94,14 @@ impl Pace {
         }
     }
 
-    /// Whether there is room for so many zeros more.
-    pub(crate) fn take_holes(&self, count: u64) -> bool {
-        let less = |left: u64| left.checked_sub(count);
-        self.holes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    /// Whether there is room for so many zeros more, of a file that had so many before.
+    pub(crate) fn take_holes(&self, count: u64, before: u64) -> bool {
+        let few = FEW.saturating_sub(before).min(count);
+        let take = |room: &AtomicU64, count: u64| {
+            let less = |left: u64| left.checked_sub(count);
+            room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+        };
+        take(&self.few, few) && take(&self.holes, count - few)
     }
 
     /// Whether the scan took all the time that it has.
@@ -142,4 +155,30 @@ fn is_past(end: Option<Instant>) -> bool {
 #[expect(clippy::disallowed_methods, reason = "how fast it goes is a matter of the real clock")]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many files there are.
+    #[test]
+    fn there_is_a_bound_on_the_few_holes_of_all_files_too() {
+        let pace = Pace::new(&Limits::default());
+        assert!((0..100_000).all(|_| pace.take_holes(100 << 10, 0)), "control: smaller ones");
+        let pace = Pace::new(&Limits::default());
+        let files = (0..100_000).filter(|_| pace.take_holes(FEW, 0)).count();
+        assert_eq!(u64::try_from(files).unwrap() * FEW, MOST_FEW);
+        assert!(!pace.take_holes(1, 0));
+        // Those of one that has had its few count among all.
+        assert!(pace.take_holes(MOST_HOLES, FEW) && !pace.take_holes(1, FEW));
+    }
+
+    #[test]
+    fn of_each_file_only_what_is_more_than_few_counts_among_all() {
+        let pace = Pace::new(&Limits::default());
+        assert!(pace.take_holes(FEW / 2, 0) && pace.take_holes(FEW, FEW / 2));
+        assert!(!pace.take_holes(MOST_HOLES, FEW));
+        assert!(pace.take_holes(MOST_HOLES - FEW / 2, FEW) && !pace.take_holes(1, FEW));
+    }
 }

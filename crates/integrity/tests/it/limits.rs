@@ -161,6 +161,31 @@ fn holes_of_many_files_take_no_more_time_than_those_of_one() {
     check(&[10, 10, 10], 0);
 }
 
+/// One file made of holes, wherever it stands, does not keep those from being read that have a few.
+#[test]
+fn large_holes_leave_room_for_small_ones() {
+    let root = tempdir().unwrap();
+    holes(root.path(), "few", 1);
+    holes(root.path(), "many", 600);
+    put(root.path(), "data", vec![1; 200_000]);
+    let sparse = OpenOptions::new().write(true).open(root.path().join("data")).unwrap();
+    sparse.write_all_at(b"end", 700_000).unwrap();
+    let plan = Plan { max_bytes: 4 << 30, ..plan(root.path()) };
+    let before = baseline(&plan);
+    assert_eq!(told(&plan, &before), [""; 0], "control");
+    // The first leaves no room for other large ones.
+    for (name, size) in [("0s", 1024), ("1s", 400), ("a", 1000)] {
+        holes(root.path(), name, size);
+    }
+    let plan = Plan { threads: NonZero::new(1).unwrap(), ..plan };
+    let expected = ["added 0s", "unverifiable 1s (holes)", "unverifiable a (holes)"];
+    assert_eq!(told(&plan, &before), [&expected[..], &["unverifiable many (holes)"]].concat());
+    sparse.write_all_at(b"changed", 0).unwrap();
+    fs::write(root.path().join("few"), "changed").unwrap();
+    let found = told(&plan, &before);
+    assert!(["modified data", "modified few"].iter().all(|one| found.contains(&(*one).into())));
+}
+
 #[test]
 fn holes_are_held_to_the_limits_too() {
     let root = tempdir().unwrap();
