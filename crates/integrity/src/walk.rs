@@ -42,8 +42,8 @@ impl Name {
 /// So many folders in each other are walked, each of which is held open.
 pub(crate) const DEEPEST: usize = 200;
 /// So many bytes of names wait at a time, in all folders that are held open: those of a million files in one
-/// folder, if they are no longer than names are.
-const ROOM: usize = 128 << 20;
+/// folder, if they are no longer than names mostly are.
+const ROOM: usize = 64 << 20;
 /// What a name takes beside its bytes, about.
 const NAME: usize = 48;
 /// Listed at once, in bytes.
