@@ -234,7 +234,9 @@ async fn now(
     Ok(stands(path, findings))
 }
 
-fn stands(path: &[u8], findings: Vec<Finding>) -> (Option<Finding>, Stands) {
+/// Every look tells of the root itself too, which says nothing of a path in it.
+fn stands(path: &[u8], mut findings: Vec<Finding>) -> (Option<Finding>, Stands) {
+    findings.retain(|finding| path.is_empty() || !finding.path().is_empty());
     let (own, below): (Vec<_>, Vec<_>) =
         findings.into_iter().partition(|finding| finding.path() == path);
     let own = own.into_iter().next();

@@ -1,6 +1,7 @@
 //! `integrity status` and `integrity explain`: the real program, without a server.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
@@ -29,6 +30,8 @@ fn a_path_is_explained() {
     site.put("app/a.log", "2\n");
     site.put("app/tmp/x", "x");
     site.put("app/x.pid", "1");
+    let open = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(site.at("app"), open).unwrap();
     for (path, code, pointers) in [
         ("app/style.css", 0, json!({"/result": "clean", "/rule/change": "modified"})),
         ("app/./sub/../style.css", 0, json!({"/result": "clean", "/path": "style.css"})),
