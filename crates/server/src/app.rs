@@ -28,6 +28,7 @@ use crate::hasher::Hasher;
 use crate::key_usage::KeyUsage;
 use crate::live_limits::LiveLimits;
 use crate::mail::{Mailer, MailerFault};
+use crate::outgoing::TrustFault;
 use crate::probe::Probes;
 use crate::random::Random;
 use crate::record::Recorder;
@@ -127,7 +128,7 @@ pub enum BuildError {
     #[error(transparent)]
     Tls(#[from] TlsFault),
     #[error("the client for the range service could not be built")]
-    Breach(#[source] rustls::Error),
+    Breach(#[source] TrustFault),
     #[error("the client for upstreams could not be built")]
     Forwarder,
 }

@@ -9,7 +9,6 @@
 use std::fs;
 use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use std::time::Duration;
 use maxminddb::{MaxMindDbError, Reader, geoip2};
 
 use crate::app::App;
+use crate::stamp::Stamp;
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -36,8 +36,8 @@ struct Held {
     is_good: bool,
 }
 
-/// What changes when a file is written or replaced; `None`: there was none.
-type Seen = Option<(u64, u64, i64, i64)>;
+/// `None`: there was no file.
+type Seen = Option<Stamp>;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -99,7 +99,7 @@ impl Geo {
     /// Takes a new file over; complains of a bad one once.
     fn look(&self) {
         let Some(file) = &self.file else { return };
-        let (held, seen) = (self.held(), Some(see(file)));
+        let (held, seen) = (self.held(), Some(Stamp::of(file)));
         if seen == held.seen {
             return;
         }
@@ -144,9 +144,4 @@ pub fn read(file: &Path) -> Result<Reader<Vec<u8>>, GeoFault> {
     let path = || file.to_owned();
     let bytes = fs::read(file).map_err(|source| GeoFault::Unreadable { path: path(), source })?;
     Reader::from_source(bytes).map_err(|source| GeoFault::Unusable { path: path(), source })
-}
-
-fn see(file: &Path) -> Seen {
-    let found = fs::metadata(file).ok()?;
-    Some((found.ino(), found.size(), found.mtime(), found.mtime_nsec()))
 }

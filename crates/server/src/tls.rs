@@ -3,9 +3,8 @@
 //! nothing says when it is done with both. Not where certificates come from, and not the TLS that is
 //! spoken to upstreams.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -23,6 +22,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::app::App;
 use crate::config::TlsFiles;
+use crate::stamp::Stamp;
 
 /// How long a client may take to agree on keys: two round trips over a poor line, with room.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -130,7 +130,7 @@ struct Watched {
 }
 
 /// What changes when a file is written or replaced, of both files.
-type Marks = [Option<(u64, u64, i64, i64)>; 2];
+type Marks = [Option<Stamp>; 2];
 
 impl Watched {
     /// Takes new files over. Bad ones are tried again, and complained about once.
@@ -155,8 +155,7 @@ impl Watched {
 }
 
 fn marks(files: &TlsFiles) -> Marks {
-    let mark = |file: Metadata| (file.ino(), file.size(), file.mtime(), file.mtime_nsec());
-    [&files.cert, &files.key].map(|path| fs::metadata(path).ok().map(mark))
+    [&files.cert, &files.key].map(|path| Stamp::of(path))
 }
 
 /// The pair that is shown to clients now.

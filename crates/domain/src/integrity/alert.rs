@@ -117,6 +117,11 @@ impl Severity {
         Self::ALL.into_iter().find(|severity| severity.as_str() == word)
     }
 
+    /// Whether it is among what has room of its own, so that nothing less bad takes it.
+    pub fn is_bad(self) -> bool {
+        self <= Self::High
+    }
+
     /// Its place, the worst being 0.
     pub fn rank(self) -> i64 {
         match self {

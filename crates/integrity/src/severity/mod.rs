@@ -7,6 +7,7 @@ mod custom;
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use globset::GlobSet;
 
@@ -24,9 +25,9 @@ pub enum Severity {
     Critical,
 }
 
-/// The rules, in their order. The last one fits everything.
+/// The rules, in their order. The last one fits everything. Copies are cheap: every look has some.
 #[derive(Clone, Debug)]
-pub struct Rules(Vec<Rule>);
+pub struct Rules(Arc<[Rule]>);
 
 /// What is known of a difference.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +96,7 @@ impl Default for Rules {
 impl Rules {
     /// The operator's rules, in their order, and ours behind them.
     pub fn with(custom: impl IntoIterator<Item = CustomRule>) -> Result<Self, NotARule> {
-        custom::before(Self::default().0, custom).map(Self)
+        custom::before(built_in::rules().collect(), custom).map(|rules| Self(rules.into()))
     }
 
     /// Judges a difference.

@@ -12,6 +12,7 @@ pub use offline::{Offline, Standing, watch};
 pub use online::{Known, NotAnswered, Online};
 
 use crate::config;
+use crate::outgoing::TrustFault;
 
 /// All that can be asked.
 pub struct Breach {
@@ -23,7 +24,7 @@ pub struct Breach {
 
 impl Breach {
     /// As the configuration has it. An index that cannot be used is logged, and stops nothing.
-    pub fn new(config: &config::Breach) -> Result<Self, rustls::Error> {
+    pub fn new(config: &config::Breach) -> Result<Self, TrustFault> {
         Ok(Self {
             common: Common::default(),
             offline: config.offline_index.as_deref().map(Offline::open),

@@ -2,7 +2,6 @@
 //! right, because every answer is checked; all of it is read meanwhile, and what is damaged anywhere is used
 //! no more. A file that cannot be used stops nothing: the log, the health checks and the answers say so.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use jiff::civil::Date;
 use portcullis_breach::{Count, Found, Index, NotAnIndex, Prefix, Progress, Sha1, Unread};
 
 use crate::app::App;
+use crate::stamp::Stamp;
 
 /// How often it is looked whether another file took the place.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -27,11 +27,9 @@ struct Held {
     index: Option<Arc<Index>>,
     /// Whether every byte of it was found right.
     is_verified: bool,
-    seen: Seen,
+    /// `None`: there was no file.
+    seen: Option<Stamp>,
 }
-
-/// What changes when a file is written or replaced; `None`: there was none.
-type Seen = Option<(u64, u64, u64, i64, i64)>;
 
 /// How it stands with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +46,7 @@ impl Offline {
     /// Opens the file; whatever is wrong with it is logged.
     pub fn open(file: &Path) -> Self {
         let offline = Self { file: file.to_owned(), held: RwLock::default() };
-        offline.take_over(see(file));
+        offline.take_over(Stamp::of(file));
         offline
     }
 
@@ -96,7 +94,7 @@ impl Offline {
 
     /// Takes another file over, if one took the place, and reads all of what was not read yet.
     fn look(&self, progress: &Progress) {
-        let seen = see(&self.file);
+        let seen = Stamp::of(&self.file);
         if seen != self.held().seen {
             self.take_over(seen);
         }
@@ -111,7 +109,7 @@ impl Offline {
         }
     }
 
-    fn take_over(&self, seen: Seen) {
+    fn take_over(&self, seen: Option<Stamp>) {
         let file = self.file.display();
         let index = match Index::open(&self.file) {
             Ok(index) => {
@@ -170,9 +168,4 @@ pub async fn watch(app: App) {
 
 fn is_same(held: Option<&Arc<Index>>, index: &Arc<Index>) -> bool {
     held.is_some_and(|held| Arc::ptr_eq(held, index))
-}
-
-fn see(file: &Path) -> Seen {
-    let is = std::fs::metadata(file).ok()?;
-    Some((is.dev(), is.ino(), is.len(), is.mtime(), is.mtime_nsec()))
 }

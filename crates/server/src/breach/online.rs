@@ -11,19 +11,15 @@ use http::header::{ACCEPT, ETAG, HeaderValue, IF_NONE_MATCH, LAST_MODIFIED, USER
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::civil::Date;
 use portcullis_breach::{NotARange, Prefix, Range};
 use quick_cache::sync::Cache;
-use rustls::ClientConfig;
 use tokio::time::timeout;
 use url::Url;
 
 use super::breaker::{Breaker, News};
 use crate::clock::Clock;
+use crate::outgoing::{self, HttpsClient, TrustFault};
 
 /// For all of it, up to the end of the answer.
 const PATIENCE: Duration = Duration::from_millis(1500);
@@ -38,7 +34,7 @@ const FRESH: Duration = Duration::from_hours(24);
 
 /// What asks.
 pub struct Online {
-    http: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    http: HttpsClient<Empty<Bytes>>,
     url: String,
     known: Cache<Prefix, Arc<Known>>,
     breaker: Mutex<Breaker>,
@@ -75,19 +71,8 @@ pub enum NotAnswered {
 
 impl Online {
     /// For the service at this address.
-    pub fn new(url: &Url) -> Result<Self, rustls::Error> {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(PATIENCE));
-        connector.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls()?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        #[expect(clippy::disallowed_methods, reason = "the service is no upstream of the gate")]
-        let mut builder = Client::builder(TokioExecutor::new());
-        let http =
-            builder.pool_timer(TokioTimer::new()).pool_idle_timeout(POOL_IDLE).build(connector);
+    pub fn new(url: &Url) -> Result<Self, TrustFault> {
+        let http = outgoing::client(outgoing::tls(None)?, PATIENCE, POOL_IDLE);
         let known = Cache::new(REMEMBERED);
         Ok(Self { http, url: url.to_string(), known, breaker: Mutex::default() })
     }
@@ -183,12 +168,4 @@ async fn read(
 fn last_modified(headers: &HeaderMap) -> Option<Date> {
     let text = headers.get(LAST_MODIFIED)?.to_str().ok()?;
     jiff::fmt::rfc2822::parse(text).ok().map(|time| time.date())
-}
-
-/// With Mozilla's roots.
-fn tls() -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_webpki_roots().with_no_client_auth())
 }

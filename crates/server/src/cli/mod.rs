@@ -19,6 +19,8 @@ pub mod limits;
 pub mod mail;
 pub mod open;
 pub mod output;
+mod private_key;
+mod progress;
 mod public_key;
 pub mod report;
 pub mod role;

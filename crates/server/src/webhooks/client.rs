@@ -1,26 +1,21 @@
 //! The way of a message to its receiver: one POST, signed as Standard Webhooks says, with bounds on
 //! everything. Redirects are not followed, because they would lead elsewhere than the operator said.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use portcullis_domain::time::Time;
 use portcullis_domain::webhook::WebhookSecret;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::pem;
 use tokio::time::timeout;
 
 use super::Message;
 use crate::config::Webhook;
+use crate::outgoing::{self, HttpsClient, TrustFault};
 
 /// For the connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -33,7 +28,7 @@ const LONGEST_ANSWER: usize = 16 * 1024;
 
 /// What sends to one receiver.
 pub struct Client {
-    http: HttpClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    http: HttpsClient<Full<Bytes>>,
     url: String,
     secret: WebhookSecret,
 }
@@ -71,18 +66,7 @@ pub enum Refused {
 impl Client {
     /// For a receiver.
     pub fn new(webhook: &Webhook) -> Result<Self, ClientFault> {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT));
-        connector.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(webhook)?)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
-        #[expect(clippy::disallowed_methods, reason = "a receiver is no upstream of the gate")]
-        let mut builder = HttpClient::builder(TokioExecutor::new());
-        let http =
-            builder.pool_timer(TokioTimer::new()).pool_idle_timeout(POOL_IDLE).build(connector);
+        let http = outgoing::client(tls(webhook)?, CONNECT, POOL_IDLE);
         Ok(Self { http, url: webhook.url.to_string(), secret: webhook.secret.clone() })
     }
 
@@ -111,21 +95,11 @@ impl Client {
     }
 }
 
-/// Mozilla's roots, or those that were named and no others.
 fn tls(webhook: &Webhook) -> Result<ClientConfig, ClientFault> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let Some(path) = &webhook.roots else {
-        return Ok(builder.with_webpki_roots().with_no_client_auth());
-    };
     let name = || webhook.name.clone();
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let read = read.map_err(|source| ClientFault::Roots { name: name(), source })?;
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(read);
-    if added == 0 {
-        return Err(ClientFault::NoRoots { name: name() });
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    outgoing::tls(webhook.roots.as_deref()).map_err(|fault| match fault {
+        TrustFault::Roots(source) => ClientFault::Roots { name: name(), source },
+        TrustFault::NoRoots => ClientFault::NoRoots { name: name() },
+        TrustFault::Setup(fault) => ClientFault::Setup(fault),
+    })
 }

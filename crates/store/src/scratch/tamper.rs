@@ -202,12 +202,3 @@ pub async fn forge_baseline(tx: &mut Tx, number: i64, lines: &[u8]) -> Result<()
     tx.execute(PART, params![digest.as_ref(), lines]).await?;
     tx.execute(PLACES, params![digest.as_ref(), number]).await.map(drop)
 }
-
-/// Puts other lines in the place of all that baselines have.
-pub async fn forge_baselines(tx: &mut Tx, lines: &[u8]) -> Result<()> {
-    const PART: &str = "INSERT INTO integrity_parts (digest, lines) VALUES ($1, $2)";
-    const PLACES: &str = "UPDATE integrity_baseline_parts SET digest = $1";
-    let digest = digest::digest(&digest::SHA256, lines);
-    tx.execute(PART, params![digest.as_ref(), lines]).await?;
-    tx.execute(PLACES, params![digest.as_ref()]).await.map(drop)
-}

@@ -1,16 +1,14 @@
 //! `breach build`: an index from what is published, signed if there is a key.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use jiff::civil::Date;
 use portcullis_breach::build::{Built, NotBuilt, Options, build};
-use portcullis_domain::audit::note::{NoteFault, SigningKey};
-use zeroize::Zeroizing;
 
 use super::{number, sentence, value, watched};
 use crate::cli::output::Output;
+use crate::cli::private_key;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -38,7 +36,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let output = Output::new(args.json);
-    let key = match args.key.as_deref().map(read_private).transpose()? {
+    let key = match args.key.as_deref().map(private_key::read).transpose()? {
         None => None,
         Some(Ok(key)) => Some(key),
         Some(Err(_)) => {
@@ -106,10 +104,4 @@ fn refused(args: &Args, fault: &NotBuilt, output: Output) -> ExitCode {
         | NotBuilt::Empty
         | NotBuilt::Changed => output.refuse("source_refused", &format!("{from}: {fault}.")),
     }
-}
-
-fn read_private(path: &Path) -> anyhow::Result<Result<SigningKey, NoteFault>> {
-    let text = std::fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.with_context(|| format!("{} cannot be read", path.display()))?;
-    Ok(SigningKey::parse(text.trim_end()))
 }

@@ -8,18 +8,13 @@ mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
-use std::time::Duration;
 
 use portcullis_breach::{Head, NotAnIndex, Progress};
 use portcullis_domain::text::grouped;
 use serde_json::{Value, json};
 
 use super::output::Output;
-
-/// How often it is said how far it is.
-const TOLD_EVERY: Duration = Duration::from_millis(200);
+use super::progress;
 
 /// `portcullis breach …`
 #[derive(clap::Args)]
@@ -55,20 +50,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// Works, and says meanwhile how far it is.
 fn watched<T>(output: Output, work: impl FnOnce(&Progress) -> T) -> T {
     let progress = Progress::default();
-    let (done, is_done) = channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            // Moved here, so that it is dropped where the work panics as well.
-            let is_done = is_done;
-            while is_done.recv_timeout(TOLD_EVERY) == Err(RecvTimeoutError::Timeout) {
-                output.progress(&how_far(&progress));
-            }
-            output.progress("");
-        });
-        let worked = work(&progress);
-        drop(done);
-        worked
-    })
+    progress::watched(output, || how_far(&progress), || work(&progress))
 }
 
 fn how_far(progress: &Progress) -> String {

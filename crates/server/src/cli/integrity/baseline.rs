@@ -13,9 +13,10 @@ use portcullis_integrity::Progress;
 use portcullis_store::integrity::baselines::Baseline;
 use serde_json::json;
 
-use super::{TOLD_EVERY, files, text};
+use super::{files, text};
 use crate::cli::open;
 use crate::cli::output::{self, Output};
+use crate::cli::progress::TOLD_EVERY;
 use crate::cli::{Common, DONE};
 use crate::config::WatchedRoot;
 use crate::flows::integrity::baseline::{self, Recorded};

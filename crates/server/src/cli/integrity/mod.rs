@@ -20,16 +20,12 @@ mod verify;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
 
 use portcullis_integrity::{Exclude, Limits, NotScanned, Plan, Progress, Scope, Seen, scan};
 
 use super::output::{self, Output};
-
-/// How often it is said how far a scan is.
-const TOLD_EVERY: Duration = Duration::from_millis(200);
+use super::progress;
 
 /// `portcullis integrity …`
 #[derive(clap::Args)]
@@ -155,18 +151,7 @@ fn scan_watched(
     output: Output,
     each: impl FnMut(Seen),
 ) -> Result<(), NotScanned> {
-    let (done, is_done) = channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            while is_done.recv_timeout(TOLD_EVERY) == Err(RecvTimeoutError::Timeout) {
-                output.progress(&how_far(progress));
-            }
-            output.progress("");
-        });
-        let scanned = scan(plan, progress, each);
-        drop(done);
-        scanned
-    })
+    progress::watched(output, || how_far(progress), || scan(plan, progress, each))
 }
 
 fn how_far(progress: &Progress) -> String {

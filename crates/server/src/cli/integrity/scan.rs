@@ -13,9 +13,9 @@ use portcullis_store::Db;
 use portcullis_store::integrity::checks::{Check, Counts};
 use serde_json::{Value, json};
 
-use super::TOLD_EVERY;
 use crate::cli::open;
 use crate::cli::output::{self, Output};
+use crate::cli::progress::TOLD_EVERY;
 use crate::cli::serve::stop_on_signal;
 use crate::cli::{Common, DONE, REFUSED, UNREACHABLE};
 use crate::flows::integrity::Monitor;

@@ -1,17 +1,15 @@
 //! `integrity manifest sign`: a signature in the head of a manifest.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use portcullis_domain::audit::note::{NoteFault, SigningKey};
 use portcullis_integrity::manifest::{Fault, MOST_SIGNATURES, write_signed};
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use super::files;
 use crate::cli::output::Output;
+use crate::cli::private_key;
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -31,7 +29,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let output = Output::new(args.json);
-    let Ok(key) = read_private(&args.key)? else {
+    files::open(&args.key)?;
+    let Ok(key) = private_key::read(&args.key)? else {
         let sentence = format!("{} does not hold the private half of a key.", args.key.display());
         return Ok(output.misused("no_key", &sentence));
     };
@@ -75,13 +74,6 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         signer.name()
     );
     output.done(&value, &sentence)
-}
-
-fn read_private(path: &Path) -> anyhow::Result<Result<SigningKey, NoteFault>> {
-    files::open(path)?;
-    let text = std::fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.with_context(|| format!("{} cannot be read", path.display()))?;
-    Ok(SigningKey::parse(text.trim_end()))
 }
 
 /// Writes the lines anew: what is written is what was verified, whoever writes to the file meanwhile.

@@ -15,7 +15,7 @@ use portcullis_domain::time::Time;
 use portcullis_integrity::manifest::Manifest;
 use portcullis_store::integrity::deployments::{self, Counts, Deployment, NewDeployment};
 use portcullis_store::integrity::{self as rows, alerts, baselines};
-use portcullis_store::{Db, Error};
+use portcullis_store::{Db, Error, Tx};
 use tokio_util::sync::CancellationToken;
 
 use super::check::{self, Begun, OfRoot, Run};
@@ -277,6 +277,16 @@ async fn complete(
     Ok(true)
 }
 
+/// The deployment of a root that is open, and whose time is not over.
+pub(super) async fn going_on(
+    tx: &mut Tx,
+    root: &WatchedRoot,
+    now: Time,
+) -> Result<Option<Deployment>, Error> {
+    let open = deployments::open_in(tx, &root.name).await?;
+    Ok(open.filter(|open| open.ends_at > now))
+}
+
 /// What a deployment declares, for a look.
 pub(super) async fn declared(
     monitor: &Monitor<'_>,
@@ -349,7 +359,7 @@ pub(super) async fn close(
 
 async fn closed(
     monitor: &Monitor<'_>,
-    tx: &mut portcullis_store::Tx,
+    tx: &mut Tx,
     open: &Deployment,
     state: DeploymentState,
     counts: Counts,

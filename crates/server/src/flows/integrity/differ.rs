@@ -16,7 +16,7 @@ use portcullis_store::integrity::baselines;
 use portcullis_store::integrity::diffs::{self, Kept};
 
 use super::found::{Found, of_root};
-use super::room::{self, Room, Until, is_worst};
+use super::room::{self, Room, Until};
 use super::settle::ByFingerprint;
 use super::{Fault, Monitor, copies, spool};
 use crate::config::WatchedRoot;
@@ -98,7 +98,7 @@ async fn room_for(monitor: &Monitor<'_>, worst: Severity) -> Result<Room, Fault>
     /// So many are dropped at a time.
     const STEP: u32 = 16;
     let mut room = room(monitor).await?;
-    while monitor.settings.copies.is_some() && is_worst(worst) && !room.is_for(worst) {
+    while monitor.settings.copies.is_some() && worst.is_bad() && !room.is_for(worst) {
         let mut tx = monitor.db.write().await?;
         let dropped = diffs::drop_least(&mut tx, "quota", STEP).await?;
         tx.commit().await?;

@@ -11,10 +11,10 @@ use portcullis_integrity::{
 };
 use portcullis_store::integrity::alerts::{self, Alert};
 use portcullis_store::integrity::baselines::{self, Baseline};
-use portcullis_store::integrity::deployments;
 use portcullis_store::integrity::{self as rows};
 
-use super::found::{Differences, details};
+use super::details::details;
+use super::found::Differences;
 use super::look::{self, NotLooked};
 use super::{Fault, Monitor, deployment, spool};
 use crate::config::{Integrity, WatchedRoot};
@@ -211,9 +211,8 @@ async fn now(
     old: spool::Spooled,
 ) -> Result<(Option<Finding>, Stands), Fault> {
     let mut tx = monitor.db.read().await?;
-    let open = deployments::open_in(&mut tx, &root.name).await?;
+    let open = deployment::going_on(&mut tx, root, monitor.now()).await?;
     drop(tx);
-    let open = open.filter(|open| open.ends_at > monitor.now());
     let new = deployment::declared(monitor, open.as_ref()).await?;
     let target = look::target(monitor, root, Scope::of([path.to_vec()])).await?;
     let looking = tokio::task::spawn_blocking(move || look::look(&target, &old, &new));

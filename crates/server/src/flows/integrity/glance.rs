@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portcullis_domain::integrity::DeploymentState;
 use portcullis_integrity::Scope;
 use portcullis_store::integrity::baselines::{self, Baseline};
-use portcullis_store::integrity::deployments::{self, Deployment};
+use portcullis_store::integrity::deployments::Deployment;
 use tokio_util::sync::CancellationToken;
 
 use super::found::Differences;
@@ -41,10 +41,9 @@ pub async fn glance(
     let began = monitor.now();
     let mut tx = monitor.db.read().await?;
     let active = baselines::active(&mut tx, &root.name).await?;
-    let open = deployments::open_in(&mut tx, &root.name).await?;
+    let open = deployment::going_on(&mut tx, root, began).await?;
     drop(tx);
     let Some(active) = active else { return Ok(Glanced::Again) };
-    let open = open.filter(|open| open.ends_at > began);
     let mut settling = Settling {
         deployment: open.as_ref().map(|open| open.id),
         ..Settling::new(root, began, Some(active.number))

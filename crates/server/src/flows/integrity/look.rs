@@ -74,12 +74,16 @@ pub(super) enum NotLooked {
     Io(std::io::Error),
 }
 
-/// How a root is to be looked at.
-fn plan(settings: &Integrity, root: &WatchedRoot) -> Result<Plan, NotAPattern> {
+/// How a part of a root is to be looked at.
+pub(super) fn plan(
+    settings: &Integrity,
+    root: &WatchedRoot,
+    scope: Scope,
+) -> Result<Plan, NotAPattern> {
     Ok(Plan {
         root: root.path.clone(),
         exclude: Exclude::parse(root.exclude.iter().map(String::as_str))?,
-        scope: Scope::everything(),
+        scope,
         max_bytes: settings.max_hash_bytes,
         threads: available_parallelism().unwrap_or(NonZero::<usize>::MIN),
         limits: settings.limits,
@@ -94,9 +98,8 @@ pub(super) async fn target(
 ) -> Result<Target, Fault> {
     let open = alerts::open_paths(&mut monitor.db.read().await?, &root.name).await?;
     let asked = open.into_iter().map(|alert| alert.path).collect();
-    let plan = Plan { scope, ..plan(monitor.settings, root)? };
     Ok(Target {
-        plan,
+        plan: plan(monitor.settings, root, scope)?,
         progress: Arc::new(Progress::default()),
         asked,
         rules: monitor.settings.rules.clone(),
@@ -110,11 +113,7 @@ pub(super) fn look(
     new: &Declared<Spooled>,
 ) -> Result<Looked, NotLooked> {
     let mut old = Held::begin(target, old)?;
-    let mut new = match new {
-        Declared::Nothing => Declared::Nothing,
-        Declared::This(new) => Declared::of(Held::begin(target, new)),
-        Declared::Broken => Declared::Broken,
-    };
+    let mut new = new.as_ref().and_then(|new| Held::begin(target, new));
     let mut fault = None;
     let scanned = scan(&target.plan, &target.progress, |seen| {
         if let Declared::This(held) = &mut new
@@ -131,17 +130,26 @@ pub(super) fn look(
         return Err(fault.into());
     }
     scanned?;
-    let new = match new {
-        Declared::Nothing => Declared::Nothing,
-        Declared::This(held) => Declared::of(held.finish(&target.plan)),
-        Declared::Broken => Declared::Broken,
-    };
+    let new = new.and_then(|held| held.finish(&target.plan));
     Ok(Looked { old: old.finish(&target.plan)?.compared, new })
 }
 
 impl<T> Declared<T> {
-    fn of(read: Result<T, NotLooked>) -> Self {
-        read.map_or(Self::Broken, Self::This)
+    fn as_ref(&self) -> Declared<&T> {
+        match self {
+            Self::Nothing => Declared::Nothing,
+            Self::This(this) => Declared::This(this),
+            Self::Broken => Declared::Broken,
+        }
+    }
+
+    /// What is read of it, which cannot be believed if that fails.
+    fn and_then<U>(self, read: impl FnOnce(T) -> Result<U, NotLooked>) -> Declared<U> {
+        match self {
+            Self::Nothing => Declared::Nothing,
+            Self::This(this) => read(this).map_or(Declared::Broken, Declared::This),
+            Self::Broken => Declared::Broken,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod check;
 mod copies;
 pub mod coverage;
 pub mod deployment;
+mod details;
 mod differ;
 mod ended;
 pub mod explain;

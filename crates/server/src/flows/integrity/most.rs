@@ -2,8 +2,6 @@
 //! tells how much it is. What is not bad takes no room from what is, and what somebody made none from what
 //! ought to be there and is not as it ought to be. Pure.
 
-use std::cmp::Reverse;
-
 use portcullis_domain::integrity::alert::{Kind, Severity, Status};
 
 use super::found::{Found, of_root};
@@ -31,7 +29,7 @@ impl Tier {
     ];
 
     fn of(severity: Severity, is_known: bool) -> Self {
-        Self { is_bad: severity <= Severity::High, is_known }
+        Self { is_bad: severity.is_bad(), is_known }
     }
 }
 
@@ -52,10 +50,9 @@ pub(super) fn at_most<'r>(
         let open = known.values().filter(|known| known.standing.status == Status::New);
         let open =
             open.filter(|known| Tier::of(known.severity, known.has_baseline) == tier).count();
-        let (mut of_it, others): (Vec<Found<'r>>, Vec<Found<'r>>) = new
-            .into_iter()
-            .partition(|found| Tier::of(found.severity, found.has_baseline()) == tier);
-        new = others;
+        let is_of_it =
+            |found: &mut Found<'_>| Tier::of(found.severity, found.has_baseline()) == tier;
+        let mut of_it: Vec<Found<'r>> = new.extract_if(.., is_of_it).collect();
         of_it.sort_by_key(|found| found.severity);
         let most = MOST.min(MOST_NEW.saturating_sub(open)).min(of_it.len());
         rest.add(&of_it.split_off(most));
@@ -74,8 +71,8 @@ struct Rest {
 impl Rest {
     fn add(&mut self, found: &[Found<'_>]) {
         self.count += u64::try_from(found.len()).unwrap_or(u64::MAX);
-        let worst = found.iter().map(|found| Reverse(found.severity)).max();
-        self.worst = worst.map_or(self.worst, |Reverse(worst)| worst.min(self.worst));
+        // The worst is the least.
+        self.worst = found.iter().map(|found| found.severity).fold(self.worst, Severity::min);
     }
 
     /// The alert for it. It says another thing, and is told of again, when the worst of it is worse or

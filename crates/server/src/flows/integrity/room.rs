@@ -27,17 +27,12 @@ impl Room {
 
     /// Whether there is some for a difference of an alert.
     pub(super) fn is_for(self, severity: Severity) -> bool {
-        self.left > if is_worst(severity) { 0 } else { self.for_the_worst }
+        self.left > if severity.is_bad() { 0 } else { self.for_the_worst }
     }
 
     pub(super) fn take(&mut self, text: &str) {
         self.left = self.left.saturating_sub(i64::try_from(text.len()).unwrap_or(i64::MAX));
     }
-}
-
-/// What room is made for.
-pub(super) fn is_worst(severity: Severity) -> bool {
-    severity <= Severity::High
 }
 
 /// Until when the differences of a look may be taken.
@@ -76,7 +71,7 @@ mod tests {
         let check = |taken, bad: bool, rest: bool| {
             let room = Room::new(100, taken);
             for severity in Severity::ALL {
-                let expected = if is_worst(severity) { bad } else { rest };
+                let expected = if severity.is_bad() { bad } else { rest };
                 assert_eq!(room.is_for(severity), expected, "{taken} {severity:?}");
             }
         };

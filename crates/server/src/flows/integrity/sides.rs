@@ -5,12 +5,11 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use portcullis_integrity::{
-    Content, Entry, Plan, Progress, Scope, Seen, is_gone, look_at_root, read_whole, scan,
+    Beginning, Content, Entry, Plan, Progress, Scope, Seen, is_gone, look_at_root, scan,
 };
 use portcullis_store::integrity::alerts::About;
 
 use super::{Fault, Monitor, look};
-use crate::config::WatchedRoot;
 
 /// A file that is larger is not read to tell whether it is still the same.
 const MOST_READ: u64 = 64 * 1024 * 1024;
@@ -37,33 +36,33 @@ pub(super) async fn sides(monitor: &Monitor<'_>, about: &About) -> Result<Sides,
     let Some(root) = root.filter(|_| is_known && about.kind.is_of_a_path()) else {
         return Ok(Sides { before, after, ..Sides::default() });
     };
-    let target = look::target(monitor, root, Scope::of([about.path.clone()])).await?;
     let plan = Plan {
         max_bytes: monitor.settings.max_hash_bytes.min(MOST_READ),
         threads: NonZero::<usize>::MIN,
-        ..target.plan
+        ..look::plan(monitor.settings, root, Scope::of([about.path.clone()]))?
     };
-    let (root, path, found) = (root.clone(), about.path.clone(), after.clone());
-    let max_bytes = monitor.settings.diff_max_bytes;
-    let looking = tokio::task::spawn_blocking(move || {
-        let current_differs = match (now(&plan, &path), &found) {
-            (Now::Is(is), Some(found)) => Some(is.content != found.content),
-            (Now::Is(_), None) | (Now::Nothing, Some(_)) => Some(true),
-            (Now::Nothing, None) => Some(false),
-            (Now::Unknown, _) => None,
-        };
-        let is_there = current_differs == Some(false);
-        let looks_like =
-            found.filter(|_| is_there).and_then(|it| looks_like(&root, &it, max_bytes));
-        (current_differs, looks_like)
-    });
-    let (current_differs, looks_like) = looking.await?;
+    let path = about.path.clone();
+    let now = tokio::task::spawn_blocking(move || now(&plan, &path)).await?;
+    let current_differs = match (&now, &after) {
+        (Now::Is(is, _), Some(found)) => Some(is.content != found.content),
+        (Now::Is(..), None) | (Now::Nothing, Some(_)) => Some(true),
+        (Now::Nothing, None) => Some(false),
+        (Now::Unknown, _) => None,
+    };
+    let looks_like = match now {
+        Now::Is(is, begins) if current_differs == Some(false) => {
+            let is_small = |size| size <= monitor.settings.diff_max_bytes;
+            let is_shown = matches!(is.content, Content::File { size, .. } if is_small(size));
+            kind(begins.bytes()).filter(|_| is_shown)
+        }
+        Now::Is(..) | Now::Nothing | Now::Unknown => None,
+    };
     Ok(Sides { before, after, looks_like, current_differs })
 }
 
 /// What is under a path now.
 enum Now {
-    Is(Entry),
+    Is(Entry, Beginning),
     Nothing,
     Unknown,
 }
@@ -71,7 +70,8 @@ enum Now {
 /// Looks at the path alone, whatever may be below it. Blocks.
 fn now(plan: &Plan, path: &[u8]) -> Now {
     if path.is_empty() {
-        return look_at_root(&plan.root).map_or(Now::Unknown, Now::Is);
+        let is = |root| Now::Is(root, Beginning::default());
+        return look_at_root(&plan.root).map_or(Now::Unknown, is);
     }
     let (progress, mut seen) = (Arc::new(Progress::default()), None);
     // That it was stopped is no fault: it is, as soon as the path was come by.
@@ -82,17 +82,10 @@ fn now(plan: &Plan, path: &[u8]) -> Now {
         }
     });
     match seen {
-        Some(Seen::Is(entry, ..)) => Now::Is(entry),
+        Some(Seen::Is(entry, _, begins)) => Now::Is(entry, begins),
         None if is_gone(&plan.root, path) => Now::Nothing,
         Some(_) | None => Now::Unknown,
     }
-}
-
-/// What a file is by its first bytes, if it is small enough to be read and still the one. Blocks.
-fn looks_like(root: &WatchedRoot, found: &Entry, max_bytes: u64) -> Option<&'static str> {
-    let Content::File { digest, .. } = &found.content else { return None };
-    let (bytes, now) = read_whole(&root.path, &found.path, max_bytes).ok()?;
-    (now == *digest).then(|| kind(&bytes)).flatten()
 }
 
 /// The kind of file that begins like this.

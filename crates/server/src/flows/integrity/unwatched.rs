@@ -7,6 +7,7 @@ use portcullis_integrity::Uncovered;
 use portcullis_integrity::path::show;
 use portcullis_store::integrity::{self as rows, alerts};
 
+use super::ended::{self, Because};
 use super::found::of_root;
 use super::settle::{Settled, Settling, Told, settle};
 use super::{Fault, Monitor, coverage};
@@ -43,10 +44,7 @@ pub async fn covered(monitor: &Monitor<'_>, root: &WatchedRoot) -> Result<(), Fa
         alert.kind == Kind::Unwatched && alert.standing.status == Status::New
     };
     for alert in known.iter().filter(is_open) {
-        if alerts::auto_revert(&mut tx, alert.id, monitor.now()).await? {
-            let event = Event::FileAlertReverted { alert: alert.id };
-            monitor.record(&mut tx, &event).await?;
-        }
+        ended::one(monitor, &mut tx, alert.id, Because::AsItOughtToBe).await?;
     }
     Ok(tx.commit().await?)
 }

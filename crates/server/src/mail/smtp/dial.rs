@@ -9,12 +9,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use hyper_rustls::ConfigBuilderExt as _;
 use lettre::transport::smtp::client::AsyncTokioStream;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::{self, PemObject as _};
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::{ServerName, pem};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -22,6 +19,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::config::{MailSecurity, SmtpServer};
 use crate::mail::sending::inert;
+use crate::outgoing::{self, TrustFault};
 
 /// The most bytes of an answer before TLS.
 const MOST_BYTES: usize = 16 * 1024;
@@ -136,20 +134,12 @@ impl Dialer {
     }
 }
 
-/// Mozilla's roots, or those that were named and no others.
 fn tls_config(server: &SmtpServer) -> Result<ClientConfig, DialerFault> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?;
-    let Some(path) = &server.roots else {
-        return Ok(builder.with_webpki_roots().with_no_client_auth());
-    };
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(read.map_err(DialerFault::Roots)?);
-    if added == 0 {
-        return Err(DialerFault::NoRoots);
-    }
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    outgoing::tls(server.roots.as_deref()).map_err(|fault| match fault {
+        TrustFault::Roots(source) => DialerFault::Roots(source),
+        TrustFault::NoRoots => DialerFault::NoRoots,
+        TrustFault::Setup(fault) => DialerFault::Setup(fault),
+    })
 }
 
 /// One answer of the server before TLS: every line of it.

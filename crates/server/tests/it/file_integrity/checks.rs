@@ -276,7 +276,7 @@ async fn a_baseline_that_was_edited_in_the_database_is_not_believed() {
         let edited = lines.replace(was, &format!("14:{digest}"));
         drop(tx);
         let mut tx = server.app.db.write().await.unwrap();
-        tamper::forge_baselines(&mut tx, edited.as_bytes()).await.unwrap();
+        tamper::forge_baseline(&mut tx, 1, edited.as_bytes()).await.unwrap();
         tx.commit().await.unwrap();
         let answer = checked(staff).await;
         assert_eq!(answer["fault"], "baseline_invalid", "{answer}");
