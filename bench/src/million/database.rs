@@ -158,7 +158,7 @@ fn new_user(number: u64, role_id: RoleId) -> Result<NewUser> {
         branch_id: 1,
         account_type: AccountType::Staff,
         role_id,
-        password_phc: None,
+        password: None,
     })
 }
 

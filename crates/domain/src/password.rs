@@ -3,8 +3,11 @@
 //! hashes that other systems made are `foreign`. Not here: threads, the queue in front of them, and
 //! lists of breached passwords.
 
+mod breach;
 mod foreign;
+mod known_words;
 mod policy;
+mod predictable;
 
 use argon2::password_hash::phc::{Output, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Version};
@@ -12,8 +15,10 @@ use subtle::ConstantTimeEq as _;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
+pub use breach::BreachState;
 pub use foreign::{ForeignFault, Imported};
-pub use policy::{Lengths, MAX_BYTES, Policy, PolicyFault, check_policy, is_too_long};
+pub use policy::{Lengths, MAX_BYTES, Policy, PolicyFault, is_too_long};
+pub use predictable::piece;
 
 use foreign::Foreign;
 

@@ -124,6 +124,7 @@ static MIGRATIONS: &[Migration] = &[
     migration!(32, "0032_api_keys"),
     migration!(33, "0033_second_factor"),
     migration!(34, "0034_integrity"),
+    migration!(35, "0035_password_breach"),
 ];
 
 /// From here on what waits for its place in the audit log is sealed.

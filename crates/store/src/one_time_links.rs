@@ -12,6 +12,7 @@ use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
 use crate::error::{Result, corrupt};
+use crate::users::{self, User};
 
 pub use asked::{Asked, asked, note_asked};
 pub use waiting::{Waiting, count_waiting, void, waiting};
@@ -66,6 +67,15 @@ pub async fn find(tx: &mut Tx, purpose: LinkPurpose, mac: &Mac) -> Result<Option
         WHERE l.mac = $1 AND l.purpose = $2";
     let row = tx.fetch_optional(SQL, params![mac, purpose.as_str()]).await?;
     row.as_ref().map(facts).transpose()
+}
+
+/// Whose a link is; `None` if no link of this purpose has the MAC.
+pub async fn holder(tx: &mut Tx, purpose: LinkPurpose, mac: &Mac) -> Result<Option<User>> {
+    const SQL: &str = "SELECT user_id FROM one_time_links WHERE mac = $1 AND purpose = $2";
+    let Some(row) = tx.fetch_optional(SQL, params![mac, purpose.as_str()]).await? else {
+        return Ok(None);
+    };
+    users::by_id(tx, UserId(row.get("user_id")?)).await
 }
 
 /// Spends a link, if it is unspent, its time is not over and its user's epoch is still the same. Of

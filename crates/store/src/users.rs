@@ -1,6 +1,7 @@
 //! People who can sign in, without their passwords: those are in [`password`].
 
 mod avatar;
+mod breach;
 mod change;
 pub mod directory;
 mod email;
@@ -21,6 +22,7 @@ use crate::invalidations::Invalidation;
 use crate::sessions;
 
 pub use avatar::set_avatar_url;
+pub use breach::{BreachStanding, Checked, breach_standing, note_check};
 pub use change::{
     Profile, another_has_role, delete, hold, set_account_type, set_identity, set_profile,
 };
@@ -31,9 +33,8 @@ pub use first_password::{
     FirstPassword, any, any_but, role_has_password, set_first_password, without_password,
 };
 pub use password::{
-    Password, PasswordPhc, Strength, disable_password, password, password_disabled,
-    password_failed, password_strength, password_succeeded, rehash, set_password,
-    set_password_strength, unlock,
+    NewPassword, Password, PasswordPhc, Strength, disable_password, password, password_disabled,
+    password_failed, password_strength, password_succeeded, rehash, set_password, unlock,
 };
 
 /// A user to be made. He starts active.
@@ -50,7 +51,7 @@ pub struct NewUser {
     pub account_type: AccountType,
     pub role_id: RoleId,
     /// `None` for someone who cannot sign in by password yet.
-    pub password_phc: Option<String>,
+    pub password: Option<NewPassword>,
 }
 
 /// A user.
@@ -83,15 +84,17 @@ pub async fn insert(tx: &mut Tx, new: &NewUser, now: Time) -> Result<UserId> {
             id, uuid, email, email_folded, username, username_folded, first_name, last_name,
             phone, branch_id, account_type, status, role_id, password_phc, password_disabled,
             password_failures, epoch, created_at, updated_at, name_folded, email_verified_at,
-            password_set_at)
+            password_set_at, breach_state, breach_checked_at, breach_corpus)
         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, FALSE, 0, 0, $15, $15,
-            $16, $15, CASE WHEN $14 IS NULL THEN NULL ELSE $15 END
+            $16, $15, $17, $18, $19, $20
         WHERE NOT EXISTS (
             SELECT 1 FROM users WHERE email_folded = $6 OR username_folded = $4)";
     // The counter lets one transaction in at a time, so what NOT EXISTS saw stays true.
     let id = UserId(counters::next(tx, "users").await?);
     let username = new.username.as_ref();
     let folded_name = change::folded_name(&new.first_name, &new.last_name);
+    let password = new.password.as_ref();
+    let checked = password.map(|password| password.checked.clone()).unwrap_or_default();
     let row = params![
         id,
         &new.uuid,
@@ -106,9 +109,13 @@ pub async fn insert(tx: &mut Tx, new: &NewUser, now: Time) -> Result<UserId> {
         new.account_type.id(),
         AccountStatus::Active.id(),
         new.role_id,
-        new.password_phc.as_deref(),
+        password.map(|password| password.phc.as_str()),
         now,
         &folded_name,
+        password.map(|_| now),
+        checked.state.as_str(),
+        checked.at(now),
+        &checked.corpus,
     ];
     if tx.changed(SQL, row).await? { Ok(id) } else { Err(Error::Conflict) }
 }

@@ -1,9 +1,14 @@
-//! What is accepted as a new password. Length is the rule of form; beside it only what is no secret at
-//! all is refused: digits alone, and the person's own name or address. Nothing here is asked at sign-in.
+//! What is accepted as a new password (NIST SP 800-63B-4, section 3.1.1.2). Length is the rule of form; beside
+//! it only what is no secret at all is refused, and the whole password counts for that, never a part of it.
+//! Nothing here is asked at sign-in. Not here: who knows common and breached passwords.
+
+use std::fmt;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::text::fold;
+use super::known_words;
+use super::predictable::is_predictable;
+use crate::text::grouped;
 
 /// The longest text that is looked at, in bytes. It leaves room for 255 characters of any script.
 pub const MAX_BYTES: usize = 1024;
@@ -23,9 +28,34 @@ pub enum PolicyFault {
     /// Digits and nothing else, as in a date or a telephone number.
     #[error("must not be made of digits alone")]
     EntirelyNumeric,
-    /// The person's own name or address.
-    #[error("must not be your own name or address")]
+    /// Made of the person's own names and address, and the name of the service.
+    #[error("must not be made of your own name or address, or of the name of this service")]
     TooSimilar,
+    /// It follows from its first characters.
+    #[error("must not be one piece over and over, or a row of letters, digits or keys")]
+    Predictable,
+    /// It is among the first that are guessed.
+    #[error("must not be one of the most common passwords")]
+    TooCommon,
+    /// It stands in lists that guesses are made from.
+    #[error("must be another: it has appeared in {}", Breaches(*count))]
+    Breached {
+        /// In how many, at least.
+        count: u64,
+    },
+}
+
+/// So many breaches, in words.
+struct Breaches(u64);
+
+impl fmt::Display for Breaches {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match i64::try_from(self.0) {
+            Ok(0 | 1) => out.write_str("a data breach"),
+            Ok(many) => write!(out, "{} data breaches", grouped(many)),
+            Err(_) => out.write_str("countless data breaches"),
+        }
+    }
 }
 
 impl PolicyFault {
@@ -36,6 +66,8 @@ impl PolicyFault {
             Self::TooLong => "max_length",
             Self::EntirelyNumeric => "password_entirely_numeric",
             Self::TooSimilar => "password_too_similar",
+            Self::Predictable | Self::TooCommon => "password_too_common",
+            Self::Breached { .. } => "password_breached",
         }
     }
 }
@@ -54,37 +86,34 @@ pub struct Lengths {
 pub struct Policy<'a> {
     /// The least number of Unicode code points.
     pub min_chars: usize,
-    /// What everybody knows of the person: names and addresses.
-    pub own_words: &'a [&'a str],
+    /// What everybody knows of the person and the service: names and addresses.
+    pub known_words: &'a [&'a str],
 }
 
 impl Policy<'_> {
+    /// Whether it is long enough, in its normal form.
+    pub fn is_long(&self, password: &str) -> bool {
+        password.nfc().count() >= self.min_chars
+    }
+
     /// Everything that is wrong with a new password, worst first.
     pub fn faults(&self, password: &str) -> Vec<PolicyFault> {
         if is_too_long(password) {
             return vec![PolicyFault::TooLong];
         }
-        let is_short = password.nfc().count() < self.min_chars;
+        let is_short = !self.is_long(password);
         let is_numeric = !password.is_empty() && password.chars().all(char::is_numeric);
-        let folded = fold(password.trim());
-        let is_own = self.own_words.iter().any(|word| !word.is_empty() && fold(word) == folded);
+        let is_known = known_words::is_made_of(password, self.known_words);
         [
             is_short.then_some(PolicyFault::TooShort { min: self.min_chars }),
             is_numeric.then_some(PolicyFault::EntirelyNumeric),
-            is_own.then_some(PolicyFault::TooSimilar),
+            is_known.then_some(PolicyFault::TooSimilar),
+            (!is_numeric && is_predictable(password)).then_some(PolicyFault::Predictable),
         ]
         .into_iter()
         .flatten()
         .collect()
     }
-}
-
-/// Checks a new password of somebody of whom nothing is known. Length is the only rule of form (NIST
-/// SP 800-63B-4, section 3.1.1.2): `min_chars` counts code points after normalisation; any character
-/// is welcome.
-pub fn check_policy(password: &str, min_chars: usize) -> Result<(), PolicyFault> {
-    let faults = Policy { min_chars, own_words: &[] }.faults(password);
-    faults.first().map_or(Ok(()), |fault| Err(*fault))
 }
 
 /// Whether a text is too long to be looked at, at sign-in as well.
@@ -98,26 +127,26 @@ mod tests {
 
     #[test]
     fn length_is_the_only_rule_of_form() {
-        let check = |password: &str, expected| {
-            assert_eq!(check_policy(password, 15), expected, "{password:?}");
+        let check = |password: &str, expected: &[PolicyFault]| {
+            let faults = Policy { min_chars: 15, known_words: &[] }.faults(password);
+            assert_eq!(faults, expected, "{password:?}");
         };
-        let short = Err(PolicyFault::TooShort { min: 15 });
-        check("", short);
-        check("fourteen chars", short);
-        check("fifteen chars!!", Ok(()));
-        check("               ", Ok(()));
-        check(&"🔑".repeat(14), short);
-        check(&"🔑".repeat(15), Ok(()));
-        // Eight letters, each written as two code points: they count as eight.
-        check(&"e\u{301}".repeat(8), short);
-        check(&"a".repeat(MAX_BYTES), Ok(()));
-        check(&"a".repeat(MAX_BYTES + 1), Err(PolicyFault::TooLong));
+        let short = [PolicyFault::TooShort { min: 15 }];
+        check("", &short);
+        check("fourteen chars", &short);
+        check("fifteen chars!!", &[]);
+        check("this is a phrase of words alone, of sixty-four characters and so", &[]);
+        check("🔑🚪🔑🔒🗝🔑🔒🚪🔑🗝🚪🔑🔒🔑🚪", &[]);
+        // Fourteen letters, the first written as two code points.
+        check("e\u{301}quatorze lett", &short);
+        check("e\u{301}quatorze lettr", &[]);
+        check(&"a b".repeat(400), &[PolicyFault::TooLong]);
     }
 
     #[test]
     fn what_is_no_secret_is_refused_by_its_name() {
-        let own_words = ["ada.lovelace@example.com", "ada.lovelace", "Ada Lovelace", ""];
-        let policy = Policy { min_chars: 12, own_words: &own_words };
+        let known_words = ["ada.lovelace@example.com", "ada.lovelace", "Ada Lovelace", ""];
+        let policy = Policy { min_chars: 12, known_words: &known_words };
         let check = |password: &str, expected: &[&str]| {
             let faults = policy.faults(password);
             let codes: Vec<_> = faults.iter().map(|fault| fault.code()).collect();
@@ -127,10 +156,21 @@ mod tests {
         check("123", &["min_length", "password_entirely_numeric"]);
         check("1234567890123456", &["password_entirely_numeric"]);
         check("١٢٣٤٥٦٧٨٩٠١٢٣٤٥", &["password_entirely_numeric"]);
-        check("1234567890123456 ", &[]);
+        check("1234567890123456 ", &["password_too_common"]);
+        check("aaaaaaaaaaaa", &["password_too_common"]);
         check("Ada.Lovelace@Example.com", &["password_too_similar"]);
         check(" ada lovelace ", &["password_too_similar"]);
         check("ada lovelace, of London", &[]);
         check("", &["min_length"]);
+    }
+
+    #[test]
+    fn every_fault_is_told_in_words() {
+        let check = |count: u64, expected: &str| {
+            assert_eq!(PolicyFault::Breached { count }.to_string(), expected);
+        };
+        check(1, "must be another: it has appeared in a data breach");
+        check(52_256_179, "must be another: it has appeared in 52,256,179 data breaches");
+        check(u64::MAX, "must be another: it has appeared in countless data breaches");
     }
 }

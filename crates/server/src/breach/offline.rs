@@ -64,6 +64,11 @@ impl Offline {
         self.held().index.map(|index| index.head().date)
     }
 
+    /// Of when its passwords are, and how many, if it can be used.
+    pub fn extent(&self) -> Option<(Date, u64)> {
+        self.held().index.map(|index| (index.head().date, index.head().entries))
+    }
+
     /// How often one of the hashes was found. `Err`: there is no answer.
     pub async fn lookup(&self, hashes: Vec<Sha1>) -> Result<Option<Count>, Unread> {
         let look = move |index: &Index| {

@@ -235,7 +235,7 @@ async fn add(opened: &Opened, tx: &mut Tx, sample: &Sample) -> anyhow::Result<()
         branch_id: 1,
         account_type: sample.account_type,
         role_id: role.id,
-        password_phc: Some(phc),
+        password: Some(users::NewPassword::unseen(phc)),
     };
     users::insert(tx, &new, opened.clock.now()).await?;
     Ok(())

@@ -19,6 +19,7 @@ use serde_json::json;
 use super::Common;
 use super::open::{self, Operator};
 use super::output::{self, Output};
+use crate::flows::new_password::Person;
 use crate::flows::users::{self, Change, NewAccount};
 
 /// `portcullis user …`
@@ -131,12 +132,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn create(args: Create) -> anyhow::Result<ExitCode> {
     let output = Output::new(args.common.json);
     let config = open::load(&args.common.config)?;
-    let given = args.password_stdin.then(|| password::from_stdin(&config.password, output));
-    let password = match given.transpose()?.transpose() {
-        Ok(password) => password,
+    let typed = match args.password_stdin.then(|| password::from_stdin(output)).transpose() {
+        Ok(typed) => typed,
         Err(code) => return Ok(code),
     };
-    let new = NewAccount {
+    let mut new = NewAccount {
         email: args.email,
         username: args.username,
         first_name: args.first_name,
@@ -145,9 +145,16 @@ async fn create(args: Create) -> anyhow::Result<ExitCode> {
         branch_id: args.branch,
         account_type: args.account_type,
         role: args.role,
-        password,
+        password: None,
     };
     open::with(config, async |on| {
+        if let Some(text) = &typed {
+            let accepted = password::accept(on, text, &new.whose(), output).await?;
+            match accepted {
+                Ok(password) => new.password = Some(password),
+                Err(code) => return Ok(code),
+            }
+        }
         let created = users::create(&Operator::new().acting(on), &new).await?;
         told_of_creation(&new, created, output)
     })
@@ -243,13 +250,17 @@ async fn change(named: Named, act: Act) -> anyhow::Result<ExitCode> {
 async fn set_password(named: Named) -> anyhow::Result<ExitCode> {
     let output = Output::new(named.common.json);
     let config = open::load(&named.common.config)?;
-    let new = match password::from_stdin(&config.password, output)? {
-        Ok(password) => password,
+    let typed = match password::from_stdin(output) {
+        Ok(typed) => typed,
         Err(code) => return Ok(code),
     };
     open::with(config, async |on| {
         let Some(user) = users::find(&on.db, &named.email).await? else {
             return Ok(unknown(&named.email, output));
+        };
+        let new = match password::accept(on, &typed, &Person::from(&user), output).await? {
+            Ok(password) => password,
+            Err(code) => return Ok(code),
         };
         let (operator, by) = (Operator::new(), PasswordChanger::Operator);
         let place = on.config.server.public_url_at(on.config.server.listen).to_string();

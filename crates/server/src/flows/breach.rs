@@ -4,6 +4,7 @@
 use jiff::civil::Date;
 use portcullis_breach::{COMMON_DATE, Count, Prefix, Sha1};
 
+use crate::app::App;
 use crate::breach::{Breach, hashes};
 use crate::clock::Clock;
 use crate::config::{self, BreachSource};
@@ -14,6 +15,26 @@ pub struct Sources<'a> {
     pub config: &'a config::Breach,
     pub breach: &'a Breach,
     pub clock: &'a Clock,
+}
+
+impl<'a> Sources<'a> {
+    pub fn of(app: &'a App) -> Self {
+        Self { config: &app.config.breach, breach: &app.breach, clock: &app.clock }
+    }
+
+    /// Who is asked, and of what date each is: what somebody else must say for a password to be looked up
+    /// again. Of what date a service is, only its answers tell.
+    pub fn corpus(&self) -> String {
+        let told = |source: &BreachSource| match source {
+            BreachSource::List => Some(format!("list {}", COMMON_DATE)),
+            BreachSource::Offline => {
+                let (date, entries) = self.breach.offline.as_ref()?.extent()?;
+                Some(format!("offline {date} {entries}"))
+            }
+            BreachSource::Online => Some("online".to_owned()),
+        };
+        self.config.sources.iter().filter_map(told).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// What became of a question.

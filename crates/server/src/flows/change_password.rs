@@ -4,47 +4,14 @@
 //! (`password_reset`), and what an operator sets (`users`).
 
 use portcullis_domain::event::PasswordChanger;
-use portcullis_domain::id::UserId;
-use portcullis_domain::password::{Lengths, Policy, PolicyFault};
-use portcullis_domain::text::{Username, full_name};
-use portcullis_store::users::{Strength, User};
-use portcullis_store::{Error, Tx, factors, rotation};
+use portcullis_store::{Error, rotation};
 
 use super::barrier;
+use super::new_password::{Accepted, NewPassword};
 use super::password::Fresh;
 use super::proof::{self, Answer, Claim, Outcome, Proved, Refusal, Renewed};
-use super::users::Accepted;
 use crate::app::App;
 use crate::fault::Failure;
-
-/// The least length of a new password of this user.
-pub async fn min_length(app: &App, user: UserId) -> Result<usize, Error> {
-    let mut tx = app.db.read().await?;
-    min_length_in(app, &mut tx, user).await
-}
-
-/// The same in a transaction of the caller's.
-pub(super) async fn min_length_in(app: &App, tx: &mut Tx, user: UserId) -> Result<usize, Error> {
-    let Lengths { alone, with_factor } = app.config.password.lengths();
-    let has_factor = factors::active(tx, user).await?.is_some();
-    Ok(if has_factor { with_factor } else { alone })
-}
-
-/// Everything that is wrong with a new password of this user, worst first; none, and it is accepted.
-pub fn faults(user: &User, password: &str, min_chars: usize) -> Vec<PolicyFault> {
-    let name = full_name(user.first_name.as_str(), user.last_name.as_str());
-    let address = user.email.as_str();
-    let local = address.split('@').next().unwrap_or_default();
-    let own_words = [
-        address,
-        local,
-        user.username.as_ref().map_or("", Username::as_str),
-        user.first_name.as_str(),
-        user.last_name.as_str(),
-        &name,
-    ];
-    Policy { min_chars, own_words: &own_words }.faults(password)
-}
 
 /// Puts `new` in the place of the password that the claim proves.
 pub async fn change(
@@ -57,8 +24,8 @@ pub async fn change(
     let (proved, standing) = proof::check(app, claim).await?;
     let outcome = match proved {
         Ok(proved) => {
-            let phc = app.hasher.hash(seat, new.as_str(), app.random.bytes()).await?;
-            let outcome = put(app, claim, &proved, (&phc, new.strength())).await?;
+            let new = new.hash(&app.hasher, seat, app.random).await?;
+            let outcome = put(app, claim, &proved, &new).await?;
             if outcome.is_ok() {
                 // What else was signed in may be in the hands of whoever the change is to shut out.
                 barrier::felt_everywhere(app).await;
@@ -75,7 +42,7 @@ async fn put(
     app: &App,
     claim: &Claim<'_>,
     proved: &Proved,
-    (phc, strength): (&str, Strength),
+    new: &NewPassword,
 ) -> Result<Outcome<Renewed>, Error> {
     let now = app.clock.now();
     let holder = &claim.holder;
@@ -84,8 +51,7 @@ async fn put(
     let context = claim.about(user.id);
     let fresh = Fresh {
         user: &user,
-        phc,
-        strength,
+        new,
         by: PasswordChanger::Owner,
         kept: Some(&holder.session),
         context: &context,

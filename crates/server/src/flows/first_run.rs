@@ -11,6 +11,7 @@ use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Event, LinkRefusal, PasswordChanger, Text};
 use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_link::LinkPurpose;
+use portcullis_domain::password::PolicyFault;
 use portcullis_domain::required_factor::Standing;
 use portcullis_domain::role::{self, OWNER, Refusal, Role};
 use portcullis_domain::second_factor::SecondFactor;
@@ -25,9 +26,9 @@ use portcullis_store::{Error, Tx, blacklist, factors, roles};
 use super::credentials::{self, Device};
 use super::limits::{self, LimitStanding};
 use super::links::{self, Wanted};
+use super::new_password::{Judge, NewPassword, Person};
 use super::roles::Acting;
 use super::sign_in::SignedIn;
-use super::users::Accepted;
 use super::{record, required_factor};
 use crate::app::App;
 use crate::fault::Failure;
@@ -68,11 +69,23 @@ pub struct Attempt<'a> {
     pub email: Email,
     pub first_name: Name,
     pub last_name: Name,
-    pub password: Accepted<'a>,
+    pub password: &'a str,
     /// Whether the request shows a browser.
     pub shows_browser: bool,
     pub from: ClientAddress,
     pub context: Context,
+}
+
+impl Attempt<'_> {
+    /// Whose password it is to be.
+    pub fn whose(&self) -> Person<'_> {
+        Person {
+            email: self.email.as_str(),
+            username: "",
+            first_name: self.first_name.as_str(),
+            last_name: self.last_name.as_str(),
+        }
+    }
 }
 
 /// What became of an attempt.
@@ -83,6 +96,8 @@ pub enum Outcome {
     /// set up.
     Ready,
     Refused(LinkRefusal),
+    /// The password is not accepted. The link is still good.
+    Weak(Vec<PolicyFault>),
     /// The address is another user's. The link is still good.
     EmailTaken,
     /// The owner is on the blacklist. The link is still good.
@@ -125,7 +140,8 @@ pub async fn prepare(acting: &Acting<'_>, key: &MacKey, email: &Email) -> Result
 /// Gives the owner his address, names and password, and signs him in: all of it, or nothing and the
 /// link stays as it was. Of several who send the same code one wins.
 pub async fn finish(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure> {
-    let seat = app.hasher.seat()?;
+    // A full queue costs nobody an attempt; nobody takes a place in it while others are asked.
+    drop(app.hasher.seat()?);
     let standing = limits::admit_nameless(app, &attempt.from, &attempt.context).await?;
     let answer = |outcome| Ok(Answer { outcome, standing });
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
@@ -138,9 +154,14 @@ pub async fn finish(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure>
     if let Some(refusal) = links::refusal(app, PURPOSE, &mac).await? {
         return answer(Outcome::Refused(refusal));
     }
-    let password = attempt.password.as_str();
-    let phc = app.hasher.hash(seat, password, app.random.bytes()).await?;
-    answer(spend(app, attempt, &mac, phc).await?)
+    let judge = Judge::of(app);
+    let accepted = match judge.accept(attempt.password, judge.lengths.alone, &attempt.whose()).await
+    {
+        Ok(accepted) => accepted,
+        Err(weak) => return answer(Outcome::Weak(weak)),
+    };
+    let new = accepted.hash(&app.hasher, app.hasher.seat()?, app.random).await?;
+    answer(spend(app, attempt, &mac, &new).await?)
 }
 
 async fn make_owner(
@@ -160,7 +181,7 @@ async fn make_owner(
         branch_id: 1,
         account_type,
         role_id: role.id,
-        password_phc: None,
+        password: None,
     };
     let id = users::insert(tx, &new, acting.now).await?;
     let event = Event::UserCreated { account_type, role: Text::clip(&role.name) };
@@ -176,7 +197,12 @@ async fn issue(acting: &Acting<'_>, tx: &mut Tx, key: &MacKey, owner: User) -> R
 }
 
 /// The link and what it buys, in one transaction. Whatever does not come to its end leaves both.
-async fn spend(app: &App, attempt: &Attempt<'_>, mac: &Mac, phc: String) -> Result<Outcome, Error> {
+async fn spend(
+    app: &App,
+    attempt: &Attempt<'_>,
+    mac: &Mac,
+    password: &NewPassword,
+) -> Result<Outcome, Error> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
     let Some(spent) = one_time_links::spend(&mut tx, PURPOSE, mac, now).await? else {
@@ -198,7 +224,7 @@ async fn spend(app: &App, attempt: &Attempt<'_>, mac: &Mac, phc: String) -> Resu
         email: attempt.email.clone(),
         first_name: attempt.first_name.clone(),
         last_name: attempt.last_name.clone(),
-        phc,
+        password: password.row().clone(),
     };
     match users::set_first_password(&mut tx, id, &new, now).await {
         Ok(true) => {}

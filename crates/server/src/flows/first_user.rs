@@ -10,6 +10,7 @@ use portcullis_domain::account::AccountType;
 use portcullis_domain::client_address::ClientAddress;
 use portcullis_domain::event::{Context, Event, Text};
 use portcullis_domain::id::UserId;
+use portcullis_domain::password::PolicyFault;
 use portcullis_domain::required_factor::Standing;
 use portcullis_domain::role::{OWNER, Role};
 use portcullis_domain::second_factor::SecondFactor;
@@ -22,8 +23,8 @@ use portcullis_store::{Db, Error, Tx, roles};
 use super::credentials::{self, Device};
 use super::first_run::PLACEHOLDER;
 use super::limits::{self, LimitStanding};
+use super::new_password::{Judge, NewPassword, Person};
 use super::sign_in::SignedIn;
-use super::users::Accepted;
 use super::{record, required_factor};
 use crate::app::App;
 use crate::fault::Failure;
@@ -33,7 +34,7 @@ const FORM: SignInForm = SignInForm::Username;
 /// What somebody asks for.
 pub struct Attempt<'a> {
     pub username: Username,
-    pub password: Accepted<'a>,
+    pub password: &'a str,
     /// Whether the request shows a browser.
     pub shows_browser: bool,
     pub from: ClientAddress,
@@ -43,6 +44,8 @@ pub struct Attempt<'a> {
 /// What became of an attempt.
 pub enum Outcome {
     SignedIn(Box<SignedIn>),
+    /// The password is not accepted.
+    Weak(Vec<PolicyFault>),
     /// There is a user, or was one.
     UsersExist,
     /// Too many attempts from this address.
@@ -64,7 +67,8 @@ pub async fn exists(db: &Db) -> Result<bool, Error> {
 
 /// Makes the first user and signs him in: both or neither.
 pub async fn create(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure> {
-    let seat = app.hasher.seat()?;
+    // A full queue costs nobody an attempt; nobody takes a place in it while others are asked.
+    drop(app.hasher.seat()?);
     let standing = limits::admit_nameless(app, &attempt.from, &attempt.context).await?;
     let answer = |outcome| Ok(Answer { outcome, standing });
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
@@ -74,15 +78,25 @@ pub async fn create(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure>
     if exists(&app.db).await? {
         return answer(Outcome::UsersExist);
     }
-    let phc = app.hasher.hash(seat, attempt.password.as_str(), app.random.bytes()).await?;
-    answer(insert(app, attempt, phc).await?)
+    let judge = Judge::of(app);
+    let whose = Person { username: attempt.username.as_str(), ..Person::default() };
+    let accepted = match judge.accept(attempt.password, judge.lengths.alone, &whose).await {
+        Ok(accepted) => accepted,
+        Err(weak) => return answer(Outcome::Weak(weak)),
+    };
+    let new = accepted.hash(&app.hasher, app.hasher.seat()?, app.random).await?;
+    answer(insert(app, attempt, &new).await?)
 }
 
-async fn insert(app: &App, attempt: &Attempt<'_>, phc: String) -> Result<Outcome, Error> {
+async fn insert(
+    app: &App,
+    attempt: &Attempt<'_>,
+    password: &NewPassword,
+) -> Result<Outcome, Error> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
     let role = roles::by_name(&mut tx, OWNER).await?.ok_or(Error::Conflict)?;
-    let new = owner(app, attempt, &role, phc, now)?;
+    let new = owner(app, attempt, &role, password, now)?;
     // Whoever makes a user waits here for those who do, so that the look that follows is true.
     let id = match users::insert(&mut tx, &new, now).await {
         Ok(id) => id,
@@ -103,7 +117,7 @@ fn owner(
     app: &App,
     attempt: &Attempt<'_>,
     role: &Role,
-    phc: String,
+    password: &NewPassword,
     now: Time,
 ) -> Result<NewUser, Error> {
     let email = Email::parse(attempt.username.as_str()).or_else(|_| Email::parse(PLACEHOLDER));
@@ -117,7 +131,7 @@ fn owner(
         branch_id: 1,
         account_type: AccountType::Staff,
         role_id: role.id,
-        password_phc: Some(phc),
+        password: Some(password.row().clone()),
     })
 }
 

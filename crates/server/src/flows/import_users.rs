@@ -274,7 +274,7 @@ impl Importer<'_> {
             branch_id: person.branch_id,
             account_type: person.account_type,
             role_id: good.role.0,
-            password_phc: person.hash.as_ref().map(Imported::reveal).map(str::to_owned),
+            password: person.hash.as_ref().map(Imported::reveal).map(users::NewPassword::unseen),
         }
     }
 }

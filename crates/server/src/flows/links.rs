@@ -51,6 +51,21 @@ impl Wanted<'_> {
     }
 }
 
+/// Whose a link is, if it is good.
+pub(super) async fn look(
+    app: &App,
+    purpose: LinkPurpose,
+    mac: &Mac,
+) -> Result<Result<User, LinkRefusal>, Error> {
+    let mut tx = app.db.read().await?;
+    let found = one_time_links::find(&mut tx, purpose, mac).await?;
+    if let Some(refusal) = one_time_link::refusal(found, app.clock.now()) {
+        return Ok(Err(refusal));
+    }
+    let holder = one_time_links::holder(&mut tx, purpose, mac).await?;
+    Ok(holder.ok_or(LinkRefusal::Unknown))
+}
+
 /// Why a link is not good, if it is not.
 pub(super) async fn refusal(
     app: &App,

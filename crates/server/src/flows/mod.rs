@@ -25,6 +25,7 @@ mod links;
 pub mod magic_link;
 pub mod mail_request;
 pub mod mobile;
+pub mod new_password;
 pub mod own_profile;
 mod password;
 pub mod password_reset;

@@ -10,6 +10,7 @@ use portcullis_store::users::{self, Strength, User};
 use portcullis_store::{Error, Tx, factors, outbox, rotation, sessions};
 
 use super::first_run::PLACEHOLDER;
+use super::new_password::NewPassword;
 use super::record;
 use crate::mail::{self, Letter};
 use crate::random::Random;
@@ -18,9 +19,7 @@ use crate::random::Random;
 pub(super) struct Fresh<'a> {
     /// As its epoch was when this was allowed.
     pub user: &'a User,
-    pub phc: &'a str,
-    /// What it is good for by its length.
-    pub strength: Strength,
+    pub new: &'a NewPassword,
     pub by: PasswordChanger,
     /// The session that goes on; its caller carries it over to the new epoch.
     pub kept: Option<&'a SessionId>,
@@ -39,17 +38,17 @@ impl Fresh<'_> {
         now: Time,
     ) -> Result<Option<i64>, Error> {
         let Self { user, by, .. } = *self;
+        let new = self.new.row();
         // Before anything of the user is changed: a sign-in takes lock-outs and users in this order, too.
         users::unlock(tx, user.id).await?;
         let Some(epoch) = rotation::raise_epoch(tx, user.id, user.epoch).await? else {
             return Ok(None);
         };
         let is_alone = factors::active(tx, user.id).await?.is_none();
-        if self.strength == Strength::WithFactor && is_alone {
+        if new.strength == Strength::WithFactor && is_alone {
             return Ok(None);
         }
-        users::set_password(tx, user.id, self.phc, now).await?;
-        users::set_password_strength(tx, user.id, self.strength).await?;
+        users::set_password(tx, user.id, new, now).await?;
         let reason = EndReason::PasswordChanged;
         let ended = sessions::end_all_of_user(tx, user.id, self.kept, reason, now).await?;
         let context = Context { subject: Some(user.id), ..self.context.clone() };

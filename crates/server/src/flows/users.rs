@@ -17,11 +17,10 @@ use portcullis_domain::account::{AccountStatus, AccountType};
 use portcullis_domain::administration::{self, Act};
 use portcullis_domain::event::{Event, PasswordChanger, Text};
 use portcullis_domain::id::{RoleId, UserId};
-use portcullis_domain::password::{self, HashError, Lengths, Memory, Params, PolicyFault};
 use portcullis_domain::permission::Grants;
 use portcullis_domain::role;
 use portcullis_domain::text::{Email, Identifier, Name, Username};
-use portcullis_store::users::{Strength, User};
+use portcullis_store::users::User;
 use portcullis_store::{Db, Error, Tx, roles, users};
 
 pub use arrival::{Newcomer, arrive};
@@ -32,6 +31,7 @@ pub use update::{Status, Updated, Wanted, update};
 
 use super::administration::{Account, Desk, Halt};
 use super::limits::forgive;
+use super::new_password::{NewPassword, Person};
 use super::password::Fresh;
 use super::roles::Acting;
 use super::sessions::alive_of;
@@ -51,14 +51,17 @@ pub struct NewAccount {
     pub password: Option<NewPassword>,
 }
 
-/// A new password that meets the policy.
-pub struct Accepted<'a> {
-    text: &'a str,
-    strength: Strength,
+impl NewAccount {
+    /// Whose password it is to be.
+    pub fn whose(&self) -> Person<'_> {
+        Person {
+            email: self.email.as_str(),
+            username: self.username.as_ref().map_or("", Username::as_str),
+            first_name: self.first_name.as_str(),
+            last_name: self.last_name.as_str(),
+        }
+    }
 }
-
-/// The hash of a new password that met the policy. It has no `Debug` and no `Display`.
-pub struct NewPassword(String);
 
 /// What became of making an account.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,38 +96,6 @@ pub enum Change {
 pub struct Listed {
     pub user: User,
     pub role: String,
-}
-
-impl<'a> Accepted<'a> {
-    /// Checks a new password; `min_chars` counts Unicode code points.
-    pub fn check(password: &'a str, min_chars: usize) -> Result<Self, PolicyFault> {
-        password::check_policy(password, min_chars)?;
-        Ok(Self { text: password, strength: Strength::Alone })
-    }
-
-    /// Checks a new password of somebody who may have a second factor. Whoever puts it in place looks
-    /// whether there is one.
-    pub fn check_either(password: &'a str, lengths: Lengths) -> Result<Self, PolicyFault> {
-        password::check_policy(password, lengths.with_factor)?;
-        let is_short = password::check_policy(password, lengths.alone).is_err();
-        let strength = if is_short { Strength::WithFactor } else { Strength::Alone };
-        Ok(Self { text: password, strength })
-    }
-
-    /// What it is good for by its length.
-    pub(super) fn strength(&self) -> Strength {
-        self.strength
-    }
-
-    /// The text, to be hashed elsewhere.
-    pub(super) fn as_str(&self) -> &str {
-        self.text
-    }
-
-    /// Hashes it on this thread, which takes tens of milliseconds.
-    pub fn hash(&self, params: &Params, salt: &[u8; 16]) -> Result<NewPassword, HashError> {
-        password::hash(params, &mut Memory::default(), self.text, salt).map(NewPassword)
-    }
 }
 
 /// Makes an account.
@@ -224,9 +195,8 @@ pub async fn set_password(
         Ok(judged) => judged,
         Err(halt) => return undone(halt),
     };
-    let (phc, context) = (new.0.as_str(), acting.context);
-    let strength = Strength::Alone;
-    let fresh = Fresh { user: &account.user, phc, strength, by, kept: None, context, place };
+    let context = acting.context;
+    let fresh = Fresh { user: &account.user, new, by, kept: None, context, place };
     let put = fresh.put(&mut desk.tx, desk.random, desk.now).await?;
     put.ok_or(Error::Conflict)?;
     desk.tx.commit().await?;
@@ -282,7 +252,7 @@ fn row(acting: &Acting<'_>, new: &NewAccount, role_id: RoleId) -> users::NewUser
         branch_id: new.branch_id,
         account_type: new.account_type,
         role_id,
-        password_phc: new.password.as_ref().map(|password| password.0.clone()),
+        password: new.password.as_ref().map(|password| password.row().clone()),
     }
 }
 

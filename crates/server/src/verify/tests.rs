@@ -95,7 +95,7 @@ async fn sign_in(tx: &mut Tx, number: u8, kind: CredentialKind, idle: Option<Dur
         branch_id: 1,
         account_type: AccountType::Staff,
         role_id: role.id,
-        password_phc: None,
+        password: None,
     };
     let user_id = users::insert(tx, &user, NOW).await.unwrap();
     let session = NewSession {

@@ -9,8 +9,9 @@ use portcullis_domain::event::{Context, PasswordChanger};
 use portcullis_domain::role::Authority;
 use portcullis_domain::text::Email;
 use portcullis_server::flows::first_run::{self, Hindrance, PLACEHOLDER, Prepared};
+use portcullis_server::flows::new_password::{Judge, Person};
 use portcullis_server::flows::roles::Acting;
-use portcullis_server::flows::users::{self, Accepted};
+use portcullis_server::flows::users;
 use portcullis_store::users as stored;
 use serde_json::json;
 
@@ -238,8 +239,9 @@ async fn a_password_that_the_operator_set_ends_the_link() {
         let acting = acting(server, &authority, &context);
         let email = Email::parse(PLACEHOLDER).unwrap();
         let owner = users::find(&server.app.db, &email).await.unwrap().unwrap();
-        let accepted = Accepted::check(PASSWORD, 15).unwrap();
-        let new = accepted.hash(&server.app.config.password.argon2, &[1; 16]).unwrap();
+        let accepted = Judge::of(&server.app).accept(PASSWORD, 15, &Person::default()).await;
+        let argon2 = &server.app.config.password.argon2;
+        let new = accepted.ok().unwrap().hash_here(argon2, &[1; 16]).unwrap();
         let by = PasswordChanger::Operator;
         users::set_password(&acting, owner.id, &new, by, "").await.unwrap();
         assert_eq!(verdict(&send(&server.client(), &code, &[]).await), "410 link_used");

@@ -121,7 +121,11 @@ async fn a_password_that_was_changed_meanwhile_stays() {
         let user = stored::by_email(&mut tx, &email).await.unwrap().unwrap();
         let seen = stored::password(&mut tx, user.id).await.unwrap().unwrap().phc.unwrap();
         let now = server.app.clock.now();
-        assert!(stored::set_password(&mut tx, user.id, "changed", now).await.unwrap());
+        assert!(
+            stored::set_password(&mut tx, user.id, &stored::NewPassword::unseen("changed"), now)
+                .await
+                .unwrap()
+        );
         assert!(!stored::rehash(&mut tx, user.id, &seen, "late").await.unwrap());
         tx.commit().await.unwrap();
         assert_eq!(hash(server, "bcrypt@example.com").await, "changed");

@@ -7,7 +7,7 @@ use portcullis_domain::text::{Email, Name};
 use portcullis_domain::time::Time;
 
 use super::change::folded_name;
-use super::{User, columns, email_is_free, select, user};
+use super::{NewPassword, User, columns, email_is_free, select, user};
 use crate::driver::{Tx, params};
 use crate::error::{Error, Result};
 use crate::invalidations::Invalidation;
@@ -18,7 +18,7 @@ pub struct FirstPassword {
     pub email: Email,
     pub first_name: Name,
     pub last_name: Name,
-    pub phc: String,
+    pub password: NewPassword,
 }
 
 /// Whether there is any user at all, or ever was one.
@@ -59,7 +59,8 @@ pub async fn set_first_password(
 ) -> Result<bool> {
     const SQL: &str = "UPDATE users SET email = $2, email_folded = $3, first_name = $4,
             last_name = $5, password_phc = $6, password_set_at = $7, updated_at = $7,
-            name_folded = $8
+            name_folded = $8, breach_state = $9, breach_count = 0, breach_checked_at = $7,
+            breach_corpus = $10
         WHERE id = $1 AND password_phc IS NULL";
     if !email_is_free(tx, id, &new.email).await? {
         return Err(Error::Conflict);
@@ -71,9 +72,11 @@ pub async fn set_first_password(
         new.email.folded(),
         new.first_name.as_str(),
         new.last_name.as_str(),
-        &new.phc,
+        &new.password.phc,
         now,
         &folded_name,
+        new.password.checked.state.as_str(),
+        &new.password.checked.corpus,
     ];
     if !tx.changed(SQL, row).await? {
         return Ok(false);

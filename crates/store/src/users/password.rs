@@ -3,6 +3,7 @@
 use portcullis_domain::id::UserId;
 use portcullis_domain::time::Time;
 
+use super::breach::Checked;
 use super::{User, columns, select, user};
 use crate::driver::{Tx, params};
 use crate::error::{Error, Result};
@@ -41,15 +42,6 @@ pub async fn password(tx: &mut Tx, id: UserId) -> Result<Option<Password>> {
     }))
 }
 
-/// Stores a new password and forgets what went wrong with the earlier one; `false` if there is no
-/// such user.
-pub async fn set_password(tx: &mut Tx, id: UserId, phc: &str, now: Time) -> Result<bool> {
-    const SQL: &str = "UPDATE users SET password_phc = $2, password_disabled = FALSE,
-        password_failures = 0, password_set_at = $3, password_needs_factor = FALSE,
-        updated_at = $3 WHERE id = $1";
-    tx.changed(SQL, params![id, phc, now]).await
-}
-
 /// What a password is good for by its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strength {
@@ -59,10 +51,35 @@ pub enum Strength {
     WithFactor,
 }
 
-/// Notes what the password that was just set is good for.
-pub async fn set_password_strength(tx: &mut Tx, id: UserId, strength: Strength) -> Result<()> {
-    const SQL: &str = "UPDATE users SET password_needs_factor = $2 WHERE id = $1";
-    tx.execute(SQL, params![id, strength == Strength::WithFactor]).await.map(drop)
+/// A password to be stored: its hash, and what was known of it while it could be read. It has no `Debug`
+/// and no `Display`.
+#[derive(Clone)]
+pub struct NewPassword {
+    /// An Argon2 hash in PHC form, or the hash of another system.
+    pub phc: String,
+    pub strength: Strength,
+    pub checked: Checked,
+}
+
+impl NewPassword {
+    /// Of what came as a hash, so that nobody could look at the password.
+    pub fn unseen(phc: impl Into<String>) -> Self {
+        let (phc, strength) = (phc.into(), Strength::Alone);
+        Self { phc, strength, checked: Checked::default() }
+    }
+}
+
+/// Stores a new password and forgets what went wrong with the earlier one; `false` if there is no
+/// such user.
+pub async fn set_password(tx: &mut Tx, id: UserId, new: &NewPassword, now: Time) -> Result<bool> {
+    const SQL: &str = "UPDATE users SET password_phc = $2, password_disabled = FALSE,
+        password_failures = 0, password_set_at = $3, password_needs_factor = $4,
+        breach_state = $5, breach_count = 0, breach_checked_at = $6, breach_corpus = $7,
+        updated_at = $3 WHERE id = $1";
+    let needs_factor = new.strength == Strength::WithFactor;
+    let Checked { state, ref corpus } = new.checked;
+    let row = params![id, &new.phc, now, needs_factor, state.as_str(), new.checked.at(now), corpus];
+    tx.changed(SQL, row).await
 }
 
 /// What the password of a user is good for.

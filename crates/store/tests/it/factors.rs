@@ -9,7 +9,7 @@ use portcullis_store::credentials::CredentialKind;
 use portcullis_store::factors::{self, NewFactor};
 use portcullis_store::sessions::{self, Filter, NewSession, Page};
 use portcullis_store::sign_in_tickets::{self, NewTicket};
-use portcullis_store::users::Strength;
+use portcullis_store::users::{NewPassword, Strength};
 use portcullis_store::{Error, Tx, users};
 
 use crate::harness::{NOW, ada, credential, each, mac, new_session, session};
@@ -168,8 +168,8 @@ async fn a_password_that_needs_a_factor_is_not_unlocked_without() {
         let user = ada(&mut tx).await;
         let strength = async |tx: &mut Tx| users::password_strength(tx, user).await.unwrap();
         assert_eq!(strength(&mut tx).await, Strength::Alone);
-        users::set_password(&mut tx, user, "phc", NOW).await.unwrap();
-        users::set_password_strength(&mut tx, user, Strength::WithFactor).await.unwrap();
+        let short = NewPassword { strength: Strength::WithFactor, ..NewPassword::unseen("phc") };
+        users::set_password(&mut tx, user, &short, NOW).await.unwrap();
         assert_eq!(strength(&mut tx).await, Strength::WithFactor);
         begin(&mut tx, user, "one").await;
         factors::enable(&mut tx, "one", Step(7), NOW).await.unwrap();
@@ -181,7 +181,7 @@ async fn a_password_that_needs_a_factor_is_not_unlocked_without() {
         assert!(!is_closed(&mut tx).await, "control");
         factors::remove(&mut tx, user).await.unwrap();
         assert!(is_closed(&mut tx).await);
-        users::set_password(&mut tx, user, "longer", NOW).await.unwrap();
+        users::set_password(&mut tx, user, &NewPassword::unseen("longer"), NOW).await.unwrap();
         assert_eq!(strength(&mut tx).await, Strength::Alone);
         assert!(!is_closed(&mut tx).await);
         assert_eq!(users::password_strength(&mut tx, UserId(999)).await.unwrap(), Strength::Alone);

@@ -18,7 +18,7 @@ use portcullis_store::credentials::{CredentialKind, NewCredential};
 use portcullis_store::migrate::{Applied, MigrateError, MigrateOptions};
 use portcullis_store::roles::NewRole;
 use portcullis_store::sessions::NewSession;
-use portcullis_store::users::NewUser;
+use portcullis_store::users::{NewPassword, NewUser};
 use portcullis_store::{Db, Options, Tx, credentials, migrate, roles, sessions, users};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row as _, SqliteConnection};
@@ -187,7 +187,7 @@ pub(crate) fn new_user(name: &str, role_id: RoleId) -> NewUser {
         branch_id: 1,
         account_type: AccountType::Staff,
         role_id,
-        password_phc: None,
+        password: None,
     }
 }
 
@@ -196,7 +196,7 @@ pub(crate) fn full_user(name: &str, role_id: RoleId) -> NewUser {
     NewUser {
         username: Some(Username::parse(name).unwrap()),
         phone: Some("+44 20 7946 0000".to_owned()),
-        password_phc: Some(format!("$argon2id${name}")),
+        password: Some(NewPassword::unseen(format!("$argon2id${name}"))),
         ..new_user(name, role_id)
     }
 }

@@ -6,7 +6,7 @@ use portcullis_domain::id::UserId;
 use portcullis_domain::one_time_link::{Facts, LinkPurpose};
 use portcullis_domain::text::{Email, Name, Username};
 use portcullis_store::one_time_links::{self, Asked, NewLink, Spent};
-use portcullis_store::users::{self, FirstPassword};
+use portcullis_store::users::{self, FirstPassword, NewPassword};
 use portcullis_store::{Error, Tx};
 
 use crate::harness::{NOW, ada, each, full_user, later, mac, new_user, race, role};
@@ -229,7 +229,7 @@ pub(crate) fn first_password(address: &str) -> FirstPassword {
         email: Email::parse(address).unwrap(),
         first_name: Name::parse("Grace").unwrap(),
         last_name: Name::parse("Hopper").unwrap(),
-        phc: "$argon2id$first".to_owned(),
+        password: NewPassword::unseen("$argon2id$first"),
     }
 }
 

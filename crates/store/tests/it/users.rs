@@ -26,7 +26,10 @@ async fn a_user_reads_back_with_and_without_the_optional() {
             assert_eq!((user.epoch, user.created_at, user.updated_at), (0, NOW, NOW));
             assert_eq!(users::by_email(&mut tx, &new.email).await.unwrap().unwrap(), user);
             let Password { phc, disabled, failures } = password(&mut tx, id).await;
-            assert_eq!(phc.as_ref().map(users::PasswordPhc::reveal), new.password_phc.as_deref());
+            assert_eq!(
+                phc.as_ref().map(users::PasswordPhc::reveal),
+                new.password.as_ref().map(|new| new.phc.as_str())
+            );
             assert_eq!((disabled, failures), (false, 0));
         }
         assert_eq!(users::by_id(&mut tx, UserId(99)).await.unwrap(), None);
@@ -212,8 +215,16 @@ async fn a_password_is_changed_and_rehashed() {
 
         users::password_failed(&mut tx, id).await.unwrap();
         users::disable_password(&mut tx, id).await.unwrap();
-        assert!(users::set_password(&mut tx, id, "new", later(1)).await.unwrap());
-        assert!(!users::set_password(&mut tx, UserId(99), "new", later(1)).await.unwrap());
+        assert!(
+            users::set_password(&mut tx, id, &users::NewPassword::unseen("new"), later(1))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !users::set_password(&mut tx, UserId(99), &users::NewPassword::unseen("new"), later(1))
+                .await
+                .unwrap()
+        );
         let after = password(&mut tx, id).await;
         assert_eq!(after.phc.unwrap().reveal(), "new");
         assert_eq!((after.disabled, after.failures), (false, 0));

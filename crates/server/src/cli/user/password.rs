@@ -7,24 +7,40 @@ use std::process::ExitCode;
 use portcullis_domain::password::{MAX_BYTES, PolicyFault};
 use zeroize::Zeroizing;
 
+use super::super::open::Opened;
 use super::super::output::Output;
-use crate::config;
-use crate::flows::users::{Accepted, NewPassword};
-use crate::random::Random;
+use crate::breach::Breach;
+use crate::flows::breach::Sources;
+use crate::flows::new_password::{Judge, NewPassword, Person};
 
-/// The hash of the password that comes, or the exit code of what has been said about it.
-pub(super) fn from_stdin(
-    policy: &config::Password,
+/// The password that comes, or the exit code of what has been said about it.
+pub(super) fn from_stdin(output: Output) -> Result<Zeroizing<String>, ExitCode> {
+    typed(output).map_err(|unread| output.refuse("password_refused", &unread.to_string()))
+}
+
+/// The hash of a password that is accepted for somebody, or the exit code of what has been said about it.
+pub(super) async fn accept(
+    on: &Opened,
+    text: &str,
+    whose: &Person<'_>,
     output: Output,
 ) -> anyhow::Result<Result<NewPassword, ExitCode>> {
-    let text = typed(output);
-    let checked = text.as_ref().map(|text| Accepted::check(text, policy.min_length));
-    let fault = match checked {
-        Ok(Ok(accepted)) => return Ok(Ok(accepted.hash(&policy.argon2, &Random.bytes())?)),
-        Ok(Err(fault)) => format!("The password {fault}."),
-        Err(unread) => unread.to_string(),
+    let breach = Breach::new(&on.config.breach)?;
+    let lengths = on.config.password.lengths();
+    let sources = Sources { config: &on.config.breach, breach: &breach, clock: &on.clock };
+    let judge = Judge { lengths, sources, place: &on.public_url };
+    let accepted = match judge.accept(text, lengths.alone, whose).await {
+        Ok(accepted) => accepted,
+        Err(faults) => {
+            let told = faults.iter().map(|fault| format!("The password {fault}."));
+            let sentences = told.collect::<Vec<_>>().join(" ");
+            return Ok(Err(output.refuse("password_refused", &sentences)));
+        }
     };
-    Ok(Err(output.refuse("password_refused", &fault)))
+    if accepted.is_deferred() {
+        output.note("Not all who know breached passwords answered: it is looked up at a sign-in.");
+    }
+    Ok(Ok(accepted.hash_here(&on.config.password.argon2, &on.random.bytes())?))
 }
 
 /// The password that comes. At a terminal somebody is asked for it.

@@ -10,25 +10,24 @@ use portcullis_domain::one_time_link::LinkPurpose;
 use portcullis_domain::password::PolicyFault;
 use portcullis_domain::secret::{Mac, ResetToken};
 use portcullis_store::one_time_links::{self, Spent};
-use portcullis_store::users::{self, Strength, User};
+use portcullis_store::users::{self, User};
 use portcullis_store::{Error, Tx};
 
 use super::PURPOSE;
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::barrier;
-use crate::flows::change_password::{faults, min_length_in};
 use crate::flows::limits::{self, LimitStanding};
 use crate::flows::links;
+use crate::flows::new_password::{Judge, NewPassword, Person, min_length};
 use crate::flows::password::Fresh;
 use crate::flows::record;
-use crate::flows::users::Accepted;
 
 /// What somebody with a token asks for.
 pub struct Reset<'a> {
     /// `None` where what was sent cannot be a token.
     pub token: Option<ResetToken>,
-    pub password: Accepted<'a>,
+    pub password: &'a str,
     pub from: ClientAddress,
     pub context: Context,
 }
@@ -38,7 +37,7 @@ pub enum ResetOutcome {
     /// The account has the new password. Nobody is signed in.
     Done,
     Refused(LinkRefusal),
-    /// The password is not for this person; the token is still good.
+    /// The password is not accepted; the token is still good.
     Weak(Vec<PolicyFault>),
     /// Too many attempts from this address.
     TooMany {
@@ -54,7 +53,13 @@ pub struct ResetAnswer {
 
 /// Sets the new password, or says why not; then nothing has changed.
 pub async fn reset(app: &App, wanted: &Reset<'_>) -> Result<ResetAnswer, Failure> {
-    let seat = app.hasher.seat()?;
+    let judge = Judge::of(app);
+    let by_itself = by_itself(&judge, wanted.password);
+    if !by_itself.is_empty() {
+        return Ok(ResetAnswer { outcome: ResetOutcome::Weak(by_itself), standing: None });
+    }
+    // A full queue costs nobody an attempt; nobody takes a place in it while others are asked.
+    drop(app.hasher.seat()?);
     let standing = limits::admit_token(app, &wanted.from, &wanted.context).await?;
     let answer = |outcome| Ok(ResetAnswer { outcome, standing });
     if let Some(retry_after) = standing.and_then(|standing| standing.retry_after) {
@@ -64,21 +69,34 @@ pub async fn reset(app: &App, wanted: &Reset<'_>) -> Result<ResetAnswer, Failure
     let mac = wanted.token.as_ref().map(|token| key.credential_mac(PURPOSE.of_secret(), token));
     let Some(mac) = mac else { return answer(ResetOutcome::Refused(LinkRefusal::Unknown)) };
     // Looked at before the work of a hash; what counts is the spending.
-    let (purpose, refusal) = look(app, &mac).await?;
-    if let Some(refusal) = refusal {
-        return answer(ResetOutcome::Refused(refusal));
-    }
-    let password = wanted.password.as_str();
-    let phc = app.hasher.hash(seat, password, app.random.bytes()).await?;
-    answer(spend(app, wanted, purpose, &mac, &phc).await?)
+    let (purpose, user) = match look(app, &mac).await? {
+        (purpose, Ok(user)) => (purpose, user),
+        (_, Err(refusal)) => return answer(ResetOutcome::Refused(refusal)),
+    };
+    let min_chars = min_length(app, user.id).await?;
+    let accepted = match judge.accept(wanted.password, min_chars, &Person::from(&user)).await {
+        Ok(accepted) => accepted,
+        Err(weak) => return answer(ResetOutcome::Weak(weak)),
+    };
+    let new = accepted.hash(&app.hasher, app.hasher.seat()?, app.random).await?;
+    answer(spend(app, wanted, purpose, &mac, &new).await?)
 }
 
-/// Whether the token was mailed or handed out, and why it is not good, if it is not.
-async fn look(app: &App, mac: &Mac) -> Result<(LinkPurpose, Option<LinkRefusal>), Error> {
+/// What is wrong with a password whosever it is to be, and be it that he has a second factor.
+fn by_itself(judge: &Judge<'_>, password: &str) -> Vec<PolicyFault> {
+    let faults = |min_chars| judge.faults(password, min_chars, &Person::default());
+    if faults(judge.lengths.with_factor).is_empty() {
+        return Vec::new();
+    }
+    faults(judge.lengths.alone)
+}
+
+/// Whether the token was mailed or handed out, and whose it is, or why it is not good.
+async fn look(app: &App, mac: &Mac) -> Result<(LinkPurpose, Result<User, LinkRefusal>), Error> {
     let handed_out = LinkPurpose::HandedOutReset;
-    match links::refusal(app, handed_out, mac).await? {
-        Some(LinkRefusal::Unknown) => Ok((PURPOSE, links::refusal(app, PURPOSE, mac).await?)),
-        refusal => Ok((handed_out, refusal)),
+    match links::look(app, handed_out, mac).await? {
+        Err(LinkRefusal::Unknown) => Ok((PURPOSE, links::look(app, PURPOSE, mac).await?)),
+        looked => Ok((handed_out, looked)),
     }
 }
 
@@ -87,7 +105,7 @@ async fn spend(
     wanted: &Reset<'_>,
     purpose: LinkPurpose,
     mac: &Mac,
-    phc: &str,
+    new: &NewPassword,
 ) -> Result<ResetOutcome, Error> {
     let now = app.clock.now();
     let used = Ok(ResetOutcome::Refused(LinkRefusal::Used));
@@ -95,18 +113,12 @@ async fn spend(
     // Somebody may have been faster, here and wherever nothing is found.
     let Some(spent) = one_time_links::spend(&mut tx, purpose, mac, now).await? else { return used };
     let Some(user) = users::by_id(&mut tx, spent.user_id).await? else { return used };
-    let min_chars = min_length_in(app, &mut tx, user.id).await?;
-    let weak = faults(&user, wanted.password.as_str(), min_chars);
-    if !weak.is_empty() {
-        return Ok(ResetOutcome::Weak(weak));
-    }
     let is_same = user.status == AccountStatus::Active && user.epoch == spent.user_epoch;
     if !is_same {
         return used;
     }
     let context = Context { subject: Some(user.id), ..wanted.context.clone() };
     record(&mut tx, app.random, &Event::LinkUsed { purpose }, &context, now).await?;
-    let new = (phc, wanted.password.strength());
     if !put(app, &mut tx, &user, &spent, &context, new).await? {
         return used;
     }
@@ -122,13 +134,12 @@ async fn put(
     user: &User,
     spent: &Spent,
     context: &Context,
-    (phc, strength): (&str, Strength),
+    new: &NewPassword,
 ) -> Result<bool, Error> {
     let now = app.clock.now();
     let fresh = Fresh {
         user,
-        phc,
-        strength,
+        new,
         by: PasswordChanger::Link,
         kept: None,
         context,

@@ -8,10 +8,10 @@ use portcullis_domain::role;
 use portcullis_domain::text::{Email, Name, Username};
 use portcullis_store::{Error, roles, users};
 
-use super::Accepted;
 use crate::app::App;
 use crate::fault::Failure;
 use crate::flows::administration::{Desk, Halt};
+use crate::flows::new_password::{Accepted, NewPassword};
 
 /// Who is to have an account.
 pub struct Newcomer<'a> {
@@ -34,21 +34,18 @@ pub async fn arrive(
     context: &Context,
     new: &Newcomer<'_>,
 ) -> Result<Result<String, Halt>, Failure> {
-    let password_phc = match &new.password {
+    let password = match &new.password {
         None => None,
-        Some(password) => {
-            let seat = app.hasher.seat()?;
-            Some(app.hasher.hash(seat, password.as_str(), app.random.bytes()).await?)
-        }
+        Some(password) => Some(password.hash(&app.hasher, app.hasher.seat()?, app.random).await?),
     };
-    Ok(insert(app, context, new, password_phc).await)
+    Ok(insert(app, context, new, password.as_ref()).await)
 }
 
 async fn insert(
     app: &App,
     context: &Context,
     new: &Newcomer<'_>,
-    password_phc: Option<String>,
+    password: Option<&NewPassword>,
 ) -> Result<String, Halt> {
     let mut desk = Desk::open(app, context).await?;
     let role = match new.role {
@@ -70,7 +67,7 @@ async fn insert(
         branch_id: new.branch_id,
         account_type: new.account_type,
         role_id: role.id,
-        password_phc,
+        password: password.map(NewPassword::row).cloned(),
     };
     let taken = users::by_email(&mut desk.tx, &new.email).await?.is_some();
     let id = match users::insert(&mut desk.tx, &row, desk.now).await {

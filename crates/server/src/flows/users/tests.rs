@@ -7,6 +7,7 @@ use portcullis_domain::secret::{Keys, MasterSecret};
 use portcullis_store::users::Password;
 use portcullis_store::{outbox, user_grants};
 
+use super::super::new_password::tests::accepted;
 use super::super::password_reset::hand_out;
 use super::super::reset_tokens::revoke;
 use super::super::roles::tests::{Office, actor};
@@ -14,13 +15,11 @@ use super::*;
 
 const PLACE: &str = "https://gate.example.com";
 
-const TINY: Params = Params { memory_kib: 64, iterations: 1, parallelism: 1 };
-
 fn email(name: &str) -> Email {
     Email::parse(&format!("{name}@example.com")).unwrap()
 }
 
-fn account(name: &str, role: &str) -> NewAccount {
+async fn account(name: &str, role: &str) -> NewAccount {
     NewAccount {
         email: email(name),
         username: Some(Username::parse(name).unwrap()),
@@ -30,12 +29,8 @@ fn account(name: &str, role: &str) -> NewAccount {
         branch_id: 1,
         account_type: AccountType::Staff,
         role: role.to_owned(),
-        password: Some(new_password("a first long password")),
+        password: Some(accepted("a first long password").await),
     }
-}
-
-fn new_password(text: &str) -> NewPassword {
-    Accepted::check(text, 15).unwrap().hash(&TINY, &[3; 16]).unwrap()
 }
 
 async fn by_the_operator() -> Office {
@@ -45,7 +40,7 @@ async fn by_the_operator() -> Office {
 }
 
 async fn made(office: &Office, name: &str, role: &str) -> UserId {
-    let created = create(&office.acting(), &account(name, role)).await.unwrap();
+    let created = create(&office.acting(), &account(name, role).await).await.unwrap();
     let Create::Created { id, .. } = created else { panic!("{created:?}") };
     id
 }
@@ -77,15 +72,15 @@ async fn a_name_belongs_to_one_user() {
         assert_eq!(create(&office.acting(), &new).await.unwrap(), expected);
     };
     let username = |name: &str| Some(Username::parse(name).unwrap());
-    check(NewAccount { username: None, ..account("Ada", "user") }, Create::EmailTaken).await;
-    check(account("ada", "user"), Create::EmailTaken).await;
-    let same_name = NewAccount { username: username("ADA"), ..account("eve", "user") };
+    check(NewAccount { username: None, ..account("Ada", "user").await }, Create::EmailTaken).await;
+    check(account("ada", "user").await, Create::EmailTaken).await;
+    let same_name = NewAccount { username: username("ADA"), ..account("eve", "user").await };
     check(same_name, Create::UsernameTaken).await;
     for address in ["ada@example.com", "nobody@example.com"] {
-        let borrowed = NewAccount { username: username(address), ..account("eve", "user") };
+        let borrowed = NewAccount { username: username(address), ..account("eve", "user").await };
         check(borrowed, Create::UsernameIsAddress).await;
     }
-    check(account("eve", "nobody"), Create::UnknownRole).await;
+    check(account("eve", "nobody").await, Create::UnknownRole).await;
     assert_eq!(list(&office.db).await.unwrap().len(), 1);
     assert_eq!(office.events().await.len(), 1);
     made(&office, "eve", "user").await;
@@ -100,7 +95,7 @@ async fn nobody_makes_or_touches_what_is_above_them() {
     office.authority = actor(50, &["api.*"]);
     let acting = office.acting();
     let above = Refusal::AboveLevel;
-    let new = account("eve", "owner");
+    let new = account("eve", "owner").await;
     assert_eq!(create(&acting, &new).await.unwrap(), Create::Refused(above));
     let refused = Change::Refused(above.into());
     assert_eq!(disable(&acting, owner).await.unwrap(), refused);
@@ -109,7 +104,7 @@ async fn nobody_makes_or_touches_what_is_above_them() {
     assert_eq!(user(&office, owner).await.0.epoch, 0);
 
     assert_eq!(disable(&acting, helper).await.unwrap(), Change::Done);
-    let made = create(&acting, &account("eve", "user")).await.unwrap();
+    let made = create(&acting, &account("eve", "user").await).await.unwrap();
     assert!(matches!(made, Create::Created { .. }), "{made:?}");
 }
 
@@ -117,7 +112,7 @@ async fn nobody_makes_or_touches_what_is_above_them() {
 async fn nobody_gives_a_role_that_holds_what_they_lack() {
     let mut office = Office::open(Authority::operator()).await;
     office.authority = actor(50, &["api.jobs.*"]);
-    let lacking = create(&office.acting(), &account("eve", "user")).await.unwrap();
+    let lacking = create(&office.acting(), &account("eve", "user").await).await.unwrap();
     assert_eq!(lacking, Create::Refused(Refusal::Lacking));
     office.authority = actor(50, &["api.security.mobile_auth.use"]);
     made(&office, "eve", "user").await;
@@ -162,7 +157,7 @@ async fn what_lets_one_sign_in_takes_every_right_of_the_account() {
     user_grants::grant(&mut tx, peer, &more, Office::NOW).await.unwrap();
     tx.commit().await.unwrap();
     let key = Keys::derive(&MasterSecret::from_random([7; 32])).unwrap().credential;
-    let password = new_password("a second long password");
+    let password = accepted("a second long password").await;
     let tried = async |office: &Office, id: UserId| {
         let acting = office.acting();
         let by = PasswordChanger::Operator;
@@ -205,18 +200,18 @@ async fn a_new_password_starts_afresh() {
     users::disable_password(&mut tx, id).await.unwrap();
     tx.commit().await.unwrap();
     let (acting, by) = (office.acting(), PasswordChanger::Operator);
-    let new = new_password("a second long password");
+    let new = accepted("a second long password").await;
     assert_eq!(set_password(&acting, id, &new, by, PLACE).await.unwrap(), Change::Done);
     let (user, password) = user(&office, id).await;
     assert_eq!((user.epoch, password.failures, password.disabled), (1, 0, false));
-    assert_eq!(password.phc.map(|phc| phc.reveal().to_owned()), Some(new.0));
+    assert_eq!(password.phc.map(|phc| phc.reveal().to_owned()), Some(new.row().phc.clone()));
     let expected = format!(r#"authn_password_change {id} {{"by":"operator"}}"#);
     assert!(office.events().await.contains(&expected));
     let letters = outbox::list(&mut office.db.read().await.unwrap(), 9).await.unwrap();
     let letters: Vec<_> =
         letters.iter().map(|mail| (mail.recipient.as_str(), mail.subject.as_str())).collect();
     assert_eq!(letters, [("ada@example.com", "Your password was changed")]);
-    let new = new_password("a third long password");
+    let new = accepted("a third long password").await;
     assert_eq!(set_password(&acting, UserId(99), &new, by, PLACE).await.unwrap(), Change::Unknown);
 }
 
@@ -235,11 +230,4 @@ async fn unlocking_forgives_once() {
     let (user, password) = user(&office, id).await;
     assert_eq!((user.epoch, password.failures, password.disabled), (0, 0, false));
     assert!(office.events().await.contains(&format!("user_unlocked {id} {{}}")));
-}
-
-#[test]
-fn the_policy_comes_before_the_hash() {
-    assert!(Accepted::check("fourteen chars", 15).is_err());
-    let accepted = Accepted::check("fifteen chars!!", 15).unwrap();
-    assert!(accepted.hash(&TINY, &[1; 16]).unwrap().0.starts_with("$argon2id$"));
 }

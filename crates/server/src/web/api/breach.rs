@@ -10,7 +10,6 @@ use portcullis_domain::password::{PolicyFault, is_too_long};
 use portcullis_domain::text::grouped;
 use serde_json::{Value, json};
 
-use crate::app::App;
 use crate::flows::breach::{self, Answer as Checked, By, Sources};
 use crate::web::caller::{Allowed, PasswordBreachCheckRead, Somebody};
 use crate::web::error::{Error, Fault};
@@ -66,7 +65,7 @@ pub async fn below(call: Call, _: Somebody) -> Answer {
         let detail = "must be the first five hexadecimal digits of a SHA-1 hash";
         Error::Invalid(vec![Fault::invalid("hash_prefix", detail)])
     })?;
-    let below = breach::below(sources(&call.app), prefix).await.ok_or_else(unavailable)?;
+    let below = breach::below(Sources::of(&call.app), prefix).await.ok_or_else(unavailable)?;
     let count = below.suffixes.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
     let suffix = |(suffix, count): &(String, u64)| json!({ "suffix": suffix, "count": count });
     let suffixes: Vec<Value> = below.suffixes.iter().map(suffix).collect();
@@ -81,7 +80,7 @@ pub async fn below(call: Call, _: Somebody) -> Answer {
 pub async fn check(call: Call, _: Allowed<PasswordBreachCheckRead>) -> Answer {
     let password = password(call.fields.text("password"), call.fields.has("password"));
     let (password, _) = both(password, call.fields.flag("return_count")).map_err(Error::Invalid)?;
-    let checked = breach::check(sources(&call.app), password).await;
+    let checked = breach::check(Sources::of(&call.app), password).await;
     let by = checked.hit.map(|hit| hit.by).or(checked.by).ok_or_else(unavailable)?;
     Ok(json_reply(StatusCode::OK, &body(&checked, by)))
 }
@@ -118,10 +117,6 @@ fn body(checked: &Checked, by: By) -> Value {
         "success": true, "message": message, "breached": checked.hit.is_some(), "count": count,
         "source": by.source.as_str(), "date": told(by.date), "unavailable": silent,
     })
-}
-
-fn sources(app: &App) -> Sources<'_> {
-    Sources { config: &app.config.breach, breach: &app.breach, clock: &app.clock }
 }
 
 fn told(date: Option<Date>) -> Option<String> {

@@ -7,9 +7,9 @@ use portcullis_domain::csrf::AuthKind;
 use portcullis_domain::password::{self, PolicyFault};
 use serde_json::json;
 
-use crate::flows::change_password::{change, faults, min_length};
+use crate::flows::change_password::change;
+use crate::flows::new_password::{Accepted, Judge, Person, min_length};
 use crate::flows::proof::Refusal;
-use crate::flows::users::Accepted;
 use crate::web::caller::{Caller, SignedIn};
 use crate::web::error::{Documented, Error, Fault};
 use crate::web::renewal::{claim, hand_over, locked, too_many};
@@ -60,13 +60,10 @@ pub async fn post(call: Call, SignedIn(caller): SignedIn) -> Answer {
 }
 
 /// The faults of a new password, as those of the field.
-pub(super) fn weak(field: &'static str, faults: &[PolicyFault]) -> Error {
-    Error::Invalid(faults.iter().map(|fault| weakness(field, *fault)).collect())
-}
-
-/// One fault of a new password, as that of the field.
-pub(super) fn weakness(field: &'static str, fault: PolicyFault) -> Fault {
-    Fault { field, code: fault.code(), detail: fault.to_string().into() }
+pub(in crate::web) fn weak(field: &'static str, faults: &[PolicyFault]) -> Error {
+    let told =
+        |fault: &PolicyFault| Fault { field, code: fault.code(), detail: fault.to_string().into() };
+    Error::Invalid(faults.iter().map(told).collect())
 }
 
 async fn accept<'a>(
@@ -76,11 +73,9 @@ async fn accept<'a>(
     field: &'static str,
 ) -> Result<Accepted<'a>, Error> {
     let min_chars = min_length(&call.app, caller.user_id()).await?;
-    let faults = faults(&caller.found().user, new, min_chars);
-    match Accepted::check_either(new, call.app.config.password.lengths()) {
-        Ok(accepted) if faults.is_empty() => Ok(accepted),
-        Ok(_) | Err(_) => Err(weak(field, &faults)),
-    }
+    let whose = Person::from(&*caller.found().user);
+    let accepted = Judge::of(&call.app).accept(new, min_chars, &whose).await;
+    accepted.map_err(|faults| weak(field, &faults))
 }
 
 fn dialect(call: &Call, caller: &Caller) -> Dialect {

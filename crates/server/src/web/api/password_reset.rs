@@ -5,7 +5,7 @@
 use http::StatusCode;
 use portcullis_domain::event::{Event, LinkRefusal};
 use portcullis_domain::one_time_link::LinkPurpose;
-use portcullis_domain::password::{MAX_BYTES, Policy};
+use portcullis_domain::password::MAX_BYTES;
 use portcullis_domain::secret::ResetToken;
 use portcullis_domain::text::Email;
 use serde_json::{Value, json};
@@ -15,7 +15,6 @@ use crate::flows::mail_request::{Admission, Question};
 use crate::flows::password_reset::{
     self, CodeAttempt, CodeOutcome, Reset, ResetOutcome, Way, ask, try_code,
 };
-use crate::flows::users::Accepted;
 use crate::web::caller::Anyone;
 use crate::web::door;
 use crate::web::error::{Documented, Error, Fault};
@@ -219,13 +218,8 @@ async fn set(
     new: &str,
     field: &'static str,
 ) -> Result<Option<LinkRefusal>, Error> {
-    let lengths = call.app.config.password.lengths();
-    let Ok(password) = Accepted::check_either(new, lengths) else {
-        let policy = Policy { min_chars: lengths.alone, own_words: &[] };
-        return Err(weak(field, &policy.faults(new)));
-    };
     let (from, context) = (call.facts.client, call.facts.context());
-    let wanted = Reset { token: ResetToken::parse(token), password, from, context };
+    let wanted = Reset { token: ResetToken::parse(token), password: new, from, context };
     let answer = password_reset::reset(&call.app, &wanted).await?;
     call.facts.set_limit_standing(answer.standing);
     match answer.outcome {

@@ -14,7 +14,7 @@ use portcullis_domain::text::{Email, Name};
 use super::problem::{Problem, show_form};
 use super::sign_in;
 use crate::flows::first_run::{Attempt, Outcome, finish};
-use crate::flows::users::Accepted;
+use crate::flows::new_password::{Judge, Person};
 use crate::web::api::login;
 use crate::web::caller::Anyone;
 use crate::web::door;
@@ -78,6 +78,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
             door::record_of_stranger(&call.app, &call.facts, event).await;
             again(of_link(reason))
         }
+        Outcome::Weak(faults) => again(Problem::weak(&faults)),
         Outcome::EmailTaken => again(email_taken()),
         Outcome::Blacklisted => again(blacklisted()),
         Outcome::TooMany { retry_after } => again(Problem::too_many(retry_after)),
@@ -119,6 +120,14 @@ impl<'a> Filled<'a> {
             first_name: text("first_name"),
             last_name: text("last_name"),
         }
+    }
+}
+
+impl Filled<'_> {
+    /// Whose password it is to be.
+    fn whose(&self) -> Person<'_> {
+        let Self { email, first_name, last_name, .. } = *self;
+        Person { email, username: "", first_name, last_name }
     }
 }
 
@@ -172,10 +181,12 @@ fn read<'c>(call: &'c Call, filled: &Filled<'_>) -> Result<Attempt<'c>, Problem>
         Name::parse(filled.first_name).map_err(|fault| wrong("first_name", "First name: ", &fault));
     let last_name =
         Name::parse(filled.last_name).map_err(|fault| wrong("last_name", "Last name: ", &fault));
-    let password = Accepted::check(password, call.app.config.password.min_length)
-        .map_err(|fault| wrong("password", "The password ", &format_args!("{fault}.")));
-    let (Ok(email), Ok(first_name), Ok(last_name), Ok(password)) =
-        (email, first_name, last_name, password)
+    let judge = Judge::of(&call.app);
+    for fault in judge.faults(password, judge.lengths.alone, &filled.whose()) {
+        wrong("password", "The password ", &format_args!("{fault}."));
+    }
+    let (Ok(email), Ok(first_name), Ok(last_name), true) =
+        (email, first_name, last_name, fields.is_empty())
     else {
         let problem = Problem::new(StatusCode::BAD_REQUEST, "invalid", []);
         return Err(Problem { lines, fields, ..problem });

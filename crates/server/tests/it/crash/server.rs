@@ -144,7 +144,7 @@ async fn add_people(database: &Database) -> BTreeMap<&'static str, i64> {
             branch_id: 1,
             account_type: AccountType::Staff,
             role_id,
-            password_phc: Some(phc.clone()),
+            password: Some(users::NewPassword::unseen(phc.clone())),
         };
         ids.insert(name, users::insert(&mut tx, &new, now).await.unwrap().0);
     }

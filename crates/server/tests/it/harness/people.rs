@@ -93,7 +93,7 @@ impl TestApp {
             branch_id: 1,
             account_type: person.account_type,
             role_id,
-            password_phc: Some(phc().to_owned()),
+            password: Some(users::NewPassword::unseen(phc())),
         };
         let id = users::insert(&mut tx, &new, now).await.unwrap();
         let user = users::by_id(&mut tx, id).await.unwrap().unwrap();

@@ -130,7 +130,7 @@ async fn a57_the_answer_takes_the_same_time() {
                     branch_id: 1,
                     account_type: template.account_type,
                     role_id: template.role_id,
-                    password_phc: None,
+                    password: None,
                 };
                 users::insert(&mut tx, &new, server.app.clock.now()).await.unwrap();
             }

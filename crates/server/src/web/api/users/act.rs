@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use portcullis_domain::account::AccountType;
+use portcullis_domain::text::Username;
 use portcullis_store::users::directory;
 use serde_json::{Value, json};
 
@@ -9,8 +10,10 @@ use super::fields::{self, invalid};
 use super::keep;
 use super::person::person;
 use crate::flows::administration::Halt;
-use crate::flows::users::{self, Accepted, Newcomer, Status, Wanted};
+use crate::flows::new_password::{Judge, Person};
+use crate::flows::users::{self, Newcomer, Status, Wanted};
 use crate::web::administering::refused;
+use crate::web::api::change_password::weak;
 use crate::web::caller::{Allowed, Caller, Fresh, UsersManage};
 use crate::web::error::{Error, Fault};
 use crate::web::reply::json_reply;
@@ -48,7 +51,7 @@ pub async fn post(call: Call, Fresh(Allowed(caller, _)): Fresh<Allowed<UsersMana
 }
 
 async fn create(call: &Call, caller: &Caller) -> Answer {
-    let new = newcomer(call)?;
+    let new = newcomer(call).await?;
     let context = call.facts.context_of(caller);
     match Box::pin(users::arrive(&call.app, &context, &new)).await? {
         Ok(uuid) => done(call, &uuid).await,
@@ -57,7 +60,7 @@ async fn create(call: &Call, caller: &Caller) -> Answer {
 }
 
 /// Who is to have an account, as the fields say.
-pub fn newcomer(call: &Call) -> Result<Newcomer<'_>, Error> {
+pub async fn newcomer(call: &Call) -> Result<Newcomer<'_>, Error> {
     let fields = &call.fields;
     let wanted = fields::account(fields)?;
     let email = wanted.email.ok_or_else(|| invalid(Fault::required("email")))?;
@@ -65,19 +68,32 @@ pub fn newcomer(call: &Call) -> Result<Newcomer<'_>, Error> {
     let is_left_empty = fields.text("password").is_some_and(str::is_empty);
     let password = if is_left_empty { Ok(None) } else { fields.optional("password", MAX_PASSWORD) };
     let password = password.map_err(invalid)?;
-    let min = call.app.config.password.min_length;
-    let accepted = password.map(|text| Accepted::check(text, min)).transpose();
-    let detail = "does not meet the policy: password.min_length";
+    let (username, first_name) = (wanted.username.flatten(), wanted.first_name.unwrap_or_default());
+    let last_name = wanted.last_name.unwrap_or_default();
+    let whose = Person {
+        email: email.as_str(),
+        username: username.as_ref().map_or("", Username::as_str),
+        first_name: first_name.as_str(),
+        last_name: last_name.as_str(),
+    };
+    let password = match password {
+        None => None,
+        Some(text) => {
+            let judge = Judge::of(&call.app);
+            let accepted = judge.accept(text, judge.lengths.alone, &whose).await;
+            Some(accepted.map_err(|faults| weak("password", &faults))?)
+        }
+    };
     Ok(Newcomer {
         email,
-        username: wanted.username.flatten(),
-        first_name: wanted.first_name.unwrap_or_default(),
-        last_name: wanted.last_name.unwrap_or_default(),
+        username,
+        first_name,
+        last_name,
         phone: wanted.phone.flatten(),
         branch_id: wanted.branch_id.unwrap_or(1),
         account_type: wanted.account_type.unwrap_or(AccountType::Tenant),
         role: wanted.role,
-        password: accepted.map_err(|_| invalid(Fault::invalid("password", detail)))?,
+        password,
     })
 }
 

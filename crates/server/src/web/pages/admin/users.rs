@@ -92,7 +92,7 @@ pub(in crate::web::pages) async fn submit_new(
     call: Call,
     Fresh(Staff(caller, _)): Fresh<Staff<UsersManage, InSession>>,
 ) -> Answer {
-    let new = match newcomer(&call) {
+    let new = match newcomer(&call).await {
         Ok(new) => new,
         Err(error) => {
             let text = Some(sentence(&error));

@@ -5,9 +5,9 @@ use portcullis_domain::csrf::Kind;
 use portcullis_domain::password::is_too_long;
 
 use super::{CHANGE, Problem, TO_ACCOUNT, done, show_form};
-use crate::flows::change_password::{change, faults, min_length};
+use crate::flows::change_password::change;
+use crate::flows::new_password::{Judge, Person, min_length};
 use crate::flows::proof::Refusal;
-use crate::flows::users::Accepted;
 use crate::web::caller::{InSession, SignedIn};
 use crate::web::door;
 use crate::web::error::Error;
@@ -46,10 +46,10 @@ pub(super) async fn submit(call: Call, SignedIn(caller): SignedIn) -> Answer {
         return again(Problem::missing("Enter your current password.", "current_password")).await;
     }
     let min_chars = min_length(&call.app, caller.user_id()).await?;
-    let weak = faults(&caller.found().user, new, min_chars);
-    let new = match Accepted::check_either(new, call.app.config.password.lengths()) {
-        Ok(new) if weak.is_empty() => new,
-        Ok(_) | Err(_) => return again(Problem::weak(&weak)).await,
+    let whose = Person::from(&*caller.found().user);
+    let new = match Judge::of(&call.app).accept(new, min_chars, &whose).await {
+        Ok(new) => new,
+        Err(faults) => return again(Problem::weak(&faults)).await,
     };
     let answer = change(&call.app, &claim(&call, &caller, current), &new).await?;
     call.facts.set_limit_standing(answer.standing);

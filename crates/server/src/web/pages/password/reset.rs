@@ -4,12 +4,11 @@
 use askama::Template;
 use portcullis_domain::event::{Event, LinkRefusal};
 use portcullis_domain::one_time_link::LinkPurpose;
-use portcullis_domain::password::{Lengths, Policy};
+use portcullis_domain::password::Lengths;
 use portcullis_domain::secret::ResetToken;
 
 use super::{Problem, TO_SIGN_IN, done, show_form};
 use crate::flows::password_reset::{PAGE, Reset, ResetOutcome, reset};
-use crate::flows::users::Accepted;
 use crate::web::caller::Anyone;
 use crate::web::door;
 use crate::web::pages::first_run::{SCRIPT, code_in};
@@ -47,12 +46,7 @@ pub(super) async fn submit(call: Call, _: Anyone) -> Answer {
     if let Err(refusal) = sign_in::check_form(&call).await {
         return again(Problem::outdated(refusal));
     }
-    let text = call.fields.text("password").unwrap_or_default();
-    let lengths = call.app.config.password.lengths();
-    let min_chars = lengths.alone;
-    let Ok(password) = Accepted::check_either(text, lengths) else {
-        return again(Problem::weak(&Policy { min_chars, own_words: &[] }.faults(text)));
-    };
+    let password = call.fields.text("password").unwrap_or_default();
     let (from, context) = (call.facts.client, call.facts.context());
     let wanted = Reset { token: ResetToken::parse(code), password, from, context };
     let answer = reset(&call.app, &wanted).await?;
