@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 const ED25519_TYPE: u8 = 1;
 
 /// What the private text of a key begins with.
-const PRIVATE: &str = "PRIVATE+KEY+";
+pub const PRIVATE: &str = "PRIVATE+KEY+";
 
 /// What opens a line of a signature: an em dash and a space.
 const DASH: &str = "\u{2014} ";

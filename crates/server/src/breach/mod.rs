@@ -4,12 +4,14 @@
 mod breaker;
 mod offline;
 mod online;
+mod signed;
 
 use portcullis_breach::{Common, Sha1};
 use portcullis_domain::password::normalise;
 
 pub use offline::{Offline, Standing, watch};
 pub use online::{Known, NotAnswered, Online};
+pub use signed::{NotUsed, open};
 
 use crate::config;
 use crate::outgoing::TrustFault;
@@ -25,11 +27,9 @@ pub struct Breach {
 impl Breach {
     /// As the configuration has it. An index that cannot be used is logged, and stops nothing.
     pub fn new(config: &config::Breach) -> Result<Self, TrustFault> {
-        Ok(Self {
-            common: Common::default(),
-            offline: config.offline_index.as_deref().map(Offline::open),
-            online: Online::new(&config.range_url)?,
-        })
+        let key = config.index_key.as_ref();
+        let offline = config.offline_index.as_deref().map(|file| Offline::open(file, key));
+        Ok(Self { common: Common::default(), offline, online: Online::new(&config.range_url)? })
     }
 }
 

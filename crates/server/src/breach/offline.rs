@@ -1,6 +1,6 @@
 //! The index of breached passwords as a server has it open. It answers as soon as its head and its table are
 //! right, because every answer is checked; all of it is read meanwhile, and what is damaged anywhere is used
-//! no more. A file that cannot be used stops nothing: the log, the health checks and the answers say so.
+//! no more. One that must be signed answers when all of it was read: no check of a part tells forgery. A file that cannot be used stops nothing: the log, the health checks and the answers say so.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 use portcullis_breach::{Count, Found, Index, NotAnIndex, Prefix, Progress, Sha1, Unread};
+use portcullis_domain::audit::note::VerifierKey;
 
+use super::signed;
 use crate::app::App;
 use crate::stamp::Stamp;
 
@@ -18,6 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// The file, and what is open of it.
 pub struct Offline {
     file: PathBuf,
+    /// Who must have signed it, if anybody.
+    key: Option<VerifierKey>,
     held: RwLock<Held>,
 }
 
@@ -34,7 +38,7 @@ struct Held {
 /// How it stands with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It answers; not all of it was read yet.
+    /// It answers, unless it must be signed; not all of it was read yet.
     Opened,
     /// It answers, and all of it was read.
     Verified,
@@ -44,8 +48,8 @@ pub enum Standing {
 
 impl Offline {
     /// Opens the file; whatever is wrong with it is logged.
-    pub fn open(file: &Path) -> Self {
-        let offline = Self { file: file.to_owned(), held: RwLock::default() };
+    pub fn open(file: &Path, key: Option<&VerifierKey>) -> Self {
+        let offline = Self { file: file.to_owned(), key: key.cloned(), held: RwLock::default() };
         offline.take_over(Stamp::of(file));
         offline
     }
@@ -61,12 +65,12 @@ impl Offline {
 
     /// Of when its passwords are, if it can be used.
     pub fn date(&self) -> Option<Date> {
-        self.held().index.map(|index| index.head().date)
+        self.answering().map(|index| index.head().date)
     }
 
     /// Of when its passwords are, and how many, if it can be used.
     pub fn extent(&self) -> Option<(Date, u64)> {
-        self.held().index.map(|index| (index.head().date, index.head().entries))
+        self.answering().map(|index| (index.head().date, index.head().entries))
     }
 
     /// How often one of the hashes was found. `Err`: there is no answer.
@@ -88,13 +92,19 @@ impl Offline {
         &self,
         look: impl FnOnce(&Index) -> Result<T, Unread> + Send + 'static,
     ) -> Result<T, Unread> {
-        let index = self.held().index.ok_or(Unread::Damaged)?;
+        let index = self.answering().ok_or(Unread::Damaged)?;
         let looked = tokio::task::spawn_blocking(move || (look(&index), index)).await;
         let (looked, index) = looked.map_err(std::io::Error::other)?;
         if let Err(fault) = &looked {
             self.refuse(&index, fault);
         }
         looked
+    }
+
+    /// The index that may be asked now.
+    fn answering(&self) -> Option<Arc<Index>> {
+        let Held { index, is_verified, .. } = self.held();
+        index.filter(|_| is_verified || self.key.is_none())
     }
 
     /// Takes another file over, if one took the place, and reads all of what was not read yet.
@@ -116,7 +126,7 @@ impl Offline {
 
     fn take_over(&self, seen: Option<Stamp>) {
         let file = self.file.display();
-        let index = match Index::open(&self.file) {
+        let index = match signed::open(&self.file, self.key.as_ref()) {
             Ok(index) => {
                 let (date, entries) = (index.head().date, index.head().entries);
                 tracing::info!(%file, %date, entries, "the index of breached passwords is open");

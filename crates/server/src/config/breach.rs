@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use portcullis_domain::audit::note::VerifierKey;
 use url::Url;
 
 use super::fault::Reported;
@@ -16,6 +17,8 @@ pub struct Breach {
     pub range_url: Url,
     /// `None`: there is none, and the source `offline` is passed over.
     pub offline_index: Option<PathBuf>,
+    /// Who must have signed it. `None`: nobody needs to.
+    pub index_key: Option<VerifierKey>,
 }
 
 /// Who can be asked.
@@ -47,7 +50,13 @@ pub(super) fn breach(r: &mut Reader<'_>) -> Result<Breach, Reported> {
     let sources = r.whole("sources", sources);
     let range_url = r.one("range_url", range_url);
     let offline_index = r.optional("offline_index", values::path);
-    Ok(Breach { sources: sources?, range_url: range_url?, offline_index: offline_index? })
+    let index_key = r.optional("index_key", |text| VerifierKey::parse(text).ok());
+    Ok(Breach {
+        sources: sources?,
+        range_url: range_url?,
+        offline_index: offline_index?,
+        index_key: index_key?,
+    })
 }
 
 fn sources(words: &[String]) -> Option<Vec<BreachSource>> {
@@ -71,6 +80,8 @@ fn range_url(text: &str) -> Option<Url> {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_domain::audit::note::SigningKey;
+
     use super::*;
     use crate::config::Config;
 
@@ -88,11 +99,28 @@ mod tests {
         let usual = load("").unwrap();
         assert_eq!(usual.sources, [List, Offline, Online]);
         assert_eq!(usual.range_url.as_str(), "https://api.pwnedpasswords.com/range/");
-        assert_eq!(usual.offline_index, None);
+        assert_eq!((usual.offline_index, usual.index_key), (None, None));
         let other =
             load("sources = [\"online\", \"list\"]\noffline_index = \"/srv/index\"").unwrap();
         assert_eq!(other.sources, [Online, List]);
         assert_eq!(other.offline_index, Some(PathBuf::from("/srv/index")));
+    }
+
+    const KEY: &str = "ci+23226823+AVKiKua1hag8/kX9tEul0/82HLLd6d5ICQKqss3ReSba";
+
+    #[test]
+    fn who_must_have_signed_is_a_public_key() {
+        let signed_by = |text: &str| load(&format!("index_key = \"{text}\""));
+        let key = signed_by(KEY).unwrap().index_key.unwrap();
+        assert_eq!((key.name(), key.to_string().as_str()), ("ci", KEY));
+        for text in ["", "/srv/ci.pub", &KEY[1..], &KEY[..KEY.len() - 1], &format!("{KEY} ")] {
+            let fault = signed_by(text).unwrap_err();
+            assert!(fault.contains("breach.index_key"), "{text}: {fault}");
+        }
+        // Whoever takes the wrong half finds it in no log.
+        let secret = SigningKey::private_text("ci", &[7; 32]).unwrap();
+        let fault = signed_by(&secret).unwrap_err();
+        assert!(fault.contains("breach.index_key") && !fault.contains(&secret[20..]), "{fault}");
     }
 
     #[test]

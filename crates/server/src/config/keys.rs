@@ -1,5 +1,7 @@
 //! The shape of the table of keys, and look-ups in it. The table itself is in `table`.
 
+use portcullis_domain::audit::note::PRIVATE;
+
 use super::fault::{Fault, Place};
 use super::table::SECTIONS;
 
@@ -75,7 +77,9 @@ impl Section {
 impl Key {
     /// The fault of a value that this key does not take; `shown` is the value as it was written.
     pub(super) fn fault(&self, section: &Section, place: Place, shown: &str) -> Fault {
-        let shown = if self.secret { "the value (a secret)" } else { shown };
+        // The private half of a key, where the public one belongs, is a secret too.
+        let is_secret = self.secret || shown.contains(PRIVATE);
+        let shown = if is_secret { "the value (a secret)" } else { shown };
         Fault {
             place,
             key: format!("{}.{}", section.name, self.name),

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use portcullis_breach::{Index, NotAnIndex};
-use portcullis_domain::audit::note::{self, VerifierKey};
+use portcullis_breach::NotAnIndex;
 
 use super::{refused, sentence, value, watched};
+use crate::breach::{self, NotUsed};
 use crate::cli::output::Output;
 use crate::cli::public_key;
 
@@ -33,13 +33,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(key) => key,
         Err(error) => return Ok(output.misused("bad_key", &format!("{error:#}"))),
     };
-    let index = match Index::open(&args.file) {
+    let index = match breach::open(&args.file, key.as_ref()) {
         Ok(index) => index,
-        Err(fault) => return Ok(refused(&args.file, &fault, output)),
+        Err(NotUsed::NotAnIndex(fault)) => return Ok(refused(&args.file, &fault, output)),
+        Err(fault @ NotUsed::Unsigned(_)) => {
+            let sentence = format!("{} {fault}.", args.file.display());
+            return Ok(output.forged("bad_signature", &sentence));
+        }
     };
-    if let Some(code) = key.as_ref().and_then(|key| unsigned(args, &index, key, output)) {
-        return Ok(code);
-    }
     match watched(output, |progress| index.verify(progress)) {
         Ok(_) => {
             let by = key.map(|key| format!(", signed by {}", key.name())).unwrap_or_default();
@@ -54,11 +55,4 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Err(fault) => Ok(refused(&args.file, &fault, output)),
     }
-}
-
-fn unsigned(args: &Args, index: &Index, key: &VerifierKey, output: Output) -> Option<ExitCode> {
-    note::open(index.note(), key).err().map(|_| {
-        let sentence = format!("{} is not signed by this key.", args.file.display());
-        output.forged("bad_signature", &sentence)
-    })
 }

@@ -24,4 +24,14 @@ pub(super) const BREACH: &[Key] = &[
         "a file that `breach build` made",
         "The index of all breached passwords; read again when another one takes its place.",
     ),
+    text(
+        "index_key",
+        Follows {
+            words: "none",
+            example: "\"ci+23226823+AVKiKua1hag8/kX9tEul0/82HLLd6d5ICQKqss3ReSba\"",
+        },
+        "a public key as `integrity manifest key` prints it",
+        "Who must have signed the index: one that is not signed by this key is not asked, and one that \
+         is, only when all of it was read. Without a key any index is asked.",
+    ),
 ];

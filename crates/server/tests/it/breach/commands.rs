@@ -150,7 +150,8 @@ fn a_signature_stands_against_whoever_means_to_deceive() {
     let told = place.ran("breach verify index --key ours.pub", "").ends(0);
     assert!(told.out.ends_with("signed by ours. Every byte is right.\n"), "{}", told.out);
     place.ran("breach verify index", "").ends(0);
-    place.ran("breach verify index --key other.pub", "").ends(4);
+    let told = place.ran("breach verify index --key other.pub", "").ends(4);
+    assert!(told.err.contains("index is not signed by the key other+"), "{}", told.err);
     place.ran("breach verify index --key nothing", "").ends(2);
     place.ran("breach build --from from --to index --key ours.pub", "").ends(2);
 
