@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq as _;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
-pub use breach::BreachState;
+pub use breach::{AtSignIn, BreachStanding, BreachState};
 pub use foreign::{ForeignFault, Imported};
 pub use policy::{Lengths, MAX_BYTES, Policy, PolicyFault, is_too_long};
 pub use predictable::piece;

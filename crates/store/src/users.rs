@@ -22,7 +22,7 @@ use crate::invalidations::Invalidation;
 use crate::sessions;
 
 pub use avatar::set_avatar_url;
-pub use breach::{BreachStanding, Checked, breach_standing, note_check};
+pub use breach::{Checked, breach_standing, note_check};
 pub use change::{
     Profile, another_has_role, delete, hold, set_account_type, set_identity, set_profile,
 };

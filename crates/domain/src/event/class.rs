@@ -21,6 +21,7 @@ macro_rules! class {
             Self::PasswordResetAsked { .. } => ("authn_password_reset_asked", Success, Warning),
             Self::PasswordResetCodeRefused { .. } => ("authn_code_fail", Failure, Warning),
             Self::PasswordChanged { .. } => ("authn_password_change", Success, Info),
+            Self::PasswordBreached { .. } => ("authn_password_breached", Failure, Warning),
             Self::PasswordDisabled => ("authn_password_disabled", Failure, Critical),
             Self::FactorAsked { .. } => ("authn_factor_asked", Success, Info),
             Self::FactorSetUpAsked { .. } => ("authn_factor_setup_asked", Success, Info),

@@ -79,6 +79,9 @@ pub enum Event {
     PasswordResetCodeRefused { known: bool },
     /// A password was set.
     PasswordChanged { by: PasswordChanger },
+    /// Somebody signed in with a password that is breached. `source`: who says so; `count`: how often it was
+    /// found, at least.
+    PasswordBreached { source: &'static str, count: i64 },
     /// Too many wrong passwords in a row from everywhere: the account takes none any more.
     PasswordDisabled,
     /// Somebody with the password, or a link, has to give a second factor.

@@ -286,6 +286,7 @@ const MAPPINGS: &[Mapping] = &[
     line("authn_code_fail", Always, User, Authentication, Other("Use a code")),
     line("authn_password_change", Is("by", "link"), User, AccountChange, Known(4)),
     line("authn_password_change", Always, User, AccountChange, Known(3)),
+    line("authn_password_breached", Always, User, Authentication, Other("Breached password")),
     line("authn_password_disabled", Always, User, Authentication, Other("Close to passwords")),
     line("authn_factor_asked", Always, User, Authentication, Known(6)),
     line("authn_factor_setup_asked", Always, User, Authentication, Known(6)),

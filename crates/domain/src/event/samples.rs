@@ -44,6 +44,7 @@ fn sign_ins() -> Vec<Event> {
         Event::PasswordResetAsked { known: true },
         Event::PasswordResetCodeRefused { known: false },
         Event::PasswordChanged { by: PasswordChanger::Owner },
+        Event::PasswordBreached { source: "offline", count: 42 },
         Event::PasswordDisabled,
     ]
 }

@@ -104,6 +104,8 @@ words! {
         WrongFactor = "wrong_second_factor",
         /// The password was right, and the second factor was not looked at, because too many were wrong.
         FactorLocked = "second_factor_locked",
+        /// The password was right, and is breached for too long.
+        PasswordBreached = "password_breached",
         /// The password is right, and the account is disabled.
         AccountDisabled = "account_disabled",
         /// The password is right, and the user is on the blacklist.

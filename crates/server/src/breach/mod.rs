@@ -6,8 +6,11 @@ mod offline;
 mod online;
 mod signed;
 
+use std::sync::Arc;
+
 use portcullis_breach::{Common, Sha1};
 use portcullis_domain::password::normalise;
+use tokio::sync::Semaphore;
 
 pub use offline::{Offline, Standing, watch};
 pub use online::{Known, NotAnswered, Online};
@@ -22,14 +25,23 @@ pub struct Breach {
     /// `None` where no file is configured.
     pub offline: Option<Offline>,
     pub online: Online,
+    /// How many passwords of sign-ins may be looked up at the same time.
+    pub turns: Arc<Semaphore>,
 }
+
+/// More need not be looked up at once: they are at their next sign-in.
+const TURNS: usize = 64;
 
 impl Breach {
     /// As the configuration has it. An index that cannot be used is logged, and stops nothing.
     pub fn new(config: &config::Breach) -> Result<Self, TrustFault> {
         let key = config.index_key.as_ref();
-        let offline = config.offline_index.as_deref().map(|file| Offline::open(file, key));
-        Ok(Self { common: Common::default(), offline, online: Online::new(&config.range_url)? })
+        Ok(Self {
+            common: Common::default(),
+            offline: config.offline_index.as_deref().map(|file| Offline::open(file, key)),
+            online: Online::new(&config.range_url)?,
+            turns: Arc::new(Semaphore::new(TURNS)),
+        })
     }
 }
 

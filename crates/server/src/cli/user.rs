@@ -132,10 +132,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn create(args: Create) -> anyhow::Result<ExitCode> {
     let output = Output::new(args.common.json);
     let config = open::load(&args.common.config)?;
-    let typed = match args.password_stdin.then(|| password::from_stdin(output)).transpose() {
-        Ok(typed) => typed,
-        Err(code) => return Ok(code),
-    };
     let mut new = NewAccount {
         email: args.email,
         username: args.username,
@@ -146,6 +142,11 @@ async fn create(args: Create) -> anyhow::Result<ExitCode> {
         account_type: args.account_type,
         role: args.role,
         password: None,
+    };
+    let typed = args.password_stdin.then(|| password::from_stdin(&config, &new.whose(), output));
+    let typed = match typed.transpose()?.transpose() {
+        Ok(typed) => typed,
+        Err(code) => return Ok(code),
     };
     open::with(config, async |on| {
         if let Some(text) = &typed {
@@ -250,7 +251,7 @@ async fn change(named: Named, act: Act) -> anyhow::Result<ExitCode> {
 async fn set_password(named: Named) -> anyhow::Result<ExitCode> {
     let output = Output::new(named.common.json);
     let config = open::load(&named.common.config)?;
-    let typed = match password::from_stdin(output) {
+    let typed = match password::from_stdin(&config, &Person::default(), output)? {
         Ok(typed) => typed,
         Err(code) => return Ok(code),
     };

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use portcullis_domain::audit::note::VerifierKey;
+pub use portcullis_domain::password::AtSignIn;
 use url::Url;
 
 use super::fault::Reported;
@@ -19,6 +20,7 @@ pub struct Breach {
     pub offline_index: Option<PathBuf>,
     /// Who must have signed it. `None`: nobody needs to.
     pub index_key: Option<VerifierKey>,
+    pub at_sign_in: AtSignIn,
 }
 
 /// Who can be asked.
@@ -51,11 +53,20 @@ pub(super) fn breach(r: &mut Reader<'_>) -> Result<Breach, Reported> {
     let range_url = r.one("range_url", range_url);
     let offline_index = r.optional("offline_index", values::path);
     let index_key = r.optional("index_key", |text| VerifierKey::parse(text).ok());
+    let at_sign_in = r.one("at_sign_in", values::word(&[("off", 0), ("tell", 1), ("require", 2)]));
+    let grace = r.one_or_off("grace", values::duration);
+    let grace = grace?.unwrap_or_default();
+    let at_sign_in = match at_sign_in? {
+        0 => AtSignIn::Off,
+        1 => AtSignIn::Tell,
+        _ => AtSignIn::Require { grace },
+    };
     Ok(Breach {
         sources: sources?,
         range_url: range_url?,
         offline_index: offline_index?,
         index_key: index_key?,
+        at_sign_in,
     })
 }
 
@@ -80,6 +91,8 @@ fn range_url(text: &str) -> Option<Url> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use portcullis_domain::audit::note::SigningKey;
 
     use super::*;
@@ -100,6 +113,8 @@ mod tests {
         assert_eq!(usual.sources, [List, Offline, Online]);
         assert_eq!(usual.range_url.as_str(), "https://api.pwnedpasswords.com/range/");
         assert_eq!((usual.offline_index, usual.index_key), (None, None));
+        let week = Duration::from_hours(7 * 24);
+        assert_eq!(usual.at_sign_in, AtSignIn::Require { grace: week });
         let other =
             load("sources = [\"online\", \"list\"]\noffline_index = \"/srv/index\"").unwrap();
         assert_eq!(other.sources, [Online, List]);
@@ -124,6 +139,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_done_at_a_sign_in_and_how_long_there_is() {
+        let check = |section: &str, expected: AtSignIn| {
+            assert_eq!(load(section).unwrap().at_sign_in, expected, "{section}");
+        };
+        check("at_sign_in = \"off\"", AtSignIn::Off);
+        check("at_sign_in = \"tell\"\ngrace = \"1d\"", AtSignIn::Tell);
+        let hour = Duration::from_hours(1);
+        check("at_sign_in = \"require\"\ngrace = \"1h\"", AtSignIn::Require { grace: hour });
+        check("grace = \"off\"", AtSignIn::Require { grace: Duration::ZERO });
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused_by_its_name() {
         let check = |section: &str, key: &str| {
             let fault = load(section).unwrap_err();
@@ -135,6 +162,8 @@ mod tests {
         for url in ["ftp://a/", "https://a/range", "https://a/?q=", "https://u:p@a/", "a"] {
             check(&format!("range_url = \"{url}\""), "breach.range_url");
         }
+        check("at_sign_in = \"on\"", "breach.at_sign_in");
+        check("grace = \"soon\"", "breach.grace");
         assert!(load("range_url = \"http://127.0.0.1:8080/range/\"").is_ok());
     }
 }

@@ -40,7 +40,7 @@ use portcullis_domain::step_up::StepUp;
 use portcullis_domain::text::{Email, Host};
 use url::Url;
 
-pub use breach::{Breach, BreachSource};
+pub use breach::{AtSignIn, Breach, BreachSource};
 pub use fault::{Fault, Faults, Place};
 pub use integrity::{Integrity, WatchedRoot};
 pub use mail::{MailLogin, MailSecurity, SmtpServer};

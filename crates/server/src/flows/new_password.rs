@@ -205,7 +205,10 @@ pub(super) mod tests {
     impl Bench {
         fn of(sources: Vec<BreachSource>) -> Self {
             let range_url = "http://127.0.0.1:9/range/".parse().unwrap();
-            let config = config::Breach { sources, range_url, offline_index: None };
+            let at_sign_in = config::AtSignIn::Off;
+            let (offline_index, index_key) = (None, None);
+            let config =
+                config::Breach { sources, range_url, offline_index, index_key, at_sign_in };
             Self {
                 breach: Breach::new(&config).unwrap(),
                 config,

@@ -1,6 +1,7 @@
 //! What our mail says: one function a kind of letter. Everything that came from outside stands in it
 //! as text and nothing else. Not here: how a letter is rendered and sent.
 
+mod breach;
 mod device;
 mod factor;
 mod files;

@@ -255,6 +255,7 @@ fn of_sign_in(word: &str) -> &str {
         "locked_out" => "During a lock-out",
         "account_changed" => "Account changed meanwhile",
         "account_disabled" => "Account is disabled",
+        "password_breached" => "Password is breached",
         "blacklisted" => "On the blacklist",
         other => other,
     }

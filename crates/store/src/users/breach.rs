@@ -1,7 +1,7 @@
 //! What is known of passwords that may be in a breach. Nothing of a password itself is here.
 
 use portcullis_domain::id::UserId;
-use portcullis_domain::password::BreachState;
+use portcullis_domain::password::{BreachStanding, BreachState};
 use portcullis_domain::time::Time;
 
 use crate::driver::{Row, Tx, params};
@@ -29,24 +29,9 @@ impl Checked {
     }
 }
 
-/// How it stands with the password of a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BreachStanding {
-    pub state: BreachState,
-    /// How often it was found, at least.
-    pub count: i64,
-    /// When it was last looked up; `None` for never. Of a breached one, when that was found out.
-    pub checked_at: Option<Time>,
-    /// Who was asked then, and of what date.
-    pub corpus: String,
-    /// When the password was set. `None`: there is none.
-    pub set_at: Option<Time>,
-}
-
 /// How it stands with the password of a user; `None` if there is no such user.
 pub async fn breach_standing(tx: &mut Tx, id: UserId) -> Result<Option<BreachStanding>> {
-    const SQL: &str = "SELECT id, breach_state, breach_count, breach_checked_at, breach_corpus,
-            password_set_at FROM users WHERE id = $1";
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM users WHERE id = $1");
     tx.fetch_optional(SQL, params![id]).await?.as_ref().map(standing).transpose()
 }
 
@@ -68,7 +53,8 @@ pub async fn note_check(
     tx.changed(SQL, row).await
 }
 
-fn standing(row: &Row) -> Result<BreachStanding> {
+/// Reads the columns that [`columns`] names.
+pub(super) fn standing(row: &Row) -> Result<BreachStanding> {
     let state: String = row.get("breach_state")?;
     let id: i64 = row.get("id")?;
     Ok(BreachStanding {
@@ -79,3 +65,12 @@ fn standing(row: &Row) -> Result<BreachStanding> {
         set_at: row.get::<Option<i64>>("password_set_at")?.map(Time),
     })
 }
+
+/// The columns of a standing.
+macro_rules! columns {
+    () => {
+        "id, breach_state, breach_count, breach_checked_at, breach_corpus, password_set_at"
+    };
+}
+
+pub(super) use columns;

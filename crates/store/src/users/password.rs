@@ -1,9 +1,10 @@
 //! The password of a user: loaded only where one is verified or changed.
 
 use portcullis_domain::id::UserId;
+use portcullis_domain::password::BreachStanding;
 use portcullis_domain::time::Time;
 
-use super::breach::Checked;
+use super::breach::{self, Checked};
 use super::{User, columns, select, user};
 use crate::driver::{Tx, params};
 use crate::error::{Error, Result};
@@ -28,17 +29,23 @@ pub struct Password {
     pub disabled: bool,
     /// Wrong ones in a row, from anywhere.
     pub failures: i64,
+    /// Whether it is breached.
+    pub breach: BreachStanding,
 }
 
 /// The password of a user; `None` if there is no such user.
 pub async fn password(tx: &mut Tx, id: UserId) -> Result<Option<Password>> {
-    const SQL: &str = "SELECT password_phc, password_disabled, password_failures FROM users
-        WHERE id = $1";
+    const SQL: &str = concat!(
+        "SELECT password_phc, password_disabled, password_failures, ",
+        breach::columns!(),
+        " FROM users WHERE id = $1"
+    );
     let Some(row) = tx.fetch_optional(SQL, params![id]).await? else { return Ok(None) };
     Ok(Some(Password {
         phc: row.get::<Option<String>>("password_phc")?.map(PasswordPhc),
         disabled: row.get("password_disabled")?,
         failures: row.get("password_failures")?,
+        breach: breach::standing(&row)?,
     }))
 }
 

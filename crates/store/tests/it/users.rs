@@ -25,7 +25,7 @@ async fn a_user_reads_back_with_and_without_the_optional() {
             assert_eq!((user.status, user.role_id), (AccountStatus::Active, role));
             assert_eq!((user.epoch, user.created_at, user.updated_at), (0, NOW, NOW));
             assert_eq!(users::by_email(&mut tx, &new.email).await.unwrap().unwrap(), user);
-            let Password { phc, disabled, failures } = password(&mut tx, id).await;
+            let Password { phc, disabled, failures, .. } = password(&mut tx, id).await;
             assert_eq!(
                 phc.as_ref().map(users::PasswordPhc::reveal),
                 new.password.as_ref().map(|new| new.phc.as_str())

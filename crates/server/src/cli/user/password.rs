@@ -4,18 +4,34 @@
 use std::io::{self, BufRead, IsTerminal as _};
 use std::process::ExitCode;
 
+use portcullis_domain::origin::Origin;
 use portcullis_domain::password::{MAX_BYTES, PolicyFault};
 use zeroize::Zeroizing;
 
 use super::super::open::Opened;
 use super::super::output::Output;
 use crate::breach::Breach;
+use crate::clock::Clock;
+use crate::config::Config;
 use crate::flows::breach::Sources;
 use crate::flows::new_password::{Judge, NewPassword, Person};
 
-/// The password that comes, or the exit code of what has been said about it.
-pub(super) fn from_stdin(output: Output) -> Result<Zeroizing<String>, ExitCode> {
-    typed(output).map_err(|unread| output.refuse("password_refused", &unread.to_string()))
+/// The password that comes, or the exit code of what has been said about it. What is wrong with it by itself is
+/// told before anything is opened.
+pub(super) fn from_stdin(
+    config: &Config,
+    whose: &Person<'_>,
+    output: Output,
+) -> anyhow::Result<Result<Zeroizing<String>, ExitCode>> {
+    let text = match typed(output) {
+        Ok(text) => text,
+        Err(unread) => return Ok(Err(output.refuse("password_refused", &unread.to_string()))),
+    };
+    let place = config.server.public_url_at(config.server.listen);
+    let (clock, breach) = (Clock::system(), Breach::new(&config.breach)?);
+    let faults = judge(config, &breach, &clock, &place);
+    let faults = faults.faults(&text, config.password.min_length, whose);
+    Ok(if faults.is_empty() { Ok(text) } else { Err(refused(&faults, output)) })
 }
 
 /// The hash of a password that is accepted for somebody, or the exit code of what has been said about it.
@@ -26,21 +42,30 @@ pub(super) async fn accept(
     output: Output,
 ) -> anyhow::Result<Result<NewPassword, ExitCode>> {
     let breach = Breach::new(&on.config.breach)?;
-    let lengths = on.config.password.lengths();
-    let sources = Sources { config: &on.config.breach, breach: &breach, clock: &on.clock };
-    let judge = Judge { lengths, sources, place: &on.public_url };
-    let accepted = match judge.accept(text, lengths.alone, whose).await {
+    let judge = judge(&on.config, &breach, &on.clock, &on.public_url);
+    let accepted = match judge.accept(text, judge.lengths.alone, whose).await {
         Ok(accepted) => accepted,
-        Err(faults) => {
-            let told = faults.iter().map(|fault| format!("The password {fault}."));
-            let sentences = told.collect::<Vec<_>>().join(" ");
-            return Ok(Err(output.refuse("password_refused", &sentences)));
-        }
+        Err(faults) => return Ok(Err(refused(&faults, output))),
     };
     if accepted.is_deferred() {
         output.note("Not all who know breached passwords answered: it is looked up at a sign-in.");
     }
     Ok(Ok(accepted.hash_here(&on.config.password.argon2, &on.random.bytes())?))
+}
+
+fn judge<'a>(
+    config: &'a Config,
+    breach: &'a Breach,
+    clock: &'a Clock,
+    place: &'a Origin,
+) -> Judge<'a> {
+    let sources = Sources { config: &config.breach, breach, clock };
+    Judge { lengths: config.password.lengths(), sources, place }
+}
+
+fn refused(faults: &[PolicyFault], output: Output) -> ExitCode {
+    let told = faults.iter().map(|fault| format!("The password {fault}."));
+    output.refuse("password_refused", &told.collect::<Vec<_>>().join(" "))
 }
 
 /// The password that comes. At a terminal somebody is asked for it.

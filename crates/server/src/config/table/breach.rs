@@ -1,7 +1,7 @@
 //! The keys of `[breach]`. Data only.
 
 use super::Default::{Follows, Is};
-use super::{Key, list, text};
+use super::{DURATION_OR_OFF, Key, list, text};
 
 pub(super) const BREACH: &[Key] = &[
     list(
@@ -33,5 +33,19 @@ pub(super) const BREACH: &[Key] = &[
         "a public key as `integrity manifest key` prints it",
         "Who must have signed the index: one that is not signed by this key is not asked, and one that \
          is, only when all of it was read. Without a key any index is asked.",
+    ),
+    text(
+        "at_sign_in",
+        Is("require"),
+        "off, tell or require",
+        "What is done about a password that turns out to be breached when somebody signs in with it, which \
+         is found out after the answer. With tell it is written down and its owner gets a letter; with \
+         require it is not taken any more, either, when `grace` is over.",
+    ),
+    text(
+        "grace",
+        Is("7d"),
+        DURATION_OR_OFF,
+        "How long such a password is still taken, from when that was found out. With off, not once more.",
     ),
 ];

@@ -15,6 +15,7 @@ use portcullis_store::{
     sessions,
 };
 
+use super::breach;
 use super::factor::{self, Stepped};
 use super::place::{self, Looked, Who};
 use super::set_up;
@@ -44,6 +45,14 @@ pub(super) async fn succeed(
         tx.commit().await?;
         return Ok(Outcome::Refused);
     };
+    let refused = match refuse_barred(app, &mut tx, attempt, &user, &context).await? {
+        Some(barred) => Some(barred),
+        None => breach::refuse(app, &mut tx, attempt, (&user, &password.breach), &context).await?,
+    };
+    if let Some(outcome) = refused {
+        tx.commit().await?;
+        return Ok(outcome);
+    }
     admit(app, tx, attempt, Proved { user, role, failures: password.failures }).await
 }
 

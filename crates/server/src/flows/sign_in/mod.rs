@@ -2,6 +2,7 @@
 //! is nobody's and an account without a password; what is wrong with an account is told only to
 //! whoever knew its password.
 
+mod breach;
 mod confirm;
 mod count;
 mod done;
@@ -33,6 +34,7 @@ use super::trusted_devices::Trusted;
 use crate::app::App;
 use crate::fault::Failure;
 
+pub use breach::due as breached_until;
 pub use confirm::{ConfirmAnswer, Confirmed, Typed, confirm, send_again};
 pub use finish::{FinishAnswer, Finished, Given, finish};
 pub use place::Asked;
@@ -82,6 +84,8 @@ pub enum Outcome {
     Disabled,
     /// The password was right, and the user is on the blacklist.
     Blacklisted,
+    /// The password was right, and has been breached for too long: another must be set first.
+    PasswordBreached,
     /// The password was right, and the place is new: a code was mailed.
     NewPlace(Asked),
     /// The password was right, and the second factor is needed.
@@ -108,6 +112,25 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether the password was right, and the account is one that may be used.
+    fn knew_the_password(&self) -> bool {
+        match self {
+            Self::SignedIn(_)
+            | Self::NewPlace(_)
+            | Self::NeedsFactor(_)
+            | Self::MustSetUp(_)
+            | Self::WrongFactor
+            | Self::FactorLocked { .. }
+            | Self::FactorExhausted => true,
+            Self::Refused
+            | Self::Disabled
+            | Self::Blacklisted
+            | Self::PasswordBreached
+            | Self::Locked { .. }
+            | Self::TooMany { .. } => false,
+        }
+    }
+
     /// The word in the figures.
     pub(super) fn word(&self) -> &'static str {
         match self {
@@ -115,6 +138,7 @@ impl Outcome {
             Self::Refused => "refused",
             Self::Disabled => "disabled",
             Self::Blacklisted => "blacklisted",
+            Self::PasswordBreached => "password_breached",
             Self::NewPlace(_) => "new_place",
             Self::NeedsFactor(_) => "needs_factor",
             Self::MustSetUp(_) => "must_set_up",
@@ -201,6 +225,9 @@ async fn judge(app: &App, attempt: &Attempt<'_>) -> Result<Answer, Failure> {
                     Outcome::Refused
                 }
             };
+            if outcome.knew_the_password() {
+                breach::look_later(app, attempt, &guess);
+            }
             let standing = place::standing(&outcome, standing, now);
             (outcome, standing)
         }

@@ -119,6 +119,7 @@ pub fn signed_in(outcome: Outcome) -> Result<Box<SignedIn>, Error> {
         Outcome::Refused => Err(Error::WrongCredentials),
         Outcome::Disabled => Err(Error::Forbidden(Forbidden::Other("account_disabled"))),
         Outcome::Blacklisted => Err(Error::Forbidden(Forbidden::Other("account_blacklisted"))),
+        Outcome::PasswordBreached => Err(Error::Documented(PASSWORD_BREACHED)),
         Outcome::Locked { retry_after } => Err(Error::TooMany { code: "locked_out", retry_after }),
         Outcome::TooMany { retry_after } => too_many(retry_after),
     }
@@ -132,6 +133,13 @@ pub const WRONG_FACTOR: Documented = Documented {
     status: StatusCode::UNAUTHORIZED,
     code: "second_factor_wrong",
     text: "Invalid verification code",
+};
+
+const PASSWORD_BREACHED: Documented = Documented {
+    status: StatusCode::FORBIDDEN,
+    code: "password_breached",
+    text: "This password has appeared in a data breach and is not accepted any more. Set a new one by \
+           \"Forgot password?\"",
 };
 
 const SETUP_NEEDED: Documented = Documented {

@@ -3,6 +3,7 @@
 use askama::Template;
 use http::StatusCode;
 use portcullis_domain::csrf::Kind;
+use portcullis_domain::password::{BreachStanding, BreachState};
 use portcullis_domain::role::Role;
 use portcullis_store::factors;
 use portcullis_store::places::{self, Verified};
@@ -12,6 +13,7 @@ use portcullis_store::users::{self, User};
 use super::sessions::Line;
 use super::{admin, in_words, shown_name};
 use crate::device;
+use crate::flows::sign_in::breached_until;
 use crate::flows::{self, places::Removal};
 use crate::web::caller::SignedIn;
 use crate::web::door;
@@ -36,6 +38,7 @@ pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
     let verified_at = users::email_verified_at(&mut tx, found.user.id).await?;
     let places = places::list(&mut tx, caller.user_id()).await?;
     let factor = factors::active(&mut tx, caller.user_id()).await?;
+    let breach = users::breach_standing(&mut tx, caller.user_id()).await?;
     drop(tx);
     let own = super::sessions::own(&call, &caller).await?;
     let page = Account {
@@ -50,6 +53,7 @@ pub(super) async fn show(call: Call, SignedIn(caller): SignedIn) -> Answer {
         others: own.others,
         lines: own.lines,
         factor_due: super::second_factor::due(&call, &caller).await?,
+        breached: breach.and_then(|breach| breached(&call, &found.user, &breach)),
         factor: factor.map(|factor| factor.enabled_at.to_the_minute()),
         places: places.iter().map(PlaceRow::of).collect(),
         may_administer: admin::is_open_to(&caller),
@@ -73,6 +77,8 @@ struct Account<'a> {
     /// How many sessions beside this one.
     others: u64,
     lines: Vec<Line>,
+    /// What is said to somebody whose password is breached.
+    breached: Option<String>,
     /// What is said to somebody whose role asks for a second factor, and who has none.
     factor_due: Option<String>,
     /// Since when there is a second factor; `None` where there is none.
@@ -81,6 +87,18 @@ struct Account<'a> {
     /// Whether there is a page for staff that would open.
     may_administer: bool,
     csrf_token: String,
+}
+
+/// What is said to somebody whose password is breached, if it is.
+fn breached(call: &Call, user: &User, standing: &BreachStanding) -> Option<String> {
+    if standing.state != BreachState::Breached {
+        return None;
+    }
+    let what = "Your password has appeared in a data breach: others have it on their lists.";
+    Some(match breached_until(&call.app, user, standing) {
+        None => what.to_owned(),
+        Some(due) => format!("{what} It is accepted until {}.", due.to_the_minute()),
+    })
 }
 
 struct PlaceRow<'a> {

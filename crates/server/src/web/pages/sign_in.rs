@@ -111,6 +111,7 @@ pub(super) fn end(
         Outcome::Refused => again(StatusCode::UNAUTHORIZED, Problem::WRONG),
         Outcome::Disabled => again(StatusCode::FORBIDDEN, Problem::DISABLED),
         Outcome::Blacklisted => again(StatusCode::FORBIDDEN, Problem::BLACKLISTED),
+        Outcome::PasswordBreached => again(StatusCode::FORBIDDEN, Problem::BREACHED),
         Outcome::Locked { retry_after } => wait(again, Problem::locked(retry_after), retry_after),
         Outcome::TooMany { retry_after } => {
             wait(again, Problem::too_many(retry_after), retry_after)
@@ -215,6 +216,13 @@ impl Problem {
 
     const BLACKLISTED: Self = Self {
         what: "This account is blocked. Please ask whoever runs this service",
+        advice: None,
+        is_of_input: false,
+    };
+
+    const BREACHED: Self = Self {
+        what: "This password has appeared in a data breach, and is not accepted any more. Set a new one \
+               by \u{201c}Forgot password?\u{201d}",
         advice: None,
         is_of_input: false,
     };

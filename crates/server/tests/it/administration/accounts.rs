@@ -84,7 +84,7 @@ async fn an_account_is_refused_that_cannot_be_or_is_above() {
             ("account_type_id", json!(6), "400 invalid"),
             ("account_type_id", json!("x"), "400 invalid"),
             ("branch_id", json!(1.5), "400 invalid"),
-            ("password", json!("short"), "400 invalid"),
+            ("password", json!("short"), "400 min_length"),
             ("role_id", json!(9999), "400 invalid"),
             ("role_id", json!(owner), "403 above_level"),
             ("role_id", json!(peer), "403 lacking_permission"),

@@ -131,7 +131,7 @@ async fn a_form_that_is_filled_in_wrongly_comes_back_without_the_password() {
                     ("password", "short-secret"),
                 ],
                 400,
-                "password.min_length",
+                "must have at least 15 characters",
             ),
         ] {
             let answer = submit(&manager, new, new, &fields).await;

@@ -6,3 +6,5 @@ mod corpus;
 mod offline;
 mod online;
 mod service;
+mod sign_in;
+mod ways_in;

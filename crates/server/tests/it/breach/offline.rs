@@ -16,7 +16,7 @@ use crate::harness::people::STAFF;
 use crate::harness::{Setup, TestApp, on_each_database_with};
 
 /// Writes an index of one password beside nothing else.
-fn write(folder: &Path, password: &str, count: u64, date: &str) {
+pub(super) fn write(folder: &Path, password: &str, count: u64, date: &str) {
     write_signed(folder, password, count, date, None);
 }
 

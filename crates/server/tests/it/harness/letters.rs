@@ -12,6 +12,8 @@ pub(crate) struct Letter {
     pub(crate) subject: String,
     pub(crate) link: Option<String>,
     pub(crate) code: Option<String>,
+    /// All of it, with long lines put together again.
+    pub(crate) body: String,
 }
 
 impl Letter {
@@ -27,6 +29,7 @@ impl Letter {
             subject: field("Subject:").unwrap(),
             link: field("X-Portcullis-Link:"),
             code: field("X-Portcullis-Code:"),
+            body: text.replace("=\n", ""),
         }
     }
 

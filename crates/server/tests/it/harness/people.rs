@@ -173,7 +173,7 @@ fn grants_of(role: &str) -> &'static [&'static str] {
 }
 
 /// The hash of everybody's password, made once.
-fn phc() -> &'static str {
+pub(crate) fn phc() -> &'static str {
     static PHC: OnceLock<String> = OnceLock::new();
     PHC.get_or_init(|| {
         let params = Params { memory_kib: 8, iterations: 1, parallelism: 1 };
