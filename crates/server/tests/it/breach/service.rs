@@ -78,8 +78,13 @@ impl Service {
         service
     }
 
-    /// The configuration of a server that asks it and these before it.
+    /// The configuration of a server that asks it and these before it, and at no sign-in.
     pub(super) fn config(&self, sources: &str) -> String {
+        format!("{}at_sign_in = \"off\"\n", self.config_with_sign_in(sources))
+    }
+
+    /// The same, and what is done at a sign-in is left open.
+    pub(super) fn config_with_sign_in(&self, sources: &str) -> String {
         let address = self.address;
         format!("[breach]\nsources = [{sources}]\nrange_url = \"http://{address}/range/\"\n")
     }

@@ -22,7 +22,7 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// Those who are asked, and what else stands in the section.
 fn setup(service: &Service, more: &str) -> Setup {
-    Setup::with(&format!("{}{more}\n", service.config(r#""list", "online""#)))
+    Setup::with(&format!("{}{more}\n", service.config_with_sign_in(r#""list", "online""#)))
 }
 
 /// How it stands with a password, as soon as somebody has looked.
@@ -114,7 +114,7 @@ async fn when_the_time_is_over_another_one_must_be_set_first() {
             let client = server.client();
             async move { client.post("/api/password-reset").json(&body).send().await }
         };
-        assert_eq!(reset(PASSWORD).await.verdict(), "400 invalid", "the same one");
+        assert_eq!(reset(PASSWORD).await.verdict(), "400 password_breached", "the same one");
         assert_eq!(reset("a quiet harbour").await.status, 200);
         assert_eq!(verdict(server, "Fredkiss3", "a quiet harbour").await, "201");
         let clear = standing(server, "Fredkiss3", BreachState::Clear).await;

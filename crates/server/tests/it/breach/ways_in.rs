@@ -132,7 +132,7 @@ fn common() -> Vec<String> {
 
 fn setup(service: &Service) -> Setup {
     let config = service.config(r#""list", "online""#);
-    let more = "at_sign_in = \"off\"\n[limits]\nsensitive = \"off\"\nlogin = \"off\"\n";
+    let more = "[limits]\nsensitive = \"off\"\nlogin = \"off\"\n";
     Setup::with(&format!("{config}{more}"))
 }
 
