@@ -26,7 +26,7 @@ impl<'a> Sources<'a> {
     /// again. Of what date a service is, only its answers tell.
     pub fn corpus(&self) -> String {
         let told = |source: &BreachSource| match source {
-            BreachSource::List => Some(format!("list {}", COMMON_DATE)),
+            BreachSource::List => Some(format!("list {COMMON_DATE}")),
             BreachSource::Offline => {
                 let (date, entries) = self.breach.offline.as_ref()?.extent()?;
                 Some(format!("offline {date} {entries}"))
