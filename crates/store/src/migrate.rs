@@ -201,6 +201,12 @@ pub fn newest() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
 
+/// What tells the schema of this program from any other: the checksums of all that made it.
+#[cfg(feature = "scratch")]
+pub(crate) fn checksums() -> String {
+    MIGRATIONS.iter().map(checksum).collect()
+}
+
 /// The names of the triggers that migrations made.
 pub(crate) fn triggers(tx: &Tx) -> Vec<&'static str> {
     let text = |migration: &Migration| {

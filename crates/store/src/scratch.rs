@@ -3,6 +3,7 @@
 //! Built only with the feature `scratch`; a product has no use for it.
 
 pub mod tamper;
+pub mod template;
 
 use sqlx::{
     AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection,

@@ -17,12 +17,14 @@ use portcullis_domain::time::Time;
 use portcullis_store::credentials::{CredentialKind, NewCredential};
 use portcullis_store::migrate::{Applied, MigrateError, MigrateOptions};
 use portcullis_store::roles::NewRole;
+use portcullis_store::scratch::template;
 use portcullis_store::sessions::NewSession;
 use portcullis_store::users::{NewPassword, NewUser};
-use portcullis_store::{Db, Options, Tx, credentials, migrate, roles, sessions, users};
+use portcullis_store::{Db, Options, Tx, credentials, migrate, roles, scratch, sessions, users};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row as _, SqliteConnection};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 pub(crate) const NOW: Time = Time(1_795_309_323_000);
@@ -33,24 +35,45 @@ pub(crate) fn audit_keys() -> AuditKeys {
     Keys::derive(&MasterSecret::from_random([7; 32])).unwrap().audit
 }
 
-/// Runs the test on a migrated database of each kind.
+/// Runs the test on a migrated database of each kind: a copy of one, in which nothing else was done.
 pub(crate) async fn each(test: impl AsyncFn(&TestDb)) {
-    each_empty(async |db| {
-        db.migrate().await.unwrap();
+    let test = async |db: &TestDb| {
+        let missing = db.migrate().await.unwrap().names;
+        assert!(missing.is_empty(), "{missing:?}");
         test(db).await;
-    })
-    .await;
+    };
+    on(TestDb::sqlite_from(Some(migrated_file().await)).await, &test).await;
+    if let Some(server) = server_url() {
+        let template = migrated_on(&server).await;
+        on(TestDb::postgres_from(server, Some(template)).await, &test).await;
+    }
 }
 
 /// Runs the test on an empty database of each kind.
 pub(crate) async fn each_empty(test: impl AsyncFn(&TestDb)) {
-    let sqlite = TestDb::sqlite().await;
-    test(&sqlite).await;
-    sqlite.close().await;
+    on(TestDb::sqlite().await, &test).await;
     if let Some(postgres) = TestDb::postgres().await {
-        test(&postgres).await;
-        postgres.close().await;
+        on(postgres, &test).await;
     }
+}
+
+async fn on(db: TestDb, test: &impl AsyncFn(&TestDb)) {
+    test(&db).await;
+    db.close().await;
+}
+
+async fn migrated_file() -> &'static [u8] {
+    static FILE: OnceCell<Vec<u8>> = OnceCell::const_new();
+    let making = async || {
+        let place = tempfile::tempdir().unwrap();
+        template::file(place.path(), audit_keys()).await.unwrap()
+    };
+    FILE.get_or_init(making).await
+}
+
+async fn migrated_on(server: &str) -> &'static str {
+    static NAME: OnceCell<String> = OnceCell::const_new();
+    NAME.get_or_init(async || template::on_server(server, audit_keys()).await.unwrap()).await
 }
 
 /// Runs `count` tasks at once and gives what they return.
@@ -74,26 +97,37 @@ pub(crate) struct TestDb {
 
 enum Home {
     Directory(TempDir),
-    Server { admin: Box<PgConnectOptions>, name: String },
+    Server { server: String, name: String },
 }
 
 impl TestDb {
     pub(crate) async fn sqlite() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", directory.path().join("test.db").display());
-        Self::open(url, Home::Directory(directory)).await
+        Self::sqlite_from(None).await
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a switch of the tests, not of the program")]
+    /// With these bytes in its file, if any.
+    async fn sqlite_from(bytes: Option<&[u8]>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("test.db");
+        if let Some(bytes) = bytes {
+            std::fs::write(&file, bytes).unwrap();
+        }
+        Self::open(format!("sqlite:{}", file.display()), Home::Directory(directory)).await
+    }
+
     pub(crate) async fn postgres() -> Option<Self> {
+        Some(Self::postgres_from(server_url()?, None).await)
+    }
+
+    /// A copy of this database, if any.
+    async fn postgres_from(server: String, template: Option<&str>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let server = std::env::var_os("TEST_POSTGRES_URL")?.into_string().unwrap();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("portcullis_store_{}_{number}", std::process::id());
-        let admin = PgConnectOptions::from_str(&server).unwrap().database("postgres");
-        execute(&admin, format!("CREATE DATABASE {name}")).await;
-        let url = admin.clone().database(&name).to_url_lossy().to_string();
-        Some(Self::open(url, Home::Server { admin: Box::new(admin), name }).await)
+        scratch::create(&server, &name, template).await.unwrap();
+        let database = PgConnectOptions::from_str(&server).unwrap().database(&name);
+        let url = database.to_url_lossy().to_string();
+        Self::open(url, Home::Server { server, name }).await
     }
 
     async fn open(url: String, home: Home) -> Self {
@@ -144,9 +178,8 @@ impl TestDb {
                 sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut to).await?;
                 to.close().await
             }
-            Home::Server { admin, name } => {
-                let to = admin.as_ref().clone().database(name);
-                let mut to = PgConnection::connect_with(&to).await?;
+            Home::Server { .. } => {
+                let mut to = PgConnection::connect(&self.options.url).await?;
                 sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut to).await?;
                 to.close().await
             }
@@ -157,17 +190,15 @@ impl TestDb {
         self.db.close().await;
         match self.home {
             Home::Directory(directory) => directory.close().unwrap(),
-            Home::Server { admin, name } => {
-                execute(&admin, format!("DROP DATABASE {name} WITH (FORCE)")).await;
-            }
+            Home::Server { server, name } => scratch::drop(&server, &name).await.unwrap(),
         }
     }
 }
 
-async fn execute(to: &PgConnectOptions, sql: String) {
-    let mut to = PgConnection::connect_with(to).await.unwrap();
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut to).await.unwrap();
-    to.close().await.unwrap();
+/// The server that tests make databases on, if there is one.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests, not of the program")]
+fn server_url() -> Option<String> {
+    Some(std::env::var_os("TEST_POSTGRES_URL")?.into_string().unwrap())
 }
 
 pub(crate) async fn role(tx: &mut Tx, name: &str, level: i64) -> RoleId {

@@ -6,8 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use portcullis_domain::secret::{Keys, MasterSecret};
+use portcullis_store::scratch::template;
 use portcullis_store::{Options, scratch};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+/// What the file of an SQLite database is called, as the usual configuration has it.
+const FILE_NAME: &str = "portcullis.db";
 
 /// Which database a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,18 +39,32 @@ pub(crate) fn kinds() -> Vec<Kind> {
 impl Database {
     /// An empty database.
     pub(crate) async fn fresh(kind: Kind) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
         let directory = Arc::new(tempfile::tempdir().unwrap());
-        let postgres = match (kind, server_url()) {
-            (Kind::Sqlite, _) | (Kind::Postgres, None) => None,
-            (Kind::Postgres, Some(server)) => {
-                let number = COUNT.fetch_add(1, Ordering::Relaxed);
-                let name = format!("portcullis_it_{}_{number}", std::process::id());
-                scratch::create(&server, &name, None).await.unwrap();
-                Some((server, name))
-            }
+        let postgres = match on_server(kind) {
+            Some(server) => Some(create(server, None).await),
+            None => None,
         };
         Self { directory, postgres }
+    }
+
+    /// A copy of a database in which every migration ran, and nothing else was done.
+    pub(crate) async fn migrated(kind: Kind) -> Self {
+        static FILE: OnceCell<Vec<u8>> = OnceCell::const_new();
+        static NAME: OnceCell<String> = OnceCell::const_new();
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let keys = Keys::derive(&MasterSecret::from_random([7; 32])).unwrap().audit;
+        let Some(server) = on_server(kind) else {
+            let making = async || {
+                let place = tempfile::tempdir().unwrap();
+                template::file(place.path(), keys).await.unwrap()
+            };
+            let file = FILE.get_or_init(making).await;
+            std::fs::write(directory.path().join(FILE_NAME), file).unwrap();
+            return Self { directory, postgres: None };
+        };
+        let making = async || template::on_server(&server, keys).await.unwrap();
+        let name = NAME.get_or_init(making).await;
+        Self { directory, postgres: Some(create(server, Some(name)).await) }
     }
 
     /// The same database, for another node.
@@ -66,7 +85,7 @@ impl Database {
                 url.set_path(name);
                 url.into()
             }
-            None => "sqlite:portcullis.db".to_owned(),
+            None => format!("sqlite:{FILE_NAME}"),
         }
     }
 
@@ -86,7 +105,7 @@ impl Database {
                 url.set_port(Some(address.port())).unwrap();
                 url.into()
             }
-            (None, _) => format!("sqlite:{}", self.directory().join("portcullis.db").display()),
+            (None, _) => format!("sqlite:{}", self.directory().join(FILE_NAME).display()),
         };
         let keys = Keys::derive(&self.secret()).unwrap();
         let mut options = Options::new(url, keys.audit);
@@ -131,6 +150,20 @@ impl Database {
             scratch::drop(&server, &name).await.unwrap();
         }
     }
+}
+
+/// The server that a database of this kind is on.
+fn on_server(kind: Kind) -> Option<String> {
+    server_url().filter(|_| kind == Kind::Postgres)
+}
+
+/// A database with a name of its own on this server, and both.
+async fn create(server: String, template: Option<&str>) -> (String, String) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("portcullis_it_{}_{number}", std::process::id());
+    scratch::create(&server, &name, template).await.unwrap();
+    (server, name)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a setting of the tests, not of the product")]

@@ -89,7 +89,7 @@ pub(crate) async fn on_each_database_with(setup: Setup, test: impl AsyncFn(&Test
 impl TestApp {
     /// Starts a server on a fresh database.
     pub(crate) async fn start(kind: Kind, setup: &Setup) -> Self {
-        let database = Database::fresh(kind).await;
+        let database = Database::migrated(kind).await;
         Self::start_on(kind, database, setup).await
     }
 
