@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,9 +50,9 @@ const MAX_HEAD: usize = 16 * 1024;
 const MAX_STREAMS: u32 = 128;
 
 /// Serves until `stop` is cancelled, then lets requests in flight finish and ends the background
-/// work. Returns when everything is written down.
-pub async fn serve(app: App, listener: TcpListener, stop: CancellationToken) {
-    app.spawn(note_start(app.clone()));
+/// work. Returns when everything is written down. The log says what is in the file `program`.
+pub async fn serve(app: App, program: PathBuf, listener: TcpListener, stop: CancellationToken) {
+    app.spawn(note_start(app.clone(), program));
     app.spawn(tls::watch(app.clone()));
     app.spawn(geo::watch(app.clone()));
     app.spawn(breach::watch(app.clone()));
@@ -204,8 +205,8 @@ where
 }
 
 /// Which program started: its version and the digest of its file, read beside the first requests.
-async fn note_start(app: App) {
-    let digest = tokio::task::spawn_blocking(|| Digest::of_file(&std::env::current_exe()?));
+async fn note_start(app: App, program: PathBuf) {
+    let digest = tokio::task::spawn_blocking(move || Digest::of_file(&program));
     let binary_sha256 = match digest.await {
         Ok(Ok(digest)) => Text::clip(&digest.to_string()),
         Ok(Err(_)) | Err(_) => Text::clip("unreadable"),

@@ -99,7 +99,9 @@ impl Running {
         if let Some((_, metrics)) = self.metrics {
             self.app.spawn(listener::serve(self.app.clone(), metrics));
         }
-        serve::serve(self.app, self.listener, stop).await;
+        // Where it is not known there is no such file, and the log says that.
+        let program = std::env::current_exe().unwrap_or_default();
+        serve::serve(self.app, program, self.listener, stop).await;
     }
 }
 

@@ -1,12 +1,15 @@
 //! Starting and stopping: what is ready when, and that nobody is cut off.
 
+use std::path::Path;
 use std::time::Duration;
 
+use portcullis_integrity::Digest;
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::people::Z1;
-use crate::harness::{Setup, on_each_database, on_each_database_with, spawn};
+use crate::harness::{PROGRAM, Setup, on_each_database, on_each_database_with, spawn};
 
 #[tokio::test]
 async fn alive_and_ready() {
@@ -22,6 +25,17 @@ async fn alive_and_ready() {
         server.app.stopping.cancel();
         assert_eq!(client.get("/readyz").send().await.verdict(), "503 stopping");
         assert_eq!(client.get("/healthz").send().await.status, 200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_start_names_the_program_by_what_is_in_its_file() {
+    on_each_database(async |server| {
+        let started = server.events("sys_startup", 1).await.remove(0);
+        let digest = Digest::of_file(Path::new(PROGRAM)).unwrap().to_string();
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(started.detail, json!({"version": version, "binary_sha256": digest}));
     })
     .await;
 }

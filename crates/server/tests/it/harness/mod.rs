@@ -36,6 +36,10 @@ use client::Client;
 use database::{Database, Kind};
 use upstream::Upstream;
 
+/// What a server under test takes for its program: every start reads all of it, and the program of the
+/// tests is large.
+pub(crate) const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+
 /// A server under test. Dropping it stops it and throws its database away.
 pub(crate) struct TestApp {
     pub(crate) app: App,
@@ -123,7 +127,7 @@ impl TestApp {
             jobs::start(&app);
         }
         let stop = CancellationToken::new();
-        spawn(serve::serve(app.clone(), listener, stop.clone()));
+        spawn(serve::serve(app.clone(), PROGRAM.into(), listener, stop.clone()));
         Self { app, address, upstream, kind, data_dir, stop, database }
     }
 
