@@ -25,6 +25,7 @@ use portcullis_store::events::StoredEvent;
 use portcullis_store::users::{self as accounts, Password, User};
 use serde_json::Value;
 
+use crate::harness::OF_THIS_MACHINE_ALONE;
 use crate::harness::database::{self, Database};
 
 pub(crate) const PASSWORD: &str = "a long enough password";
@@ -57,7 +58,9 @@ impl Place {
         let (directory, url) = (database.directory(), database.url());
         let config = directory.join("portcullis.toml");
         let data = directory.display();
-        let text = format!("[server]\ndata_dir = \"{data}\"\n[database]\nurl = \"{url}\"\n");
+        let text = format!(
+            "server.data_dir = \"{data}\"\ndatabase.url = \"{url}\"\n{OF_THIS_MACHINE_ALONE}"
+        );
         std::fs::write(&config, text).unwrap();
         Self { database, config }
     }

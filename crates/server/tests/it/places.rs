@@ -458,7 +458,8 @@ fn write_secret(server: &TestApp) {
     std::fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
-#[tokio::test]
+// The server is at work while a command is waited for.
+#[tokio::test(flavor = "multi_thread")]
 async fn an_operator_vouches_for_a_place_and_forgets_them_all() {
     on_each_database_with(setup(), async |server| {
         at_home(server).await;

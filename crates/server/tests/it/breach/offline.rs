@@ -43,7 +43,10 @@ fn config(folder: &Path, service: &Service) -> Setup {
 }
 
 async fn warnings(server: &TestApp) -> Value {
-    server.client().get("/readyz").send().await.json()["warnings"].clone()
+    server.catch_up();
+    let answer = server.client().get("/readyz").send().await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["warnings"].clone()
 }
 
 #[tokio::test]
@@ -146,7 +149,7 @@ async fn warns(server: &TestApp, expected: Value) {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("{expected} is not warned of");
+    panic!("{expected} is not warned of, but {}", warnings(server).await);
 }
 
 #[tokio::test]

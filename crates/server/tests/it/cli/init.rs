@@ -40,6 +40,7 @@ impl Folder {
     fn command(&self, line: &str) -> std::process::Command {
         let mut command = program();
         command.args(line.split_whitespace()).current_dir(self.database.directory());
+        command.env("PORTCULLIS__BREACH__SOURCES", "list");
         let url = self.database.url();
         if url.starts_with("postgres") {
             command.env("PORTCULLIS__DATABASE__URL", url);

@@ -40,6 +40,10 @@ use upstream::Upstream;
 /// tests is large.
 pub(crate) const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
 
+/// For a configuration without a section `[breach]`, before its first section: by default, every new
+/// password is asked for far away.
+pub(crate) const OF_THIS_MACHINE_ALONE: &str = "breach.sources = [\"list\"]\n";
+
 /// A server under test. Dropping it stops it and throws its database away.
 pub(crate) struct TestApp {
     pub(crate) app: App,

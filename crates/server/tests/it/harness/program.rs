@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use super::OF_THIS_MACHINE_ALONE;
 use super::client::Client;
 use super::people::{self, PASSWORD};
 
@@ -121,7 +122,9 @@ impl Drop for Program {
 fn write_config(directory: &Path, config: &str) -> PathBuf {
     let file = directory.join("portcullis.toml");
     let data = directory.display();
-    let text = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"{data}\"\n{config}");
+    let text = format!(
+        "{OF_THIS_MACHINE_ALONE}[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = \"{data}\"\n{config}"
+    );
     std::fs::write(&file, text).unwrap();
     file
 }
