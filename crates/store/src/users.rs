@@ -2,6 +2,7 @@
 
 mod avatar;
 mod breach;
+pub mod breach_status;
 mod change;
 pub mod directory;
 mod email;

@@ -5,11 +5,11 @@ use http::Method;
 use super::api::console::password_tokens as tokens;
 use super::api::oauth::{introspect, revoke};
 use super::api::{
-    access_token, account_sessions, activity_log, api_keys, breach, change_password, console, csrf,
-    email, file_integrity, first_user, health, limits, login, logout, logout_user, magic_link, me,
-    mobile_auth, oauth, openapi, own_permissions, own_profile, password_reset, permissions, places,
-    probe, profile, roles, second_factor, security_report, session_acts, sessions, trusted_devices,
-    two_factor, users, verify_place,
+    access_token, account_sessions, activity_log, api_keys, breach, breach_status, change_password,
+    console, csrf, email, file_integrity, first_user, health, limits, login, logout, logout_user,
+    magic_link, me, mobile_auth, oauth, openapi, own_permissions, own_profile, password_reset,
+    permissions, places, probe, profile, roles, second_factor, security_report, session_acts,
+    sessions, trusted_devices, two_factor, users, verify_place,
 };
 use super::pages;
 use super::table::{Row, row};
@@ -92,6 +92,7 @@ fn people_rows() -> Vec<Row> {
         row(Method::PUT, "/api/admin/user-management-policy", roles::POLICY, roles::put_policy),
         row(Method::GET, "/api/admin/api-permissions", roles::matrix::SHOW, roles::matrix::show),
         row(Method::GET, security_report::PATH, security_report::SHOW, security_report::show),
+        row(Method::GET, breach_status::PATH, breach_status::LIST, breach_status::list),
     ]
 }
 

@@ -55,15 +55,19 @@ pub async fn note_check(
 
 /// Reads the columns that [`columns`] names.
 pub(super) fn standing(row: &Row) -> Result<BreachStanding> {
-    let state: String = row.get("breach_state")?;
-    let id: i64 = row.get("id")?;
     Ok(BreachStanding {
-        state: BreachState::parse(&state).ok_or_else(|| corrupt("users", "breach_state", id))?,
+        state: state(row)?,
         count: row.get("breach_count")?,
         checked_at: row.get::<Option<i64>>("breach_checked_at")?.map(Time),
         corpus: row.get("breach_corpus")?,
         set_at: row.get::<Option<i64>>("password_set_at")?.map(Time),
     })
+}
+
+/// The state in a row that has an id, too.
+pub(super) fn state(row: &Row) -> Result<BreachState> {
+    let (state, id): (String, i64) = (row.get("breach_state")?, row.get("id")?);
+    BreachState::parse(&state).ok_or_else(|| corrupt("users", "breach_state", id))
 }
 
 /// The columns of a standing.

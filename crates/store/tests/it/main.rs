@@ -7,6 +7,7 @@ mod activity;
 mod audit;
 mod backup;
 mod blacklist;
+mod breach_status;
 mod credentials;
 mod csrf_spent;
 mod directory;

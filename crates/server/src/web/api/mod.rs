@@ -7,6 +7,7 @@ pub mod activity_log;
 pub mod api_keys;
 pub mod blacklist;
 pub mod breach;
+pub mod breach_status;
 pub mod change_password;
 pub mod console;
 pub mod csrf;

@@ -16,6 +16,7 @@ permissions! {
     LimitsManage = "api.admin.limits.manage",
     MobileAuthUse = "api.security.mobile_auth.use",
     PasswordBreachCheckRead = "api.security.password_breach_check.read",
+    PasswordBreachStatusManage = "api.admin.password_breach_status.manage",
     RolesManage = "api.admin.roles.manage",
     SecurityReportManage = "api.admin.security_report.manage",
     SessionsList = "api.security.sessions.list",

@@ -46,7 +46,7 @@ async fn pages_are_as_long_as_asked_and_nonsense_is_refused() {
         check("action=search&q=a%00", Err("400 invalid")).await;
         check("action=get_account_types", Ok((5, 5))).await;
         check("action=get_account_statuses", Ok((2, 2))).await;
-        check("action=get_password_breach_status", Err("400 invalid")).await;
+        check("action=get_password_breach_status", Err("403 permission_missing")).await;
         check("action=bogus", Err("400 invalid")).await;
         check("action=get_user", Err("400 invalid")).await;
         check("action=get_user&uuid=nobody", Err("404 not_found")).await;

@@ -7,4 +7,5 @@ mod offline;
 mod online;
 mod service;
 mod sign_in;
+mod status;
 mod ways_in;

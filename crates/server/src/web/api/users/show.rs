@@ -8,11 +8,13 @@ use portcullis_store::{Tx, user_grants};
 use serde_json::{Value, json};
 
 use super::fields::{invalid, page, uuid_of_query};
+use super::keep::must_be_staff;
 use super::person::{event, person, with_own};
 use super::sessions;
 use crate::flows::audit::settle;
+use crate::web::api::breach_status;
 use crate::web::api::session_acts::must_hold;
-use crate::web::caller::{ActivityLogManage, Allowed, UsersManage};
+use crate::web::caller::{ActivityLogManage, Allowed, PasswordBreachStatusManage, UsersManage};
 use crate::web::error::{Error, Fault};
 use crate::web::reply::{Reply, json_reply};
 use crate::web::request::Call;
@@ -36,6 +38,11 @@ pub async fn show(call: Call, Allowed(caller, _): Allowed<UsersManage>) -> Answe
         }
         Some("get_active_sessions") => sessions::active(&call, &caller).await,
         Some("get_user_sessions") => sessions::of_user(&call, &caller).await,
+        Some("get_password_breach_status") => {
+            must_be_staff(&call, &caller).await?;
+            must_hold::<PasswordBreachStatusManage>(&call, &caller).await?;
+            breach_status::page(&call, page(&call.facts)?).await
+        }
         Some("health_check") => health(&call).await,
         Some(_) => Err(invalid(Fault::invalid("action", "is none of the actions"))),
     }

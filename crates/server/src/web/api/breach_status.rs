@@ -1,0 +1,170 @@
+//! `GET /api/admin/password-breach-status`: how it stands with everybody's password, the worst first (contract
+//! P28), and the same by the users' endpoint (P25). Nothing of a password is here.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use portcullis_domain::id::UserId;
+use portcullis_domain::password::BreachState;
+use portcullis_domain::text::{Username, person_name, visible};
+use portcullis_domain::time::Time;
+use portcullis_store::users::directory::Page;
+use serde::Serialize;
+
+use super::users::DONE;
+use crate::flows::breach_status::{self, After, Begin, Found, Part, Row};
+use crate::web::caller::{PasswordBreachStatusManage, Staff};
+use crate::web::error::{Error, Fault};
+use crate::web::query::{Blank, Reading, number, user_id};
+use crate::web::refusal::Family;
+use crate::web::reply::json_reply;
+use crate::web::request::{Call, Facts};
+use crate::web::table::{Answer, Doc};
+
+pub const PATH: &str = "/api/admin/password-breach-status";
+
+/// How many rows an answer has at most, and unless it is asked for fewer.
+const MOST: u64 = 1000;
+
+pub const LIST: Doc = Doc {
+    id: "list_password_breach_status",
+    summary: "Who has a password, and how it stands with it, the worst first: breached, deferred (whoever was to \
+              be asked did not answer), unchecked (nobody looked), clear. last_checked is null for never; of a \
+              breached one it is when that was found out, and from taken_until on it is not taken. due: it is to be \
+              looked up anew, at the next sign-in. count is \
+              how many match, summary how many there are of each. Where next is, there is more.",
+    family: Family::P,
+    fields: &[
+        ("status", false, "breached, deferred, unchecked or clear."),
+        ("limit", false, "1 to 1000; without it 1000."),
+        ("after", false, "Go on behind this one, as next says."),
+    ],
+    answer: (
+        200,
+        r#"{"success":true,"message":"Operation completed successfully","data":[{"user_id":7,"user_name":"Jane Smith","status":"breached","breach_count":3200,"last_checked":"2026-11-22T01:02:03Z","due":false,"taken_until":"2026-11-29T01:02:03Z","email":"jane@example.com","password_set_at":"2026-02-20T00:00:00Z"}],"count":1,"summary":{"breached":1,"clear":283,"deferred":0,"unchecked":12}}"#,
+    ),
+    ..Doc::USUAL
+};
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    success: bool,
+    message: &'static str,
+    data: Vec<Shown<'a>>,
+    /// Of all that match, on this page or not.
+    count: i64,
+    summary: BTreeMap<&'static str, i64>,
+    /// Where those are that come after these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    user_id: UserId,
+    user_name: String,
+    status: &'static str,
+    breach_count: i64,
+    last_checked: Option<String>,
+    due: bool,
+    taken_until: Option<String>,
+    email: &'a str,
+    password_set_at: Option<String>,
+}
+
+/// `GET /api/admin/password-breach-status`.
+pub async fn list(call: Call, _: Staff<PasswordBreachStatusManage>) -> Answer {
+    let part = part(&call.facts)?;
+    let found = breach_status::list(&call.app, part).await?;
+    let next = found.next.map(|after| next(&part, after));
+    Ok(json_reply(StatusCode::OK, &body(&found, part.state, next)))
+}
+
+/// A page of the users' endpoint, for a caller who may see it.
+pub async fn page(call: &Call, page: Page) -> Answer {
+    let part = Part { state: None, begin: Begin::Offset(page.offset), limit: page.limit };
+    let found = breach_status::list(&call.app, part).await?;
+    Ok(json_reply(StatusCode::OK, &body(&found, None, None)))
+}
+
+/// Where a part goes on, as text.
+pub fn cursor(after: After) -> String {
+    format!("{}-{}", after.state.as_str(), after.user)
+}
+
+/// Reads what [`cursor`] gave.
+pub fn parse_cursor(text: &str) -> Option<After> {
+    let (state, user) = text.split_once('-')?;
+    Some(After { state: BreachState::parse(state)?, user: user_id(user)? })
+}
+
+fn part(facts: &Facts) -> Result<Part, Error> {
+    let mut read = Reading::new(facts, Blank::Refused);
+    let states = "must be breached, deferred, unchecked or clear";
+    let state = read.optional("status", states, BreachState::parse);
+    let limit = read.optional("limit", "must be 1 to 1000", |text| number(text, 1, MOST));
+    let limit = i64::try_from(limit.unwrap_or(MOST)).unwrap_or(i64::MAX);
+    let after = "must be the value of next in an earlier answer";
+    let is_of_state = |after: &After| state.is_none_or(|state| state == after.state);
+    let after = read.optional("after", after, |text| parse_cursor(text).filter(is_of_state));
+    let begin = after.map_or(Begin::Offset(0), Begin::After);
+    read.done(Part { state, begin, limit })
+}
+
+/// The same question, from behind this one on.
+fn next(part: &Part, after: After) -> String {
+    let state = part.state.map_or_else(String::new, |state| format!("status={}&", state.as_str()));
+    format!("{PATH}?{state}limit={}&after={}", part.limit, cursor(after))
+}
+
+fn body(found: &Found, state: Option<BreachState>, next: Option<String>) -> Listed<'_> {
+    let summary = found.counts.iter().map(|(state, count)| (state.as_str(), *count));
+    Listed {
+        success: true,
+        message: DONE,
+        data: found.rows.iter().map(shown).collect(),
+        count: found.total(state),
+        summary: summary.collect(),
+        next,
+    }
+}
+
+fn shown(row: &Row) -> Shown<'_> {
+    let (user, breach) = (&row.of.user, &row.of.breach);
+    let (first, last) = (user.first_name.as_str(), user.last_name.as_str());
+    let username = user.username.as_ref().map(Username::as_str);
+    Shown {
+        user_id: user.id,
+        user_name: visible(&person_name(first, last, username, user.email.as_str())),
+        status: breach.state.as_str(),
+        breach_count: breach.count,
+        last_checked: breach.checked_at.map(Time::iso),
+        due: row.is_due,
+        taken_until: row.taken_until.map(Time::iso),
+        email: user.email.as_str(),
+        password_set_at: breach.set_at.map(Time::iso),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_the_list_is_read_as_it_is_written() {
+        let check = |text: &str, expected: Option<(BreachState, i64)>| {
+            let parsed = parse_cursor(text);
+            let expected = expected.map(|(state, user)| After { state, user: UserId(user) });
+            assert_eq!(parsed, expected, "{text:?}");
+            assert!(parsed.is_none_or(|after| cursor(after) == text), "{text:?}");
+        };
+        check("breached-1", Some((BreachState::Breached, 1)));
+        check("clear-9223372036854775807", Some((BreachState::Clear, i64::MAX)));
+        for bad in
+            ["", "clear", "clear-", "-1", "clear-0", "clear--1", "Clear-1", "clear-1-2", "1-clear"]
+        {
+            check(bad, None);
+        }
+        check("clear-9223372036854775808", None);
+    }
+}
