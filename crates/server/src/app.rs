@@ -177,6 +177,7 @@ impl App {
                 verifier.invalidate(*what);
             }
         });
+        let breach = Breach::new(&config.breach).map_err(BuildError::Breach)?;
         let parts = Parts {
             hasher: hasher.map_err(BuildError::Threads)?,
             verifier,
@@ -199,7 +200,7 @@ impl App {
             hosts: Hosts::new(&own_origins, &config.gate.rules),
             upstreams: Upstreams::new(&config.gate)?,
             assertions: Assertions::default(),
-            breach: Breach::new(&config.breach).map_err(BuildError::Breach)?,
+            breach: breach.counted_by(&telemetry),
             geo: Geo::open(config.geo.database.as_deref()),
             tls: config.server.tls.as_ref().map(Tls::new).transpose()?,
             node: random.row_id(clock.now()),

@@ -18,6 +18,8 @@ pub use signed::{NotUsed, open};
 
 use crate::config;
 use crate::outgoing::TrustFault;
+use crate::telemetry::Telemetry;
+use crate::telemetry::breach_checks::BreachChecks;
 
 /// All that can be asked.
 pub struct Breach {
@@ -27,6 +29,7 @@ pub struct Breach {
     pub online: Online,
     /// How many passwords of sign-ins may be looked up at the same time.
     pub turns: Arc<Semaphore>,
+    pub checks: BreachChecks,
 }
 
 /// More need not be looked up at once: they are at their next sign-in.
@@ -41,7 +44,14 @@ impl Breach {
             offline: config.offline_index.as_deref().map(|file| Offline::open(file, key)),
             online: Online::new(&config.range_url)?,
             turns: Arc::new(Semaphore::new(TURNS)),
+            checks: BreachChecks::default(),
         })
+    }
+
+    /// Counts there from now on.
+    #[must_use]
+    pub fn counted_by(self, telemetry: &Telemetry) -> Self {
+        Self { checks: telemetry.metrics.breach_checks.clone(), ..self }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::breach::{Breach, hashes};
 use crate::clock::Clock;
 use crate::config::{self, BreachSource};
+use crate::telemetry::breach_checks::CheckResult;
 
 /// Those who are asked.
 #[derive(Clone, Copy)]
@@ -77,7 +78,11 @@ pub struct Below {
 pub async fn check(sources: Sources<'_>, password: &str) -> Answer {
     let (mut answer, hashes) = (Answer::default(), hashes(password));
     for source in &sources.config.sources {
-        match sources.knows(*source, password, &hashes).await {
+        let said = sources.knows(*source, password, &hashes).await;
+        if let Some(result) = said.result() {
+            sources.breach.checks.note(*source, result);
+        }
+        match said {
             Said::Nothing => {}
             Said::Silent => answer.silent.push(*source),
             Said::Unknown(date) => answer.by = Some(By { source: *source, date }),
@@ -120,6 +125,18 @@ enum Said {
     Unknown(Option<Date>),
     /// It is known, and how often it was found, if the source says so.
     Known(Option<u64>, Option<Date>),
+}
+
+impl Said {
+    /// As it is counted; nothing where nobody was asked.
+    fn result(&self) -> Option<CheckResult> {
+        match self {
+            Self::Nothing => None,
+            Self::Silent => Some(CheckResult::Silent),
+            Self::Unknown(_) => Some(CheckResult::NotFound),
+            Self::Known(..) => Some(CheckResult::Found),
+        }
+    }
 }
 
 impl Sources<'_> {

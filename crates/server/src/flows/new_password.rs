@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::config::BreachSource;
 use crate::hasher::{Busy, Hasher, Seat};
 use crate::random::Random;
+use crate::telemetry::breach_checks::CheckResult;
 
 /// The name that stands on the pages of every service.
 const PRODUCT: &str = "portcullis";
@@ -81,6 +82,7 @@ impl<'a> Judge<'a> {
             return Err(faults);
         }
         if self.is_common(password) {
+            self.sources.breach.checks.note(BreachSource::List, CheckResult::Found);
             return Err(vec![PolicyFault::TooCommon]);
         }
         let answer = breach::check(self.sources, password).await;

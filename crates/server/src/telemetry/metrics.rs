@@ -20,6 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::breach_checks::BreachChecks;
 use super::file_alerts::{FileAlerts, Open};
 use super::process::Process;
 use crate::clock::Clock;
@@ -49,6 +50,8 @@ pub struct Metrics {
     at_scrape: AtScrape,
     /// How credentials were verified.
     pub verification: Verification,
+    /// What was said of passwords.
+    pub breach_checks: BreachChecks,
 }
 
 /// Which part of the server a request was for.
@@ -178,6 +181,7 @@ impl Metrics {
         let upstream_seconds = seconds(ours, "upstream_duration", help);
         let connections = gauge(ours, "connections", "Open connections of clients");
         let verification = Verification::new(ours);
+        let breach_checks = BreachChecks::register(ours);
         Self {
             registry,
             surfaces,
@@ -192,6 +196,7 @@ impl Metrics {
             upstream_seconds,
             connections,
             verification,
+            breach_checks,
             at_scrape,
         }
     }

@@ -4,6 +4,7 @@
 //!
 //! Not here: the events, which are part of the acts they tell of (see [`crate::flows`]).
 
+pub mod breach_checks;
 mod file_alerts;
 pub mod line;
 pub mod listener;

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use super::served::Served;
 use crate::harness::client::Client;
 use crate::harness::people::{self, PASSWORD, STAFF, Z1};
-use crate::harness::{TestApp, on_each_database, spawn};
+use crate::harness::{Setup, TestApp, on_each_database, on_each_database_with, spawn};
 
 /// Every series and its value.
 type Figures = BTreeMap<String, f64>;
@@ -128,6 +128,10 @@ async fn sign_ins_and_verifications_are_counted_by_what_came_of_them() {
         assert_eq!(nobody.get("/api/auth/me").send().await.status, 401);
         let after = scrape(address).await;
         let mut seen = grown(&before, &after);
+        // Looked up after the answer.
+        let passwords =
+            seen.remove("portcullis_breach_checks_total{source=\"list\",result=\"not_found\"}");
+        assert!(passwords.is_none_or(|count| count == 1), "{passwords:?}");
         seen.retain(|series, _| !series.contains("request") && !series.contains("events"));
         let expected = [
             ("portcullis_password_hash_seconds_count", 2),
@@ -151,6 +155,36 @@ async fn sign_ins_and_verifications_are_counted_by_what_came_of_them() {
         assert!(after["process_open_fds"] > 3.0);
         let version = format!("portcullis_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
         assert!((after[&version] - 1.0).abs() < 0.1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn passwords_are_counted_by_who_was_asked_and_what_he_said() {
+    const PATH: &str = "/api/security/password-breach-check";
+    // Nobody listens there.
+    let config = "[breach]\nat_sign_in = \"off\"\nsources = [\"list\", \"offline\", \"online\"]\n\
+                  range_url = \"http://127.0.0.1:9/range/\"\n";
+    on_each_database_with(Setup::with(config), async |server| {
+        let address = listen(server).await;
+        let staff = server.by_cookie(&STAFF).await;
+        let before = scrape(address).await;
+        for password in ["password1", "a quiet harbour", "a loud harbour"] {
+            let answer = staff.act(Method::POST, PATH, &json!({"password": password})).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+        // A new password that is on the list, too.
+        let body = json!({"currentPassword": PASSWORD, "newPassword": "password1password1"});
+        let answer = staff.act(Method::POST, "/api/auth/change-password", &body).await;
+        assert_eq!(answer.status, 400, "{answer:?}");
+        let mut seen = grown(&before, &scrape(address).await);
+        seen.retain(|series, _| series.contains("breach"));
+        let expected = [
+            ("portcullis_breach_checks_total{source=\"list\",result=\"found\"}", 2),
+            ("portcullis_breach_checks_total{source=\"list\",result=\"not_found\"}", 2),
+            ("portcullis_breach_checks_total{source=\"online\",result=\"silent\"}", 3),
+        ];
+        assert_eq!(seen, expected.map(|(series, by)| (series.to_owned(), by)).into());
     })
     .await;
 }
