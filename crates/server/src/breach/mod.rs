@@ -13,7 +13,7 @@ use portcullis_domain::password::normalise;
 use tokio::sync::Semaphore;
 
 pub use offline::{Offline, Standing, watch};
-pub use online::{Known, NotAnswered, Online};
+pub use online::{Answered, Known, NotAnswered, Online};
 pub use signed::{NotUsed, open};
 
 use crate::config;

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use jiff::civil::Date;
 use portcullis_breach::{NotARange, Prefix, Range};
+use portcullis_domain::time::Time;
 use quick_cache::sync::Cache;
 use tokio::time::timeout;
 use url::Url;
@@ -38,6 +39,15 @@ pub struct Online {
     url: String,
     known: Cache<Prefix, Arc<Known>>,
     breaker: Mutex<Breaker>,
+    last: Mutex<Option<Answered>>,
+}
+
+/// When the service last answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    pub at: Time,
+    /// When it last changed what it said then, if it says so.
+    pub date: Option<Date>,
 }
 
 /// What the service said of a prefix.
@@ -74,7 +84,8 @@ impl Online {
     pub fn new(url: &Url) -> Result<Self, TrustFault> {
         let http = outgoing::client(outgoing::tls(None)?, PATIENCE, POOL_IDLE);
         let known = Cache::new(REMEMBERED);
-        Ok(Self { http, url: url.to_string(), known, breaker: Mutex::default() })
+        let (breaker, last) = (Mutex::default(), Mutex::default());
+        Ok(Self { http, url: url.to_string(), known, breaker, last })
     }
 
     /// All that have a prefix, from memory or from the service.
@@ -91,6 +102,8 @@ impl Online {
         let answer = asked.unwrap_or(Err(NotAnswered::Silent));
         self.judge(&answer, clock.monotonic());
         let answer = Arc::new(answer?);
+        let answered = Answered { at: clock.now(), date: answer.date };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(answered);
         self.known.insert(prefix, Arc::clone(&answer));
         Ok(answer)
     }
@@ -98,6 +111,11 @@ impl Online {
     /// Whether it is left alone because it failed.
     pub fn is_down(&self) -> bool {
         self.breaker().is_down()
+    }
+
+    /// When it last answered; `None` if it has not yet.
+    pub fn last_answer(&self) -> Option<Answered> {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(

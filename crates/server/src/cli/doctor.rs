@@ -20,7 +20,7 @@ use crate::doctor::front::{self, Front};
 use crate::doctor::probe::Prober;
 use crate::doctor::stand_in::StandIn;
 use crate::doctor::wire::{Place, Trust};
-use crate::doctor::{Check, Status, backup, installation, warnings};
+use crate::doctor::{Check, Status, backup, breach, installation, warnings};
 use crate::random::Random;
 use crate::web::forward_auth::Kind;
 
@@ -102,6 +102,7 @@ async fn look(args: &Args, config: &Config) -> anyhow::Result<Vec<Check>> {
     let clock = Clock::system();
     checks.extend(installation::certificate(config, clock.now()));
     checks.extend(installation::places(config));
+    checks.extend(breach::check(&config.breach, &clock).await);
     checks.extend(installation::mail(config).await);
     if args.stand_in.is_none() {
         checks.extend(installation::upstreams(config).await);

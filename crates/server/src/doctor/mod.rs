@@ -3,6 +3,7 @@
 //! the requests that it sends are judged as everybody's.
 
 pub mod backup;
+pub mod breach;
 pub mod front;
 pub mod installation;
 pub mod probe;

@@ -58,6 +58,14 @@ fn meaning(word: &str) -> (&'static str, &'static str) {
         ),
         "mail_down" => ("mail cannot be sent", "see the check mail, and the log of the server"),
         "geo_database" => ("the file of places cannot be used", "see the check of that file"),
+        "breach_index" => (
+            "the index of breached passwords cannot be used",
+            "see the check breach_index, and the log of the server",
+        ),
+        "breach_service" => (
+            "the range service of breached passwords does not answer",
+            "see the check breach_service; passwords are looked up later",
+        ),
         _ => ("not everything works", "see GET /readyz in the handbook"),
     }
 }

@@ -11,6 +11,7 @@ pub mod backup;
 pub mod barrier;
 pub mod blacklist;
 pub mod breach;
+pub mod breach_sources;
 pub mod breach_status;
 pub mod change_password;
 pub mod credentials;

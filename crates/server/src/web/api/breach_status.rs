@@ -12,9 +12,12 @@ use portcullis_store::users::directory::Page;
 use serde::Serialize;
 
 use super::users::DONE;
+use crate::app::App;
+use crate::flows::breach::Sources;
+use crate::flows::breach_sources::{self, Source};
 use crate::flows::breach_status::{self, After, Begin, Found, Part, Row};
 use crate::web::caller::{PasswordBreachStatusManage, Staff};
-use crate::web::error::{Error, Fault};
+use crate::web::error::Error;
 use crate::web::query::{Blank, Reading, number, user_id};
 use crate::web::refusal::Family;
 use crate::web::reply::json_reply;
@@ -31,8 +34,8 @@ pub const LIST: Doc = Doc {
     summary: "Who has a password, and how it stands with it, the worst first: breached, deferred (whoever was to \
               be asked did not answer), unchecked (nobody looked), clear. last_checked is null for never; of a \
               breached one it is when that was found out, and from taken_until on it is not taken. due: it is to be \
-              looked up anew, at the next sign-in. count is \
-              how many match, summary how many there are of each. Where next is, there is more.",
+              looked up anew, at the next sign-in. count is how many match, summary how many there are of each; \
+              sources says who is asked on this server, and how it stands with each. Where next is, there is more.",
     family: Family::P,
     fields: &[
         ("status", false, "breached, deferred, unchecked or clear."),
@@ -41,7 +44,7 @@ pub const LIST: Doc = Doc {
     ],
     answer: (
         200,
-        r#"{"success":true,"message":"Operation completed successfully","data":[{"user_id":7,"user_name":"Jane Smith","status":"breached","breach_count":3200,"last_checked":"2026-11-22T01:02:03Z","due":false,"taken_until":"2026-11-29T01:02:03Z","email":"jane@example.com","password_set_at":"2026-02-20T00:00:00Z"}],"count":1,"summary":{"breached":1,"clear":283,"deferred":0,"unchecked":12}}"#,
+        r#"{"success":true,"message":"Operation completed successfully","data":[{"user_id":7,"user_name":"Jane Smith","status":"breached","breach_count":3200,"last_checked":"2026-11-22T01:02:03Z","due":false,"taken_until":"2026-11-29T01:02:03Z","email":"jane@example.com","password_set_at":"2026-02-20T00:00:00Z"}],"count":1,"summary":{"breached":1,"clear":283,"deferred":0,"unchecked":12},"sources":[{"source":"list","standing":"built_in","date":"2026-07-17","passwords":49233,"answered_at":null}]}"#,
     ),
     ..Doc::USUAL
 };
@@ -54,6 +57,8 @@ struct Listed<'a> {
     /// Of all that match, on this page or not.
     count: i64,
     summary: BTreeMap<&'static str, i64>,
+    /// Who is asked, in this order.
+    sources: Vec<ShownSource>,
     /// Where those are that come after these.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
@@ -72,19 +77,28 @@ struct Shown<'a> {
     password_set_at: Option<String>,
 }
 
+#[derive(Serialize)]
+struct ShownSource {
+    source: &'static str,
+    standing: &'static str,
+    date: Option<String>,
+    passwords: Option<u64>,
+    answered_at: Option<String>,
+}
+
 /// `GET /api/admin/password-breach-status`.
 pub async fn list(call: Call, _: Staff<PasswordBreachStatusManage>) -> Answer {
     let part = part(&call.facts)?;
     let found = breach_status::list(&call.app, part).await?;
     let next = found.next.map(|after| next(&part, after));
-    Ok(json_reply(StatusCode::OK, &body(&found, part.state, next)))
+    Ok(json_reply(StatusCode::OK, &body(&call.app, &found, part.state, next)))
 }
 
 /// A page of the users' endpoint, for a caller who may see it.
 pub async fn page(call: &Call, page: Page) -> Answer {
     let part = Part { state: None, begin: Begin::Offset(page.offset), limit: page.limit };
     let found = breach_status::list(&call.app, part).await?;
-    Ok(json_reply(StatusCode::OK, &body(&found, None, None)))
+    Ok(json_reply(StatusCode::OK, &body(&call.app, &found, None, None)))
 }
 
 /// Where a part goes on, as text.
@@ -117,7 +131,13 @@ fn next(part: &Part, after: After) -> String {
     format!("{PATH}?{state}limit={}&after={}", part.limit, cursor(after))
 }
 
-fn body(found: &Found, state: Option<BreachState>, next: Option<String>) -> Listed<'_> {
+fn body<'f>(
+    app: &App,
+    found: &'f Found,
+    state: Option<BreachState>,
+    next: Option<String>,
+) -> Listed<'f> {
+    let sources = breach_sources::all(Sources::of(app));
     let summary = found.counts.iter().map(|(state, count)| (state.as_str(), *count));
     Listed {
         success: true,
@@ -125,6 +145,7 @@ fn body(found: &Found, state: Option<BreachState>, next: Option<String>) -> List
         data: found.rows.iter().map(shown).collect(),
         count: found.total(state),
         summary: summary.collect(),
+        sources: sources.iter().map(shown_source).collect(),
         next,
     }
 }
@@ -143,6 +164,16 @@ fn shown(row: &Row) -> Shown<'_> {
         taken_until: row.taken_until.map(Time::iso),
         email: user.email.as_str(),
         password_set_at: breach.set_at.map(Time::iso),
+    }
+}
+
+fn shown_source(source: &Source) -> ShownSource {
+    ShownSource {
+        source: source.source.as_str(),
+        standing: source.standing.as_str(),
+        date: source.date.map(|date| date.to_string()),
+        passwords: source.passwords,
+        answered_at: source.answered_at.map(Time::iso),
     }
 }
 

@@ -31,7 +31,10 @@ use portcullis_domain::redirect::Next;
 use portcullis_domain::text::{Username, person_name};
 use portcullis_store::users::User;
 
-use self::admin::{blacklist, limits, report, role, roles, session_end, user, users};
+use self::admin::{
+    blacklist, breached_passwords as breached, limits, report, role, roles, session_end, user,
+    users,
+};
 use super::error::Error;
 use super::reply::{Reply, html_reply, set_header};
 use super::table::{Row, row};
@@ -87,6 +90,7 @@ fn own_rows() -> Vec<Row> {
         row(Method::GET, "/-/docs", docs::SHOW, docs::show),
         row(Method::GET, admin::PATH, admin::SHOW, admin::show),
         row(Method::GET, admin::activity::PATH, admin::activity::SHOW, admin::activity::show),
+        row(Method::GET, breached::PATH, breached::SHOW, breached::show),
         row(Method::GET, users::PATH, users::SHOW, users::show),
         row(Method::GET, users::NEW_PATH, users::SHOW_NEW, users::show_new),
         row(Method::POST, users::NEW_PATH, users::SUBMIT_NEW, users::submit_new),

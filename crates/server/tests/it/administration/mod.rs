@@ -73,7 +73,7 @@ async fn make_roles(server: &TestApp) {
     make_role(server, "chief", 80, &["api.*"]).await;
 }
 
-async fn make_role(server: &TestApp, name: &str, level: i64, keys: &[&str]) -> RoleId {
+pub(crate) async fn make_role(server: &TestApp, name: &str, level: i64, keys: &[&str]) -> RoleId {
     let now = server.app.clock.now();
     let mut tx = server.app.db.write().await.unwrap();
     let (name, level) = (Name::parse(name).unwrap(), Level::new(level).unwrap());

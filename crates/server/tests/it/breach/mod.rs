@@ -3,8 +3,9 @@
 mod checks;
 mod commands;
 mod corpus;
-mod offline;
+pub(crate) mod offline;
 mod online;
+mod page;
 mod service;
 mod sign_in;
 mod status;

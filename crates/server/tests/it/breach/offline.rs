@@ -16,7 +16,7 @@ use crate::harness::people::STAFF;
 use crate::harness::{Setup, TestApp, on_each_database_with};
 
 /// Writes an index of one password beside nothing else.
-pub(super) fn write(folder: &Path, password: &str, count: u64, date: &str) {
+pub(crate) fn write(folder: &Path, password: &str, count: u64, date: &str) {
     write_signed(folder, password, count, date, None);
 }
 
@@ -36,7 +36,7 @@ fn write_signed(folder: &Path, password: &str, count: u64, date: &str, key: Opti
     built.publish(note.as_deref()).unwrap();
 }
 
-fn config(folder: &Path, service: &Service) -> Setup {
+pub(super) fn config(folder: &Path, service: &Service) -> Setup {
     let index = folder.join("index");
     let sources = service.config(r#""offline", "online""#);
     Setup::with(&format!("{sources}offline_index = \"{}\"\n", index.display()))

@@ -91,8 +91,8 @@ async fn p28_the_worst_comes_first_in_the_documented_keys() {
         ];
         assert_eq!(seen.collect::<Vec<_>>(), expected);
         assert_eq!(
-            (&rows[2]["taken_until"], &rows[2]["email"]),
-            (&Value::Null, &json!(CLERK.email))
+            (&rows[2]["last_checked"], &rows[2]["taken_until"], &rows[2]["email"]),
+            (&Value::Null, &Value::Null, &json!(CLERK.email))
         );
         let clear = list(&clerk, "?status=clear").await;
         assert_eq!((ids(&clear), &clear["count"]), (vec![tenant, z1], &json!(2)));

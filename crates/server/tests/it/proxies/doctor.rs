@@ -1,6 +1,7 @@
 //! `portcullis doctor` as people run it: against a server alone, against real proxies with the
 //! handbook's examples, and against examples that are broken on purpose, each fault found by name.
 
+mod breach;
 mod warned;
 
 use std::io::Write as _;

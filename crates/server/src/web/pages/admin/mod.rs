@@ -3,6 +3,7 @@
 
 pub(super) mod activity;
 pub(super) mod blacklist;
+pub(super) mod breached_passwords;
 mod choice;
 pub(super) mod files;
 pub(super) mod limits;
@@ -23,8 +24,8 @@ use crate::flows::administration::Halt;
 use crate::web::administering::{USERNAME_IS_ADDRESS, refused};
 use crate::web::caller::{
     Access as _, ActivityLogManage, Caller, FileAlertsManage, InSession, LimitsManage,
-    Permission as _, RolesManage, SecurityReportManage, SessionsList, SessionsManage, StaffMember,
-    UsersManage,
+    PasswordBreachStatusManage, Permission as _, RolesManage, SecurityReportManage, SessionsList,
+    SessionsManage, StaffMember, UsersManage,
 };
 use crate::web::door;
 use crate::web::error::Error;
@@ -41,6 +42,7 @@ const PLACES: &[(&str, &str, &str)] = &[
     (roles::PATH, "Roles", RolesManage::KEY),
     (sessions::PATH, "Sessions", SessionsList::KEY),
     (blacklist::PATH, "Blacklist", SessionsManage::KEY),
+    (breached_passwords::PATH, "Breached passwords", PasswordBreachStatusManage::KEY),
     (limits::PATH, "Limits", LimitsManage::KEY),
     (activity::PATH, "Activity", ActivityLogManage::KEY),
     (files::PATH, "Files", FileAlertsManage::KEY),
