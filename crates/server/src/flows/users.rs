@@ -17,10 +17,11 @@ use portcullis_domain::account::{AccountStatus, AccountType};
 use portcullis_domain::administration::{self, Act};
 use portcullis_domain::event::{Event, PasswordChanger, Text};
 use portcullis_domain::id::{RoleId, UserId};
+use portcullis_domain::password::BreachState;
 use portcullis_domain::permission::Grants;
 use portcullis_domain::role;
 use portcullis_domain::text::{Email, Identifier, Name, Username};
-use portcullis_store::users::User;
+use portcullis_store::users::{User, breach_status};
 use portcullis_store::{Db, Error, Tx, roles, users};
 
 pub use arrival::{Newcomer, arrive};
@@ -92,10 +93,12 @@ pub enum Change {
     Refused(administration::Refusal),
 }
 
-/// A user with the name of his role.
+/// A user with the name of his role, and how it stands with his password.
 pub struct Listed {
     pub user: User,
     pub role: String,
+    /// `None`: there is none.
+    pub password: Option<BreachState>,
 }
 
 /// Makes an account.
@@ -140,12 +143,12 @@ pub async fn list(db: &Db) -> Result<Vec<Listed>, Error> {
     loop {
         let after = listed.last().map_or(UserId(0), |last| last.user.id);
         let page = users::list(&mut tx, after, PAGE).await?;
-        if page.is_empty() {
-            return Ok(listed);
-        }
+        let Some(last) = page.last().map(|user| user.id) else { return Ok(listed) };
+        let passwords = breach_status::between(&mut tx, after, last).await?;
         listed.extend(page.into_iter().map(|user| {
             let role = names.get(&user.role_id).cloned().unwrap_or_default();
-            Listed { user, role }
+            let password = passwords.get(&user.id).copied();
+            Listed { user, role, password }
         }));
     }
 }

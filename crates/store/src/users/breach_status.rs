@@ -54,6 +54,18 @@ pub async fn counts(tx: &mut Tx) -> Result<Counts> {
     Ok(BreachState::ALL.map(|state| (state, found.get(&state).copied().unwrap_or_default())))
 }
 
+/// The states of the passwords of those behind the user `after`, up to the user `last`.
+pub async fn between(
+    tx: &mut Tx,
+    after: UserId,
+    last: UserId,
+) -> Result<HashMap<UserId, BreachState>> {
+    const SQL: &str = "SELECT id, breach_state FROM users
+        WHERE id > $1 AND id <= $2 AND status <> $3 AND password_phc IS NOT NULL";
+    let rows = tx.fetch_all(SQL, params![after, last, AccountStatus::Deleted.id()]).await?;
+    rows.iter().map(|row| Ok((UserId(row.get("id")?), state(row)?))).collect()
+}
+
 fn listed(row: &Row) -> Result<Listed> {
     Ok(Listed { user: user(row)?, breach: standing(row)? })
 }

@@ -69,6 +69,12 @@ async fn whoever_has_a_password_is_counted_and_listed_once() {
             assert_eq!(ids(&mut tx, state, UserId(0), one_by_one).await, of_state[1..2]);
             assert_eq!(ids(&mut tx, state, of_state[0], ALL).await, of_state[1..]);
         }
+        let (after, last) = (expected[0].1, expected[4].1);
+        let between = breach_status::between(&mut tx, after, last).await.unwrap();
+        let of_range = expected[1..5].iter().map(|(state, id)| (*id, *state));
+        assert_eq!(between, of_range.collect());
+        let of_all = breach_status::between(&mut tx, UserId(0), UserId(i64::MAX)).await.unwrap();
+        assert_eq!(of_all, expected.iter().map(|(state, id)| (*id, *state)).collect());
         let of_all = breach_status::page(&mut tx, BreachState::Breached, UserId(0), ALL).await;
         let first = &of_all.unwrap()[0];
         assert_eq!((first.breach.count, first.breach.checked_at), (42, Some(later(1))));

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use portcullis_domain::id::UserId;
+use portcullis_domain::password::BreachState;
 use portcullis_domain::text::{Username, full_name};
 use serde::Serialize;
 
@@ -13,7 +14,8 @@ use crate::flows::users::Listed;
 /// Prints it.
 pub(super) fn print(users: &[Listed], output: Output) -> anyhow::Result<ExitCode> {
     let rows: Vec<Row<'_>> = users.iter().map(Row::new).collect();
-    let header = ["ID", "E-mail", "Username", "Name", "Type", "Role", "Status", "Created"];
+    let header =
+        ["ID", "E-mail", "Username", "Name", "Type", "Role", "Status", "Password", "Created"];
     output.list(&rows, header, rows.iter().map(Row::cells))
 }
 
@@ -30,6 +32,8 @@ struct Row<'a> {
     account_type: &'static str,
     role: &'a str,
     status: &'static str,
+    /// How it stands with the password; `None`: there is none.
+    breach_status: Option<&'static str>,
     /// RFC 3339, UTC.
     created_at: String,
 }
@@ -49,11 +53,12 @@ impl<'a> Row<'a> {
             account_type: word(user.account_type),
             role: &listed.role,
             status: user.status.name(),
+            breach_status: listed.password.map(BreachState::as_str),
             created_at: user.created_at.iso(),
         }
     }
 
-    fn cells(&self) -> [String; 8] {
+    fn cells(&self) -> [String; 9] {
         [
             self.id.to_string(),
             self.email.to_owned(),
@@ -62,6 +67,7 @@ impl<'a> Row<'a> {
             self.account_type.to_owned(),
             self.role.to_owned(),
             self.status.to_owned(),
+            self.breach_status.unwrap_or("none").to_owned(),
             self.created_at.clone(),
         ]
     }

@@ -36,6 +36,10 @@ async fn a_user_is_made_with_everything() {
         assert_eq!(verdict(place, "ada@example.com", PASSWORD).await, Verdict::Match);
         let event = r#"{"account_type":"Landlord","role":"owner"}"#;
         assert_eq!(place.events().await, [format!("user_created {} {event}", user.id)]);
+        let listed = place.run("user list --json").assert(0).json();
+        assert_eq!((&listed[0]["id"], &listed[0]["breach_status"]), (&made["id"], &json!("clear")));
+        let shown = place.run("user list").assert(0).out.clone();
+        assert!(shown.contains("Password") && shown.contains(" clear "), "{shown}");
     })
     .await;
 }
@@ -51,6 +55,7 @@ async fn a_user_is_staff_with_the_least_role_unless_told() {
         assert!(stored.phc.is_none());
         let listed = place.run("user list --json").assert(0).json();
         assert_eq!(listed[0]["role"], "user");
+        assert_eq!(listed[0]["breach_status"], Value::Null);
         // Machines get the result alone.
         let made = place.run("user create --email eve@example.com --json");
         assert_eq!(made.assert(0).err, "");
