@@ -16,7 +16,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 pub use breach::{AtSignIn, BreachStanding, BreachState};
-pub use foreign::{ForeignFault, Imported};
+pub use foreign::{ForeignFault, Imported, looks_like_hash};
 pub use policy::{Lengths, MAX_BYTES, Policy, PolicyFault, is_too_long};
 pub use predictable::piece;
 

@@ -71,6 +71,11 @@ impl Hasher {
         self.all_seats.saturating_sub(self.seats.available_permits())
     }
 
+    /// How many passwords may be hashed or wait for it at once.
+    pub fn room(&self) -> usize {
+        self.all_seats
+    }
+
     /// Takes a place in the queue, if there is one.
     pub fn seat(&self) -> Result<Seat, Busy> {
         Arc::clone(&self.seats).try_acquire_owned().map(|permit| Seat { permit }).map_err(|_| Busy)

@@ -4,6 +4,7 @@
 //! A password is checked as it was typed: the origin hashed those bytes, without the normalisation
 //! that ours get. Not here: our own hashes, and putting one of ours in the place of these.
 
+mod likeness;
 mod parse;
 
 use std::num::NonZeroU32;
@@ -12,6 +13,8 @@ use argon2::{Algorithm, Argon2, Version};
 use aws_lc_rs::{digest, pbkdf2};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
+
+pub use likeness::looks_like_hash;
 
 use super::{Memory, Params, Stored, library_params};
 

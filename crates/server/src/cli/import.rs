@@ -13,8 +13,12 @@ use serde_json::{Value, json};
 
 use super::open::{self, Operator};
 use super::output::{self, Output};
-use super::{Common, REFUSED, user};
-use crate::flows::import_users::{self, Mode, Options, Origin, Outcome, Report};
+use super::user::{self, password};
+use super::{Common, REFUSED};
+use crate::breach::Breach;
+use crate::flows::import_users::{self, Mode, Options, Origin, Outcome, Passwords, Report};
+use crate::hasher::Hasher;
+use crate::telemetry::metrics::Metrics;
 
 /// `portcullis import …`
 #[derive(clap::Args)]
@@ -25,13 +29,16 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Makes the users of a file, with the hashes of their passwords.
+    /// Makes the users of a file, with their passwords or the hashes of those.
     ///
     /// Good rows are written and the others reported: with any refused row the exit code is 1.
     /// Users whose address is here already are left as they are, so a file can be imported again.
     ///
     /// Hashes: Argon2, bcrypt, PBKDF2 and scrypt, as PHC strings and as Django writes them. Each
-    /// is replaced by our own when its user first signs in. Plain passwords are not taken.
+    /// is replaced by our own when its user first signs in.
+    ///
+    /// Plain passwords, where there are no hashes, stand in the column password of csv or portcullis.
+    /// Each must be what a new password must be, or its row is refused. Delete the file afterwards.
     Users(Users),
 }
 
@@ -70,7 +77,8 @@ enum Format {
 }
 
 const COLUMNS: &str = "A first line that names columns, in any order: email, username, first_name, \
-    last_name, phone, branch, account_type, role, active, password_hash. Only email is needed";
+    last_name, phone, branch, account_type, role, active, password or password_hash. Only email is \
+    needed";
 
 impl Format {
     fn flow(self) -> (import_users::Format, Origin) {
@@ -113,9 +121,14 @@ async fn users(args: Users) -> anyhow::Result<ExitCode> {
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Write };
     let options = Options { mode, origin, role: args.role, account_type: args.account_type };
     open::with(config, async |on| {
-        let operator = Operator::new();
+        let (operator, breach) = (Operator::new(), Breach::new(&on.config.breach)?);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let times = Metrics::new().hash_times();
+        let hasher = Hasher::start(threads, on.config.password.argon2, times)?;
+        let judge = password::judge(&on.config, &breach, &on.clock, &on.public_url);
+        let passwords = Passwords { judge, hasher };
         let told = |report: &Report| output.progress(&standing(report));
-        let outcome = import_users::import(&operator.acting(on), &options, rows, told)
+        let outcome = import_users::import(&operator.acting(on), &passwords, &options, rows, told)
             .await
             .context("what was written before stays, and the file can be imported again")?;
         output.progress("");
@@ -162,11 +175,18 @@ fn sentence(report: &Report, mode: Mode) -> String {
         Mode::Write => "Users made",
         Mode::DryRun => "Nothing was written. Users to be made",
     };
-    let Report { created, without_password, disabled, skipped, refused } = report;
+    let Report { created, without_password, disabled, deferred, skipped, refused } = report;
     let (skipped, refused) = (skipped.len(), refused.len());
+    let later = match deferred {
+        0 => String::new(),
+        1 => " 1 password could not be looked up everywhere: it is at a sign-in.".to_owned(),
+        many => {
+            format!(" {many} passwords could not be looked up everywhere: they are at a sign-in.")
+        }
+    };
     format!(
         "{head}: {created} (without a password: {without_password}, disabled: {disabled}). \
-         Here already: {skipped}. Refused: {refused}."
+         Here already: {skipped}. Refused: {refused}.{later}"
     )
 }
 
@@ -182,6 +202,7 @@ fn value(report: &Report, mode: Mode) -> Value {
         "created": report.created,
         "without_password": report.without_password,
         "disabled": report.disabled,
+        "deferred": report.deferred,
         "skipped": skipped.collect::<Vec<_>>(),
         "refused": refused.collect::<Vec<_>>(),
     })

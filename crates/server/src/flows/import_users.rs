@@ -1,10 +1,11 @@
-//! Bringing the users of another system along, with the hashes of their passwords. Good rows are
-//! written, bad ones are reported, and users who are here already are left as they are, so a file
+//! Bringing the users of another system along, with their passwords or, better, the hashes of those. Good
+//! rows are written, bad ones are reported, and users who are here already are left as they are, so a file
 //! can be imported again after it was mended.
 //!
-//! Not here: the files (`read`), what makes a row good (`row`), and the hashes themselves, which are
-//! checked at sign-in and replaced there by our own.
+//! Not here: the files (`read`), what makes a row good (`row`), what becomes of plain passwords (`plain`), and
+//! the hashes themselves, which are checked at sign-in and replaced there by our own.
 
+mod plain;
 mod read;
 mod row;
 
@@ -13,16 +14,19 @@ use std::collections::HashMap;
 use portcullis_domain::account::{AccountStatus, AccountType};
 use portcullis_domain::event::{Event, Text};
 use portcullis_domain::id::RoleId;
-use portcullis_domain::password::Imported;
+use portcullis_domain::password::PolicyFault;
 use portcullis_domain::role::{self, Role};
 use portcullis_domain::text::{Email, Identifier, Username, fold};
 use portcullis_store::{Error, Tx, roles, users};
 
+pub use plain::Passwords;
 pub use read::{FileFault, Row, rows};
 pub use row::{Cells, Column, Origin, RowFault};
 
 use super::roles::Acting;
-use row::Person;
+use crate::hasher::Busy;
+use plain::Ready;
+use row::{Given, Person};
 
 /// Rows that are written in one transaction. A running server waits for it at most that long.
 const BATCH: usize = 200;
@@ -42,7 +46,7 @@ pub enum Format {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Write,
-    /// Everything but writing.
+    /// Everything but hashing and writing.
     DryRun,
 }
 
@@ -75,6 +79,8 @@ pub struct Report {
     pub without_password: u64,
     /// How many of those are closed accounts.
     pub disabled: u64,
+    /// How many of those have a password that not everybody who was asked could look up.
+    pub deferred: u64,
     /// Users who are here already.
     pub skipped: Vec<Skipped>,
     pub refused: Vec<Refused>,
@@ -112,25 +118,41 @@ pub enum Fault {
     EmailTaken,
     #[error("username: It belongs to another user.")]
     UsernameTaken,
+    #[error("password: {}.", told(.0))]
+    Password(Vec<PolicyFault>),
     /// Nothing after it was read.
     #[error("{0} Nothing after it was read.")]
     File(FileFault),
 }
 
+fn told(faults: &[PolicyFault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Why an import ended before the file did. What was written before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    #[error(transparent)]
+    Store(#[from] Error),
+    #[error("a password cannot be hashed: there may be too little memory")]
+    Hash(#[from] Busy),
+}
+
 /// Imports rows. `told` hears after each batch how far it is.
 pub async fn import(
     acting: &Acting<'_>,
+    passwords: &Passwords<'_>,
     options: &Options,
     rows: impl Iterator<Item = Result<Row, FileFault>>,
     mut told: impl FnMut(&Report),
-) -> Result<Outcome, Error> {
+) -> Result<Outcome, Halt> {
     let all = roles::list(&mut acting.db.read().await?).await?;
     let roles: HashMap<String, Role> =
         all.into_iter().map(|role| (fold(&role.name), role)).collect();
     if !roles.contains_key(&fold(options.role.trim())) {
         return Ok(Outcome::UnknownRole);
     }
-    let mut importer = Importer { acting, options, roles, seen: HashMap::new() };
+    let mut importer = Importer { acting, passwords, options, roles, seen: HashMap::new() };
     let mut report = Report::default();
     let mut rows = rows.peekable();
     while rows.peek().is_some() {
@@ -143,6 +165,7 @@ pub async fn import(
 
 struct Importer<'a> {
     acting: &'a Acting<'a>,
+    passwords: &'a Passwords<'a>,
     options: &'a Options,
     /// By folded name.
     roles: HashMap<String, Role>,
@@ -150,10 +173,31 @@ struct Importer<'a> {
     seen: HashMap<String, u64>,
 }
 
+/// What is to become of a row, as far as it is known. `P` is the password of a good one.
+enum Fate<P> {
+    Good(Good<P>),
+    Skipped(Skipped),
+    Refused(Refused),
+}
+
 /// A row that may be written.
-struct Good {
+struct Good<P> {
+    at: u64,
     person: Person,
     role: (RoleId, Text),
+    password: Option<P>,
+}
+
+impl<P> Good<P> {
+    /// What becomes of it when it is known whether its names are free.
+    fn with(self, standing: Standing) -> Fate<P> {
+        let (at, email) = (self.at, self.person.email.clone());
+        match standing {
+            Standing::Free => Fate::Good(self),
+            Standing::Here => Fate::Skipped(Skipped { at, email }),
+            Standing::Taken(fault) => Fate::Refused(Refused { at, email: Some(email), fault }),
+        }
+    }
 }
 
 /// Whether a name is somebody's.
@@ -164,64 +208,71 @@ enum Standing {
     Taken(Fault),
 }
 
+impl Report {
+    fn count(&mut self, fate: Fate<Ready>) {
+        match fate {
+            Fate::Good(good) => {
+                self.created += 1;
+                self.without_password += u64::from(good.password.is_none());
+                self.disabled += u64::from(good.person.status == AccountStatus::Disabled);
+                self.deferred += u64::from(good.password.is_some_and(|ready| ready.is_deferred));
+            }
+            Fate::Skipped(skipped) => self.skipped.push(skipped),
+            Fate::Refused(refused) => self.refused.push(refused),
+        }
+    }
+}
+
 impl Importer<'_> {
     async fn batch(
         &mut self,
         rows: Vec<Result<Row, FileFault>>,
         report: &mut Report,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Halt> {
+        let fates = rows.into_iter().map(|row| self.judge(row)).collect();
+        let fates = self.newcomers(fates).await?;
+        // A running server waits for this transaction, so it waits for nothing.
+        let fates = self.passwords.ready(fates, self.options.mode, self.acting.random).await?;
         let mut tx = match self.options.mode {
             Mode::Write => self.acting.db.write().await?,
             Mode::DryRun => self.acting.db.read().await?,
         };
-        for row in rows {
-            match row {
-                Ok(row) => self.row(&mut tx, row, report).await?,
-                Err(fault) => {
-                    let at = fault.at();
-                    report.refused.push(Refused { at, email: None, fault: Fault::File(fault) });
+        for fate in fates {
+            let done = match fate {
+                Fate::Good(good) => {
+                    let standing = self.write(&mut tx, &good).await?;
+                    good.with(standing)
                 }
-            }
+                other @ (Fate::Skipped(_) | Fate::Refused(_)) => other,
+            };
+            report.count(done);
         }
         match self.options.mode {
-            Mode::Write => tx.commit().await,
+            Mode::Write => Ok(tx.commit().await?),
             Mode::DryRun => Ok(()),
         }
     }
 
-    async fn row(&mut self, tx: &mut Tx, row: Row, report: &mut Report) -> Result<(), Error> {
-        let Row { at, cells } = row;
-        let good = match self.judge(at, cells) {
-            Ok(good) => good,
-            Err((email, fault)) => {
-                report.refused.push(Refused { at, email, fault });
-                return Ok(());
-            }
+    /// Everything that can be said of a row without asking who is here.
+    fn judge(&mut self, row: Result<Row, FileFault>) -> Fate<Given> {
+        let (at, judged) = match row {
+            Ok(Row { at, cells }) => (at, self.good(at, cells)),
+            Err(fault) => (fault.at(), Err((None, Fault::File(fault)))),
         };
-        let email = good.person.email.clone();
-        match self.write(tx, &good).await? {
-            Standing::Free => {
-                report.created += 1;
-                report.without_password += u64::from(good.person.hash.is_none());
-                report.disabled += u64::from(good.person.status == AccountStatus::Disabled);
-            }
-            Standing::Here => report.skipped.push(Skipped { at, email }),
-            Standing::Taken(fault) => {
-                report.refused.push(Refused { at, email: Some(email), fault });
-            }
+        match judged {
+            Ok(good) => Fate::Good(good),
+            Err((email, fault)) => Fate::Refused(Refused { at, email, fault }),
         }
-        Ok(())
     }
 
-    /// Everything that can be said of a row without asking who is here.
-    fn judge(
+    fn good(
         &mut self,
         at: u64,
         cells: Result<Cells, RowFault>,
-    ) -> Result<Good, (Option<Email>, Fault)> {
+    ) -> Result<Good<Given>, (Option<Email>, Fault)> {
         let cells = cells.map_err(|fault| (None, Fault::Row(fault)))?;
-        let person = Person::read(&cells, self.options.origin, self.options.account_type)
-            .map_err(|(email, fault)| (email, Fault::Row(fault)))?;
+        let read = Person::read(&cells, self.options.origin, self.options.account_type);
+        let (person, password) = read.map_err(|(email, fault)| (email, Fault::Row(fault)))?;
         let mine = |fault| (Some(person.email.clone()), fault);
         let name = person.role.as_deref().unwrap_or(&self.options.role);
         let role = self.roles.get(&fold(name.trim())).ok_or_else(|| mine(Fault::UnknownRole))?;
@@ -233,11 +284,33 @@ impl Importer<'_> {
             return Err(mine(Fault::Twice(*before)));
         }
         self.seen.extend(names.into_iter().flatten().map(|name| (name.to_owned(), at)));
-        Ok(Good { person, role })
+        Ok(Good { at, person, role, password })
+    }
+
+    /// Sorts out whose names are not free, so that no plain password of theirs is hashed. Where there is none,
+    /// that is left to the transaction that writes.
+    async fn newcomers(&self, fates: Vec<Fate<Given>>) -> Result<Vec<Fate<Given>>, Error> {
+        let is_plain = |good: &Good<Given>| matches!(good.password, Some(Given::Plain(_)));
+        let mut tx = None;
+        let mut sorted = Vec::with_capacity(fates.len());
+        for fate in fates {
+            sorted.push(match fate {
+                Fate::Good(good) if is_plain(&good) => {
+                    let tx = match &mut tx {
+                        Some(tx) => tx,
+                        none @ None => none.insert(self.acting.db.read().await?),
+                    };
+                    let standing = look_up(tx, &good.person).await?;
+                    good.with(standing)
+                }
+                other @ (Fate::Good(_) | Fate::Skipped(_) | Fate::Refused(_)) => other,
+            });
+        }
+        Ok(sorted)
     }
 
     /// Writes the user if all names are free.
-    async fn write(&self, tx: &mut Tx, good: &Good) -> Result<Standing, Error> {
+    async fn write(&self, tx: &mut Tx, good: &Good<Ready>) -> Result<Standing, Error> {
         let standing = look_up(tx, &good.person).await?;
         if !matches!(standing, Standing::Free) || self.options.mode == Mode::DryRun {
             return Ok(standing);
@@ -262,7 +335,7 @@ impl Importer<'_> {
         Ok(Standing::Free)
     }
 
-    fn new_user(&self, good: &Good) -> users::NewUser {
+    fn new_user(&self, good: &Good<Ready>) -> users::NewUser {
         let person = &good.person;
         users::NewUser {
             uuid: self.acting.random.row_id(self.acting.now),
@@ -274,7 +347,7 @@ impl Importer<'_> {
             branch_id: person.branch_id,
             account_type: person.account_type,
             role_id: good.role.0,
-            password: person.hash.as_ref().map(Imported::reveal).map(users::NewPassword::unseen),
+            password: good.password.as_ref().and_then(|ready| ready.stored.clone()),
         }
     }
 }

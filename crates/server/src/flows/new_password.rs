@@ -194,10 +194,11 @@ pub(super) mod tests {
     use crate::clock::Clock;
     use crate::config;
 
-    const TINY: Params = Params { memory_kib: 64, iterations: 1, parallelism: 1 };
+    pub(in crate::flows) const TINY: Params =
+        Params { memory_kib: 64, iterations: 1, parallelism: 1 };
 
     /// Those who are asked, without a judge over them.
-    struct Bench {
+    pub(in crate::flows) struct Bench {
         config: config::Breach,
         breach: Breach,
         clock: Clock,
@@ -205,7 +206,7 @@ pub(super) mod tests {
     }
 
     impl Bench {
-        fn of(sources: Vec<BreachSource>) -> Self {
+        pub(in crate::flows) fn of(sources: Vec<BreachSource>) -> Self {
             let range_url = "http://127.0.0.1:9/range/".parse().unwrap();
             let at_sign_in = config::AtSignIn::Off;
             let (offline_index, index_key) = (None, None);
@@ -219,7 +220,7 @@ pub(super) mod tests {
             }
         }
 
-        fn judge(&self) -> Judge<'_> {
+        pub(in crate::flows) fn judge(&self) -> Judge<'_> {
             let (config, breach, clock) = (&self.config, &self.breach, &self.clock);
             let lengths = Lengths { alone: 15, with_factor: 8 };
             Judge { lengths, sources: Sources { config, breach, clock }, place: &self.place }

@@ -1,5 +1,5 @@
 //! Users who were imported with the hash of another system: they sign in with the password that
-//! they had there, and from then on have a hash of ours.
+//! they had there, and from then on have a hash of ours. Those who came with a plain password have it at once.
 //!
 //! The hashes were made by Python's bcrypt 5.0.0, Django 5.2.19 and argon2-cffi 25.1.0.
 
@@ -11,6 +11,8 @@ use portcullis_domain::event::Context;
 use portcullis_domain::role::Authority;
 use portcullis_domain::text::Email;
 use portcullis_server::flows::import_users::{self, Format, Mode, Options, Origin, Outcome};
+use portcullis_server::flows::import_users::{Passwords, Report};
+use portcullis_server::flows::new_password::Judge;
 use portcullis_server::flows::roles::Acting;
 use portcullis_store::users as stored;
 use serde_json::json;
@@ -30,6 +32,11 @@ nothing@example.com,,
 ";
 
 async fn import(server: &TestApp) {
+    let report = import_file(server, PEOPLE).await;
+    assert_eq!((report.created, report.refused), (5, Vec::new()));
+}
+
+async fn import_file(server: &TestApp, file: &'static str) -> Report {
     let (authority, context) = (Authority::operator(), Context::default());
     let (db, random, now) = (&server.app.db, server.app.random, server.app.clock.now());
     let acting = Acting { db, random, now, authority: &authority, context: &context };
@@ -39,10 +46,11 @@ async fn import(server: &TestApp) {
         role: "user".to_owned(),
         account_type: AccountType::Tenant,
     };
-    let rows = import_users::rows(Format::Csv, Cursor::new(PEOPLE)).unwrap();
-    let outcome = import_users::import(&acting, &options, rows, |_| {}).await.unwrap();
+    let passwords = Passwords { judge: Judge::of(&server.app), hasher: server.app.hasher.clone() };
+    let rows = import_users::rows(Format::Csv, Cursor::new(file)).unwrap();
+    let outcome = import_users::import(&acting, &passwords, &options, rows, |_| {}).await.unwrap();
     let Outcome::Read(report) = outcome else { panic!("{outcome:?}") };
-    assert_eq!((report.created, report.refused), (5, Vec::new()));
+    report
 }
 
 async fn sign_in(server: &TestApp, email: &str, password: &str) -> Answer {
@@ -129,6 +137,24 @@ async fn a_password_that_was_changed_meanwhile_stays() {
         assert!(!stored::rehash(&mut tx, user.id, &seen, "late").await.unwrap());
         tx.commit().await.unwrap();
         assert_eq!(hash(server, "bcrypt@example.com").await, "changed");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_plain_password_is_the_password() {
+    const FILE: &str = "email,password\n\
+        ada@example.com,cafe\u{301} au lait\u{2026} please\neve@example.com,cafe\n";
+    on_each_database(async |server| {
+        let report = import_file(server, FILE).await;
+        assert_eq!((report.created, report.refused.len()), (1, 1));
+        for spelling in ["cafe\u{301} au lait\u{2026} please", "caf\u{e9} au lait\u{2026} please"] {
+            assert_eq!(sign_in(server, "ada@example.com", spelling).await.status, 201);
+        }
+        let wrong = sign_in(server, "ada@example.com", "cafe au lait\u{2026} please").await;
+        assert_eq!(wrong.verdict(), "401 wrong_credentials");
+        let refused = sign_in(server, "eve@example.com", "cafe").await;
+        assert_eq!(refused.verdict(), "401 wrong_credentials");
     })
     .await;
 }

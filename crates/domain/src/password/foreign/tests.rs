@@ -12,7 +12,7 @@ const COMPOSED: &str = "caf\u{e9} au lait";
 const APART: &str = "cafe\u{301} au lait";
 
 /// Made for [`COMPOSED`].
-const VECTORS: [&str; 20] = [
+pub(super) const VECTORS: [&str; 20] = [
     "$2a$04$abcdefghijklmnopqrstuumeEFg6zY3F9UMkjHzpfyE4WkVj6Z2cW",
     "$2b$04$abcdefghijklmnopqrstuumeEFg6zY3F9UMkjHzpfyE4WkVj6Z2cW",
     "$2y$04$abcdefghijklmnopqrstuumeEFg6zY3F9UMkjHzpfyE4WkVj6Z2cW",

@@ -53,7 +53,8 @@ pub(super) async fn accept(
     Ok(Ok(accepted.hash_here(&on.config.password.argon2, &on.random.bytes())?))
 }
 
-fn judge<'a>(
+/// Who judges new passwords, as a configuration has it.
+pub(in crate::cli) fn judge<'a>(
     config: &'a Config,
     breach: &'a Breach,
     clock: &'a Clock,

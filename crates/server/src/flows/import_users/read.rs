@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::Format;
 use super::row::{Cells, Column, RowFault};
@@ -28,8 +29,6 @@ pub enum FileFault {
     UnknownColumn(String),
     #[error("The column {0:?} is there twice.")]
     ColumnTwice(String),
-    #[error("The column password is refused: plain passwords are not taken. Give password_hash.")]
-    PlainPasswords,
     #[error("It is not JSON as Django dumps it.")]
     Broken { at: u64 },
     #[error("It is longer than 1 MiB, or the file cannot be read.")]
@@ -40,10 +39,7 @@ impl FileFault {
     /// The number of the line or record.
     pub fn at(&self) -> u64 {
         match self {
-            Self::NoColumns
-            | Self::UnknownColumn(_)
-            | Self::ColumnTwice(_)
-            | Self::PlainPasswords => 1,
+            Self::NoColumns | Self::UnknownColumn(_) | Self::ColumnTwice(_) => 1,
             Self::Broken { at } | Self::Unreadable { at } => *at,
         }
     }
@@ -94,7 +90,7 @@ struct Csv<R> {
 
 impl<R: Read> Csv<R> {
     /// Reads the first line. Every line is made to end with a line feed, so that they can be
-    /// counted; a carriage return before it is trimmed like other white space.
+    /// counted; a carriage return before it is taken off the last cell.
     fn open(input: Metered<R>) -> Result<Self, FileFault> {
         let mut options = csv::ReaderBuilder::new();
         options.terminator(csv::Terminator::Any(b'\n')).flexible(true);
@@ -117,7 +113,9 @@ impl<R: Read> Csv<R> {
             return Err(RowFault::Fields { found, expected });
         }
         let mut cells = Cells::default();
-        for (column, cell) in self.columns.iter().zip(record) {
+        for (place, (column, cell)) in (1..).zip(self.columns.iter().zip(record)) {
+            let line_end: &[u8] = if place == expected { b"\r" } else { b"" };
+            let cell = cell.strip_suffix(line_end).unwrap_or(cell);
             cells.set(*column, std::str::from_utf8(cell).map_err(|_| RowFault::NotUtf8)?);
         }
         Ok(cells)
@@ -146,9 +144,6 @@ impl<R: Read> Iterator for Csv<R> {
 
 fn columns(header: &csv::StringRecord) -> Result<Vec<Column>, FileFault> {
     let known: Vec<_> = header.iter().map(|name| (name.trim(), Column::parse(name))).collect();
-    if known.iter().any(|(name, _)| name.eq_ignore_ascii_case("password")) {
-        return Err(FileFault::PlainPasswords);
-    }
     // Without this column it is no header but a row, and must not be repeated.
     if !known.iter().any(|(_, column)| *column == Some(Column::Email)) {
         return Err(FileFault::NoColumns);
@@ -176,7 +171,7 @@ impl<R: Read> Iterator for Lines<R> {
         loop {
             self.at += 1;
             self.input.get_mut().left = MAX_RECORD;
-            let mut line = Vec::new();
+            let mut line = Zeroizing::new(Vec::new());
             match self.input.read_until(b'\n', &mut line) {
                 Ok(0) => return None,
                 Ok(_) if line.trim_ascii().is_empty() => {}
@@ -191,11 +186,12 @@ fn from_line(line: &[u8]) -> Result<Cells, RowFault> {
     let line = std::str::from_utf8(line).map_err(|_| RowFault::NotUtf8)?;
     let object: Map<String, Value> = serde_json::from_str(line).map_err(|_| RowFault::NotJson)?;
     let mut cells = Cells::default();
-    for (key, value) in &object {
-        if key.eq_ignore_ascii_case("password") {
-            return Err(RowFault::PlainPassword);
+    for (key, value) in object {
+        let column = Column::parse(&key).ok_or_else(|| RowFault::UnknownKey(shown(&key)))?;
+        // A number is not kept as it was written.
+        if column == Column::Password && !(value.is_string() || value.is_null()) {
+            return Err(RowFault::PasswordNotText);
         }
-        let column = Column::parse(key).ok_or_else(|| RowFault::UnknownKey(shown(key)))?;
         if !cells.set(column, as_text(value)?) {
             return Err(RowFault::KeyTwice);
         }
@@ -209,12 +205,12 @@ fn shown(key: &str) -> String {
     if is_word { key.to_owned() } else { "One".to_owned() }
 }
 
-fn as_text(value: &Value) -> Result<String, RowFault> {
+fn as_text(value: Value) -> Result<String, RowFault> {
     match value {
         Value::Null => Ok(String::new()),
         Value::Bool(is) => Ok(is.to_string()),
         Value::Number(number) => Ok(number.to_string()),
-        Value::String(text) => Ok(text.clone()),
+        Value::String(text) => Ok(text),
         Value::Array(_) | Value::Object(_) => Err(RowFault::NotJson),
     }
 }
@@ -283,7 +279,7 @@ fn from_django(element: &Value) -> Result<Cells, RowFault> {
     let is_user = model.to_ascii_lowercase().ends_with(".user");
     let fields = element.get("fields").filter(|_| is_user).ok_or(RowFault::OtherModel)?;
     let mut cells = Cells::default();
-    let text = |key| fields.get(key).map_or(Ok(String::new()), as_text);
+    let text = |key| fields.get(key).cloned().map_or(Ok(String::new()), as_text);
     for (key, column) in [
         ("email", Column::Email),
         ("username", Column::Username),

@@ -1,11 +1,12 @@
 //! One row of an import: its cells by column, as text, and the person that they make. No fault
-//! repeats what a cell holds, because a file whose columns are out of step has hashes anywhere.
+//! repeats what a cell holds, because a file whose columns are out of step has passwords anywhere.
 
 use std::collections::BTreeMap;
 
 use portcullis_domain::account::{AccountStatus, AccountType, is_branch};
-use portcullis_domain::password::{ForeignFault, Imported};
+use portcullis_domain::password::{ForeignFault, Imported, looks_like_hash};
 use portcullis_domain::text::{Email, Name, TextFault, Username};
+use zeroize::Zeroizing;
 
 /// What a cell is about. The names are those of the columns in a CSV file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,11 +20,13 @@ pub enum Column {
     AccountType,
     Role,
     Active,
+    /// In plain text.
+    Password,
     PasswordHash,
 }
 
 impl Column {
-    const ALL: [(Self, &'static str); 10] = [
+    const ALL: [(Self, &'static str); 11] = [
         (Self::Email, "email"),
         (Self::Username, "username"),
         (Self::FirstName, "first_name"),
@@ -33,6 +36,7 @@ impl Column {
         (Self::AccountType, "account_type"),
         (Self::Role, "role"),
         (Self::Active, "active"),
+        (Self::Password, "password"),
         (Self::PasswordHash, "password_hash"),
     ];
 
@@ -49,19 +53,24 @@ impl Column {
     }
 }
 
-/// The cells of one row.
+/// The cells of one row. Any of them may hold a password.
 #[derive(Default)]
-pub struct Cells(BTreeMap<Column, String>);
+pub struct Cells(BTreeMap<Column, Zeroizing<String>>);
 
 impl Cells {
     /// Fills a cell; `false` if it was filled before.
     pub fn set(&mut self, column: Column, text: impl Into<String>) -> bool {
-        self.0.insert(column, text.into()).is_none()
+        self.0.insert(column, Zeroizing::new(text.into())).is_none()
     }
 
     /// The trimmed text of a cell; `None` if there is none.
     fn get(&self, column: Column) -> Option<&str> {
-        self.0.get(&column).map(|text| text.trim()).filter(|text| !text.is_empty())
+        self.whole(column).map(str::trim)
+    }
+
+    /// The text of a cell as it stands; `None` if it holds white space alone.
+    fn whole(&self, column: Column) -> Option<&str> {
+        self.0.get(&column).map(|text| text.as_str()).filter(|text| !text.trim().is_empty())
     }
 }
 
@@ -87,8 +96,12 @@ pub enum RowFault {
     Active,
     #[error(transparent)]
     Hash(#[from] ForeignFault),
-    #[error("Plain passwords are not taken: give password_hash, or set a password later.")]
-    PlainPassword,
+    #[error("It has a password and a password_hash: give one of them.")]
+    TwoPasswords,
+    #[error("password: It looks like a hash, which belongs in password_hash.")]
+    HashAsPassword,
+    #[error("password: It is no text: write it in quotes.")]
+    PasswordNotText,
     #[error("It is not UTF-8 text.")]
     NotUtf8,
     #[error("It is no JSON object of a user.")]
@@ -103,6 +116,12 @@ pub enum RowFault {
     OtherModel,
 }
 
+/// What a row has to sign in by.
+pub(super) enum Given {
+    Hash(Imported),
+    Plain(Zeroizing<String>),
+}
+
 /// Somebody who can be made a user.
 pub(super) struct Person {
     pub(super) email: Email,
@@ -114,7 +133,6 @@ pub(super) struct Person {
     pub(super) account_type: AccountType,
     pub(super) role: Option<String>,
     pub(super) status: AccountStatus,
-    pub(super) hash: Option<Imported>,
 }
 
 impl Person {
@@ -123,28 +141,21 @@ impl Person {
         cells: &Cells,
         origin: Origin,
         account_type: AccountType,
-    ) -> Result<Self, (Option<Email>, RowFault)> {
+    ) -> Result<(Self, Option<Given>), (Option<Email>, RowFault)> {
         let text = |column| move |fault| RowFault::Text { column, fault };
         let email = cells.get(Column::Email).ok_or((None, RowFault::NoEmail))?;
         let email = Email::parse(email).map_err(|fault| (None, text("email")(fault)))?;
-        Self::with(cells, email.clone(), origin, account_type).map_err(|fault| (Some(email), fault))
+        let person = Self::with(cells, email.clone(), account_type);
+        let read = person.and_then(|person| Ok((person, given(cells, origin)?)));
+        read.map_err(|fault| (Some(email), fault))
     }
 
-    fn with(
-        cells: &Cells,
-        email: Email,
-        origin: Origin,
-        otherwise: AccountType,
-    ) -> Result<Self, RowFault> {
+    fn with(cells: &Cells, email: Email, otherwise: AccountType) -> Result<Self, RowFault> {
         let text = |column| move |fault| RowFault::Text { column, fault };
         let name = |column| Name::parse(cells.get(column).unwrap_or_default());
         let username = cells.get(Column::Username).map(Username::parse).transpose();
         let phone = name(Column::Phone).map_err(text("phone"))?;
         let account_type = cells.get(Column::AccountType);
-        let hash = cells.get(Column::PasswordHash).map(|hash| match origin {
-            Origin::Portcullis => Imported::from_portcullis(hash),
-            Origin::Elsewhere => Imported::from_elsewhere(hash),
-        });
         Ok(Self {
             email,
             username: username.map_err(text("username"))?,
@@ -157,9 +168,24 @@ impl Person {
                 .ok_or(RowFault::AccountType)?,
             role: cells.get(Column::Role).map(str::to_owned),
             status: status(cells.get(Column::Active))?,
-            hash: hash.transpose()?,
         })
     }
+}
+
+/// A plain password is taken as it stands: white space around it is a part of it.
+fn given(cells: &Cells, origin: Origin) -> Result<Option<Given>, RowFault> {
+    let (plain, hash) = (cells.whole(Column::Password), cells.get(Column::PasswordHash));
+    Ok(match (plain, hash) {
+        (None, None) => None,
+        (Some(_), Some(_)) => return Err(RowFault::TwoPasswords),
+        (None, Some(hash)) => Some(Given::Hash(match origin {
+            Origin::Portcullis => Imported::from_portcullis(hash)?,
+            Origin::Elsewhere => Imported::from_elsewhere(hash)?,
+        })),
+        // It would become the password, and whoever stole it elsewhere could sign in with it.
+        (Some(plain), None) if looks_like_hash(plain) => return Err(RowFault::HashAsPassword),
+        (Some(plain), None) => Some(Given::Plain(Zeroizing::new(plain.to_owned()))),
+    })
 }
 
 fn branch(cell: Option<&str>) -> Result<i64, RowFault> {

@@ -1,13 +1,15 @@
 //! `portcullis import users`: what a file leaves in the store, and each refusal beside a row that
 //! is taken.
 
+use portcullis_store::users::Password;
 use serde_json::{Value, json};
 
 use super::{Place, on_each_place};
 
 const HASH: &str = "$2b$04$abcdefghijklmnopqrstuumeEFg6zY3F9UMkjHzpfyE4WkVj6Z2cW";
 /// What no output may hold.
-const SECRETS: [&str; 4] = ["abcdefghijkl", "stuumeEFg6zY3F9", "hunter2", "$2b$"];
+const SECRETS: [&str; 6] =
+    ["abcdefghijkl", "stuumeEFg6zY3F9", "hunter2", "$2b$", "quiet harbour", "password1"];
 
 /// Writes a file and imports it; machines get one object, whatever the exit code is.
 fn import(place: &Place, format: &str, content: &str, more: &str, code: i32) -> Value {
@@ -130,7 +132,6 @@ async fn a_file_that_cannot_be_understood_changes_nothing() {
             assert!(told["error"].as_str().unwrap().contains(says), "{content}: {told}");
         };
         refused("email,colour\na@example.com,red\n", "", "import_refused", "\"colour\"");
-        refused("email,password\na@example.com,hunter2\n", "", "import_refused", "plain passwords");
         refused(&format!("a@example.com,{HASH}\n"), "", "import_refused", "must name the columns");
         refused("email\na@example.com\n", "--role nobody", "role_unknown", "\"nobody\"");
         place.run("import users nothing.csv --format csv").assert(3);
@@ -141,6 +142,68 @@ async fn a_file_that_cannot_be_understood_changes_nothing() {
         assert_eq!(emails(place), ["a@example.com"]);
     })
     .await;
+}
+
+const PLAIN: &str = "email,first_name,password,password_hash\n\
+    ada@example.com,Ada,a quiet harbour,\n\
+    kim@example.com,Kim,quiet harbour,\n\
+    tim@example.com,Tim,password1password1,\n\
+    tom@example.com,Tom,tom@example.com,\n\
+    eve@example.com,Eve,another quiet harbour,HASH\n\
+    pat@example.com,Pat,HASH,\n\
+    sam@example.com,Sam,,HASH\n";
+
+#[tokio::test]
+async fn plain_passwords_are_what_new_passwords_must_be() {
+    on_each_place(async |place| {
+        configure(place, "sources = [\"list\"]");
+        let file = PLAIN.replace("HASH", HASH);
+        let dry = import(place, "csv", &file, "--dry-run", 1);
+        assert!(emails(place).is_empty() && place.events().await.is_empty());
+        let wet = import(place, "csv", &file, "", 1);
+        assert_eq!(emails(place), ["ada@example.com", "sam@example.com"]);
+        for told in [&dry, &wet] {
+            let counts = (&told["created"], &told["without_password"], &told["deferred"]);
+            assert_eq!(counts, (&json!(2), &json!(0), &json!(0)));
+            let refused = told["refused"].as_array().unwrap();
+            let reasons: Vec<String> =
+                refused.iter().map(|row| format!("{} {}", row["number"], row["reason"])).collect();
+            let expected = [
+                "3 \"password: must have at least 15 characters.\"",
+                "4 \"password: must not be one of the most common passwords.\"",
+                "5 \"password: must not be made of your own name or address, or of the name of this service.\"",
+                "6 \"It has a password and a password_hash: give one of them.\"",
+                "7 \"password: It looks like a hash, which belongs in password_hash.\"",
+            ];
+            assert_eq!(reasons, expected);
+        }
+        let phc = |password: Password| password.phc.unwrap().reveal().to_owned();
+        let (_, ada) = place.user("ada@example.com").await.unwrap();
+        assert!(phc(ada).starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        let (_, sam) = place.user("sam@example.com").await.unwrap();
+        assert_eq!(phc(sam), HASH);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_password_that_cannot_be_looked_up_is_counted() {
+    on_each_place(async |place| {
+        configure(place, "range_url = \"http://127.0.0.1:9/range/\"");
+        let line = "{\"email\":\"ada@example.com\",\"password\":\"a quiet harbour\"}\n{\"email\":\"eve@example.com\"}\n";
+        let dry = place.run(&self::line(place, "portcullis", line, "--dry-run"));
+        let told = "2 (without a password: 1, disabled: 0). Here already: 0. Refused: 0. \
+                    1 password could not be looked up everywhere: it is at a sign-in.\n";
+        assert_eq!(dry.out, format!("Nothing was written. Users to be made: {told}"), "{dry:?}");
+        assert_eq!(import(place, "portcullis", line, "", 0)["deferred"], 1);
+    })
+    .await;
+}
+
+/// Whom it asks about breached passwords.
+fn configure(place: &Place, keys: &str) {
+    let text = std::fs::read_to_string(&place.config).unwrap();
+    std::fs::write(&place.config, format!("{text}[breach]\n{keys}\n")).unwrap();
 }
 
 #[tokio::test]
