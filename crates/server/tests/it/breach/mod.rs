@@ -6,6 +6,7 @@ mod corpus;
 pub(crate) mod offline;
 mod online;
 mod page;
+mod secrets;
 mod service;
 mod sign_in;
 mod status;

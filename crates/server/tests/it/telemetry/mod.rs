@@ -6,4 +6,4 @@ mod log;
 mod metrics;
 #[cfg(feature = "otel")]
 mod otel;
-mod served;
+pub(crate) mod served;

@@ -17,10 +17,10 @@ use crate::harness::client::Client;
 use crate::harness::upstream::Upstream;
 
 /// A process that serves. It ends with this.
-pub(super) struct Served {
-    pub(super) address: SocketAddr,
-    pub(super) metrics: Option<SocketAddr>,
-    pub(super) upstream: Upstream,
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    pub(crate) metrics: Option<SocketAddr>,
+    pub(crate) upstream: Upstream,
     child: Child,
     directory: TempDir,
 }
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Served {
     /// Starts it, with this TOML beside the usual and these variables in its environment.
-    pub(super) async fn start(config: &str, environment: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(config: &str, environment: &[(&str, &str)]) -> Self {
         let (directory, upstream) = (tempfile::tempdir().unwrap(), Upstream::start().await);
         let file = write_config(directory.path(), &upstream, config);
         make_user(&file).await;
@@ -52,7 +52,7 @@ impl Served {
     }
 
     /// Tries to start it, and gives its exit code and what it said.
-    pub(super) async fn fail(config: &str) -> (i32, String) {
+    pub(crate) async fn fail(config: &str) -> (i32, String) {
         let (directory, upstream) = (tempfile::tempdir().unwrap(), Upstream::start().await);
         let file = write_config(directory.path(), &upstream, config);
         let ran = program(&["serve"], &file).output();
@@ -60,12 +60,12 @@ impl Served {
         (ran.status.code().unwrap(), String::from_utf8(ran.stderr).unwrap())
     }
 
-    pub(super) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(self.address)
     }
 
     /// Asks it to stop, as a supervisor does, and waits until it has. Its exit code.
-    pub(super) async fn stop(&mut self) -> i32 {
+    pub(crate) async fn stop(&mut self) -> i32 {
         let id = self.child.id().unwrap().to_string();
         let asked = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
         assert!(asked.success());
@@ -74,12 +74,12 @@ impl Served {
     }
 
     /// Everything that it has written to its log.
-    pub(super) fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
 
     /// Signs the visitor in.
-    pub(super) async fn signed_in(&self) -> Client {
+    pub(crate) async fn signed_in(&self) -> Client {
         let client = self.client();
         let form = json!({"username": "ada", "password": PASSWORD});
         let answer = client.post("/api/auth/login").json(&form).send().await;
@@ -88,14 +88,14 @@ impl Served {
     }
 
     /// Every file that it has written, its log among them, one after the other.
-    pub(super) fn written(&self) -> Vec<u8> {
+    pub(crate) fn written(&self) -> Vec<u8> {
         let files = fs::read_dir(self.directory.path()).unwrap().map(|entry| entry.unwrap().path());
         files.filter(|path| path.is_file()).flat_map(|path| fs::read(path).unwrap()).collect()
     }
 
     /// Signs in and out, guesses, and sends a secret wherever one can stand. How many requests that
     /// were, and every secret of them.
-    pub(super) async fn visit(&self) -> (usize, Vec<String>) {
+    pub(crate) async fn visit(&self) -> (usize, Vec<String>) {
         let hex = "0ddba11cafe5eed5".repeat(4);
         let mut secrets: Vec<String> =
             ["canary", PASSWORD, &hex, "Y2FuYXJ5"].map(str::to_owned).into();
@@ -157,6 +157,7 @@ fn write_config(directory: &Path, upstream: &Upstream, more: &str) -> PathBuf {
 async fn make_user(config: &Path) {
     let arguments = ["user", "create", "--email", "ada@example.com", "--username", "ada"];
     let mut command = program(&arguments, config);
+    command.args(["--account-type", "staff", "--role", "owner"]);
     command.arg("--password-stdin").stdin(Stdio::piped()).stdout(Stdio::null());
     let mut child = command.spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
