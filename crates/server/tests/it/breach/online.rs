@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::checks::{below, check};
-use super::service::{Asked, Manner, Service};
+use super::service::{Asked, Manner, OTHERS, PADDING, Service};
 use crate::harness::people::STAFF;
 use crate::harness::{Setup, on_each_database_with};
 
@@ -29,21 +29,63 @@ async fn a_prefix_is_asked_for_once_a_day_and_never_more_than_that() {
         let answer = check(&staff, KNOWN.0).await.json();
         assert_eq!(answer["count"], 3_200);
         assert_eq!(asked(), std::slice::from_ref(&first));
-        // Padding is no password: of 60 lines half are some.
+        // Padding is no password.
         let answer = below(&staff, "21BD1").await.json();
-        assert_eq!(answer["data"]["suffixes"].as_array().unwrap().len(), 31);
-        assert_eq!(answer["data"]["count"], json!(3_200 + (30..60).sum::<u64>()));
+        let suffixes = answer["data"]["suffixes"].as_array().unwrap();
+        assert_eq!(suffixes.len() as u64, 1 + OTHERS);
+        assert_eq!(answer["data"]["count"], json!(3_200 + (30..30 + OTHERS).sum::<u64>()));
         assert_eq!(asked().len(), 1);
         server.advance(DAY);
         let staff = server.sign_in(&STAFF).await;
         let answer = check(&staff, KNOWN.0).await.json();
         assert_eq!((&answer["count"], &answer["date"]), (&json!(3_200), &json!("2025-11-20")));
-        let again = Asked { etag: Some("\"21BD1\"".to_owned()), ..first.clone() };
+        let again = Asked { etag: Some("W/\"21BD1-3200\"".to_owned()), ..first.clone() };
         assert_eq!(asked(), [first, again]);
         check(&staff, KNOWN.0).await;
         assert_eq!(asked().len(), 2);
     })
     .await;
+}
+
+/// What is said of the real service, of the one that the tests ask.
+#[tokio::test]
+async fn the_service_of_the_tests_speaks_as_the_real_one_does() {
+    let service = Service::start(&[KNOWN]).await;
+    let client = service.client();
+    let bare = client.get("/range/21BD1").send().await;
+    let padded = client.get("/range/21bd1").header("add-padding", "true").send().await;
+    let lines = |text: &str| -> Vec<(String, u64)> {
+        assert!(!text.ends_with('\n') && text.replace("\r\n", "").lines().count() == 1);
+        let pair = |line: &str| {
+            let (suffix, count) = line.split_once(':').unwrap();
+            assert!(suffix.len() == 35 && suffix.bytes().all(|digit| !digit.is_ascii_lowercase()));
+            (suffix.to_owned(), count.parse().unwrap())
+        };
+        text.split("\r\n").map(pair).collect()
+    };
+    let (without, with) = (lines(&bare.text()), lines(&padded.text()));
+    let known = ("2DC183F740EE76F27B78EB39C8AD972A757".to_owned(), KNOWN.1);
+    assert!(without.contains(&known) && without.is_sorted());
+    assert!(without.iter().all(|(_, count)| *count > 0));
+    let real: Vec<_> = with.iter().filter(|(_, count)| *count > 0).cloned().collect();
+    assert_eq!(real, without, "padding has the count 0, and all else is as it was");
+    assert_eq!((without.len() as u64, with.len() as u64), (OTHERS + 1, OTHERS + 1 + PADDING));
+    for answer in [&bare, &padded] {
+        let header = |name: &str| answer.headers[name].to_str().unwrap().to_owned();
+        assert_eq!((answer.status.as_u16(), header("content-type").as_str()), (200, "text/plain"));
+        assert_eq!(header("cache-control"), "public, max-age=2678400");
+        assert!(header("last-modified").ends_with(" GMT"));
+        let again = client.get("/range/21BD1").header("if-none-match", &header("etag"));
+        let again = again.send().await;
+        assert_eq!((again.status.as_u16(), again.body.len()), (304, 0));
+    }
+    let other = client.get("/range/21BD1").header("if-none-match", "W/\"another\"").send().await;
+    assert_eq!(other.status, 200);
+    // Every prefix is answered, and nothing else.
+    assert_eq!(client.get("/range/00000").send().await.status, 200);
+    for path in ["/range/21BD", "/range/21BD12", "/range/ZZZZZ", "/range/"] {
+        assert_eq!(client.get(path).send().await.status, 400, "{path}");
+    }
 }
 
 #[tokio::test]

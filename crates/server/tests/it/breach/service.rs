@@ -1,6 +1,7 @@
-//! A range service as the real one answers: CRLF, padding with the count 0, an `ETag`; and in every way in which
-//! it can be wrong.
+//! A range service as the real one answers: CRLF, an `ETag`, padding with the count 0 where it is asked for; and
+//! in every way in which it can be wrong.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -16,7 +17,13 @@ use hyper_util::rt::TokioIo;
 use portcullis_breach::{Prefix, Sha1};
 use tokio::net::TcpListener;
 
+use crate::harness::client::Client;
 use crate::harness::spawn;
+
+/// Lines of passwords that nobody has, in every answer.
+pub(super) const OTHERS: u64 = 12;
+/// Lines of padding, in an answer that is to have some. The real service adds 10 to 209.
+pub(super) const PADDING: u64 = 12;
 
 /// How it answers.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +55,7 @@ pub(super) struct Asked {
 #[derive(Clone)]
 pub(super) struct Service {
     address: SocketAddr,
-    passwords: Arc<Vec<(Sha1, u64)>>,
+    passwords: Arc<BTreeMap<Sha1, u64>>,
     manner: Arc<Mutex<Manner>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
@@ -56,11 +63,16 @@ pub(super) struct Service {
 impl Service {
     /// One that knows these passwords.
     pub(super) async fn start(passwords: &[(&str, u64)]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let hashed = |(password, count): &(&str, u64)| (Sha1::of(password.as_bytes()), *count);
+        Self::of(passwords.iter().map(hashed)).await
+    }
+
+    /// One that knows the passwords with these hashes.
+    pub(super) async fn of(passwords: impl Iterator<Item = (Sha1, u64)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let service = Self {
             address: listener.local_addr().unwrap(),
-            passwords: Arc::new(passwords.iter().map(hashed).collect()),
+            passwords: Arc::new(passwords.collect()),
             manner: Arc::new(Mutex::new(Manner::Honest)),
             asked: Arc::default(),
         };
@@ -89,6 +101,10 @@ impl Service {
         format!("[breach]\nsources = [{sources}]\nrange_url = \"http://{address}/range/\"\n")
     }
 
+    pub(super) fn client(&self) -> Client {
+        Client::new(self.address)
+    }
+
     pub(super) fn is(&self, manner: Manner) {
         *self.manner.lock().unwrap() = manner;
     }
@@ -112,10 +128,13 @@ impl Service {
             agent: header("user-agent"),
         };
         self.asked.lock().unwrap().push(asked.clone());
-        let prefix = asked.path.strip_prefix("/range/").and_then(Prefix::parse).unwrap();
-        let text = self.text(prefix);
-        let etag = format!("\"{}\"", prefix.digits());
         let answer = Response::builder().header("content-type", "text/plain");
+        let Some(prefix) = asked.path.strip_prefix("/range/").and_then(Prefix::parse) else {
+            let text = "The hash prefix was not in a valid format";
+            return Ok(answer.status(400).body(Full::from(text).boxed()).unwrap());
+        };
+        let padding = if asked.padding.as_deref() == Some("true") { PADDING } else { 0 };
+        let (text, etag) = (self.text(prefix, padding), self.etag(prefix));
         let manner = *self.manner.lock().unwrap();
         let text = match manner {
             Manner::Honest if asked.etag.as_ref() == Some(&etag) => {
@@ -138,24 +157,42 @@ impl Service {
                 return Ok(answer.body(BodyExt::boxed(StreamBody::new(lines))).unwrap());
             }
         };
-        let answer =
-            answer.header("etag", etag).header("last-modified", "Thu, 20 Nov 2025 10:11:12 GMT");
+        let answer = answer
+            .header("etag", etag)
+            .header("last-modified", "Thu, 20 Nov 2025 10:11:12 GMT")
+            .header("cache-control", "public, max-age=2678400");
         Ok(answer.body(Full::from(text).boxed()).unwrap())
     }
 
-    /// Those that have a prefix, among others that nobody knows, and padding.
-    fn text(&self, prefix: Prefix) -> String {
-        let mut lines: Vec<String> = self
-            .passwords
-            .iter()
-            .filter(|(hash, _)| hash.prefix() == prefix)
-            .map(|(hash, count)| format!("{}:{count}", hash.suffix()))
-            .collect();
-        for number in 0..60 {
-            let suffix = Sha1::of(format!("{}{number}", prefix.digits()).as_bytes()).suffix();
-            lines.push(format!("{suffix}:{}", if number < 30 { 0 } else { number }));
-        }
+    /// Those that have a prefix, among others that nobody knows, and so many lines of padding: in order, and
+    /// no line end behind the last.
+    fn text(&self, prefix: Prefix, padding: u64) -> String {
+        let known = self.known(prefix).map(|(hash, count)| (hash.suffix(), *count));
+        let made_up = (0..OTHERS + padding).map(|number| {
+            // Other ones for other prefixes; no password has such a hash.
+            let start = (number << 5) ^ u64::from(prefix.number() % 31);
+            (
+                format!("{start:03X}{}", "5".repeat(32)),
+                if number < OTHERS { number + 30 } else { 0 },
+            )
+        });
+        let mut lines: Vec<String> =
+            known.chain(made_up).map(|(suffix, count)| format!("{suffix}:{count}")).collect();
         lines.sort();
         lines.join("\r\n")
+    }
+
+    /// Of what is known, whatever the padding.
+    fn etag(&self, prefix: Prefix) -> String {
+        let known: u64 = self.known(prefix).map(|(_, count)| *count).sum();
+        format!("W/\"{}-{known}\"", prefix.digits())
+    }
+
+    fn known(&self, prefix: Prefix) -> impl Iterator<Item = (&Sha1, &u64)> {
+        let below = |digit: &str| {
+            let digits = prefix.digits() + &digit.repeat(35);
+            Sha1::parse(digits.as_bytes()).unwrap()
+        };
+        self.passwords.range(below("0")..=below("F"))
     }
 }
