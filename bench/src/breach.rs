@@ -1,7 +1,8 @@
-//! The index of breached passwords: building it, and looking passwords up in it, in turns with SQLite on the
-//! same data. Each is a program of its own, so that its memory can be told.
+//! The index of breached passwords: building it, looking passwords up in it, in turns with SQLite on the same
+//! data, and what it costs a server. Each is a program of its own, so that its memory can be told.
 
 pub(crate) mod job;
+mod server;
 mod sqlite;
 
 use std::path::Path;
@@ -9,6 +10,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use self::server::{PASSWORDS, PREFIXES, Servers};
+use crate::portcullis::Portcullis;
 use crate::process::pinned;
 use crate::report::{Figure, Findings, middle};
 use crate::run::{Bench, say};
@@ -19,7 +22,11 @@ const OWED_OF_SQLITE: f64 = 10.0;
 const OWED_MB: f64 = 10.0;
 const OWED_BYTES: f64 = 6.5;
 
-pub(crate) async fn measure(bench: &Bench, findings: &mut Findings) -> Result<()> {
+pub(crate) async fn measure(
+    bench: &Bench,
+    gate: &Portcullis,
+    findings: &mut Findings,
+) -> Result<()> {
     let hashes = bench.options.hashes;
     let folder = bench.kept(&format!("breach-{hashes}"));
     std::fs::create_dir_all(&folder)?;
@@ -56,7 +63,31 @@ pub(crate) async fn measure(bench: &Bench, findings: &mut Findings) -> Result<()
         Figure::at_least("SQLite ÷ the index", theirs / ours, OWED_OF_SQLITE),
         Figure::below("what memory grew by, looking a million up", middle(&grown), OWED_MB, "MB"),
     ]);
+    findings.figures.extend(in_a_server(bench, gate, &folder.join(job::INDEX)).await?);
     Ok(())
+}
+
+/// What the server itself grows by.
+async fn in_a_server(bench: &Bench, gate: &Portcullis, index: &Path) -> Result<[Figure; 2]> {
+    let servers = Servers::of(gate, bench, index)?;
+    let (mut bare, mut grown) = (Vec::new(), Vec::new());
+    for round in 1..=bench.rounds() {
+        say(&format!("Round {round}: asking a server without the index, and one with it"));
+        let memory = servers.measure().await?;
+        bare.push(memory.without);
+        grown.push(memory.with - memory.without);
+    }
+    let asked = format!("{PREFIXES} prefixes and {PASSWORDS} passwords");
+    let (bare, grown) = (middle(&bare), middle(&grown));
+    Ok([
+        Figure::told(&format!("a server without an index, asked for {asked}"), bare),
+        Figure::below(
+            "what a server with the index has more, asked the same",
+            grown,
+            OWED_MB,
+            "MB",
+        ),
+    ])
 }
 
 /// Does one job on one core, and reads what it told.

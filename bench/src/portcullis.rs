@@ -52,6 +52,15 @@ impl Portcullis {
         Ok(Self { binary: binary.to_owned(), config, cores: cores.to_owned() })
     }
 
+    /// The same with more in its configuration, which is kept in this folder under this name; over the
+    /// same data.
+    pub(crate) fn with(&self, folder: &Path, name: &str, more: &str) -> Result<Self> {
+        let config = folder.join(format!("{name}.toml"));
+        std::fs::write(&config, std::fs::read_to_string(&self.config)? + more)?;
+        let config = config.to_str().context("a folder that is not UTF-8")?.to_owned();
+        Ok(Self { config, ..self.clone() })
+    }
+
     /// The same on other cores.
     pub(crate) fn on(&self, cores: &str) -> Self {
         Self { cores: cores.to_owned(), ..self.clone() }

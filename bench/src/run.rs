@@ -141,7 +141,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         files::measure(&bench, &mut findings).await?;
     }
     if bench.wants(Group::Breach) {
-        breach::measure(&bench, &mut findings).await?;
+        breach::measure(&bench, &gate, &mut findings).await?;
     }
     report::print(&findings);
     if bench.options.only.is_empty() {

@@ -16,7 +16,8 @@ use crate::process::memory_mb;
 
 /// The file with the hashes, as they are published.
 pub(super) const TEXT: &str = "hashes.txt";
-const INDEX: &str = "index";
+/// The index of them.
+pub(super) const INDEX: &str = "index";
 /// Hashes that are looked up in one round; every other one is there.
 const ASKED: u64 = 1_000_000;
 
@@ -133,7 +134,7 @@ fn sorted(hashes: u64) -> Vec<u64> {
 }
 
 /// No two numbers become one (Vigna's splitmix64).
-fn mixed(number: u64) -> u64 {
+pub(super) fn mixed(number: u64) -> u64 {
     let mut bits = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
