@@ -56,13 +56,13 @@ impl Database {
         let Some(server) = on_server(kind) else {
             let making = async || {
                 let place = tempfile::tempdir().unwrap();
-                template::file(place.path(), keys).await.unwrap()
+                Box::pin(template::file(place.path(), keys)).await.unwrap()
             };
             let file = FILE.get_or_init(making).await;
             std::fs::write(directory.path().join(FILE_NAME), file).unwrap();
             return Self { directory, postgres: None };
         };
-        let making = async || template::on_server(&server, keys).await.unwrap();
+        let making = async || Box::pin(template::on_server(&server, keys)).await.unwrap();
         let name = NAME.get_or_init(making).await;
         Self { directory, postgres: Some(create(server, Some(name)).await) }
     }

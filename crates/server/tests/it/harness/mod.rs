@@ -274,7 +274,7 @@ fn usual_config(database: &Database, upstream: &Upstream) -> String {
 }
 
 /// Key by key, the test's TOML over the usual.
-fn merge(usual: &str, wanted: &str) -> String {
+pub(crate) fn merge(usual: &str, wanted: &str) -> String {
     let mut usual: toml::Table = usual.parse().unwrap();
     let wanted: toml::Table = wanted.parse().unwrap();
     for (section, keys) in wanted {

@@ -12,9 +12,9 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::harness::OF_THIS_MACHINE_ALONE;
 use crate::harness::client::Client;
 use crate::harness::upstream::Upstream;
+use crate::harness::{OF_THIS_MACHINE_ALONE, merge};
 
 /// A process that serves. It ends with this.
 pub(crate) struct Served {
@@ -145,12 +145,12 @@ fn write_config(directory: &Path, upstream: &Upstream, more: &str) -> PathBuf {
     let (file, data, upstream) =
         (directory.join("portcullis.toml"), directory.display(), upstream.address);
     let text = format!(
-        "{OF_THIS_MACHINE_ALONE}gate.upstream = \"http://{upstream}\"\ngate.rule = [\n\
+        "gate.upstream = \"http://{upstream}\"\ngate.rule = [\n\
          {{ id = \"open\", path = \"/public\", allow = \"anyone\" }},\n\
          {{ id = \"jobs\", path = \"/jobs\", allow = \"signed_in\" }} ]\n\
-         server.data_dir = \"{data}\"\nserver.listen = \"127.0.0.1:0\"\n{more}\n"
+         server.data_dir = \"{data}\"\nserver.listen = \"127.0.0.1:0\"\n{OF_THIS_MACHINE_ALONE}"
     );
-    fs::write(&file, text).unwrap();
+    fs::write(&file, merge(&text, more)).unwrap();
     file
 }
 
