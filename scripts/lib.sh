@@ -9,6 +9,9 @@ stop() {
     exit 1
 }
 
+# Half of a test is waiting: for a server, a clock, or another test's turn.
+test_threads() { echo "${RUST_TEST_THREADS:-$((2 * $(nproc)))}"; }
+
 # Seconds since the script began, as text.
 took() { printf '%d min %02d s' $((SECONDS / 60)) $((SECONDS % 60)); }
 

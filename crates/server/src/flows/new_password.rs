@@ -5,6 +5,8 @@
 //!
 //! Not here: who may set one, and what it brings (`flows::password`).
 
+use std::iter;
+
 use portcullis_domain::id::UserId;
 use portcullis_domain::origin::Origin;
 use portcullis_domain::password::{
@@ -23,7 +25,7 @@ use crate::telemetry::breach_checks::CheckResult;
 
 /// The name that stands on the pages of every service.
 const PRODUCT: &str = "portcullis";
-/// The shortest part of the service's address that is looked for.
+/// The shortest part of a host's name that is looked for.
 const SHORTEST_LABEL: usize = 3;
 
 /// Who judges new passwords.
@@ -105,17 +107,22 @@ impl<'a> Judge<'a> {
                 .any(|text| common.contains(text))
     }
 
+    /// What everybody knows of the person and the service.
     fn known_words(&self, whose: &Person<'_>) -> Vec<String> {
-        let local = whose.email.split('@').next().unwrap_or_default();
+        let (local, domain) = whose.email.split_once('@').unwrap_or((whose.email, ""));
         let name = full_name(whose.first_name, whose.last_name);
         let of_person =
             [whose.email, local, whose.username, whose.first_name, whose.last_name, &name];
         let host = self.place.host().to_string();
-        // What comes last is a country, or what many have in common.
-        let labels = host.rsplit('.').skip(1).filter(|label| label.len() >= SHORTEST_LABEL);
-        let of_service = [PRODUCT, &host].into_iter().chain(labels);
-        of_person.into_iter().chain(of_service).map(str::to_owned).collect()
+        let of_hosts =
+            [&host, domain].into_iter().flat_map(|host| iter::once(host).chain(labels(host)));
+        of_person.into_iter().chain([PRODUCT]).chain(of_hosts).map(str::to_owned).collect()
     }
+}
+
+/// The parts of a host's name. What comes last is a country, or what many have in common.
+fn labels(host: &str) -> impl Iterator<Item = &str> {
+    host.rsplit('.').skip(1).filter(|label| label.len() >= SHORTEST_LABEL)
 }
 
 impl<'a> From<&'a User> for Person<'a> {
@@ -238,7 +245,7 @@ pub(super) mod tests {
     async fn each_fault_has_a_control_that_is_accepted() {
         let bench = Bench::of(vec![BreachSource::List]);
         let person = Person {
-            email: "ada.lovelace@example.com",
+            email: "ada.lovelace@engine.example",
             username: "countess",
             first_name: "Ada",
             last_name: "Lovelace",
@@ -262,6 +269,7 @@ pub(super) mod tests {
         check("Ada Lovelace", &["password_too_similar"]).await;
         check("acme-2026", &["password_too_similar"]).await;
         check("auth.acme.example", &["password_too_similar"]).await;
+        check("Lovelace.Engine1", &["password_too_similar"]).await;
         check("Portcullis!", &["password_too_similar"]).await;
         check("acme of mine", &[]).await;
     }

@@ -13,7 +13,8 @@ const WALLS: [(&str, &[&str]); 8] = [
     ("crates/domain", &[]),
     ("crates/breach", &[]),
     ("crates/integrity", &[]),
-    ("crates/store", &["portcullis-domain"]),
+    // Itself for its own tests, with its feature `scratch`.
+    ("crates/store", &["portcullis-domain", "portcullis-store"]),
     (
         "crates/server",
         &[

@@ -4,7 +4,7 @@ mod export;
 mod filters;
 mod hostile;
 mod list;
-mod page;
+pub(crate) mod page;
 mod webhooks;
 
 use std::time::Duration;

@@ -85,7 +85,7 @@ async fn it_is_for_staff_with_the_permission() {
 }
 
 /// Where the link leads that has this in it or right behind it.
-fn link(page: &str, mark: &str) -> String {
+pub(crate) fn link(page: &str, mark: &str) -> String {
     let at = page.find(mark).unwrap_or_else(|| panic!("no {mark}: {page}"));
     let (before, _) = page.split_at(at);
     let (_, href) = before.rsplit_once("href=\"").unwrap();

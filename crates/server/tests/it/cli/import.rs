@@ -5,6 +5,7 @@ use portcullis_store::users::Password;
 use serde_json::{Value, json};
 
 use super::{Place, on_each_place};
+use crate::harness::merge;
 
 const HASH: &str = "$2b$04$abcdefghijklmnopqrstuumeEFg6zY3F9UMkjHzpfyE4WkVj6Z2cW";
 /// What no output may hold.
@@ -156,7 +157,6 @@ const PLAIN: &str = "email,first_name,password,password_hash\n\
 #[tokio::test]
 async fn plain_passwords_are_what_new_passwords_must_be() {
     on_each_place(async |place| {
-        configure(place, "sources = [\"list\"]");
         let file = PLAIN.replace("HASH", HASH);
         let dry = import(place, "csv", &file, "--dry-run", 1);
         assert!(emails(place).is_empty() && place.events().await.is_empty());
@@ -189,7 +189,7 @@ async fn plain_passwords_are_what_new_passwords_must_be() {
 #[tokio::test]
 async fn a_password_that_cannot_be_looked_up_is_counted() {
     on_each_place(async |place| {
-        configure(place, "range_url = \"http://127.0.0.1:9/range/\"");
+        configure(place, "sources = [\"online\"]\nrange_url = \"http://127.0.0.1:9/range/\"");
         let line = "{\"email\":\"ada@example.com\",\"password\":\"a quiet harbour\"}\n{\"email\":\"eve@example.com\"}\n";
         let dry = place.run(&self::line(place, "portcullis", line, "--dry-run"));
         let told = "2 (without a password: 1, disabled: 0). Here already: 0. Refused: 0. \
@@ -203,7 +203,7 @@ async fn a_password_that_cannot_be_looked_up_is_counted() {
 /// Whom it asks about breached passwords.
 fn configure(place: &Place, keys: &str) {
     let text = std::fs::read_to_string(&place.config).unwrap();
-    std::fs::write(&place.config, format!("{text}[breach]\n{keys}\n")).unwrap();
+    std::fs::write(&place.config, merge(&text, &format!("[breach]\n{keys}\n"))).unwrap();
 }
 
 #[tokio::test]

@@ -248,7 +248,7 @@ async fn every_user_is_listed() {
             "id": 1, "uuid": ada.uuid, "email": "ada@example.com", "username": "ada",
             "first_name": "Ada", "last_name": "", "phone": null, "branch_id": 1,
             "account_type": "staff", "role": "owner", "status": "active",
-            "created_at": ada.created_at.iso(),
+            "breach_status": "clear", "created_at": ada.created_at.iso(),
         });
         assert_eq!(listed[0], expected);
         assert_eq!(

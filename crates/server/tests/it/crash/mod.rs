@@ -14,8 +14,10 @@ use crate::harness::database;
 use ledger::Ledger;
 use server::Server;
 
-/// How often the process is killed, on each database.
+/// How often the process is killed, on each database, at least; and at most, where a slow machine promises
+/// less in each round.
 const ROUNDS: usize = 20;
+const MOST_ROUNDS: usize = 60;
 /// How soon it must serve again.
 const START: Duration = Duration::from_secs(5);
 
@@ -24,7 +26,10 @@ async fn what_was_acknowledged_holds_after_kill_9() {
     for kind in database::kinds() {
         let mut server = Server::start(kind).await;
         let mut ledger = Ledger::default();
-        for round in 0..ROUNDS {
+        for round in 0..MOST_ROUNDS {
+            if round >= ROUNDS && ledger.lacks().is_empty() {
+                break;
+            }
             let workers = work::start(&server, &ledger, round);
             tokio::time::sleep(span(round)).await;
             server.kill();
@@ -35,7 +40,7 @@ async fn what_was_acknowledged_holds_after_kill_9() {
             ledger.check(&server, &when).await;
             server.verify(&when);
         }
-        ledger.assert_that_enough_was_promised(kind);
+        assert!(ledger.lacks().is_empty(), "{kind:?}: {:?}", ledger.lacks());
         server.finish().await;
     }
 }
