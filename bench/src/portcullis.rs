@@ -52,8 +52,8 @@ impl Portcullis {
         Ok(Self { binary: binary.to_owned(), config, cores: cores.to_owned() })
     }
 
-    /// The same with more in its configuration, which is kept in this folder under this name; over the
-    /// same data.
+    /// The same with more keys of `[breach]`, in a configuration that is kept in this folder under this name;
+    /// over the same data.
     pub(crate) fn with(&self, folder: &Path, name: &str, more: &str) -> Result<Self> {
         let config = folder.join(format!("{name}.toml"));
         std::fs::write(&config, std::fs::read_to_string(&self.config)? + more)?;
@@ -166,6 +166,7 @@ fn told(what: &str, answer: &Answer) -> String {
     format!("{what}: {}", answer.text())
 }
 
+/// Nothing of it asks anybody outside the machine. The last section is `[breach]`.
 fn configuration(folder: &Path, upstream: SocketAddr) -> String {
     let data = folder.join("data");
     let data = data.display();
@@ -175,6 +176,7 @@ fn configuration(folder: &Path, upstream: SocketAddr) -> String {
          [limits]\nlogin = \"off\"\nrequests = \"off\"\nlockout = \"off\"\n\n\
          [log]\nrequests = \"off\"\n\n\
          [gate]\nupstream = \"http://{upstream}\"\n\n\
-         [[gate.rule]]\nid = \"all\"\npath = \"/\"\nallow = \"signed_in\"\n"
+         [[gate.rule]]\nid = \"all\"\npath = \"/\"\nallow = \"signed_in\"\n\n\
+         [breach]\nsources = [\"list\", \"offline\"]\n"
     )
 }

@@ -28,14 +28,11 @@ pub(super) struct Memory {
 }
 
 impl Servers {
-    /// Both, with this index. Neither asks a service.
+    /// Both, with this index.
     pub(super) fn of(gate: &Portcullis, bench: &Bench, index: &std::path::Path) -> Result<Self> {
         let folder = bench.folder.path();
-        let sources = "\n[breach]\nsources = [\"list\", \"offline\"]\n";
-        let indexed = format!("{sources}offline_index = '{}'\n", index.display());
-        let without = gate.with(folder, "without-index", sources)?;
-        let with = gate.with(folder, "with-index", &indexed)?;
-        Ok(Self { without, with })
+        let indexed = format!("offline_index = '{}'\n", index.display());
+        Ok(Self { without: gate.clone(), with: gate.with(folder, "with-index", &indexed)? })
     }
 
     /// Starts one after the other, asks, and stops it.
