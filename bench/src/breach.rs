@@ -61,7 +61,12 @@ pub(crate) async fn measure(
         Figure::below("a hash looked up in the index, p50", ours, OWED_MICROSECONDS, "µs"),
         Figure::amount("the same in SQLite, p50", theirs, "µs"),
         Figure::at_least("SQLite ÷ the index", theirs / ours, OWED_OF_SQLITE),
-        Figure::below("what memory grew by, looking a million up", middle(&grown), OWED_MB, "MB"),
+        Figure::below(
+            "what memory of the process grew by, looking a million up",
+            middle(&grown),
+            OWED_MB,
+            "MB",
+        ),
     ]);
     findings.figures.extend(in_a_server(bench, gate, &folder.join(job::INDEX)).await?);
     Ok(())

@@ -81,6 +81,12 @@ impl Hasher {
         Arc::clone(&self.seats).try_acquire_owned().map(|permit| Seat { permit }).map_err(|_| Busy)
     }
 
+    /// Takes a place in the queue, however long that takes.
+    pub async fn seat_in_turn(&self) -> Result<Seat, Busy> {
+        let permit = Arc::clone(&self.seats).acquire_owned().await;
+        permit.map(|permit| Seat { permit }).map_err(|_| Busy)
+    }
+
     /// Hashes a new password into its PHC string.
     pub async fn hash(&self, seat: Seat, password: &str, salt: [u8; 16]) -> Result<String, Busy> {
         let (reply, answer) = oneshot::channel();

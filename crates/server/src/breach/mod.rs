@@ -8,7 +8,7 @@ mod signed;
 
 use std::sync::Arc;
 
-use portcullis_breach::{Common, Sha1};
+use portcullis_breach::{Common, Progress, Sha1};
 use portcullis_domain::password::normalise;
 use tokio::sync::Semaphore;
 
@@ -46,6 +46,16 @@ impl Breach {
             turns: Arc::new(Semaphore::new(TURNS)),
             checks: BreachChecks::default(),
         })
+    }
+
+    /// As a command asks them, which ends before anybody else would have read an index that must be signed: all of
+    /// it is read now.
+    pub fn of_command(config: &config::Breach) -> Result<Self, TrustFault> {
+        let breach = Self::new(config)?;
+        if let Some(offline) = breach.offline.as_ref().filter(|_| config.index_key.is_some()) {
+            offline.look(&Progress::default());
+        }
+        Ok(breach)
     }
 
     /// Counts there from now on.

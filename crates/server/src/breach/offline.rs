@@ -107,8 +107,8 @@ impl Offline {
         index.filter(|_| is_verified || self.key.is_none())
     }
 
-    /// Takes another file over, if one took the place, and reads all of what was not read yet.
-    fn look(&self, progress: &Progress) {
+    /// Takes another file over, if one took the place, and reads all of what was not read yet. It takes a while.
+    pub fn look(&self, progress: &Progress) {
         let seen = Stamp::of(&self.file);
         if seen != self.held().seen {
             self.take_over(seen);

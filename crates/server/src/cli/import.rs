@@ -121,7 +121,7 @@ async fn users(args: Users) -> anyhow::Result<ExitCode> {
     let mode = if args.dry_run { Mode::DryRun } else { Mode::Write };
     let options = Options { mode, origin, role: args.role, account_type: args.account_type };
     open::with(config, async |on| {
-        let (operator, breach) = (Operator::new(), Breach::new(&on.config.breach)?);
+        let (operator, breach) = (Operator::new(), Breach::of_command(&on.config.breach)?);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let times = Metrics::new().hash_times();
         let hasher = Hasher::start(threads, on.config.password.argon2, times)?;
@@ -179,9 +179,11 @@ fn sentence(report: &Report, mode: Mode) -> String {
     let (skipped, refused) = (skipped.len(), refused.len());
     let later = match deferred {
         0 => String::new(),
-        1 => " 1 password could not be looked up everywhere: it is at a sign-in.".to_owned(),
+        1 => " 1 password could not be looked up everywhere: it will be at a sign-in.".to_owned(),
         many => {
-            format!(" {many} passwords could not be looked up everywhere: they are at a sign-in.")
+            format!(
+                " {many} passwords could not be looked up everywhere: they will be at a sign-in."
+            )
         }
     };
     format!(

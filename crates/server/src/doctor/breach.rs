@@ -36,11 +36,13 @@ fn index(config: &config::Breach) -> Check {
     match breach::open(file, config.index_key.as_ref()) {
         Ok(index) => {
             let (count, date) = (in_words(index.head().entries), index.head().date);
-            Check::ok(ID, format!("{shown} can be used: {count} of {date}"))
+            Check::ok(
+                ID,
+                format!("{shown} opens: {count} of {date}; breach verify reads all of it"),
+            )
         }
         Err(fault) => {
-            let advice =
-                "the others are asked all the same; make it anew by portcullis breach build";
+            let advice = "the others are asked all the same; see portcullis breach verify, or make it anew by portcullis breach build";
             Check::found(Status::Warning, ID, format!("{shown} {fault}"), advice)
         }
     }

@@ -2,7 +2,7 @@
 //! nobody looked up, what nobody knows. Not here: looking them up, which needs the password itself (`breach`).
 
 use portcullis_domain::id::UserId;
-use portcullis_domain::password::BreachState;
+use portcullis_domain::password::{AtSignIn, BreachState};
 use portcullis_domain::time::Time;
 use portcullis_store::Error;
 use portcullis_store::users::breach_status::{self, Counts, Listed};
@@ -92,8 +92,9 @@ pub async fn list(app: &App, part: Part) -> Result<Found, Error> {
     let next = last.map(|last| After { state: last.breach.state, user: last.user.id });
     let corpus = Sources::of(app).corpus();
     let now = app.clock.now();
+    let is_looked_up = app.config.breach.at_sign_in != AtSignIn::Off;
     let row = |of: Listed| Row {
-        is_due: of.breach.is_due(&corpus, now),
+        is_due: is_looked_up && of.breach.is_due(&corpus, now),
         taken_until: breached_until(app, &of.user, &of.breach),
         of,
     };

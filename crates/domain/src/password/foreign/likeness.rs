@@ -1,19 +1,10 @@
 //! Whether a text that is given as a password is the hash of one, of whatever scheme: set as a password, the
 //! hash would let in whoever has stolen it. Not here: which hashes are taken (`parse`).
 
-/// What names of schemes begin with, before the first `$` or `:`.
-const SCHEMES: [&str; 11] = [
-    "argon2",
-    "bcrypt",
-    "crypt",
-    "md5",
-    "pbkdf2",
-    "scrypt",
-    "sha1",
-    "sha2",
-    "sha3",
-    "sha5",
-    "unsalted_",
+/// What names of schemes begin with, before the first `$` or `:`; no letter follows.
+const SCHEMES: [&str; 14] = [
+    "argon2", "argon2d", "argon2i", "argon2id", "bcrypt", "crypt", "md5", "pbkdf2", "scrypt",
+    "sha1", "sha2", "sha3", "sha5", "unsalted",
 ];
 /// What some put before the digits of a digest.
 const BEFORE_DIGITS: [&str; 5] = ["", "0x", "\\x", "*", "md5"];
@@ -43,7 +34,11 @@ fn is_marked(text: &str, open: char, close: char) -> bool {
 /// The name of a scheme and its fields: `pbkdf2_sha256$…`, `scrypt:32768:8:1$…`.
 fn is_named(text: &str) -> bool {
     let fields = text.split_once(['$', ':']);
-    fields.is_some_and(|(name, _)| SCHEMES.iter().any(|scheme| name.starts_with(scheme)))
+    fields.is_some_and(|(name, _)| {
+        let name = name.to_ascii_lowercase();
+        let rests = SCHEMES.iter().filter_map(|scheme| name.strip_prefix(scheme));
+        rests.into_iter().any(|rest| !rest.starts_with(char::is_alphabetic))
+    })
 }
 
 /// The digits of a digest, alone or before a salt.
@@ -77,6 +72,7 @@ mod tests {
             "pbkdf2_sha512$1000$x$y",
             "pbkdf2:sha256:600000$salt$00ff",
             "scrypt:32768:8:1$salt$00ff",
+            "PBKDF2$sha256$600000$salt$00ff",
             "md5$salt$00ff",
             "crypt$$ab1234567890",
             "{SSHA}DkMTwBl+a/3DQTxCYEApdUtNXGgdUac3",
@@ -100,6 +96,7 @@ mod tests {
             "{braces} of somebody",
             "five$dollars$left",
             "argon2 is a hash",
+            "cryptonomicon:1999",
             "my-pbkdf2_sha256$",
             "5f4dcc3b5aa765d61d8327deb882cf9",
             "5f4dcc3b5aa765d61d8327deb882cf9z",

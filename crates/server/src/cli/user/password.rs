@@ -41,14 +41,16 @@ pub(super) async fn accept(
     whose: &Person<'_>,
     output: Output,
 ) -> anyhow::Result<Result<NewPassword, ExitCode>> {
-    let breach = Breach::new(&on.config.breach)?;
+    let breach = Breach::of_command(&on.config.breach)?;
     let judge = judge(&on.config, &breach, &on.clock, &on.public_url);
     let accepted = match judge.accept(text, judge.lengths.alone, whose).await {
         Ok(accepted) => accepted,
         Err(faults) => return Ok(Err(refused(&faults, output))),
     };
     if accepted.is_deferred() {
-        output.note("Not all who know breached passwords answered: it is looked up at a sign-in.");
+        output.note(
+            "Not all who know breached passwords answered: it will be looked up at a sign-in.",
+        );
     }
     Ok(Ok(accepted.hash_here(&on.config.password.argon2, &on.random.bytes())?))
 }

@@ -85,7 +85,8 @@ impl Passwords<'_> {
         };
         let stored = match mode {
             Mode::Write => {
-                let hashed = accepted.hash(&self.hasher, self.hasher.seat()?, random).await?;
+                let seat = self.hasher.seat_in_turn().await?;
+                let hashed = accepted.hash(&self.hasher, seat, random).await?;
                 Some(hashed.row().clone())
             }
             Mode::DryRun => None,

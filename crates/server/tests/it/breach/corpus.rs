@@ -103,7 +103,7 @@ async fn a_service_with_a_real_list_is_asked_right_and_soon() {
         for (password, answer) in made_up.iter().zip(other) {
             assert_eq!((answer.hit, &*answer.silent), (None, &[][..]), "{password}");
         }
-        assert!(took < Duration::from_secs(5), "{took:?}");
+        assert!(took < Duration::from_mins(1), "{took:?}");
     })
     .await;
     let asked = service.asked();

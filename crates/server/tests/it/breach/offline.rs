@@ -20,7 +20,13 @@ pub(crate) fn write(folder: &Path, password: &str, count: u64, date: &str) {
     write_signed(folder, password, count, date, None);
 }
 
-fn write_signed(folder: &Path, password: &str, count: u64, date: &str, key: Option<&SigningKey>) {
+pub(crate) fn write_signed(
+    folder: &Path,
+    password: &str,
+    count: u64,
+    date: &str,
+    key: Option<&SigningKey>,
+) {
     let hash = Sha1::of(password.as_bytes());
     let line = format!("{}{}:{count}\r\n", hash.prefix().digits(), hash.suffix());
     fs::write(folder.join("text"), line).unwrap();

@@ -61,7 +61,7 @@ async fn the_page_shows_whose_is_breached_and_leads_to_him() {
         assert!(breached.contains("One person with a password"), "{breached}");
         let all = look(&staff, "?status=").await;
         assert!(all.status == 200 && all.text().contains(TENANT.email), "{all:?}");
-        for query in ["?status=%22%3E%3Cscript%3E", "?after=x"] {
+        for query in ["?status=%22%3E%3Cscript%3E", "?after=x", "?status=breached&after=clear-5"] {
             let page = look(&staff, query).await;
             assert_eq!(page.status, 400, "{query}");
             assert!(page.text().contains("role=\"alert\"") && !page.text().contains("<script"));

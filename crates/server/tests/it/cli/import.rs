@@ -193,15 +193,26 @@ async fn a_password_that_cannot_be_looked_up_is_counted() {
         let line = "{\"email\":\"ada@example.com\",\"password\":\"a quiet harbour\"}\n{\"email\":\"eve@example.com\"}\n";
         let dry = place.run(&self::line(place, "portcullis", line, "--dry-run"));
         let told = "2 (without a password: 1, disabled: 0). Here already: 0. Refused: 0. \
-                    1 password could not be looked up everywhere: it is at a sign-in.\n";
+                    1 password could not be looked up everywhere: it will be at a sign-in.\n";
         assert_eq!(dry.out, format!("Nothing was written. Users to be made: {told}"), "{dry:?}");
         assert_eq!(import(place, "portcullis", line, "", 0)["deferred"], 1);
     })
     .await;
 }
 
+/// More rows than the hasher has room for.
+#[tokio::test]
+async fn many_plain_passwords_wait_for_their_turn() {
+    on_each_place(async |place| {
+        let row = |number| format!("n{number}@example.com,a quiet harbour {number}\n");
+        let file = "email,password\n".to_owned() + &(0..80).map(row).collect::<String>();
+        assert_eq!(import(place, "csv", &file, "", 0)["created"], 80);
+    })
+    .await;
+}
+
 /// Whom it asks about breached passwords.
-fn configure(place: &Place, keys: &str) {
+pub(super) fn configure(place: &Place, keys: &str) {
     let text = std::fs::read_to_string(&place.config).unwrap();
     std::fs::write(&place.config, merge(&text, &format!("[breach]\n{keys}\n"))).unwrap();
 }

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use portcullis_domain::account::{AccountStatus, AccountType};
+use portcullis_domain::audit::note::SigningKey;
 use portcullis_domain::password::{self, Memory, Params, Verdict};
 use portcullis_domain::totp::Step;
 use portcullis_store::factors::{self, NewFactor};
 use portcullis_store::users as accounts;
 use serde_json::{Value, json};
 
+use super::import::configure;
 use super::{PASSWORD, Place, on_each_place};
+use crate::breach::offline::write_signed;
 
 async fn verdict(place: &Place, email: &str, text: &str) -> Verdict {
     let (_, stored) = place.user(email).await.unwrap();
@@ -231,6 +234,44 @@ async fn a_user_who_does_not_exist_is_refused() {
             assert_eq!(told["code"], "user_unknown", "{command}");
         }
         assert_eq!(place.events().await, before);
+    })
+    .await;
+}
+
+/// The index must be signed here, which a command has to read all of first.
+#[tokio::test]
+async fn common_and_breached_passwords_are_refused_by_commands() {
+    on_each_place(async |place| {
+        let (folder, breached) = (place.directory(), "the wind in the willow tree");
+        let key = SigningKey::from_seed("ours", &[7; 32]).unwrap();
+        write_signed(&folder, breached, 2_900, "2025-01-31", Some(&key));
+        let index = folder.join("index");
+        let keys = format!(
+            "sources = [\"list\", \"offline\"]\noffline_index = \"{}\"\nindex_key = \"{}\"",
+            index.display(),
+            key.verifier()
+        );
+        configure(place, &keys);
+        place.make_user("ada@example.com", "");
+        let create = "user create --email tom@example.com --password-stdin --json";
+        let set = "user set-password ada@example.com --password-stdin --json";
+        for (password, why) in [(breached, "2,816"), ("passwordpassword", "common")] {
+            for command in [create, set] {
+                let ran = place.run_with(command, password);
+                assert!(ran.assert(1).err.contains(why), "{command}: {ran:?}");
+            }
+            let file = folder.join("file");
+            std::fs::write(&file, format!("email,password\neve@example.com,{password}\n")).unwrap();
+            let import = format!("import users --format csv {} --json", file.display());
+            let told: Value = serde_json::from_str(&place.run(&import).out).unwrap();
+            assert!(told["refused"][0]["reason"].as_str().unwrap().contains(why), "{told}");
+        }
+        assert!(place.user("tom@example.com").await.is_none());
+        assert!(place.user("eve@example.com").await.is_none());
+        for command in [create, set] {
+            let ran = place.run_with(command, PASSWORD);
+            assert_eq!(ran.assert(0).err, "", "control: everybody was asked");
+        }
     })
     .await;
 }

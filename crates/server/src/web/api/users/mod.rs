@@ -20,8 +20,8 @@ pub const SHOW: Doc = Doc {
     id: "list_users",
     summary: "By ?action=: get_all_users, search (q), get_user (uuid), get_account_types, \
               get_account_statuses, health_check; for those who hold api.admin.activity_log.manage \
-              get_audit_log (uuid); and for staff who hold api.security.sessions.list \
-              get_active_sessions, get_user_sessions (uuid), who hold \
+              get_audit_log (uuid); for staff who hold api.security.sessions.list \
+              get_active_sessions, get_user_sessions (uuid); and for staff who hold \
               api.admin.password_breach_status.manage get_password_breach_status. Lists take limit, 1 to 200 [50], and \
               offset.",
     family: Family::P,

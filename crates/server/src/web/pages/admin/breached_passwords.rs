@@ -11,7 +11,7 @@ use super::{Frame, may_open, users};
 use crate::config::BreachSource;
 use crate::flows::breach::Sources;
 use crate::flows::breach_sources::{self, Source, Standing};
-use crate::flows::breach_status::{self, Begin, Found, Part};
+use crate::flows::breach_status::{self, After, Begin, Found, Part};
 use crate::web::api::breach_status::{cursor, parse_cursor};
 use crate::web::caller::{InSession, PasswordBreachStatusManage, Staff};
 use crate::web::error::Error;
@@ -42,7 +42,7 @@ struct Page {
     /// The word of the state that was asked for; empty for all.
     chosen: &'static str,
     tiles: Vec<Tile>,
-    total: i64,
+    total: String,
     rows: Vec<Line>,
     is_first: bool,
     /// Where the next page begins.
@@ -101,7 +101,7 @@ pub(in crate::web::pages) async fn show(
         problem,
         chosen: part.state.map_or("", BreachState::as_str),
         tiles: found.counts.iter().map(|(state, count)| tile(&part, *state, *count)).collect(),
-        total: found.total(part.state),
+        total: grouped(found.total(part.state)),
         rows: lines(&found, may_open(&caller, users::PATH)),
         is_first: matches!(part.begin, Begin::Offset(_)),
         next: found.next.map(cursor),
@@ -116,7 +116,9 @@ fn part(facts: &Facts) -> Result<Part, Error> {
     let mut read = Reading::new(facts, Blank::Absent);
     let states = "must be breached, deferred, unchecked or clear";
     let state = read.optional("status", states, BreachState::parse);
-    let after = read.optional("after", "must be a place in the list", parse_cursor);
+    let is_of_state = |after: &After| state.is_none_or(|state| state == after.state);
+    let place = |text: &str| parse_cursor(text).filter(is_of_state);
+    let after = read.optional("after", "must be a place in the list", place);
     read.done(Part { state, begin: after.map_or(FIRST.begin, Begin::After), ..FIRST })
 }
 

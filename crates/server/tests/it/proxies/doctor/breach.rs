@@ -27,7 +27,11 @@ async fn whoever_knows_breached_passwords_is_tried() {
     assert_eq!(told.findings(), ["unreachable breach_service"], "{told:?}");
     assert_eq!(told.code, 3);
     let index_says = told.check("breach_index")["detail"].as_str().unwrap();
-    assert!(index_says.ends_with("index can be used: 1 password of 2025-01-31"), "{index_says}");
+    assert!(
+        index_says
+            .ends_with("index opens: 1 password of 2025-01-31; breach verify reads all of it"),
+        "{index_says}"
+    );
     let service = told.check("breach_service");
     assert!(service["detail"].as_str().unwrap().contains("there is no connection"), "{service}");
 
