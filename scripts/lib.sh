@@ -10,7 +10,7 @@ stop() {
 }
 
 # Half of a test is waiting: for a server, a clock, or another test's turn.
-test_threads() { echo "${RUST_TEST_THREADS:-$((2 * $(nproc)))}"; }
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((2 * $(nproc)))}
 
 # Seconds since the script began, as text.
 took() { printf '%d min %02d s' $((SECONDS / 60)) $((SECONDS % 60)); }

@@ -1,7 +1,7 @@
 //! The list of common passwords that is built in: what guesses begin with. Every one is in lower case; a
 //! password is on it in any case, because the case is what guesses vary first.
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use crate::{Prefix, Sha1};
 
@@ -33,6 +33,13 @@ impl Common {
     /// All of it, the most common first.
     pub fn passwords() -> impl Iterator<Item = &'static str> {
         LIST.lines()
+    }
+
+    /// How many there are.
+    pub fn count() -> u64 {
+        static COUNT: LazyLock<u64> =
+            LazyLock::new(|| Common::passwords().fold(0, |count, _| count + 1));
+        *COUNT
     }
 
     fn hashes(&self) -> &[Sha1] {

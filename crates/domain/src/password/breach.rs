@@ -9,21 +9,21 @@ use crate::time::Time;
 /// its answers may be kept.
 const SERVICE_AGREES_FOR: Duration = Duration::from_hours(31 * 24);
 
-/// How it stands with the password of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// How it stands with the password of an account, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BreachState {
-    /// Nobody looked: it was set before there was anybody to ask, or came as a hash.
-    Unchecked,
-    /// Nobody who was asked knows it.
-    Clear,
     /// It is known.
     Breached,
     /// Somebody who was to be asked did not answer, and nobody else knows it. It is looked up later.
     Deferred,
+    /// Nobody looked: it was set before there was anybody to ask, or came as a hash.
+    Unchecked,
+    /// Nobody who was asked knows it.
+    Clear,
 }
 
 impl BreachState {
-    /// All of them, the worst first.
+    /// All of them, in their order.
     pub const ALL: [Self; 4] = [Self::Breached, Self::Deferred, Self::Unchecked, Self::Clear];
 
     /// As it is stored and told (contract P28).
@@ -110,6 +110,7 @@ mod tests {
 
     #[test]
     fn states_are_written_as_they_are_read() {
+        assert!(BreachState::ALL.is_sorted());
         for state in BreachState::ALL {
             assert_eq!(BreachState::parse(state.as_str()), Some(state));
         }

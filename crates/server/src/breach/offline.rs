@@ -38,8 +38,10 @@ struct Held {
 /// How it stands with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It answers, unless it must be signed; not all of it was read yet.
+    /// It answers; not all of it was read yet.
     Opened,
+    /// It must be signed, and answers when all of it was read.
+    Reading,
     /// It answers, and all of it was read.
     Verified,
     /// It cannot be used.
@@ -59,6 +61,7 @@ impl Offline {
         match self.held() {
             Held { index: None, .. } => Standing::Refused,
             Held { is_verified: true, .. } => Standing::Verified,
+            Held { .. } if self.key.is_some() => Standing::Reading,
             Held { .. } => Standing::Opened,
         }
     }

@@ -82,21 +82,19 @@ fn one(sources: Sources<'_>, source: BreachSource) -> Source {
     };
     match source {
         BreachSource::List => {
-            let passwords = u64::try_from(Common::passwords().count()).ok();
-            with(Standing::BuiltIn, COMMON_DATE.parse().ok(), passwords, None)
+            with(Standing::BuiltIn, COMMON_DATE.parse().ok(), Some(Common::count()), None)
         }
         BreachSource::Offline => {
             let Some(offline) = &sources.breach.offline else {
                 return with(Standing::Absent, None, None, None);
             };
-            let extent = offline.extent();
             let standing = match offline.standing() {
                 OfIndex::Verified => Standing::Verified,
-                OfIndex::Opened if extent.is_none() => Standing::Reading,
+                OfIndex::Reading => Standing::Reading,
                 OfIndex::Opened => Standing::Opened,
                 OfIndex::Refused => Standing::Refused,
             };
-            let (date, passwords) = extent.unzip();
+            let (date, passwords) = offline.extent().unzip();
             with(standing, date, passwords, None)
         }
         BreachSource::Online => {

@@ -2,14 +2,14 @@
 //! nobody looked up, what nobody knows. Not here: looking them up, which needs the password itself (`breach`).
 
 use portcullis_domain::id::UserId;
-use portcullis_domain::password::{AtSignIn, BreachState};
+use portcullis_domain::password::BreachState;
 use portcullis_domain::time::Time;
 use portcullis_store::Error;
 use portcullis_store::users::breach_status::{self, Counts, Listed};
 use portcullis_store::users::directory::Page;
 
 use super::breach::Sources;
-use super::sign_in::breached_until;
+use super::sign_in::{breached_until, is_due_for_lookup};
 use crate::app::App;
 
 /// Which part of the list.
@@ -71,7 +71,7 @@ pub async fn list(app: &App, part: Part) -> Result<Found, Error> {
         Begin::Offset(offset) => (None, offset),
         Begin::After(after) => (Some(after), 0),
     };
-    let from = |state| after.is_none_or(|after| rank(after.state) <= rank(state));
+    let from = |state| after.is_none_or(|after| after.state <= state);
     let wanted = |state| part.state.is_none_or(|wanted| wanted == state);
     let mut found: Vec<Listed> = Vec::new();
     for (state, count) in counts.into_iter().filter(|(state, _)| wanted(*state) && from(*state)) {
@@ -91,17 +91,10 @@ pub async fn list(app: &App, part: Part) -> Result<Found, Error> {
     let last = found.last().filter(|_| has_more);
     let next = last.map(|last| After { state: last.breach.state, user: last.user.id });
     let corpus = Sources::of(app).corpus();
-    let now = app.clock.now();
-    let is_looked_up = app.config.breach.at_sign_in != AtSignIn::Off;
     let row = |of: Listed| Row {
-        is_due: is_looked_up && of.breach.is_due(&corpus, now),
+        is_due: is_due_for_lookup(app, &of.breach, &corpus),
         taken_until: breached_until(app, &of.user, &of.breach),
         of,
     };
     Ok(Found { rows: found.into_iter().map(row).collect(), counts, next })
-}
-
-/// The worst is first.
-fn rank(state: BreachState) -> Option<usize> {
-    BreachState::ALL.iter().position(|one| *one == state)
 }

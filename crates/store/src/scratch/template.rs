@@ -1,7 +1,6 @@
 //! A database in which every migration ran and nothing happened yet, made once and copied for each test:
 //! to run them takes longer than most tests. Not for tests of migrations.
 
-use std::path::Path;
 use std::str::FromStr as _;
 
 use aws_lc_rs::digest;
@@ -11,21 +10,38 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _,
 };
+use tokio::sync::OnceCell;
 
 use crate::driver::{Db, Options};
 use crate::error::Result;
 use crate::migrate;
 
-/// The bytes of such an SQLite file, made in a directory that has none.
-pub async fn file(directory: &Path, keys: AuditKeys) -> Result<Vec<u8>> {
-    let path = directory.join("template.db");
-    fill(format!("sqlite:{}", path.display()), keys).await?;
-    Ok(std::fs::read(path).map_err(sqlx::Error::Io)?)
+/// The bytes of such an SQLite file. Those that a process asks for first are those that it gets.
+pub async fn file(keys: AuditKeys) -> Result<&'static [u8]> {
+    static FILE: OnceCell<Vec<u8>> = OnceCell::const_new();
+    // Boxed, as every migration of it would be part of every test.
+    Ok(FILE.get_or_try_init(|| Box::pin(make_file(keys))).await?)
 }
 
-/// The name of such a database on a `PostgreSQL` server, for [`super::create`]. It is made where it is
-/// not there, in the place of those of other migrations, and stays: its name says which ones ran.
-pub async fn on_server(server_url: &str, keys: AuditKeys) -> Result<String> {
+/// The name of such a database on the one `PostgreSQL` server of this process, for [`super::create`].
+pub async fn on_server(server_url: &str, keys: AuditKeys) -> Result<&'static str> {
+    static NAME: OnceCell<String> = OnceCell::const_new();
+    Ok(NAME.get_or_try_init(|| Box::pin(make_on_server(server_url, keys))).await?)
+}
+
+async fn make_file(keys: AuditKeys) -> Result<Vec<u8>> {
+    let place = std::env::temp_dir().join(format!("portcullis-template-{}", std::process::id()));
+    std::fs::create_dir_all(&place).map_err(sqlx::Error::Io)?;
+    let path = place.join("template.db");
+    fill(format!("sqlite:{}", path.display()), keys).await?;
+    let bytes = std::fs::read(path).map_err(sqlx::Error::Io)?;
+    std::fs::remove_dir_all(place).map_err(sqlx::Error::Io)?;
+    Ok(bytes)
+}
+
+/// It is made where it is not there, in the place of those of other migrations, and stays: its name says which
+/// ones ran.
+async fn make_on_server(server_url: &str, keys: AuditKeys) -> Result<String> {
     // Any number; one at a time looks and makes, until its connection is closed.
     const LOCK: &str = "SELECT pg_advisory_lock(7461747465)";
     const KNOWN: &str =

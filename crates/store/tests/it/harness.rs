@@ -24,7 +24,6 @@ use portcullis_store::{Db, Options, Tx, credentials, migrate, roles, scratch, se
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row as _, SqliteConnection};
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 pub(crate) const NOW: Time = Time(1_795_309_323_000);
@@ -42,9 +41,10 @@ pub(crate) async fn each(test: impl AsyncFn(&TestDb)) {
         assert!(missing.is_empty(), "{missing:?}");
         test(db).await;
     };
-    on(TestDb::sqlite_from(Some(migrated_file().await)).await, &test).await;
+    let file = template::file(audit_keys()).await.unwrap();
+    on(TestDb::sqlite_from(Some(file)).await, &test).await;
     if let Some(server) = server_url() {
-        let template = migrated_on(&server).await;
+        let template = template::on_server(&server, audit_keys()).await.unwrap();
         on(TestDb::postgres_from(server, Some(template)).await, &test).await;
     }
 }
@@ -60,20 +60,6 @@ pub(crate) async fn each_empty(test: impl AsyncFn(&TestDb)) {
 async fn on(db: TestDb, test: &impl AsyncFn(&TestDb)) {
     test(&db).await;
     db.close().await;
-}
-
-async fn migrated_file() -> &'static [u8] {
-    static FILE: OnceCell<Vec<u8>> = OnceCell::const_new();
-    let making = async || {
-        let place = tempfile::tempdir().unwrap();
-        template::file(place.path(), audit_keys()).await.unwrap()
-    };
-    FILE.get_or_init(making).await
-}
-
-async fn migrated_on(server: &str) -> &'static str {
-    static NAME: OnceCell<String> = OnceCell::const_new();
-    NAME.get_or_init(async || template::on_server(server, audit_keys()).await.unwrap()).await
 }
 
 /// Runs `count` tasks at once and gives what they return.

@@ -48,6 +48,11 @@ pub fn due(app: &App, user: &User, standing: &BreachStanding) -> Option<Time> {
     app.config.breach.at_sign_in.due(standing).filter(|_| has_address)
 }
 
+/// Whether a password is looked up at the next sign-in with it, where those of `corpus` are asked.
+pub fn is_due_for_lookup(app: &App, standing: &BreachStanding, corpus: &str) -> bool {
+    app.config.breach.at_sign_in != AtSignIn::Off && standing.is_due(corpus, app.clock.now())
+}
+
 /// Looks the right password of a sign-in up, after its answer, if that is due. Where too many are being looked
 /// up it is due at the next one, too.
 pub(super) fn look_later(app: &App, attempt: &Attempt<'_>, guess: &Guess) {
@@ -55,8 +60,7 @@ pub(super) fn look_later(app: &App, attempt: &Attempt<'_>, guess: &Guess) {
     let standing = &stored.breach;
     let Some(set_at) = standing.set_at else { return };
     let corpus = Sources::of(app).corpus();
-    let is_wanted = app.config.breach.at_sign_in != AtSignIn::Off;
-    if !is_wanted || !standing.is_due(&corpus, app.clock.now()) {
+    if !is_due_for_lookup(app, standing, &corpus) {
         return;
     }
     let Ok(turn) = Arc::clone(&app.breach.turns).try_acquire_owned() else { return };

@@ -34,7 +34,7 @@ use super::trusted_devices::Trusted;
 use crate::app::App;
 use crate::fault::Failure;
 
-pub use breach::due as breached_until;
+pub use breach::{due as breached_until, is_due_for_lookup};
 pub use confirm::{ConfirmAnswer, Confirmed, Typed, confirm, send_again};
 pub use finish::{FinishAnswer, Finished, Given, finish};
 pub use place::Asked;

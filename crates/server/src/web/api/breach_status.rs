@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use portcullis_domain::id::UserId;
 use portcullis_domain::password::BreachState;
-use portcullis_domain::text::{Username, person_name, visible};
+use portcullis_domain::text::visible;
 use portcullis_domain::time::Time;
 use portcullis_store::users::directory::Page;
 use serde::Serialize;
@@ -18,6 +18,7 @@ use crate::flows::breach_sources::{self, Source};
 use crate::flows::breach_status::{self, After, Begin, Found, Part, Row};
 use crate::web::caller::{PasswordBreachStatusManage, Staff};
 use crate::web::error::Error;
+use crate::web::pages::shown_name;
 use crate::web::query::{Blank, Reading, number, user_id};
 use crate::web::refusal::Family;
 use crate::web::reply::json_reply;
@@ -107,22 +108,31 @@ pub fn cursor(after: After) -> String {
 }
 
 /// Reads what [`cursor`] gave.
-pub fn parse_cursor(text: &str) -> Option<After> {
+fn parse_cursor(text: &str) -> Option<After> {
     let (state, user) = text.split_once('-')?;
     Some(After { state: BreachState::parse(state)?, user: user_id(user)? })
 }
 
 fn part(facts: &Facts) -> Result<Part, Error> {
     let mut read = Reading::new(facts, Blank::Refused);
-    let states = "must be breached, deferred, unchecked or clear";
-    let state = read.optional("status", states, BreachState::parse);
+    let state = state(&mut read);
     let limit = read.optional("limit", "must be 1 to 1000", |text| number(text, 1, MOST));
     let limit = i64::try_from(limit.unwrap_or(MOST)).unwrap_or(i64::MAX);
-    let after = "must be the value of next in an earlier answer";
-    let is_of_state = |after: &After| state.is_none_or(|state| state == after.state);
-    let after = read.optional("after", after, |text| parse_cursor(text).filter(is_of_state));
-    let begin = after.map_or(Begin::Offset(0), Begin::After);
+    let begin = begin(&mut read, state, "must be the value of next in an earlier answer");
     read.done(Part { state, begin, limit })
+}
+
+/// Of which state.
+pub fn state(read: &mut Reading<'_>) -> Option<BreachState> {
+    let states = "must be breached, deferred, unchecked or clear";
+    read.optional("status", states, BreachState::parse)
+}
+
+/// Where it begins; `told` is what is said of a place that is none, or is of another state.
+pub fn begin(read: &mut Reading<'_>, state: Option<BreachState>, told: &'static str) -> Begin {
+    let is_of_state = |after: &After| state.is_none_or(|state| state == after.state);
+    let after = read.optional("after", told, |text| parse_cursor(text).filter(is_of_state));
+    after.map_or(Begin::Offset(0), Begin::After)
 }
 
 /// The same question, from behind this one on.
@@ -152,11 +162,9 @@ fn body<'f>(
 
 fn shown(row: &Row) -> Shown<'_> {
     let (user, breach) = (&row.of.user, &row.of.breach);
-    let (first, last) = (user.first_name.as_str(), user.last_name.as_str());
-    let username = user.username.as_ref().map(Username::as_str);
     Shown {
         user_id: user.id,
-        user_name: visible(&person_name(first, last, username, user.email.as_str())),
+        user_name: visible(&shown_name(user)),
         status: breach.state.as_str(),
         breach_count: breach.count,
         last_checked: breach.checked_at.map(Time::iso),

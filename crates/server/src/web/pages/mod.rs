@@ -166,7 +166,7 @@ fn in_words(span: std::time::Duration) -> String {
 }
 
 /// What a person is called: the full name, or else what they sign in with.
-fn shown_name(user: &User) -> String {
+pub(super) fn shown_name(user: &User) -> String {
     let username = user.username.as_ref().map(Username::as_str);
     person_name(user.first_name.as_str(), user.last_name.as_str(), username, user.email.as_str())
 }

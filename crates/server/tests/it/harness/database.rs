@@ -9,7 +9,6 @@ use portcullis_domain::secret::{Keys, MasterSecret};
 use portcullis_store::scratch::template;
 use portcullis_store::{Options, scratch};
 use tempfile::TempDir;
-use tokio::sync::OnceCell;
 
 /// What the file of an SQLite database is called, as the usual configuration has it.
 const FILE_NAME: &str = "portcullis.db";
@@ -49,22 +48,17 @@ impl Database {
 
     /// A copy of a database in which every migration ran, and nothing else was done.
     pub(crate) async fn migrated(kind: Kind) -> Self {
-        static FILE: OnceCell<Vec<u8>> = OnceCell::const_new();
-        static NAME: OnceCell<String> = OnceCell::const_new();
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let keys = Keys::derive(&MasterSecret::from_random([7; 32])).unwrap().audit;
-        let Some(server) = on_server(kind) else {
-            let making = async || {
-                let place = tempfile::tempdir().unwrap();
-                Box::pin(template::file(place.path(), keys)).await.unwrap()
-            };
-            let file = FILE.get_or_init(making).await;
+        let postgres = if let Some(server) = on_server(kind) {
+            let name = template::on_server(&server, keys).await.unwrap();
+            Some(create(server, Some(name)).await)
+        } else {
+            let file = template::file(keys).await.unwrap();
             std::fs::write(directory.path().join(FILE_NAME), file).unwrap();
-            return Self { directory, postgres: None };
+            None
         };
-        let making = async || Box::pin(template::on_server(&server, keys)).await.unwrap();
-        let name = NAME.get_or_init(making).await;
-        Self { directory, postgres: Some(create(server, Some(name)).await) }
+        Self { directory, postgres }
     }
 
     /// The same database, for another node.

@@ -11,8 +11,8 @@ use super::{Frame, may_open, users};
 use crate::config::BreachSource;
 use crate::flows::breach::Sources;
 use crate::flows::breach_sources::{self, Source, Standing};
-use crate::flows::breach_status::{self, After, Begin, Found, Part};
-use crate::web::api::breach_status::{cursor, parse_cursor};
+use crate::flows::breach_status::{self, Begin, Found, Part};
+use crate::web::api::breach_status::{begin, cursor, state};
 use crate::web::caller::{InSession, PasswordBreachStatusManage, Staff};
 use crate::web::error::Error;
 use crate::web::pages::{show as show_page, shown_name};
@@ -114,12 +114,9 @@ const FIRST: Part = Part { state: None, begin: Begin::Offset(0), limit: ROWS };
 
 fn part(facts: &Facts) -> Result<Part, Error> {
     let mut read = Reading::new(facts, Blank::Absent);
-    let states = "must be breached, deferred, unchecked or clear";
-    let state = read.optional("status", states, BreachState::parse);
-    let is_of_state = |after: &After| state.is_none_or(|state| state == after.state);
-    let place = |text: &str| parse_cursor(text).filter(is_of_state);
-    let after = read.optional("after", "must be a place in the list", place);
-    read.done(Part { state, begin: after.map_or(FIRST.begin, Begin::After), ..FIRST })
+    let state = state(&mut read);
+    let begin = begin(&mut read, state, "must be a place in the list");
+    read.done(Part { state, begin, ..FIRST })
 }
 
 fn tile(part: &Part, state: BreachState, count: i64) -> Tile {
